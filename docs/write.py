@@ -27,7 +27,7 @@ from harness.base.plain import json_type, keys_of
 from harness.cli import main
 from harness.cli.group import imported
 from harness.cli.options import JsonOption
-from harness.show.codes import CODE_KINDS, codes_of
+from harness.show.codes import CODE_KINDS, CODES
 
 DOCS = Path(__file__).parent
 WIDTH = 120
@@ -48,7 +48,9 @@ def codes_page() -> str:
     parts = [CODES_HEAD]
     for kind, (title, introduction) in CODE_KINDS.items():
         parts.append(f"## {title}\n\n{introduction}\n")
-        parts += [f"### {name}\n\n{textwrap.fill(code.paragraph, WIDTH)}\n" for name, code in codes_of(kind).items()]
+        for name, code in CODES.items():
+            if code.kind == kind:
+                parts.append(f"### {name}\n\n{textwrap.fill(f'{code.meaning} {code.advice}', WIDTH)}\n")
     return "\n".join(parts)
 
 

@@ -4,10 +4,9 @@
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of_laws
 from harness.judging.design import Asked, DesignAnswer
 from harness.judging.foreseen import Power, foresee
-from harness.judging.forms import OF_TWO, FormAnswer
+from harness.judging.forms import OF_TWO, FormAnswer, over_compute
 from harness.judging.judge import sentence
 from harness.judging.laws import AUTO, SIGMOID, fit_table
-from harness.judging.optima import over_compute
 from harness.judging.request import FitsAnswer, Form, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Answers, not_run
@@ -26,7 +25,6 @@ from harness.show.figures.theme import write_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.pages.markdown import answer_markdown
 from harness.show.pages.verdicts import keep_verdicts, write_verdicts
-from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.comparison import (
     compare_sentences,
     compare_tables,
@@ -34,11 +32,10 @@ from harness.show.tables.comparison import (
     ratios_sentences,
     ratios_table,
 )
-from harness.show.tables.design import design_frame, design_sentences
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.headline import READINGS, WIDTH, console_lines, reading_rows, wrapped
 from harness.show.tables.laws import IN_THE_REPORT, checklists, law_sentences, law_tables, note_sentences, uncrossed
-from harness.show.tables.power import power_sentences, power_table
+from harness.show.tables.to_come import ahead_tables, design_frame, design_sentences, power_sentences, power_table
 from harness.show.tables.verdicts import answer_sentences, rules_table
 from harness.show.words import loss_of_laws
 from harness.study.analysis import (

@@ -1,7 +1,5 @@
 """Where one arm's curve crosses the other's: the set of sizes at which they may be equal, never a bare point."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,8 +10,8 @@ from scipy.optimize import elementwise
 
 from harness.base.errors import HarnessError
 from harness.base.plain import OrNull
-from harness.comparison.answer import Refusal, common_level, shared_sizes
-from harness.comparison.loss import log_loss_ratio
+from harness.base.reasons import Refusal
+from harness.comparison.ratios import common_level, log_loss_ratio, shared_sizes
 from harness.laws import Fit, predict
 
 CrossoverKind = Literal["none", "bounded", "half-open", "everything"]
@@ -64,9 +62,19 @@ def crossover(first: Fit, second: Fit, extrapolate_decades: float = 0.0) -> Cros
         return Crossover(level, refusals=refusals)
     beyond = 10**extrapolate_decades
     searched = np.array([shared[0] / beyond, shared[1] * beyond])
-    crossings = _fitted_crossings(first, second, np.log(searched))
-    ends = np.exp(_ends(first, second, np.log(searched), crossings))
-    cuts = np.concatenate([searched[:1], ends, searched[1:]])
+
+    def gap(log_size: np.ndarray) -> np.ndarray:
+        size = np.exp(log_size)
+        return np.log(predict(second, size, far=True)) - np.log(predict(first, size, far=True))
+
+    def doubt(log_size: np.ndarray) -> np.ndarray:  # above 0 where one arm is ahead beyond doubt
+        _, low, high = log_loss_ratio(first, second, log_size)
+        return np.maximum(low, -high)
+
+    first_log, last_log = np.log(searched)
+    crossings = _roots(gap, np.linspace(first_log, last_log, 8 * STEPS + 1))
+    nodes = np.unique(np.concatenate([np.linspace(first_log, last_log, STEPS + 1), crossings]))
+    cuts = np.concatenate([searched[:1], np.exp(_roots(doubt, nodes)), searched[1:]])
     _, low, high = log_loss_ratio(first, second, np.log(cuts[:-1] * cuts[1:]) / 2)
     state = np.where(low > 0, 1, np.where(high < 0, -1, 0))
     return _described(level, cuts, state, np.exp(crossings))
@@ -90,26 +98,6 @@ def _described(level: float, cuts: np.ndarray, state: np.ndarray, crossings: np.
         kind = "half-open" if state[0] == 0 or state[-1] == 0 else "bounded"
     estimate = float(crossings[0]) if kind == "bounded" and len(crossings) == 1 else None
     return Crossover(level, (float(cuts[0]), float(cuts[-1])), (), kind, tuple(equal), tuple(ahead), estimate)
-
-
-def _fitted_crossings(first: Fit, second: Fit, searched: np.ndarray) -> np.ndarray:
-    """The ln sizes within `searched` where the fitted curves cross."""
-
-    def gap(log_size: np.ndarray) -> np.ndarray:
-        size = np.exp(log_size)
-        return np.log(predict(second, size, far=True)) - np.log(predict(first, size, far=True))
-
-    return _roots(gap, np.linspace(searched[0], searched[1], 8 * STEPS + 1))
-
-
-def _ends(first: Fit, second: Fit, searched: np.ndarray, crossings: np.ndarray) -> np.ndarray:
-    """The ln sizes where one arm begins or ceases to be ahead beyond doubt."""
-
-    def doubt(log_size: np.ndarray) -> np.ndarray:
-        _, low, high = log_loss_ratio(first, second, log_size)
-        return np.maximum(low, -high)
-
-    return _roots(doubt, np.unique(np.concatenate([np.linspace(searched[0], searched[1], STEPS + 1), crossings])))
 
 
 def _roots(function: Callable[[np.ndarray], np.ndarray], nodes: np.ndarray) -> np.ndarray:

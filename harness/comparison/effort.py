@@ -7,8 +7,6 @@ Work"). With several sizes, a subset has none of the runs that are better than x
 each size, and the chances multiply.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -73,8 +71,8 @@ def value(side: Searched, budget: float, effort: int | None = None) -> Value:
     with np.errstate(divide="ignore"):
         ln_test = np.log(np.where(read > 0, test, 1.0))
     chance = read.sum(axis=-1)
-    found = np.where(chance > 0, (read * ln_test).sum(axis=-1) / np.where(chance > 0, chance, 1.0), np.nan)
-    return Value(found[()], np.clip(1 - chance, 0.0, 1.0))
+    ln_loss = np.where(chance > 0, (read * ln_test).sum(axis=-1) / np.where(chance > 0, chance, 1.0), np.nan)
+    return Value(ln_loss[()], np.clip(1 - chance, 0.0, 1.0))
 
 
 def expected_best(ln_losses: np.ndarray, k: int) -> np.ndarray:
@@ -90,9 +88,9 @@ def _others(size: np.ndarray, candidate: np.ndarray) -> np.ndarray:
     """For each run the number of runs of its size, without the candidates that stand before it."""
     others = np.ones_like(size)
     for value in np.unique(size):
-        own = size == value
-        before = np.cumsum(own & candidate, axis=-1) - candidate
-        others = np.where(own, own.sum(axis=-1, keepdims=True) - before, others)
+        of_size = size == value
+        before = np.cumsum(of_size & candidate, axis=-1) - candidate
+        others = np.where(of_size, of_size.sum(axis=-1, keepdims=True) - before, others)
     return others
 
 

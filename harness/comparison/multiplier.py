@@ -4,8 +4,6 @@ Both arms have laws of one form, y = E + (x / X)^-alpha, fitted at once. What th
 floor, as arms of one data set have, unless the points reject it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -13,8 +11,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.comparison.answer import Refusal
-from harness.laws import Caution, Estimate, Fit, Interval, fit_law
+from harness.laws import Caution, Estimate, Fit, Interval, Refusal, fit_law
 from harness.laws.profile import ProfiledQuantity, quantity_interval
 from harness.laws.result import estimate_of
 from harness.laws.shared import Joint, Pin, joint_law, sharing_p
@@ -73,19 +70,19 @@ def multiplier(
     """
     fits = {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False) for arm in x}
     base = Multiplier(level, "shared" if floor is None else floor, alpha)
-    found = _law(fits, base)
-    if floor is None and isinstance(found, Joint) and alpha == "free":
-        p = sharing_p(found, fits)
+    joint = _law(fits, base)
+    if floor is None and isinstance(joint, Joint) and alpha == "free":
+        p = sharing_p(joint, fits)
         if p is not None and p < CLEARLY:
             reason = f"one floor of both arms is rejected (p = {p:.2g}): each has its own. Do the losses mean the same?"
             base = replace(base, floor="free", warnings=(Caution("SHARING_REJECTED", reason),))
-            found = _law(fits, base)
-    if not isinstance(found, Joint):
-        return replace(base, refusals=found)
+            joint = _law(fits, base)
+    if not isinstance(joint, Joint):
+        return replace(base, refusals=joint)
     first, second = fits.values()
-    told = _told(first.points.sizes) if "free" in (base.floor, alpha) else first.points.sizes[:1].tolist()
-    sizes = [_at(found, size, first, second, level) for size in (*told, *at)]
-    problem, p = found.region.problem, sharing_p(found, fits)
+    places = _told(first.points.sizes) if "free" in (base.floor, alpha) else first.points.sizes[:1].tolist()
+    sizes = [_at(joint, size, first, second, level) for size in (*places, *at)]
+    problem, p = joint.region.problem, sharing_p(joint, fits)
     if p is not None and p < REJECTED:
         reason = f"what both laws have in common (p = {p:.2g}) is rejected by the points: let it be free."
         base = replace(base, warnings=(*base.warnings, Caution("SHARING_REJECTED", reason)))
@@ -96,7 +93,7 @@ def multiplier(
         dof=problem.dof,
         p=p,
         sizes=tuple(sizes),
-        trend=_trend(found, first, second, level) if alpha == "free" else None,
+        trend=_trend(joint, first, second, level) if alpha == "free" else None,
     )
 
 
@@ -104,14 +101,11 @@ def _law(fits: Mapping[str, Fit], asked: Multiplier) -> Joint | tuple[Refusal, .
     """The laws of both arms, or why there is none."""
     refusals = []
     for arm, fit in zip(("first", "second"), fits.values(), strict=True):
-        refusals += [
-            Refusal(refusal.code, f"the {arm} arm: {refusal.reason}")
-            for refusal in fit.refusals
-            if refusal.code in FATAL
-        ]
+        fatal = (refusal for refusal in fit.refusals if refusal.code in FATAL)
+        refusals += [Refusal(refusal.code, f"the {arm} arm: {refusal.reason}") for refusal in fatal]
     points = [fit.points.sizes.size for fit in fits.values()]
-    own = [2 if isinstance(kind, float) else 1 if kind == "shared" else 0 for kind in (asked.floor, asked.alpha)]
-    need = 3 * len(fits) - sum(own) + SPARE_POINTS
+    pinned = [2 if isinstance(kind, float) else 1 if kind == "shared" else 0 for kind in (asked.floor, asked.alpha)]
+    need = 3 * len(fits) - sum(pinned) + SPARE_POINTS
     if min(points) < MIN_SIZES or sum(points) < need:
         reason = (
             f"{points[0]} and {points[1]} sizes; laws of both arms need {MIN_SIZES} each, and {need} in all. Add "
@@ -120,8 +114,8 @@ def _law(fits: Mapping[str, Fit], asked: Multiplier) -> Joint | tuple[Refusal, .
         refusals.append(Refusal("TOO_FEW", reason))
     if refusals:
         return tuple(refusals)
-    found = joint_law(fits, asked.floor, asked.alpha, asked.level)
-    return found if isinstance(found, Joint) else (found,)
+    joint = joint_law(fits, asked.floor, asked.alpha, asked.level)
+    return joint if isinstance(joint, Joint) else (joint,)
 
 
 def _told(sizes: np.ndarray) -> tuple[float, ...]:
@@ -139,10 +133,10 @@ def _log_reducible(joint: Joint, p: np.ndarray, u: float) -> tuple[np.ndarray, n
     gradient = np.zeros(every.shape)
     gradient[..., scale], gradient[..., log_alpha] = alpha, log_own
     if floor != other_floor:
-        own, of_floor, of_other = np.exp(log_own), np.exp(every[..., floor]), np.exp(every[..., other_floor])
-        left = own + of_floor - of_other
+        reducible, of_floor, of_other = np.exp(log_own), np.exp(every[..., floor]), np.exp(every[..., other_floor])
+        left = reducible + of_floor - of_other
         with np.errstate(invalid="ignore", divide="ignore"):
-            gradient *= (own / left)[..., None]
+            gradient *= (reducible / left)[..., None]
             gradient[..., floor] += of_floor / left
             gradient[..., other_floor] -= of_other / left
             log_own = np.where(left > 0, np.log(np.abs(left)), np.nan)
@@ -179,20 +173,20 @@ def _log_slope(joint: Joint, ends: tuple[float, float]) -> ProfiledQuantity:
 
 @np.errstate(over="ignore", invalid="ignore")
 def _at(joint: Joint, size: float, first: Fit, second: Fit, level: float) -> AtSize:
-    known = joint.region
-    logs = known.problem.logs
+    region = joint.region
+    logs = region.problem.logs
     u = float(np.log(size) - logs.log_x_first)
     quantity = log_multiplier(joint, u)
-    value = float(quantity(known.solution.p)[0])
-    loss = known.problem.law.curve(known.solution.p, np.array([[u, 0]]))[0][0] + logs.log_y_average
+    value = float(quantity(region.solution.p)[0])
+    loss = region.problem.law.curve(region.solution.p, np.array([[u, 0]]))[0][0] + logs.log_y_average
     if np.isnan(value):  # the first is below the second's floor
-        found = Estimate(np.inf, Interval(0.0, np.inf, level))
+        estimate = Estimate(np.inf, Interval(0.0, np.inf, level))
     else:
-        found = estimate_of(np.exp([value, *quantity_interval(known, quantity)]), level)
-    reached = np.array([size, size * found.value])
+        estimate = estimate_of(np.exp([value, *quantity_interval(region, quantity)]), level)
+    reached = np.array([size, size * estimate.value])
     ends = [first.points.sizes[[0, -1]], second.points.sizes[[0, -1]]]
     beyond = [bool(not of[0] * 0.999 <= there <= of[1] * 1.001) for there, of in zip(reached, ends, strict=True)]
-    return AtSize(size, float(np.exp(loss)), found, any(beyond))
+    return AtSize(size, float(np.exp(loss)), estimate, any(beyond))
 
 
 def _trend(joint: Joint, first: Fit, second: Fit, level: float) -> Estimate:

@@ -6,8 +6,6 @@ Satterthwaite: where the quantity has variances V1 and V2, the arms' shares of t
 rest, and 1/d = share1^2 / dof1 + share2^2 / dof2. For linear quantities this is Welch's t interval.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,12 +38,7 @@ def most_root(dof: int, other_dof: int, level: float) -> float:
 
 
 def profiled(
-    deviance: Deviance,
-    estimate: np.ndarray,
-    limits: tuple[float, float],
-    most: float,
-    dof: int,
-    nodes: int = NODES,
+    deviance: Deviance, estimate: np.ndarray, limits: tuple[float, float], most: float, dof: int, nodes: int = NODES
 ) -> Profiled:
     """The profile of a quantity from its `deviance`, which maps values [m, n] to what the data say against them [m, n].
 
@@ -86,17 +79,17 @@ def difference(first: Profiled, second: Profiled, level: float) -> tuple[np.ndar
     return estimate, low, high
 
 
-def _furthest(one: np.ndarray, other: np.ndarray, first: Profiled, second: Profiled, level: float) -> np.ndarray:
-    """The largest one + other [m] whose deviances add up to no more than the quantile; both are [m, ROOTS]."""
-    variance, other_variance = _variance(one, first.most), _variance(other, second.most)
+def _furthest(reach: np.ndarray, other: np.ndarray, first: Profiled, second: Profiled, level: float) -> np.ndarray:
+    """The largest sum of two reaches [m] whose deviances add up to no more than the quantile; both are [m, ROOTS]."""
+    variance, other_variance = _variance(reach, first.most), _variance(other, second.most)
     with np.errstate(invalid="ignore"):
         share = np.where(np.isinf(variance), 1.0, variance / (variance + other_variance))
     share = np.where(np.isinf(variance) & np.isinf(other_variance), 0.5, share)
     dof = 1 / (share**2 / first.dof + (1 - share) ** 2 / second.dof)
     allowed = np.sqrt(f_distribution.isf(1 - level, 1, dof))[:, None]
     angle = np.linspace(0, np.pi / 2, SHARES)
-    reached = _read(one, allowed * np.cos(angle) / first.most) + _read(other, allowed * np.sin(angle) / second.most)
-    return reached.max(axis=1)
+    of_first, of_second = allowed * np.cos(angle) / first.most, allowed * np.sin(angle) / second.most
+    return (_read(reach, of_first) + _read(other, of_second)).max(axis=1)
 
 
 def _variance(reached: np.ndarray, most: float) -> np.ndarray:

@@ -5,8 +5,6 @@ Student's interval is over these numbers. So it holds the mean of all searches, 
 initialisations and other data; a single one can fall outside.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
@@ -110,7 +108,7 @@ def difference_over(
     """
     values = np.asarray(values, float)
     without = np.isnan(values) if without is None else without
-    known, share = values[~np.isnan(values)], round(float(np.mean(without)), 12)  # a fifth is to compare as such
+    numbers, share = values[~np.isnan(values)], round(float(np.mean(without)), 12)  # a fifth is to compare as such
     refusals: list[Refusal] = []
     cautions: list[Caution] = []
     if share > MOST_WITHOUT:
@@ -122,41 +120,36 @@ def difference_over(
     elif share > 0:
         reason = f"in {share:.0%} of {values.size} replicates a side has no network; the mean is of the others."
         cautions.append(Caution("LOST_REPLICATES", reason))
-    if known.size < 2:
-        reason = f"{known.size} of {values.size} replicates give a number, and an interval needs 2. Add replicates."
+    if numbers.size < 2:
+        reason = f"{numbers.size} of {values.size} replicates give a number, and an interval needs 2. Add replicates."
         refusals.append(Refusal("ONE_REPLICATE", reason))
-    elif known.size < FEW:
-        reason = f"the interval is of {known.size} replicates; {FEW} or more are better."
+    elif numbers.size < FEW:
+        reason = f"the interval is of {numbers.size} replicates; {FEW} or more are better."
         cautions.append(Caution("FEW_REPLICATES", reason))
     if any(np.isneginf(losses).any() for losses in ln_losses):
         refusals.append(Refusal("ZERO", "a network that a search finds has a test loss of 0. Test on more points."))
-    found = Found(refusals=tuple(refusals), cautions=tuple(cautions), replicates=known.size, by_replicate=values)
+    summary = Found(refusals=tuple(refusals), cautions=tuple(cautions), replicates=numbers.size, by_replicate=values)
     if refusals:
-        return found
-    mean, half = float(known.mean()), float(half_width(known.std(ddof=1), known.size, level))
-    return replace(found, estimate=mean, low=mean - half, high=mean + half)
+        return summary
+    mean, half = float(numbers.mean()), float(half_width(numbers.std(ddof=1), numbers.size, level))
+    return replace(summary, estimate=mean, low=mean - half, high=mean + half)
 
 
-def _as_ratio(found: Found) -> Found:
+def _as_ratio(difference: Found) -> Found:
     """Of a number whose replicates are ln ratios."""
-    if found.estimate is None or found.low is None or found.high is None:
-        return found
+    if difference.estimate is None or difference.low is None or difference.high is None:
+        return difference
     with np.errstate(over="ignore"):
-        estimate, low, high = np.exp([found.estimate, found.low, found.high]).tolist()
-    return replace(found, estimate=estimate, low=low, high=high)
+        estimate, low, high = np.exp([difference.estimate, difference.low, difference.high]).tolist()
+    return replace(difference, estimate=estimate, low=low, high=high)
 
 
-def shifted(found: Found, by: float) -> Found:
+def shifted(mean: Found, by: float) -> Found:
     """The number of every replicate, and their mean, plus another one."""
-    if found.estimate is None or found.low is None or found.high is None:
-        return found
-    return replace(
-        found,
-        estimate=found.estimate + by,
-        low=found.low + by,
-        high=found.high + by,
-        by_replicate=found.by_replicate + by,
-    )
+    if mean.estimate is None or mean.low is None or mean.high is None:
+        return mean
+    estimate, low, high = mean.estimate + by, mean.low + by, mean.high + by
+    return replace(mean, estimate=estimate, low=low, high=high, by_replicate=mean.by_replicate + by)
 
 
 def quotient(first: Found, second: Found, level: float = 0.95) -> Found:
@@ -182,14 +175,12 @@ def deviation_over(logs: ArrayLike, level: float = 0.95) -> Found:
     """The standard deviation between replicates, with the interval of chi-squared, for normal values."""
     values = np.asarray(logs, float)
     values = values[~np.isnan(values)]
-    found = difference_over(values, level)
-    if found.refusals:
-        return found
+    mean = difference_over(values, level)
+    if mean.refusals:
+        return mean
     freedom, deviation = values.size - 1, float(values.std(ddof=1))
-    low, high = (
-        deviation * float(np.sqrt(freedom / chi2.isf(tail, freedom))) for tail in ((1 - level) / 2, (1 + level) / 2)
-    )
-    return replace(found, estimate=deviation, low=low, high=high)
+    low, high = deviation * np.sqrt(freedom / chi2.isf([(1 - level) / 2, (1 + level) / 2], freedom))
+    return replace(mean, estimate=deviation, low=float(low), high=float(high))
 
 
 def multiplier(first: Curve, second: Curve, at: float, level: float = 0.95) -> Found:
@@ -211,23 +202,23 @@ def multiplier(first: Curve, second: Curve, at: float, level: float = 0.95) -> F
     gaps = np.array([_needed(second.budgets, *each) for each in zip(falling, losses, strict=True)]) - np.log(at)
     never = losses < falling[:, -1]
     at_once = ~never & (losses > np.max(falling, axis=1, where=np.isfinite(falling), initial=-np.inf))
-    found = difference_over(gaps, level, None, first.ln_losses, second.ln_losses)
-    if found.refusals or never.sum() + at_once.sum() <= MOST_WITHOUT * found.replicates:
-        return _as_ratio(found)
-    found = replace(found, estimate=None, low=None, high=None)
+    ratio = difference_over(gaps, level, None, first.ln_losses, second.ln_losses)
+    if ratio.refusals or never.sum() + at_once.sum() <= MOST_WITHOUT * ratio.replicates:
+        return _as_ratio(ratio)
+    ratio = replace(ratio, estimate=None, low=None, high=None)
     # In the other direction a bound says nothing, so it stands at the far end.
     least, most = (
         float(np.exp(np.nanmedian(np.where(other, end, gaps)))) for other, end in ((at_once, -np.inf), (never, np.inf))
     )
     if never.sum() >= at_once.sum() and least > 0:
-        return replace(found, bound=("at least", least))
+        return replace(ratio, bound=("at least", least))
     if never.sum() < at_once.sum() and most < np.inf:
-        return replace(found, bound=("at most", most))
+        return replace(ratio, bound=("at most", most))
     reason = (
         f"of {gaps.size} replicates, the second side never comes to the first's test loss in {never.sum()}, and is "
         f"below it at its smallest budget in {at_once.sum()}. Add budgets at both ends."
     )
-    return replace(found, refusals=(Refusal("NO_OVERLAP", reason),))
+    return replace(ratio, refusals=(Refusal("NO_OVERLAP", reason),))
 
 
 def exponent(side: Curve, level: float = 0.95) -> Found:
@@ -241,10 +232,10 @@ def exponent(side: Curve, level: float = 0.95) -> Found:
         return Found(refusals=(Refusal("RANGE", "there is one budget, and an exponent needs several. Add budgets."),))
     slopes = lines_of(side.budgets, side.ln_losses)[:, 1]
     flat = sum(np.unique(row[~np.isnan(row)]).size < LAW_NETWORKS for row in side.winners)
-    found = difference_over(slopes, level, None, side.ln_losses)
-    refusals, cautions = found.refusals, found.cautions
-    known = side.budgets[~np.isnan(side.ln_losses).all(axis=0)]
-    decades = float(np.log10(known[-1] / known[0])) if known.size else 0.0
+    slope = difference_over(slopes, level, None, side.ln_losses)
+    refusals, cautions = slope.refusals, slope.cautions
+    budgets = side.budgets[~np.isnan(side.ln_losses).all(axis=0)]
+    decades = float(np.log10(budgets[-1] / budgets[0])) if budgets.size else 0.0
     span = f"the budgets that have values span {decades:.2g} decades"
     if decades < MIN_DECADES - RANGE_SLACK:
         refusals += (Refusal("RANGE", f"{span}, and an exponent needs {MIN_DECADES:g}. Add budgets."),)
@@ -256,16 +247,16 @@ def exponent(side: Curve, level: float = 0.95) -> Found:
             "points are copies. Add budgets, or compare test losses at equal budgets."
         )
         refusals += (Refusal("ONE_NETWORK", reason),)
-    if not refusals and found.estimate is not None and found.estimate <= 0:
+    if not refusals and slope.estimate is not None and slope.estimate <= 0:
         reason = (
-            f"the exponent is {found.estimate:.3g} in the mean of {slopes.size} replicates: test losses do not fall as "
+            f"the exponent is {slope.estimate:.3g} in the mean of {slopes.size} replicates: test losses do not fall as "
             "the budget grows. Compare them at equal budgets."
         )
         refusals = (Refusal("NOT_FALLING", reason),)
-    if refusals or found.low is None or found.high is None:
-        return replace(found, estimate=None, low=None, high=None, refusals=refusals, cautions=cautions)
-    cautions += exponent_cautions("the exponent's", Interval(found.low, found.high, level))
-    return replace(found, cautions=cautions + _bend_cautions(side))
+    if refusals or slope.low is None or slope.high is None:
+        return replace(slope, estimate=None, low=None, high=None, refusals=refusals, cautions=cautions)
+    cautions += exponent_cautions("the exponent's", Interval(slope.low, slope.high, level))
+    return replace(slope, cautions=cautions + _bend_cautions(side))
 
 
 def _bend_cautions(side: Curve) -> tuple[Caution, ...]:
@@ -294,13 +285,14 @@ def exponent_gap(first: Curve, second: Curve, level: float = 0.95) -> Found:
     lacking = np.where(np.isnan(first.ln_losses + second.ln_losses), np.nan, 0.0)
     mine, other = (lines_of(side.budgets, side.ln_losses + lacking)[:, 1] for side in (first, second))
     sides = {"first": exponent(first, level), "second": exponent(second, level)}
-    found = difference_over(mine - other, level)
+    gap = difference_over(mine - other, level)
     local = tuple(caution for caution in sides["first"].cautions if caution.code == "LOCAL_SLOPE")
-    found = replace(found, cautions=found.cautions + local)
+    gap = replace(gap, cautions=gap.cautions + local)
     refusals: tuple[Refusal, ...] = ()
-    for name, own in sides.items():
-        refusals += tuple(replace(refusal, reason=f"of the {name} side, {refusal.reason}") for refusal in own.refusals)
-    return replace(found, estimate=None, low=None, high=None, refusals=refusals) if refusals else found
+    for name, of_side in sides.items():
+        for refusal in of_side.refusals:
+            refusals += (replace(refusal, reason=f"of the {name} side, {refusal.reason}"),)
+    return replace(gap, estimate=None, low=None, high=None, refusals=refusals) if refusals else gap
 
 
 def _falling(side: Curve) -> np.ndarray:
@@ -310,7 +302,7 @@ def _falling(side: Curve) -> np.ndarray:
 
 def _needed(budgets: np.ndarray, falling: np.ndarray, ln_loss: float) -> float:
     """ln of the smallest budget at which a falling curve has an ln loss, or of the nearest one if it never has it."""
-    known = np.isfinite(falling)
-    if not known.any():
+    is_known = np.isfinite(falling)
+    if not is_known.any():
         return float("nan") if np.isnan(ln_loss) else float(np.log(budgets[-1]))
-    return float(np.interp(ln_loss, falling[known][::-1], np.log(budgets[known][::-1])))
+    return float(np.interp(ln_loss, falling[is_known][::-1], np.log(budgets[is_known][::-1])))

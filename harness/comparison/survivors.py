@@ -1,7 +1,5 @@
 """Runs that failed, and runs that one arm had and the other had not: what a mean over survivors hides."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import fisher_exact
 
-from harness.comparison.runs import bin_of
+from harness.comparison.bins import bin_of
 from harness.laws import Caution
 from harness.laws.points import Integers, Numbers
 
@@ -33,35 +31,27 @@ def failures(x: ArrayLike, failed: ArrayLike) -> Failures:
     return Failures(sizes, runs, np.bincount(index, weights=failed, minlength=sizes.size).astype(int))
 
 
-def _censored(arm: str, counts: Failures) -> list[Caution]:
-    sizes = zip(counts.sizes, counts.runs, counts.failed, strict=True)
-    return [
-        Caution(
-            "CENSORED",
-            f"{failed} of {runs} runs of the {arm} arm failed at size {size:.6g}, and only the others are in its mean. "
-            "Mend them, or leave the size out.",
-        )
-        for size, runs, failed in sizes
-        if failed > MOST_FAILED * runs
-    ]
-
-
 def failure_cautions(first: Failures, second: Failures) -> tuple[Caution, ...]:
     """CENSORED where more than 20 % of an arm's runs at a size failed; SURVIVOR_BIAS where one arm fails more often.
 
     More often means that Fisher's exact test of all runs of both arms rejects equal shares at 5 %.
     """
-    cautions = [*_censored("first", first), *_censored("second", second)]
+    cautions = []
+    for arm, counts in (("first", first), ("second", second)):
+        for size, runs, failed in zip(counts.sizes, counts.runs, counts.failed, strict=True):
+            if failed > MOST_FAILED * runs:
+                lost = f"{failed} of {runs} runs of the {arm} arm failed at size {size:.6g}"
+                reason = f"{lost}, and only the others are in its mean. Mend them, or leave the size out."
+                cautions.append(Caution("CENSORED", reason))
     table = np.array([[arm.failed.sum(), (arm.runs - arm.failed).sum()] for arm in (first, second)])
     if fisher_exact(table).pvalue < SIGNIFICANCE:
-        (lost, kept), (other_lost, other_kept) = table
-        cautions.append(
-            Caution(
-                "SURVIVOR_BIAS",
-                f"{lost} of {lost + kept} runs of the first arm failed and {other_lost} of {other_lost + other_kept} "
-                "of the second: the arm that fails more is judged by its luckier runs. Mend the failures first.",
-            )
+        (failed, ended), (other_failed, other_ended) = table
+        reason = (
+            f"{failed} of {failed + ended} runs of the first arm failed and {other_failed} of "
+            f"{other_failed + other_ended} of the second: the arm that fails more is judged by its luckier runs. Mend "
+            "the failures first."
         )
+        cautions.append(Caution("SURVIVOR_BIAS", reason))
     return tuple(cautions)
 
 
@@ -76,11 +66,9 @@ def budget_cautions(first_x: ArrayLike, second_x: ArrayLike, edges: np.ndarray) 
     if not unequal.size:
         return ()
     worst = unequal[np.argmax(np.abs(np.log(counts[unequal] / others[unequal])))]
-    return (
-        Caution(
-            "K_MISMATCH",
-            f"{unequal.size} of {len(edges) - 1} bins hold unequal numbers of runs, worst from {edges[worst]:.4g} to "
-            f"{edges[worst + 1]:.4g}: {counts[worst]} of the first arm and {others[worst]} of the second. The best of "
-            "more runs is lower by luck: compare medians, or the expected best of a common k.",
-        ),
+    reason = (
+        f"{unequal.size} of {len(edges) - 1} bins hold unequal numbers of runs, worst from {edges[worst]:.4g} to "
+        f"{edges[worst + 1]:.4g}: {counts[worst]} of the first arm and {others[worst]} of the second. The best of "
+        "more runs is lower by luck: compare medians, or the expected best of a common k."
     )
+    return (Caution("K_MISMATCH", reason),)

@@ -3,8 +3,6 @@
 Where it and the fitted ratio disagree beyond both intervals, the laws bend what the data show.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
@@ -13,8 +11,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 
 from harness.base.errors import HarnessError
-from harness.comparison.cost import CostRatio
-from harness.comparison.runs import ArmRuns
+from harness.comparison.bins import ArmRuns
+from harness.comparison.ratios import CostRatio
 from harness.laws import Caution
 from harness.laws.points import Numbers, NumbersOrNull
 
@@ -65,15 +63,13 @@ def twin_cautions(fitted: CostRatio, twin: Twin) -> tuple[Caution, ...]:
     if not wrong.size:
         return ()
     worst = wrong[np.argmax(gap[wrong])]
-    return (
-        Caution(
-            "TWIN_DISAGREES",
-            f"at {wrong.size} of {twin.losses.size} losses the laws and the data read without a law disagree, most at "
-            f"{twin.losses[worst]:.4g}: fitted {fitted.estimate[worst]:.3g} ({fitted.low[worst]:.3g} to "
-            f"{fitted.high[worst]:.3g}), interpolated {twin.estimate[worst]:.3g} ({twin.low[worst]:.3g} to "
-            f"{twin.high[worst]:.3g}). Fit a law that bends, or a window.",
-        ),
+    reason = (
+        f"at {wrong.size} of {twin.losses.size} losses the laws and the data read without a law disagree, most at "
+        f"{twin.losses[worst]:.4g}: fitted {fitted.estimate[worst]:.3g} ({fitted.low[worst]:.3g} to "
+        f"{fitted.high[worst]:.3g}), interpolated {twin.estimate[worst]:.3g} ({twin.low[worst]:.3g} to "
+        f"{twin.high[worst]:.3g}). Fit a law that bends, or a window."
     )
+    return (Caution("TWIN_DISAGREES", reason),)
 
 
 def _middle(drawn: np.ndarray, level: float) -> tuple[float, float]:

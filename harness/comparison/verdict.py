@@ -3,15 +3,15 @@
 A convention is the rule by which size is counted, and every claim is judged once under each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, NamedTuple
 
+import numpy as np
+
 from harness.base.errors import HarnessError
 from harness.base.plain import INLINE, OrNull
-from harness.comparison.cost import CostRatio
+from harness.comparison.ratios import CostRatio
 from harness.laws import Interval
 
 Outcome = Literal["supported", "refuted", "equal", "open"]
@@ -84,10 +84,7 @@ def to_number(convention: str, task: str, ratio: CostRatio) -> ClaimNumber:
     """A cost ratio at the single loss of a claim as its number; refusals become the reason."""
     if ratio.refusals:
         return ClaimNumber(convention, task, refused=" ".join(map(str, ratio.refusals)))
-    assert ratio.estimate is not None
-    assert ratio.low is not None
-    assert ratio.high is not None
-    estimate, low, high = (float(values.item()) for values in (ratio.estimate, ratio.low, ratio.high))
+    estimate, low, high = (float(np.asarray(ends).item()) for ends in (ratio.estimate, ratio.low, ratio.high))
     return ClaimNumber(convention, task, estimate, Interval(low, high, ratio.level))
 
 
@@ -106,16 +103,15 @@ def count_outcomes(convention: str, outcomes: Sequence[Outcome], at_least: int) 
     It is refuted when the tasks that do not refute it are too few, whatever they may turn out to say. If they are too
     few only without those on which nothing that matters was found, it is equal, or refuted where more tasks refute it.
     """
-    supported, refuted, tasks = outcomes.count("supported"), outcomes.count("refuted"), len(outcomes)
-    equal = outcomes.count("equal")
-    found: Outcome = "open"
+    supported, refuted, equal = map(outcomes.count, ("supported", "refuted", "equal"))
+    of_all: Outcome = "open"
     if supported >= at_least:
-        found = "supported"
-    elif tasks - refuted < at_least:
-        found = "refuted"
-    elif tasks - refuted - equal < at_least:
-        found = "refuted" if refuted > equal else "equal"
-    return Count(convention, supported, refuted, tasks, found, equal)
+        of_all = "supported"
+    elif len(outcomes) - refuted < at_least:
+        of_all = "refuted"
+    elif len(outcomes) - refuted - equal < at_least:
+        of_all = "refuted" if refuted > equal else "equal"
+    return Count(convention, supported, refuted, len(outcomes), of_all, equal)
 
 
 def task_level(level: float, tasks: int, at_least: int) -> float:

@@ -1,9 +1,8 @@
 """The test losses of a constant and of a linear model, beside those of the runs (`harness.tasks.baselines`)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -30,12 +29,10 @@ def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd
     drawn = table.drop_duplicates(["task", "seed"])[["task", "seed", "run_id"]]
     rows = []
     for task, seed, run_id in drawn.itertuples(index=False):
-        try:
-            values = kept_baselines(runs[run_id].task, runs[run_id].seed, results, draw).model_dump()
-        except HarnessError:
-            values = {}
-        losses = {f"{PREFIX}{name}": values.get(name) for name in FIELDS}
-        rows.append({"task": task, "seed": seed, **losses})
+        values = dict.fromkeys(FIELDS)
+        with suppress(HarnessError):
+            values |= kept_baselines(runs[run_id].task, runs[run_id].seed, results, draw).model_dump()
+        rows.append({"task": task, "seed": seed, **{f"{PREFIX}{name}": loss for name, loss in values.items()}})
     columns = pd.DataFrame(rows).astype({f"{PREFIX}{name}": float for name in FIELDS})
     if columns[DEVIATION].isna().all():
         columns = columns.drop(columns=DEVIATION)

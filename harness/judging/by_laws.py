@@ -1,6 +1,7 @@
 """A against B by the laws of two series of a table of runs, on every axis of sizes, and a verdict over the axes."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,12 +11,11 @@ import numpy as np
 from harness import comparison
 from harness.base.errors import HarnessError
 from harness.base.plain import INLINE
-from harness.comparison.answer import shared_range
-from harness.comparison.best_of import How
+from harness.comparison.bins import How, shared_range
 from harness.comparison.replicates import Found
-from harness.judging.laws import SeriesLaws, drawn_law, runs_in
+from harness.judging.laws import SeriesLaws, drawn_law, fitted_runs, runs_in
 from harness.judging.request import FitsAnswer, Request, Source
-from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, Side, VersusRequest, leader
+from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, Side, VersusRequest, leader, merged
 from harness.laws import Caution, Fit, Interval, Refusal, predict
 from harness.laws.result import LawName
 from harness.laws.shared import Pin
@@ -102,10 +102,10 @@ def compare_laws(fits: FitsAnswer, asked: ComparisonRequest, file: str) -> Compa
     assert request is not None
     first, second = request.arms
     by_size = []
+    laws_of = {(laws.task, laws.axis, laws.series): laws for laws in fits.laws}
     for task, axis in dict.fromkeys((laws.task, laws.axis) for laws in fits.laws):
-        there = {laws.series: laws for laws in fits.laws if (laws.task, laws.axis) == (task, axis)}
-        if first in there and second in there:
-            by_size.append(_compared(there[first], there[second], asked))
+        if (task, axis, first) in laws_of and (task, axis, second) in laws_of:
+            by_size.append(_compared(laws_of[task, axis, first], laws_of[task, axis, second], asked))
     if not by_size:
         raise HarnessError(f"{first} and {second} have laws on no task in common; compare others")
     judged: list[comparison.JudgedClaim] = []
@@ -139,7 +139,7 @@ def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioL
     return VersusRequest(headline.sides, compared.sizes[0].axis, None, headline.level, laws), curves, against
 
 
-# ------------------------------------------------------------------------------------------------------------ compared
+# ------------------------------------------------------------------------------------------------------------- compared
 def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> Comparison:
     law = drawn_law((first, second), first.task, first.axis)
     fits = first.fits[law], second.fits[law]
@@ -177,14 +177,11 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         ratio=ratio,
         failures=(failures, other_failures),
         cautions=cautions,
-        multiplier=_multiplier(first, second, asked),
+        multiplier=comparison.multiplier(
+            *fitted_runs(first, second), asked.budgets, asked.floor, asked.alpha, first.level
+        ),
         without_law=comparison.without_law(runs, others, first.level) if is_refused else None,
     )
-
-
-def _multiplier(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> comparison.Multiplier:
-    x, y = ({arm.series: runs_in(arm.table, "fitted")[place] for arm in (first, second)} for place in (0, 1))
-    return comparison.multiplier(x, y, asked.budgets, asked.floor, asked.alpha, first.level)
 
 
 def _started(arm: SeriesLaws) -> tuple[np.ndarray, comparison.Failures]:
@@ -219,12 +216,11 @@ def _edges(first: np.ndarray, second: np.ndarray, bins: int | None) -> np.ndarra
     return comparison.matched_edges(first, second, bins or max(1, sizes_within))
 
 
-# ------------------------------------------------------------------------------------------------------------ headline
+# ------------------------------------------------------------------------------------------------------------- headline
 def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
     """Who is better at equal size by the laws of both: at the ends of the sizes that they share, and between."""
     first, second = (Side(name, (name,)) for name in arms)
-    tasks, compared = {pair.task for pair in by_size}, {(pair.task, pair.axis) for pair in by_size}
-    axes = dict.fromkeys(pair.axis for pair in by_size)
+    tasks, axes = {pair.task for pair in by_size}, Counter(pair.axis for pair in by_size)
     return Headline(
         first,
         second,
@@ -232,7 +228,7 @@ def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
         level=by_size[0].loss.level,
         replicates=0,
         formulas={},
-        columns=tuple(axis for axis in axes if all((task, axis) in compared for task in tasks)),
+        columns=tuple(axis for axis, number in axes.items() if number == len(tasks)),
         clock=None,
         limits=(),
         places=PLACES,
@@ -274,22 +270,14 @@ def _found(ratio: comparison.CostRatio | comparison.LossRatio | comparison.Domin
 
 def _leads(pair: Comparison, arms: tuple[str, str]) -> list[Lead]:
     """The stretches of sizes at which one is ahead, and those at which they may be equal, in order."""
-    if pair.without_law:
-        return list(_leads_of_bins(pair, pair.without_law, arms))
+    if bins := pair.without_law:
+        leaders = [leader(_found(bins, index, 0), *arms) for index in range(len(bins.ratio))]
+        edges = zip(bins.edges[:-1].tolist(), bins.edges[1:].tolist(), leaders, strict=True)
+        return merged(Lead(pair.task, pair.axis, *of_bin, without_law=True) for of_bin in edges)
     called = dict(zip(("first", "second"), arms, strict=True))
     leads = [Lead(pair.task, pair.axis, ahead.low, ahead.high, called[ahead.arm]) for ahead in pair.crossover.ahead]
     leads += [Lead(pair.task, pair.axis, low, high, None) for low, high in pair.crossover.equal]
     return sorted(leads, key=lambda lead: lead.low)
-
-
-def _leads_of_bins(pair: Comparison, bins: comparison.Dominance, arms: tuple[str, str]) -> Iterator[Lead]:
-    """Neighbouring bins with one leader are one stretch."""
-    leaders = [leader(_found(bins, index, 0), *arms) for index in range(len(bins.ratio))]
-    begins = 0
-    for who, stretch in itertools.groupby(leaders):
-        ends = begins + len(list(stretch))
-        yield Lead(pair.task, pair.axis, float(bins.edges[begins]), float(bins.edges[ends]), who, without_law=True)
-        begins = ends
 
 
 def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[str]:
@@ -322,7 +310,7 @@ def _named(reason: str, arms: tuple[str, str]) -> str:
     return reason
 
 
-# ------------------------------------------------------------------------------------------------------------ verdicts
+# ------------------------------------------------------------------------------------------------------------- verdicts
 def _verdicts(
     by_size: Sequence[Comparison], arms: tuple[str, ...], file: str, asked: ComparisonRequest
 ) -> list[comparison.JudgedClaim]:

@@ -12,10 +12,10 @@ import pandas as pd
 from harness.base.errors import HarnessError
 from harness.comparison.multiplier import log_multiplier, multiplier
 from harness.judging.ahead import CrossedRuns, asked_place, place_of_two
-from harness.judging.forms import crossed_runs, name_of
-from harness.judging.laws import AUTO, SeriesLaws, runs_in
+from harness.judging.forms import crossed_runs
+from harness.judging.laws import AUTO, SeriesLaws, fitted_runs
 from harness.judging.request import Request, Source
-from harness.judging.scaling import with_parts
+from harness.judging.scaling import series_name, series_of
 from harness.laws import Caution, Estimate, Fit, Interval, Refusal, fit_law, fit_surface
 from harness.laws.ahead import new_run
 from harness.laws.design import Search, gradient_of, grid, grid_of_arms
@@ -123,16 +123,16 @@ def _of_curve(series: SeriesLaws, request: Request, asked: Asked) -> Design:
 def _of_arms(first: SeriesLaws, second: SeriesLaws, asked: Asked, level: float) -> Design:
     axis, arms = first.axis, (first.series, second.series)
     size = asked_place(str(asked.at), {axis: axis}, axis, "at")[axis]
-    x, y = ({one.series: runs_in(one.table, "fitted")[place] for one in (first, second)} for place in (0, 1))
-    found = multiplier(x, y, (size,), level=level)
+    x, y = fitted_runs(first, second)
+    of_both = multiplier(x, y, (size,), level=level)
     words = f"how many times the {axis} of {arms[0]}, {size:g}, {arms[1]} needs"
-    base = Design(f"{first.name} and {second.name}", words, found.refusals, found.warnings)
+    base = Design(f"{first.name} and {second.name}", words, of_both.refusals, of_both.warnings)
     fits = {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False) for arm in arms}
-    joint = None if found.refusals else joint_law(fits, found.floor, "free", level)
+    joint = None if of_both.refusals else joint_law(fits, of_both.floor, "free", level)
     if not isinstance(joint, Joint):
         return base
     quantity = log_multiplier(joint, float(np.log(size) - joint.region.problem.logs.log_x_first))
-    now, made = found.sizes[-1].multiplier, np.concatenate([fit.points.distinct for fit in fits.values()])
+    now, made = of_both.sizes[-1].multiplier, np.concatenate([fit.points.distinct for fit in fits.values()])
     return _planned(Posed(base, lambda p: quantity(p)[0], now, joint.region, (axis,), arms, made), asked, level)
 
 
@@ -140,14 +140,14 @@ def designs_of_two(request: Request, runs: Mapping[str, pd.DataFrame], asked: As
     """Of the law of two sizes of each series."""
     if asked.question == "multiplier":
         raise HarnessError("`question` multiplier is of laws over compute: give its column as `x`, and leave out `and`")
-    of_series = with_parts(runs[request.x[0]]).groupby(["task", "series"], sort=False)
-    return [_of_two(place, crossed_runs(request, rows, runs), request, asked) for place, rows in of_series]
+    every = series_of(runs[request.x[0]])
+    return [_of_two(task, series, crossed_runs(request, rows, runs), request, asked) for task, series, rows in every]
 
 
-def _of_two(place: Any, runs: CrossedRuns, request: Request, asked: Asked) -> Design:
+def _of_two(task: str, series: str, runs: CrossedRuns, request: Request, asked: Asked) -> Design:
     law, (n, d) = fit_surface(runs.n, runs.d, runs.y, request.level, request.objective), runs.names
     if law.region is None:
-        return Design(name_of(place), asked.question, law.refusals, ())
+        return Design(series_name(task, series), asked.question, law.refusals, ())
     words, first, now = f"the exponent of {n}", law.region.problem.logs.log_x_first, law.alpha
     log_of: Quantity = itemgetter(1)
     if asked.question == "prediction":
@@ -160,15 +160,15 @@ def _of_two(place: Any, runs: CrossedRuns, request: Request, asked: Asked) -> De
     elif asked.question == "optimum":
         words, now = f"the exponent of the best {n} over compute", law.allocation
         log_of = log_allocation
-    base, made = Design(name_of(place), words, (), law.warnings), np.bincount(law.region.problem.units)
-    posed = Posed(base, log_of, now, law.region, (n, d), (str(place[1]),), made, lambda sizes: runs.costs(*sizes.T))
+    base, made = Design(series_name(task, series), words, (), law.warnings), np.bincount(law.region.problem.units)
+    posed = Posed(base, log_of, now, law.region, (n, d), (series,), made, lambda sizes: runs.costs(*sizes.T))
     return _planned(posed, asked, request.level)
 
 
 def _predicted(law: Fit | Surface, x: np.ndarray) -> tuple[Quantity, Estimate]:
-    known, new = law.region, new_run(law, x, np.zeros(1))
-    assert known is not None
-    u, curve = np.log(x) - known.problem.logs.log_x_first, known.problem.law.curve
+    region, new = law.region, new_run(law, x, np.zeros(1))
+    assert region is not None
+    u, curve = np.log(x) - region.problem.logs.log_x_first, region.problem.law.curve
     return lambda p: curve(p, u)[0][0], estimate_of((new.curve[0], new.low[0], new.high[0]), law.level)
 
 
@@ -181,7 +181,7 @@ def _planned(posed: Posed, asked: Asked, level: float) -> Design:
         return replace(posed.base, refusals=(NO_LAW,))
     table = logs.u[np.unique(known.problem.units, return_index=True)[1]]
     new = grid(table) if len(arms) == 1 else grid_of_arms(table)
-    found: list[NextRuns] = []
+    next_runs: list[NextRuns] = []
     for plan, u in {"proposed": new, "largest": new, "more seeds": table}.items():
         sizes = np.exp(u.reshape(len(u), -1)[:, : len(posed.names)] + logs.log_x_first)
         made = posed.made if u is table else np.zeros(len(u), int)
@@ -189,7 +189,7 @@ def _planned(posed: Posed, asked: Asked, level: float) -> Design:
         half = search.half_width([])
         now = now or estimate_of(np.exp(posed.log_of(p) + half * np.array([0, -1, 1])), level)
         chosen = (search.largest if plan == "largest" else search.choose)(asked.budget, asked.runs)
-        if not found and not chosen:
+        if not next_runs and not chosen:
             least = f"one run costs {search.costs.min():.3g} at least"
             raise HarnessError(f"`budget` {asked.budget:g}: {least}; give more, or ask for fewer `runs`")
         width = search.half_width(chosen) / half
@@ -199,5 +199,5 @@ def _planned(posed: Posed, asked: Asked, level: float) -> Design:
             arm, number = arms[int(u[place, 1]) if len(arms) == 2 else 0], chosen.count(place)
             at, cost = dict(zip(posed.names, sizes[place].tolist(), strict=True)), float(search.costs[place])
             expected = Interval(float(low), float(high), level)
-            found.append(NextRuns(plan, arm, at, number, number * cost, float(width), expected))
-    return replace(posed.base, now=now, runs=tuple(found))
+            next_runs.append(NextRuns(plan, arm, at, number, number * cost, float(width), expected))
+    return replace(posed.base, now=now, runs=tuple(next_runs))

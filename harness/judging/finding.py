@@ -4,11 +4,10 @@ Where budgets enter, a side is read off its curve (`judging.sides`). Others are 
 of several networks of the one that validation picks.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,7 @@ from harness.judging.winners import LOSS
 from harness.spec import END_TOLERANCE, side_label
 
 
-# ---------------------------------------------------------------------------------------------------- read off a curve
+# ----------------------------------------------------------------------------------------------------- read off a curve
 def test_loss(case: Case) -> Found:
     """The ratio in each replicate; refused where both sides are worse than a constant.
 
@@ -65,10 +64,8 @@ def count(case: Case) -> Found:
 def observed(case: Case) -> Found:
     """From the networks that validation picks in each replicate."""
     first, second = sides.curves_of(case)
-    names = {}
-    for column in map(str, case.runs.table):
-        if column.startswith(("observed.", "test_")) and column != LOSS:
-            names[column.removeprefix("observed.")] = column
+    columns = [name for name in map(str, case.runs.table) if name.startswith(("observed.", "test_")) and name != LOSS]
+    names = {column.removeprefix("observed."): column for column in columns}
     if case.rule.observed not in names:
         raise HarnessError(f"no run observed {case.rule.observed}; they have: {', '.join(names) or 'nothing'}")
     column = names[case.rule.observed]
@@ -114,7 +111,7 @@ def upturn(case: Case) -> Found:
         return ratio_over(largest - np.min(smaller, axis=0), case.level, curve.logs)
 
 
-# --------------------------------------------------------------------------------------------------- of named networks
+# ---------------------------------------------------------------------------------------------------- of named networks
 def network_loss(case: Case) -> Found:
     """From the runs of the side's network of the size of the rule, over `published` if that is given."""
     (names,), place = case.rule.arms_of_sides, case.rule.place
@@ -136,26 +133,16 @@ def edges_by_seed(case: Case) -> Found:
     return replicates.deviation_over(logs.to_numpy(float), case.level)
 
 
-def edges(case: Case) -> Found:
-    """From the count after the penalised part of training."""
-    return _value_or_ratio(case, "active_edges", "sparsity")
-
-
-def error_in_the_end(case: Case) -> Found:
-    """From the errors on all phases."""
-    return _value_or_ratio(case, "rmse_in_the_end", "phases")
-
-
-def forgetting(case: Case) -> Found:
-    """From the errors right after each phase, and in the end."""
-    return _value_or_ratio(case, "forgetting", "phases")
-
-
 def _value_or_ratio(case: Case, column: str, trained_with: str) -> Found:
     """Of one side the value, over `published` if that is given; of two sides the ratio second / first, by seed."""
     rows = (_rows_trained_with(case, names, trained_with, column) for names in case.rule.arms_of_sides)
     first, *others = (_logs_by_seed(of_side, column) for of_side in rows)
     return ratio_over((others[0] - first).dropna().to_numpy(float), case.level) if others else _value(case, first)
+
+
+edges = partial(_value_or_ratio, column="active_edges", trained_with="sparsity")
+error_in_the_end = partial(_value_or_ratio, column="rmse_in_the_end", trained_with="phases")
+forgetting = partial(_value_or_ratio, column="forgetting", trained_with="phases")
 
 
 def _loss_ratio_up_to(case: Case, budget: float) -> Found:

@@ -1,8 +1,7 @@
 """What the rules of a plan will see: from records that are there, such as a pilot's, or from a declared noise."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
@@ -13,8 +12,7 @@ from harness.base.plain import OrNull
 from harness.judging.judge import interval_level, judge
 from harness.judging.power import ENOUGH, MOST_REPLICATES, as_said, difference_of, replicates_needed, seen
 from harness.judging.runs import looks_at, runs_of
-from harness.judging.verdict import Outcome
-from harness.judging.words import asked_words
+from harness.judging.verdict import Outcome, asked_words
 from harness.laws.replicates import half_width
 from harness.spec import Decide, Manifest, units
 
@@ -88,14 +86,14 @@ def foresee(
     without_looks = manifest.model_copy(update={"experiment": experiment.model_copy(update={"looks": ()})})
     foreseen = []
     for rule in experiment.decide:
-        counted = units(rule, manifest.tasks)
-        level = looks_at(interval_level(rule, len(counted)), experiment.looks or (planned,))[-1].level
+        tasks_of_units = units(rule, manifest.tasks)
+        level = looks_at(interval_level(rule, len(tasks_of_units)), experiment.looks or (planned,))[-1].level
         decided: Outcome | None = None
         spreads: dict[str, tuple[float | None, str]]  # or why there is none
         if tables and pilot >= LEAST_PILOT:
             source = f"records of {pilot} replicates"
-            numbers = judge(rule, runs_of(without_looks, *tables)).numbers
-            spreads = {number.unit: (number.spread, number.found.refused or "no number") for number in numbers}
+            judged = judge(rule, runs_of(without_looks, *tables)).numbers
+            spreads = {number.unit: (number.spread, number.found.refused or "no number") for number in judged}
             count = judge(rule, runs_of(manifest, *tables)).count
             if count and count.outcome != "open" and (manifest.looks or pilot == len(experiment.seeds)):
                 decided = count.outcome
@@ -103,30 +101,23 @@ def foresee(
             source = f"a declared noise of {declared:g}"
             spread = float(declared or 0) * TWO_SIDES if rule.quantity == "test_loss" else None
             why = f"only a pilot says how far replicates differ in {rule.quantity}: train two or more"
-            spreads = dict.fromkeys(counted, (spread, why))
-        by_task = tuple(_number(rule, unit, *spread_or_why, planned, level) for unit, spread_or_why in spreads.items())
+            spreads = dict.fromkeys(tasks_of_units, (spread, why))
+        numbers, of_equality = [], rule.within is not None
+        for unit, (spread, why) in spreads.items():
+            if spread is None:
+                numbers.append(ForeseenNumber(unit, rule.smallest, why))
+                continue
+            width = as_said(rule, float(half_width(spread, planned, level)))
+            smallest = as_said(rule, seen(spread, planned, level, of_equality))
+            needed = replicates_needed(spread, difference_of(rule), level, of_equality)
+            numbers.append(ForeseenNumber(unit, rule.smallest, None, spread, width, smallest, needed))
         already = f"already decided: {decided}; it needs no more replicates" if decided else ""
-        said = already or _sentence(rule, by_task, planned)
-        foreseen.append(ForeseenRule(rule.claim, level, planned, source, decided, said, by_task, rule))
+        sentence = already or _sentence(rule, numbers, planned)
+        foreseen.append(ForeseenRule(rule.claim, level, planned, source, decided, sentence, tuple(numbers), rule))
     return foreseen
 
 
-def _number(rule: Decide, unit: str, spread: float | None, why: str, replicates: int, level: float) -> ForeseenNumber:
-    if spread is None:
-        return ForeseenNumber(unit, rule.smallest, why)
-    of_equality = rule.within is not None
-    return ForeseenNumber(
-        unit,
-        rule.smallest,
-        None,
-        spread,
-        as_said(rule, float(half_width(spread, replicates, level))),
-        as_said(rule, seen(spread, replicates, level, of_equality)),
-        replicates_needed(spread, difference_of(rule), level, of_equality),
-    )
-
-
-def _sentence(rule: Decide, numbers: tuple[ForeseenNumber, ...], replicates: int) -> str:
+def _sentence(rule: Decide, numbers: Sequence[ForeseenNumber], replicates: int) -> str:
     """What the rule will see, or would need more: on the last task that it needs."""
     of_spread = (number for number in numbers if number.spread is not None)
     by_spread = sorted(of_spread, key=lambda number: number.spread or 0.0)

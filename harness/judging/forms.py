@@ -1,7 +1,10 @@
-"""Other forms than a law of each series of a table of runs: two sizes at once, isoFLOP, frontiers, shared laws."""
+"""Other forms than a law of each series of a table of runs: two sizes at once, isoFLOP, frontiers, shared laws.
+
+Of arms over two sizes there are compute-optimal curves: at each budget the least loss over sizes, by a parabola.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Generic, TypeVar
 
 import numpy as np
@@ -11,8 +14,9 @@ from harness.base.errors import HarnessError
 from harness.judging.ahead import OF_A_PRODUCT, CrossedRuns, Foresight, is_cost, sigmoid_ahead, surface_ahead
 from harness.judging.laws import groups_in, known_in, runs_in
 from harness.judging.request import Form, Request, Source
-from harness.judging.scaling import with_parts
+from harness.judging.scaling import series_name, series_of, with_parts
 from harness.laws import Caution, fit_shared
+from harness.laws.ahead import budgets_of
 from harness.laws.frontier import Frontier, frontier
 from harness.laws.groups import frontier_by_groups, isoflop_by_groups, shared_by_groups
 from harness.laws.isoflop import Isoflop, beside_surface, isoflop
@@ -21,13 +25,16 @@ from harness.laws.sigmoid import Sigmoid, fit_sigmoid
 from harness.laws.surface import Surface
 
 Result = Surface | Isoflop | Frontier | SharedFit | Sigmoid
-Found = TypeVar("Found")
+Fitted = TypeVar("Fitted")
 SAME_RATIO = 1.2  # of compute to 6 N D
+MIN_BUDGETS = 3
+COMPUTE = "compute"  # what 6 N D is called
+Optimal = tuple[Request, dict[str, pd.DataFrame], dict[tuple[str, str], tuple[Caution, ...]]]
 OF_TWO: tuple[Form, ...] = ("and", "isoflop")  # that take a second column of sizes, or one of budgets
 
 
 @dataclass(frozen=True)
-class FormAnswer(Generic[Found]):
+class FormAnswer(Generic[Fitted]):
     """Another form than a law of each series, fitted to a table of runs.
 
     `fits.json` in a folder that is named has the same. A series of an experiment is called `TASK: SERIES`.
@@ -36,13 +43,11 @@ class FormAnswer(Generic[Found]):
     request: Annotated[Request, "what was asked"]
     source: Annotated[Source, "where the runs are from"]
     results: Annotated[
-        Mapping[str, Found], "by series; of shared laws by what is shared, the one that was asked for first"
+        Mapping[str, Fitted], "by series; of shared laws by what is shared, the one that was asked for first"
     ]
     cautions: Annotated[dict[str, tuple[Caution, ...]], "by series"]
     runs_failed: Annotated[dict[str, int], "by series"]
-    ahead: Annotated[list[Foresight], "of laws of two sizes their largest budgets foreseen; new runs"] = field(
-        default_factory=list
-    )
+    ahead: Annotated[Sequence[Foresight], "of laws of two sizes their largest budgets foreseen; new runs"] = ()
 
 
 def form_answer(
@@ -53,46 +58,39 @@ def form_answer(
 ) -> FormAnswer[Any]:
     """Fit a form to tables of runs by axis: those of sizes, and of OF_TWO those of the other column, row by row."""
     axis, form, asked = request.x[0], request.form, str(request.value)
-    of_x = with_parts(runs[axis])
-    results: Any = _shared(request, asked, of_x) if form == "share" else {}
+    results: Any = _shared(request, asked, with_parts(runs[axis])) if form == "share" else {}
     cautions_of: dict[str, tuple[Caution, ...]] = {}
     failed: dict[str, int] = {}
     ahead: list[Foresight] = []
-    for place, rows in of_x.groupby(["task", "series"], sort=False):
-        name = name_of(place)
-        cautions_of[name] = cautions.get((axis, str(rows["series"].iloc[0])), ())
+    for task, series, rows in series_of(runs[axis]):
+        name, has_groups = series_name(task, series), "group" in rows
+        x, y = runs_in(rows, "fitted")
+        cautions_of[name] = cautions.get((axis, series), ())
         failed[name] = int((rows["status"] != "done").sum())
-        if form in OF_TWO:
-            if form == "and":
-                how = (request.level, request.objective, request.hold_out, request.predict)
+        if form in OF_TWO:  # a size is there again at every other one, by design
+            cautions_of[name] = tuple(caution for caution in cautions_of[name] if caution.code != "REPEATS")
+        match form:
+            case "and":
                 crossed = crossed_runs(request, rows, runs)
-                results[name], foreseen = surface_ahead(name, crossed, *how)
-                ahead.append(foreseen)
+                how = (request.level, request.objective, request.hold_out, request.predict)
+                results[name], foresight = surface_ahead(name, crossed, *how)
+                ahead.append(foresight)
                 cautions_of[name] += product_cautions([crossed])
-            else:
+            case "isoflop":
                 points = _of_two(rows, runs[asked])
                 results[name] = beside_surface(isoflop(*points, request.level, request.within), *points)
-                if "group" in rows:
+                if has_groups:
                     results[name] = isoflop_by_groups(results[name], *points, groups_in(rows))
-            # A size is there again at every other one, by design.
-            cautions_of[name] = tuple(caution for caution in cautions_of[name] if caution.code != "REPEATS")
-        elif form == "sigmoid":
-            assert request.columns is not None
-            levels, sd = (request.columns.chance, request.columns.ceiling), known_in(rows, request.how, "fitted").sd
-            results[name] = fit_sigmoid(*runs_in(rows, "fitted"), levels, request.level, 0.0 if sd is None else sd)
-            ahead.append(sigmoid_ahead(name, axis, results[name], request.predict))
-        elif form == "frontier":
-            results[name] = frontier(*runs_in(rows, "fitted"), float(asked), request.level)
-            if "group" in rows:
-                groups = groups_in(rows, "fitted")
-                results[name] = frontier_by_groups(results[name], *runs_in(rows, "fitted"), groups)
+            case "sigmoid":
+                assert request.columns is not None
+                ends, sd = (request.columns.chance, request.columns.ceiling), known_in(rows, request.how, "fitted").sd
+                results[name] = fit_sigmoid(x, y, ends, request.level, 0.0 if sd is None else sd)
+                ahead.append(sigmoid_ahead(name, axis, results[name], request.predict))
+            case "frontier":
+                results[name] = frontier(x, y, float(asked), request.level)
+                if has_groups:
+                    results[name] = frontier_by_groups(results[name], x, y, groups_in(rows, "fitted"))
     return FormAnswer(request, source, results, cautions_of, failed, ahead)
-
-
-def name_of(place: Any) -> str:
-    """What a series is called: of an experiment with its task."""
-    task, series = map(str, place)
-    return f"{task}: {series}" if task else series
 
 
 def _of_two(rows: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -124,19 +122,71 @@ def product_cautions(arms: Sequence[CrossedRuns]) -> tuple[Caution, ...]:
 def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, SharedFit]:
     """By what the series of a task share, of several tasks by `TASK: WHAT`."""
     fits = {}
-    for task in runs["task"].unique():
+    for task in map(str, runs["task"].unique()):
         of_task = runs[runs["task"] == task]
-        points = {str(name): runs_in(rows, "fitted") for name, rows in of_task.groupby("series", sort=False)}
-        if len(points) < 2:
+        x, y, groups = {}, {}, {}
+        for series, rows in of_task.groupby("series", sort=False):
+            x[str(series)], y[str(series)] = runs_in(rows, "fitted")
+            if "group" in rows:
+                groups[str(series)] = groups_in(rows, "fitted")
+        if len(x) < 2:
             alone = f"{task} has one series" if task else "the table has one arm"
             raise HarnessError(
                 f"`share` {asked}: {alone}, and nothing to share it with; name the column that tells arms apart (`by`)"
             )
-        x, y = ({name: values[place] for name, values in points.items()} for place in (0, 1))
         for share in sorted(SHARES, key=lambda share: share != asked):
             fit = fit_shared(x, y, share, request.level)
-            if "group" in runs:
-                groups = {str(name): groups_in(rows, "fitted") for name, rows in of_task.groupby("series", sort=False)}
-                fit = shared_by_groups(fit, x, y, groups)
-            fits[name_of((task, share))] = fit
+            fits[series_name(task, share)] = shared_by_groups(fit, x, y, groups) if groups else fit
     return fits
+
+
+# ----------------------------------------------------------------------------------------------- compute-optimal curves
+def over_compute(request: Request) -> tuple[str, ...]:
+    """Which of the axes of a comparison are costs: `compute` of two sizes, a column of seconds, columns called so."""
+    if request.form == "and":
+        return (compute_name(request), *filter(None, [request.seconds]))
+    return tuple(axis for axis in request.x if is_cost(axis) or axis == request.seconds)
+
+
+def compute_name(request: Request) -> str:
+    """The column of compute; D where that is a cost of training."""
+    if request.compute or is_cost(str(request.value)):
+        return str(request.compute or request.value)
+    return COMPUTE
+
+
+def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
+    """A row a budget and series, at its compute, with the least loss; and at the seconds of that run if asked.
+
+    The request is that of these axes, and cautions are by axis and series. A HarnessError where a series has a best
+    size at fewer than three budgets.
+    """
+    compute = compute_name(request)
+    axes = (compute, *filter(None, [request.seconds]))
+    optimal: dict[str, list[pd.DataFrame]] = {axis: [] for axis in axes}
+    arms: dict[str, CrossedRuns] = {}
+    for _, series, rows in series_of(runs[request.x[0]]):
+        crossed = arms[series] = crossed_runs(request, rows, runs)
+        done = rows[rows["status"] == "done"]
+        budgets = budgets_of(crossed.compute)
+        valleys = isoflop(budgets, crossed.n, crossed.y).used
+        if len(valleys) < MIN_BUDGETS:
+            usable = f"{len(valleys)} of {np.unique(budgets).size} budgets of {compute}"
+            raise HarnessError(
+                f"{series}: {usable} have a best {request.x[0]} within those tried, and {MIN_BUDGETS} are needed; add "
+                f"sizes at them, or compare over {compute} alone (`x`)"
+            )
+        best = done.iloc[: len(valleys)]
+        losses = np.array([valley.y_best for valley in valleys], float)
+        optimal[compute].append(best.assign(size=[valley.budget for valley in valleys], test_loss=losses))
+        if request.seconds:
+            seconds = runs[request.seconds]["size"][done.index].to_numpy(float)
+            spent = []
+            for valley in valleys:  # on a line of ln seconds in ln size through the runs of the budget
+                there = budgets == valley.budget
+                slope, level = np.polyfit(np.log(crossed.n[there]), np.log(seconds[there]), 1)
+                spent.append(float(np.exp(level + slope * np.log(float(valley.x_best or 1)))))
+            optimal[request.seconds].append(best.assign(size=spent, test_loss=losses))
+    tables = {axis: pd.concat(parts).reset_index(drop=True) for axis, parts in optimal.items()}
+    cautions = product_cautions(list(arms.values()))
+    return replace(request, x=axes), tables, {(compute, series): cautions for series in arms}

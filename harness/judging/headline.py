@@ -4,8 +4,6 @@ Nothing here is read off a law. Every number is a ratio of test losses at a size
 over seeds.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -43,13 +41,12 @@ def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
     Else its only two arms, and of a search with replicates its first two.
     """
     experiment = manifest.experiment
-    if experiment.pairs:
-        return _sides_of(experiment.pairs[0])
-    for rule in experiment.decide:
-        if len(rule.sides) == 2 and not rule.takes.of_networks:
-            return _sides_of(rule.arms_of_sides)
+    pairs: list[Sequence[tuple[str, ...]]] = list(experiment.pairs)
+    pairs += [rule.arms_of_sides for rule in experiment.decide if len(rule.sides) == 2 and not rule.takes.of_networks]
     arms = [(arm,) for arm in experiment.arms]
-    return _sides_of(arms[:2]) if len(arms) == 2 or (experiment.search and len(arms) > 2) else None
+    if len(arms) == 2 or (experiment.search and len(arms) > 2):
+        pairs.append(arms[:2])
+    return _sides_of(pairs[0]) if pairs else None
 
 
 def _sides_of(pair: Sequence[tuple[str, ...]]) -> tuple[Side, Side]:
@@ -108,7 +105,9 @@ def headline(
             readings.append(_reading(pair, task, axis_name, place, curves, size))
         leads += _leads(pair, task, axis_name, curves)
     clocks = [name for name in axes if all_axes()[name].needs_seconds]
-    answer = Headline(
+    search = manifest.experiment.search if runs.every is not None else None
+    of_efforts = itertools.product(pair.tasks, efforts(search.runs)) if search else ()
+    return Headline(
         *both,
         metric=metric_of(runs.table),
         level=pair.level,
@@ -127,13 +126,8 @@ def headline(
         exponents=tuple(_exponents(pair)),
         deviations=deviations_of(runs.table, pair.tasks),
         baselines=tuple(itertools.chain.from_iterable(baselines_of(runs.table, task) for task in pair.tasks)),
+        efforts=tuple(versus.Effort(task, number, pair.largest_ratio(task, number)) for task, number in of_efforts),
     )
-    search, every = manifest.experiment.search, runs.every
-    if search is None or every is None:
-        return answer
-    of_efforts = itertools.product(pair.tasks, efforts(search.runs))
-    of_each = (versus.Effort(task, number, pair.largest_ratio(task, number)) for task, number in of_efforts)
-    return replace(answer, efforts=tuple(of_each))
 
 
 def metric_of(runs: pd.DataFrame) -> str:
@@ -166,15 +160,18 @@ def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | N
 
     Where they have one size in common, it is the largest. None stands for a size that there is not.
     """
-    largest = sides.largest_common([first, second])
-    smallest, _ = sides.common([first, second])
+    largest = float(sides.largest_common([first, second]))
+    smallest, *between, _ = _sizes_within(first, second)
     if smallest >= largest * (1 - END_TOLERANCE):
-        return None, None, float(largest)
-    between = first.sizes[(first.sizes > smallest) & (first.sizes < largest)]
-    if not between.size:
-        return float(smallest), None, float(largest)
-    middle = between[np.argmin(np.abs(np.log(between / np.sqrt(smallest * largest))))]
-    return float(smallest), float(middle), float(largest)
+        return None, None, largest
+    middle = min(between, key=lambda size: abs(np.log(size / np.sqrt(smallest * largest))), default=None)
+    return smallest, middle, largest
+
+
+def _sizes_within(first: SideCurve, second: SideCurve) -> list[float]:
+    """The ends of the sizes that both have, and the first side's own sizes between them."""
+    low, high = sides.common([first, second])
+    return [float(low), *first.sizes[(first.sizes > low) & (first.sizes < high)].tolist(), float(high)]
 
 
 def _reading(
@@ -202,46 +199,55 @@ def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
 def _largest(runs: ExperimentRuns, task: str, side: Side) -> versus.Largest:
     of_size = _of_largest(runs, task, side)
     networks = {cell.index: cell.network.words for cell in runs.manifest.cells if cell.network}
-    words = [networks.get(cell, "") for cell in of_size["cell"]]  # winners of a search have cells of their own
-    loss = float(np.exp(np.log(of_size["test_loss"]).mean()))
-    return versus.Largest(task, side.label, ", ".join(filter(None, dict.fromkeys(words))), loss)
+    words = dict.fromkeys(map(networks.get, of_size["cell"]))  # winners of a search have cells of their own
+    return versus.Largest(task, side.label, ", ".join(filter(None, words)), _geometric_mean(of_size["test_loss"]))
+
+
+def _geometric_mean(values: pd.Series) -> float:
+    return float(np.exp(np.log(values).mean()))
 
 
 def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]) -> list[Lead]:
-    """Stretches of neighbouring sizes with one leader: the first side's own, and the ends of those that both have.
+    """Stretches of neighbouring sizes with one leader: sizes of the first side, and the ends of those that both have.
 
     Sizes that cannot be read are left out.
     """
-    smallest, largest = sides.common(curves)
-    between = curves[0].sizes[(curves[0].sizes > smallest) & (curves[0].sizes < largest)]
-    ratios = {float(size): pair.ratio(curves, float(size)) for size in dict.fromkeys([smallest, *between, largest])}
-    read = [(size, leader(ratio, *pair.labels)) for size, ratio in ratios.items() if not ratio.refusals]
     leads = []
-    for ahead, stretch in itertools.groupby(read, key=lambda place: place[1]):
-        sizes = [size for size, _ in stretch]
-        leads.append(Lead(task, axis, sizes[0], sizes[-1], ahead))
-    return leads
+    for size in dict.fromkeys(_sizes_within(*curves)):
+        ratio = pair.ratio(curves, size)
+        if not ratio.refusals:
+            leads.append(Lead(task, axis, size, size, leader(ratio, *pair.labels)))
+    return versus.merged(leads)
 
 
 def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     table = pair.runs.table[pair.runs.table["chosen"]]
-    chosen = {side: sides.rows_named(table, side.names) for side in pair.sides}
-    failed: dict[tuple[str, ...], list[str]] = {}
+    worse_on: dict[tuple[str, ...], list[str]] = {}  # the sides that are worse than a constant, by the tasks
+    diverged, far_off, still_fell = [], [], []
     for side in pair.sides:
-        failed.setdefault(_worse_than_constant(side, readings), []).append(side.label)
-    for tasks, labels in failed.items():
-        if tasks:
-            lose = f"{' and '.join(labels)} {'are' if len(labels) > 1 else 'is'} worse than a constant"
-            yield f"{lose} on {', '.join(tasks)}, at the largest equal size."
-    for side, rows in chosen.items():
+        tasks = []
+        for reading in readings:
+            is_worse = side.label in reading.worse_than_constant or reading.ratio.is_refused_by("WORSE_THAN_CONSTANT")
+            if is_worse and reading.place not in PLACES[:-1]:
+                tasks.append(reading.task)
+        worse_on.setdefault(tuple(dict.fromkeys(tasks)), []).append(side.label)
+        rows = sides.rows_named(table, side.names)
         is_lost = rows["status"] != "done"
         if is_lost.mean() > MOST_DIVERGED:
-            yield f"{is_lost.mean():.0%} of the runs of {side.label} diverged."
-    fell = list(filter(None, (_still_fell(pair, side, readings) for side in pair.sides)))
-    if fell:
-        learnt = ", that ".join(fell)
-        yield f"Training was cut short: in its last half the error {learnt}. Longer training may turn this."
-    far_off = list(filter(None, itertools.starmap(_far_off, chosen.items())))
+            diverged.append(f"{is_lost.mean():.0%} of the runs of {side.label} diverged.")
+        losses = rows["test_loss"].mask(is_lost)
+        far = rows.loc[losses > FAR * losses.groupby(rows["cell"]).transform("median"), "run_id"]
+        if len(far):  # a run that won several budgets counts once
+            far_off.append(f"{far.nunique():,} of {rows['run_id'].nunique():,} runs of {side.label}")
+        still_fell += _still_fell(pair, side, readings)
+    for worse, labels in worse_on.items():
+        if worse:
+            lose = f"{' and '.join(labels)} {'are' if len(labels) > 1 else 'is'} worse than a constant"
+            yield f"{lose} on {', '.join(worse)}, at the largest equal size."
+    yield from diverged
+    if still_fell:
+        error = ", that ".join(still_fell)
+        yield f"Training was cut short: in its last half the error {error}. Longer training may turn this."
     if far_off:
         yield f"{' and '.join(far_off)} ended over {FAR:g} times above the median of their size."
     search, seeds = pair.runs.manifest.experiment.search, table["seed"].nunique()
@@ -255,26 +261,8 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     yield "Each side has one recipe. Another recipe may turn this: search both sides."
 
 
-def _far_off(side: Side, rows: pd.DataFrame) -> str:
-    """`3 of 75 runs of kan`: those that ended FAR above the median of their size; empty if there are none."""
-    losses = rows["test_loss"].where(rows["status"] == "done")
-    far = rows.loc[losses > FAR * losses.groupby(rows["cell"]).transform("median"), "run_id"].nunique()
-    # A run that won several budgets counts once.
-    return f"{far:,} of {rows['run_id'].nunique():,} runs of {side.label}" if far else ""
-
-
-def _worse_than_constant(side: Side, readings: Sequence[Reading]) -> tuple[str, ...]:
-    """The tasks on which the median loss of a side is above that of a constant, at the largest size of any axis."""
-    tasks = []
-    for reading in readings:
-        is_worse = side.label in reading.worse_than_constant or reading.ratio.is_refused_by("WORSE_THAN_CONSTANT")
-        if is_worse and reading.place not in PLACES[:-1]:
-            tasks.append(reading.task)
-    return tuple(dict.fromkeys(tasks))
-
-
-def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> str:
-    """`of mlp on xy still fell 1.8x`: where a side that is not ahead fell most at the largest size; else empty.
+def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> list[str]:
+    """`of mlp on xy still fell 1.8x`: where a side that is not ahead fell most at the largest size, if it did.
 
     A task counts if DOUBLINGS more such falls would take the side to the near end of the interval.
     """
@@ -287,8 +275,8 @@ def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> str:
         rows = _of_largest(pair.runs, reading.task, side)
         if "late_fall" not in rows:
             continue
-        fall = float(np.exp(np.log(rows["late_fall"]).mean()))
+        fall = _geometric_mean(rows["late_fall"])
         if fall > STILL_FELL and fall**DOUBLINGS > max(ratio.low, 1 / ratio.high):
             falls[reading.task] = fall
     most = max(falls, key=lambda task: falls[task], default=None)
-    return f"of {side.label} on {most} still fell {falls[most]:.2g}x" if most else ""
+    return [f"of {side.label} on {most} still fell {falls[most]:.2g}x"] if most else []

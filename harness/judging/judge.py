@@ -1,7 +1,5 @@
 """From the numbers of a rule to its verdict: the outcome on each task, and what follows for the claim."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +13,7 @@ from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns, Look, has_replicates, looks_at, runs_of, until
 from harness.judging.sides import budget_of, curves_of
-from harness.judging.verdict import Number, Outcome, Verdict
-from harness.judging.words import found_words, matters_words, rule_words
+from harness.judging.verdict import Number, Outcome, Verdict, found_words, matters_words, rule_words
 from harness.spec import Decide, Manifest, all_axes, units
 
 
@@ -95,7 +92,7 @@ def _number(unit: str, case: Case, look: Look | None) -> Number:
     return Number(unit, result, outcome(rule, result), look, words, spread)
 
 
-# ------------------------------------------------------------------------------------------------------------ outcomes
+# ------------------------------------------------------------------------------------------------------------- outcomes
 def outcome(rule: Decide, result: Found) -> Outcome:
     """What a number says of its rule: its interval lies wholly on one side, or too near to the limit to matter."""
     if result.low is None or result.high is None:

@@ -9,8 +9,6 @@ kept under the hash of its function and arguments, and all values are dropped wh
 Outside of the block everything is computed anew.
 """
 
-from __future__ import annotations
-
 import copyreg
 import hashlib
 import io
@@ -91,7 +89,10 @@ def kept(function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
     key = _key(function, arguments)
     if key not in block.read and key in block.values:
-        _load(block, key)
+        try:
+            block.read[key] = _Reader(io.BytesIO(block.values[key])).load()
+        except Exception:  # damaged bytes, or no type of these rooms: pickle raises whatever it happens to meet
+            del block.values[key]
     if key not in block.read:
         block.is_new = True
         _remember(block, key, function(*arguments))
@@ -114,14 +115,6 @@ def prepare(function: Callable[..., Any], calls: Iterable[Call], what: str) -> N
     for done, (key, value) in enumerate(_computed(block, function, absent), start=1):
         _remember(block, key, value)
         block.progress(what, done, len(absent))
-
-
-def _load(block: _Kept, key: str) -> None:
-    """Read a value of the file; forget it if it is none of these rooms, as in a file of somebody else's."""
-    try:
-        block.read[key] = _Reader(io.BytesIO(block.values[key])).load()
-    except Exception:  # damaged bytes make pickle raise whatever they happen to meet
-        del block.values[key]
 
 
 def _remember(block: _Kept, key: str, value: Any) -> None:
@@ -161,7 +154,7 @@ def _begin() -> None:
     threading.Thread(target=end, daemon=True).start()
 
 
-# ---------------------------------------------------------------------------------------------------------------- keys
+# ----------------------------------------------------------------------------------------------------------------- keys
 def _key(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
     """The hash of everything in the arguments, by value: what is there twice is written twice."""
     content = io.BytesIO()
@@ -182,7 +175,7 @@ def code_key() -> str:
     return digest.hexdigest()
 
 
-# ---------------------------------------------------------------------------------------------------------- the file
+# ------------------------------------------------------------------------------------------------------------- the file
 # A line with the hash of the rest, a line with that of the code, and then pickled values by their keys. What is not
 # whole, or of other code, is computed again.
 def _read(file: Path) -> dict[str, bytes]:
@@ -190,7 +183,7 @@ def _read(file: Path) -> dict[str, bytes]:
         seal, code, values = file.read_bytes().split(b"\n", 2)
         is_whole = seal == _seal(code + values) and code == code_key().encode()
         return dict(_Reader(io.BytesIO(values)).load()) if is_whole else {}
-    except Exception:  # as in `_load`
+    except Exception:  # as in `kept`
         return {}
 
 

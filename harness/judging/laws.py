@@ -13,7 +13,7 @@ import pandas as pd
 
 from harness.comparison.replicates import exponent
 from harness.judging.kept import Call, kept, prepare
-from harness.judging.scaling import chosen_runs, size_axes, with_parts, won_on
+from harness.judging.scaling import chosen_runs, series_name, series_of, size_axes, with_parts, won_on
 from harness.judging.sides import SideCurve, curve_of
 from harness.laws import Fit, Interval, cross_check, data_hash, diagnose, extrapolate, fit_law, select_law, size_means
 from harness.laws.bootstrap import CrossCheck
@@ -91,8 +91,8 @@ class SeriesLaws:
 
     @property
     def name(self) -> str:
-        """What it is called: of an experiment with its task."""
-        return f"{self.task}: {self.series}" if self.task else self.series
+        """What it is called."""
+        return series_name(self.task, self.series)
 
     @property
     def metric(self) -> Annotated[str, "the loss, such as `test_rmse`; of a table of anybody's runs its column"]:
@@ -103,10 +103,10 @@ class SeriesLaws:
     @property
     def sizes(self) -> Annotated[list[SizeRuns], "all sizes, and how their runs ended"]:
         """In order; runs without a size are the last."""
-        known = self.table.assign(
+        runs = self.table.assign(
             size=self.table["size"].where(self.table["size"] > 0), done=self.table["status"] == "done"
         )
-        counted = known.groupby("size", dropna=False)["done"].agg(["sum", "size"])
+        counted = runs.groupby("size", dropna=False)["done"].agg(["sum", "size"])
         return [
             SizeRuns(None if np.isnan(size) else size, int(done), int(runs - done))
             for size, done, runs in counted.itertuples()
@@ -160,8 +160,16 @@ class SeriesLaws:
 
 def runs_in(runs: pd.DataFrame, *parts: str) -> tuple[np.ndarray, np.ndarray]:
     """Sizes and losses of the runs in these parts of a law (`with_parts`), or of all that ended well."""
-    own = runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
-    return own["size"].to_numpy(float), own["test_loss"].to_numpy(float)
+    rows = runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
+    return rows["size"].to_numpy(float), rows["test_loss"].to_numpy(float)
+
+
+def fitted_runs(*arms: SeriesLaws) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Sizes and losses of the runs that the laws of these series were fitted to, by series."""
+    x, y = {}, {}
+    for arm in arms:
+        x[arm.series], y[arm.series] = runs_in(arm.table, "fitted")
+    return x, y
 
 
 def known_in(runs: pd.DataFrame, how: Fitting, *parts: str) -> Known:
@@ -171,11 +179,11 @@ def known_in(runs: pd.DataFrame, how: Fitting, *parts: str) -> Known:
 
 def groups_in(runs: pd.DataFrame, *parts: str) -> list[str]:
     """The groups of the runs of `runs_in`."""
-    own = runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
-    return own["group"].astype(str).tolist()
+    rows = runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
+    return rows["group"].astype(str).tolist()
 
 
-# ---------------------------------------------------------------------------------------------------------------- fits
+# ----------------------------------------------------------------------------------------------------------------- fits
 def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, how: Fitting = AS_DECLARED) -> list[SeriesLaws]:
     """The laws of an experiment's table (`record.load`): of every task, series and axis, from runs in the fit window.
 
@@ -203,19 +211,17 @@ def fit_runs(
     calls: list[tuple[Any, ...]] = []
     chooses = AUTO in how.laws
     for axis, of_axis in runs.items():
-        for (task, series), own in with_parts(_merged(of_axis)).groupby(["task", "series"], sort=False):
-            groups.append((str(task), str(series), axis, own))
-            fitted = _fitted(own, how)
+        for task, series, rows in series_of(_merged(of_axis)):
+            groups.append((task, series, axis, rows))
+            fitted = _fitted(rows, how)
             if chooses:
                 calls.append(_choice(fitted[0], how))
             else:
                 calls += [_asked(points, law, how) for points, law in itertools.product(fitted, how.laws)]
-    if chooses:
-        prepare(select_law, calls, "choices of laws")
-    else:
-        prepare(fit_law, calls, "laws")
-    known = cautions or {}
-    return [_series_laws(*group, how, known.get((group[2], group[1]), ())) for group in groups]
+    function, what = (select_law, "choices of laws") if chooses else (fit_law, "laws")
+    prepare(function, calls, what)
+    of_series = cautions or {}
+    return [_series_laws(*group, how, of_series.get((group[2], group[1]), ())) for group in groups]
 
 
 def _merged(runs: pd.DataFrame) -> pd.DataFrame:
@@ -224,12 +230,12 @@ def _merged(runs: pd.DataFrame) -> pd.DataFrame:
     They stand at the geometric mean of their sizes, which is where the mean ln loss of a power law is.
     """
     merged = runs["size"].copy()
-    for _, own in runs["size"].groupby([runs["task"], runs["series"]], sort=False):
-        known = own[np.isfinite(own) & (own > 0)]
-        if known.nunique() > MOST_SIZES:
-            log_sizes = np.log(known)
+    for _, sizes in runs["size"].groupby([runs["task"], runs["series"]], sort=False):
+        positive = sizes[np.isfinite(sizes) & (sizes > 0)]
+        if positive.nunique() > MOST_SIZES:
+            log_sizes = np.log(positive)
             bins = pd.cut(log_sizes, MERGED, labels=False)
-            merged[known.index] = np.exp(log_sizes.groupby(bins).transform("mean"))
+            merged[positive.index] = np.exp(log_sizes.groupby(bins).transform("mean"))
     return runs.assign(size=merged)
 
 
@@ -298,11 +304,11 @@ def _with_rows(law: Fit, runs: pd.DataFrame) -> Fit:
         f"{named}{more}: far from the other runs of the same size, so that sizes are Huber's locations instead of "
         "means. Did these runs fail?"
     )
-    told = [replace(caution, reason=reason) if caution.code == "OUTLIERS" else caution for caution in law.warnings]
-    return replace(law, warnings=tuple(told))
+    warnings = [replace(caution, reason=reason) if caution.code == "OUTLIERS" else caution for caution in law.warnings]
+    return replace(law, warnings=tuple(warnings))
 
 
-# -------------------------------------------------------------------------------------------------------------- checks
+# --------------------------------------------------------------------------------------------------------------- checks
 def check(laws: Sequence[SeriesLaws], axes: Sequence[str] | None = None) -> list[SeriesLaws]:
     """The laws, those on `axes` (None: on all) with the law to quote, and with how far to trust that."""
     shown = [series for series in laws if axes is None or series.axis in axes]
@@ -333,17 +339,21 @@ def drawn_law(laws: Sequence[SeriesLaws], task: str, axis: str) -> LawName:
     as AICc is not asked where laws were declared: at six or seven sizes it takes the floor from an arm that visibly
     lies on it.
     """
-    own = [series for series in laws if (series.task, series.axis) == (task, axis)]
-    if not own:
+    on_axis = [series for series in laws if (series.task, series.axis) == (task, axis)]
+    if not on_axis:
         return "pure"
-    shared = [law for law in ORDER if all(law in series.fits for series in own)]
-    wanted = [law for law in shared if any(law in series.drawable for series in own)] or shared
-    refused = {law: sum(bool(series.fits[law].refusals) for series in own) for law in wanted}
-    unquoted = {law: sum(not series.fits[law].is_quotable for series in own) for law in wanted}
-    return min(wanted, key=lambda law: (unquoted[law], refused[law], -ORDER.index(law)), default="pure")
+    drawable = set(itertools.chain.from_iterable(series.drawable for series in on_axis))
+    shared = set(ORDER).intersection(*(series.fits for series in on_axis))
+
+    def worse(law: LawName) -> tuple[int, int, int]:
+        fits = [series.fits[law] for series in on_axis]
+        unquoted, refused = sum(not fit.is_quotable for fit in fits), sum(bool(fit.refusals) for fit in fits)
+        return unquoted, refused, -ORDER.index(law)
+
+    return min(shared & drawable or shared, key=worse, default="pure")
 
 
-# -------------------------------------------------------------------------------------------------------- of a search
+# ---------------------------------------------------------------------------------------------------------- of a search
 def _of_search(table: pd.DataFrame, axes: Sequence[str], level: float) -> Iterator[SeriesLaws]:
     curves = list(table.groupby(["task", "series"], sort=False))
     for axis, ((task, series), rows) in itertools.product(axes, curves):
@@ -358,19 +368,19 @@ def law_of_replicates(curve: SideCurve, level: float) -> Fit:
 
     Copies of one network carry no law, and no rising law is drawn: these are refused (`comparison.replicates`).
     """
-    found = exponent(curve.over_budgets, level)
-    known = np.isfinite(curve.logs)
-    of_sizes = size_means(np.repeat(curve.sizes, known.sum(axis=1)), np.exp(curve.logs[known]), robust=False)
+    slope = exponent(curve.over_budgets, level)
+    is_known = np.isfinite(curve.logs)
+    of_sizes = size_means(np.repeat(curve.sizes, is_known.sum(axis=1)), np.exp(curve.logs[is_known]), robust=False)
     law = Fit(
         law="pure",
         points=of_sizes,
         level=level,
         decades=of_sizes.decades,
         dof=len(curve.seeds) - 1,
-        refusals=found.refusals,
-        warnings=found.cautions,
+        refusals=slope.refusals,
+        warnings=slope.cautions,
     )
-    if found.estimate is None or found.low is None or found.high is None:
+    if slope.estimate is None or slope.low is None or slope.high is None:
         return law
     lines = lines_of(curve.sizes, curve.logs.T)
     lines = lines[np.isfinite(lines).all(axis=1)]
@@ -378,8 +388,8 @@ def law_of_replicates(curve: SideCurve, level: float) -> Fit:
     return replace(
         law,
         lines=lines,
-        alpha=found.estimate,
-        alpha_interval=Interval(found.low, found.high, level),
+        alpha=slope.estimate,
+        alpha_interval=Interval(slope.low, slope.high, level),
         amplitude=float(np.exp(log_amplitude)),
         log_amplitude=log_amplitude,
         objective="least squares of each replicate",

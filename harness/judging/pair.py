@@ -1,9 +1,8 @@
 """Two sides of an experiment, as a user names them, and the ratio of their test losses at any size that both have."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,18 +65,18 @@ def sides_named(runs: ExperimentRuns, first: str, second: str) -> tuple[Side, Si
 
     A HarnessError if a name is neither an arm nor a series that was run, or stands on both sides.
     """
-    there = list(dict.fromkeys([*runs.table["arm"], *runs.table["series"]]))
-    both = _side(first, there), _side(second, there)
+    names = list(dict.fromkeys([*runs.table["arm"], *runs.table["series"]]))
+    both = _side(first, names), _side(second, names)
     for name in (*both[0].names, *both[1].names):
-        if name not in there:
-            raise HarnessError(f"{name!r} is no arm of this experiment; {did_you_mean(name, there)}")
+        if name not in names:
+            raise HarnessError(f"{name!r} is no arm of this experiment; {did_you_mean(name, names)}")
     if shared := [name for name in both[0].names if name in both[1].names]:
         raise HarnessError(f"{first} and {second}: {', '.join(shared)} on both sides; give different arms to compare")
     return both
 
 
-def _side(text: str, there: Sequence[str]) -> Side:
-    if text in there:  # the name of a series may have = and , in it
+def _side(text: str, names: Sequence[str]) -> Side:
+    if text in names:  # the name of a series may have = and , in it
         return Side(text, (text,))
     label, _, listed = text.rpartition("=")
     return Side(label or listed, tuple(name.strip() for name in listed.split(",")))
@@ -122,26 +121,17 @@ def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
     axes, _ = conventions_of(runs, asked.axis)
     curves = []
     for task, axis in itertools.product(tasks_of_both(runs, asked.sides), axes):
-        if points := _points(runs, task, axis, asked):
+        points: list[tuple[float, ...]] = []  # A's size, ratio, low, high
+        with suppress(HarnessError):  # a side has no curve there
+            pair = Pair(runs, asked.sides, (task,), asked.level).curves(task, axis)
+            of_sizes = sides.side_curve(runs, task, asked.sides[0].names, asked.axis)
+            for size in of_sizes.sizes:
+                with suppress(HarnessError):  # no ratio can be read there
+                    at = sides.size_on(of_sizes, float(size), axis)
+                    sides.check_any_learnt(pair, at)
+                    ratio = sides.loss_ratio(*pair, at, asked.level)
+                    if ratio.estimate is not None and ratio.low is not None and ratio.high is not None:
+                        points.append((float(size), ratio.estimate, ratio.low, ratio.high))
+        if points:
             curves.append(RatioLine(task, axis, *np.array(points).T))
     return curves
-
-
-def _points(runs: ExperimentRuns, task: str, axis: str, asked: VersusRequest) -> list[tuple[float, ...]]:
-    """(A's budget, ratio, low, high), where there is one."""
-    points: list[tuple[float, ...]] = []
-    try:
-        curves = Pair(runs, asked.sides, (task,), asked.level).curves(task, axis)
-        of_sizes = sides.side_curve(runs, task, asked.sides[0].names, asked.axis)
-    except HarnessError:
-        return []
-    for size in of_sizes.sizes:
-        try:
-            at = sides.size_on(of_sizes, float(size), axis)
-            sides.check_any_learnt(curves, at)
-            ratio = sides.loss_ratio(*curves, at, asked.level)
-        except HarnessError:
-            continue
-        if ratio.estimate is not None and ratio.low is not None and ratio.high is not None:
-            points.append((float(size), ratio.estimate, ratio.low, ratio.high))
-    return points

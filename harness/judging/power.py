@@ -5,8 +5,6 @@ It is asked as if the truth were the smallest difference that matters (`matters`
 form of its p-value (Hoenig and Heisey 2001).
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -18,8 +16,7 @@ from scipy.special import ndtr
 from scipy.stats import chi2
 from scipy.stats import t as t_distribution
 
-from harness.judging.verdict import Number
-from harness.judging.words import asked_words
+from harness.judging.verdict import Number, asked_words
 from harness.spec import Decide
 
 ENOUGH = 0.8  # the chance of a decision that is asked for

@@ -4,8 +4,6 @@ Every command that reads a plan with rules reads this file too. So what finds th
 in `judging.finding`: a function of the name of each.
 """
 
-from __future__ import annotations
-
 from harness.base.formats import human
 from harness.judging.quantity import Quantity, budget_words, effort_words, over_published, ratio_words, sides_words
 from harness.spec import Decide, Takes

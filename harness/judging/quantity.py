@@ -54,7 +54,7 @@ class Quantity:
         return result
 
 
-# -------------------------------------------------------------------------------------------------- words for `words`
+# ---------------------------------------------------------------------------------------------------- words for `words`
 def sides_words(rule: Decide) -> tuple[str, ...]:
     """Each arm, or the best of several."""
     return tuple(map(side_label, rule.arms_of_sides))

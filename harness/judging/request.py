@@ -1,6 +1,7 @@
 """What is asked of a table of runs, and where the runs are from: the same of an experiment and of anybody's file."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -75,9 +76,7 @@ class FitsAnswer:
     request: Annotated[Request | None, "what was asked; null of an experiment's own axes, window and laws"]
     source: Annotated[Source, "where the runs are from"]
     laws: Annotated[list[SeriesLaws], "one a task, series and axis"]
-    ahead: Annotated[list[Foresight], "of the laws to quote: their largest budgets foreseen, and new runs"] = field(
-        default_factory=list
-    )
+    ahead: Annotated[Sequence[Foresight], "of the laws to quote: their largest budgets foreseen, and new runs"] = ()
 
 
 def check_request(request: Request) -> None:

@@ -5,8 +5,6 @@ error that one interval may have, each by the replicates that it adds: a linear 
 added up by Bonferroni, so that it serves every quantity, however its looks hang together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -43,7 +41,7 @@ def runs_of(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None 
     return ExperimentRuns(manifest, table, every)
 
 
-# --------------------------------------------------------------------------------------------------------------- looks
+# ---------------------------------------------------------------------------------------------------------------- looks
 @dataclass(frozen=True)
 class Look:
     """A look at a rule once its first replicates have run."""

@@ -15,7 +15,7 @@ a file of anybody's.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -109,6 +109,17 @@ def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
             rest = inside[~held]
             part[rest.index[~until_minimum(rest["size"], rest["test_loss"])]] = "outside"
     return runs[[name for name in COLUMNS if name in runs]].assign(part=part)
+
+
+def series_of(runs: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """The task and name of each series, and its runs `with_parts`."""
+    for (task, series), rows in with_parts(runs).groupby(["task", "series"], sort=False):
+        yield str(task), str(series), rows
+
+
+def series_name(task: str, series: str) -> str:
+    """What a series is called: of an experiment with its task."""
+    return f"{task}: {series}" if task else series
 
 
 def best_of_tries(runs: Mapping[str, pd.DataFrame], axes: Sequence[str], k: int) -> dict[str, pd.DataFrame]:

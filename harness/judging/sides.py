@@ -7,8 +7,6 @@ without error, and nothing is extrapolated. Replicates of one number see the sam
 them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -54,7 +52,7 @@ class SideCurve:
         """As curves over budgets, one a replicate."""
         return Curve(self.sizes, self.logs.T, self.winners.T)
 
-    def of_column(self, column: str) -> SideCurve:
+    def of_column(self, column: str) -> "SideCurve":
         """The same runs, of another value."""
         return curve_of(self.runs, self.axis, column)
 
@@ -74,9 +72,8 @@ def rows_of_side(runs: pd.DataFrame, task: str, names: Sequence[str]) -> pd.Data
     if "won_on" in runs:
         rows = rows[rows["series"] == label]
         if rows.empty:
-            raise HarnessError(
-                f"{label} is no side of this search; its sides are: {', '.join(runs['series'].unique())}"
-            )
+            listed = ", ".join(runs["series"].unique())
+            raise HarnessError(f"{label} is no side of this search; its sides are: {listed}")
         return rows
     rows = rows_named(rows, names)
     series = rows["series"].unique()
@@ -137,9 +134,7 @@ def curve_of(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     constant = None
     if column == LOSS and CONSTANT in sized and sized[CONSTANT].median() > 0:
         constant = math.log(sized[CONSTANT].median())
-    seeds = tuple(int(seed) for seed in values.columns)
-    sizes = lost.index.to_numpy(float)
-    by_size = values.to_numpy(float)
+    sizes, by_size, seeds = lost.index.to_numpy(float), values.to_numpy(float), tuple(map(int, values.columns))
     return SideCurve(name, axis, sizes, by_size, by_size, lost.to_numpy(float), seeds, constant, runs=runs)
 
 
@@ -160,7 +155,7 @@ def _at_effort(runs: ExperimentRuns, task: str, names: Sequence[str], full: Side
     return replace(full, logs=logs, none=none, lost=none.mean(axis=1))
 
 
-# ------------------------------------------------------------------------------------------------------------- reading
+# -------------------------------------------------------------------------------------------------------------- reading
 def budget_of(case: Case, curves: Sequence[SideCurve]) -> float:
     """The budget of the rule, or the largest one that all sides have; a HarnessError where they have none in common."""
     place = case.rule.place
@@ -237,8 +232,8 @@ def at_shared_budgets(first: SideCurve, second: SideCurve) -> tuple[Curve, Curve
 
     def at_budgets(side: SideCurve) -> Curve:
         full = replace(side, logs=side.winners)
-        logs, winners = (np.array([read(curve, float(at)) for at in budgets]).T for curve in (side, full))
-        return Curve(budgets, logs, winners)
+        logs, winners = ([read(side, float(at)) for at in budgets], [read(full, float(at)) for at in budgets])
+        return Curve(budgets, np.array(logs).T, np.array(winners).T)
 
     mine, other = _paired(first, second)
     return at_budgets(mine), at_budgets(other)
@@ -255,11 +250,9 @@ def check_any_learnt(curves: Sequence[SideCurve], at: float) -> None:
     """A HarnessError where all sides are worse than a constant at a budget: among failures nobody is ahead."""
     if len(worse_than_constant(curves, at)) == len(curves):
         medians = " and ".join(f"{curve.name} {math.exp(np.nanmedian(read(curve, at))):.3g}" for curve in curves)
-        raise NoNumber(
-            "WORSE_THAN_CONSTANT",
-            f"a constant has a test loss of {math.exp(curves[0].constant or 0):.3g}, and at {curves[0].axis} {at:.4g} "
-            f"the medians are {medians}; give more data, or another training",
-        )
+        constant = f"a constant has a test loss of {math.exp(curves[0].constant or 0):.3g}"
+        medians = f"at {curves[0].axis} {at:.4g} the medians are {medians}"
+        raise NoNumber("WORSE_THAN_CONSTANT", f"{constant}, and {medians}; give more data, or another training")
 
 
 def _inside(curve: SideCurve, at: float) -> float:
@@ -277,19 +270,18 @@ def _range_words(curve: SideCurve) -> str:
 def _paired(first: SideCurve, second: SideCurve) -> tuple[SideCurve, SideCurve]:
     """Both curves, of the replicates that both have."""
     seeds = tuple(seed for seed in first.seeds if seed in second.seeds)
-    return _of_seeds(first, seeds), _of_seeds(second, seeds)
 
+    def of_seeds(side: SideCurve) -> SideCurve:
+        places = [side.seeds.index(seed) for seed in seeds]
+        none = None if side.none is None else side.none[:, places]
+        return replace(side, seeds=seeds, logs=side.logs[:, places], winners=side.winners[:, places], none=none)
 
-def _of_seeds(side: SideCurve, seeds: tuple[int, ...]) -> SideCurve:
-    places = [side.seeds.index(seed) for seed in seeds]
-    none = None if side.none is None else side.none[:, places]
-    return replace(side, seeds=seeds, logs=side.logs[:, places], winners=side.winners[:, places], none=none)
+    return of_seeds(first), of_seeds(second)
 
 
 def _value(side: SideCurve, at: float) -> Value:
     """ln of the loss at a budget, and the chance that a search has none: of a lower effort that of the budget below."""
     logs = read(side, at)
-    none = np.isnan(logs).astype(float)
-    if side.none is not None:
-        none = side.none[np.searchsorted(side.sizes, at * (1 + END_TOLERANCE)) - 1]
-    return Value(logs, none)
+    if side.none is None:
+        return Value(logs, np.isnan(logs).astype(float))
+    return Value(logs, side.none[np.searchsorted(side.sizes, at * (1 + END_TOLERANCE)) - 1])

@@ -2,9 +2,8 @@
 (`judging.by_laws`), of which the terminal, tables, figures and JSON are made.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from harness.base.plain import OrNull
@@ -81,6 +80,16 @@ class Lead:
     high: Annotated[float, "to that one"]
     leader: Annotated[str | None, "who is ahead; null if undecided"]
     without_law: Annotated[bool, "whether bins of size say so, as a law was refused"] = False
+
+
+def merged(leads: Iterable[Lead]) -> list[Lead]:
+    """The stretches of one task and axis, in order, neighbours with one leader as one."""
+    stretches: list[Lead] = []
+    for lead in leads:
+        if stretches and stretches[-1].leader == lead.leader:
+            lead = replace(stretches.pop(), high=lead.high)
+        stretches.append(lead)
+    return stretches
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ Budgets are "at most": at a budget of sizes the runs of all sizes up to it compe
 more. So a larger budget never leaves a side with less to choose from.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections import Counter
@@ -33,12 +31,15 @@ def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
     """
     if runs.empty:
         return runs
-    runs = whole_replicates(manifest, runs)
+    seeds = {planned.run_id: planned.run.seed for planned in manifest.runs}
+    recorded = runs.groupby("seed")["run_id"].nunique()
+    whole = [seed for seed, number in Counter(seeds.values()).items() if recorded.get(seed) == number]
+    runs = runs[runs["seed"].isin(whole)]
     if manifest.experiment.search is None or runs.empty:
         return runs
-    rows, own_runs = [], cache(partial(of_side, manifest, runs))
+    rows, runs_of_side = [], cache(partial(of_side, manifest, runs))
     for number, (task, side, axis, budget) in enumerate(_budgets(manifest, runs)):
-        side_runs = own_runs(task, side)
+        side_runs = runs_of_side(task, side)
         cost = cost_on(manifest, side_runs, axis)
         allowed = side_runs[(cost <= budget) & np.isfinite(side_runs[VALIDATION])]
         winners = allowed.loc[allowed.groupby("seed")[VALIDATION].idxmin()]
@@ -47,14 +48,6 @@ def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
         where = {"series": side_label(side), "asked": budget, "won_on": axis, axis: budget, "cell": number}
         rows.append(of_all.assign(**where, chosen=True, trials=runs["trials"].max()))
     return pd.concat(rows, ignore_index=True).sort_values(["cell", "seed"], ignore_index=True)
-
-
-def whole_replicates(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the replicates of which every planned run is recorded."""
-    seeds = {planned.run_id: planned.run.seed for planned in manifest.runs}
-    recorded = runs.groupby("seed")["run_id"].nunique()
-    whole = [seed for seed, number in Counter(seeds.values()).items() if recorded.get(seed) == number]
-    return runs[runs["seed"].isin(whole)]
 
 
 def of_side(manifest: Manifest, runs: pd.DataFrame, task: str, side: Sequence[str]) -> pd.DataFrame:
@@ -76,28 +69,25 @@ def cost_on(manifest: Manifest, runs: pd.DataFrame, axis: str) -> pd.Series:
 
 
 def _budgets(manifest: Manifest, runs: pd.DataFrame) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
-    """Every task, side, axis and budget that is read."""
+    """Every task, side, axis and budget that is read: axes of work are those of rules and of every answer."""
     match, search = manifest.experiment.match, manifest.experiment.search
     assert match
     assert search
+    asked = [rule.axis for rule in manifest.experiment.decide if rule.axis]
+    works = dict.fromkeys([ALWAYS_COSTED, *asked, *(name for name, axis in all_axes().items() if axis.in_answers)])
+    is_read = [name.startswith("flops_train") or name == "seconds" for name in works]
+    axes = [name for name in itertools.compress(works, is_read) if name in runs and name != match.count_name]
     for task in dict.fromkeys(runs["task"]):
-        sides = {side: of_side(manifest, runs, task, side) for side in manifest.experiment.sides}
-        sides = {side: side_runs for side, side_runs in sides.items() if not side_runs.empty}
-        for side, side_runs in sides.items():
-            for budget in sorted(side_runs["asked"].unique()):
-                yield task, side, match.count_name, float(budget)
-        for axis in _axes(manifest, runs, match.count_name):
+        sides = {}
+        for side in manifest.experiment.sides:
+            side_runs = of_side(manifest, runs, task, side)
+            if not side_runs.empty:
+                sides[side] = side_runs
+                for budget in sorted(side_runs["asked"].unique()):
+                    yield task, side, match.count_name, float(budget)
+        for axis in axes:
             budgets = _of_work(search, axis, list(sides.values()))
             yield from ((task, side, axis, budget) for side, budget in itertools.product(sides, budgets))
-
-
-def _axes(manifest: Manifest, runs: pd.DataFrame, matched: str) -> list[str]:
-    """The axes of work that are read: those of rules, and those that stand beside every answer."""
-    asked = [rule.axis for rule in manifest.experiment.decide if rule.axis]
-    beside = [name for name, axis in all_axes().items() if axis.in_answers]
-    names = dict.fromkeys([ALWAYS_COSTED, *asked, *beside])
-    works = [name for name in names if name.startswith("flops_train") or name == "seconds"]
-    return [name for name in works if name in runs and name != matched]
 
 
 def _of_work(search: Search, axis: str, sides: Sequence[pd.DataFrame]) -> list[float]:
@@ -116,10 +106,8 @@ def _of_work(search: Search, axis: str, sides: Sequence[pd.DataFrame]) -> list[f
     if low > high:
         return []
     number = len(set(np.concatenate([side["asked"] for side in sides])))
-    return [_rounded_up(budget) for budget in np.geomspace(high, low, number)[::-1]]
-
-
-def _rounded_up(budget: float) -> float:
-    """To DIGITS digits, and never below what a run costs that just fits."""
-    unit = 10.0 ** (math.floor(math.log10(budget)) - DIGITS + 1)
-    return math.ceil(budget / unit * (1 - 1e-12)) * unit
+    budgets = []
+    for budget in np.geomspace(high, low, number)[::-1]:
+        unit = 10.0 ** (math.floor(math.log10(budget)) - DIGITS + 1)
+        budgets.append(math.ceil(budget / unit * (1 - 1e-12)) * unit)  # never below what a run costs that just fits
+    return budgets

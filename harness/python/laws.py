@@ -14,9 +14,8 @@ from matplotlib.figure import Figure
 from harness.base.errors import HarnessError, did_you_mean
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of_laws
 from harness.judging.design import Asked, DesignAnswer, Question
-from harness.judging.forms import FormAnswer
+from harness.judging.forms import FormAnswer, over_compute
 from harness.judging.laws import AUTO, SIGMOID, SeriesLaws, drawn_law
-from harness.judging.optima import over_compute
 from harness.judging.request import FitsAnswer, Request, SizeRange, check_request
 from harness.judging.scaling import headline_axes
 from harness.laws.result import LawName
@@ -28,9 +27,9 @@ from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
 from harness.show.tables.comparison import multiplier_sentence
-from harness.show.tables.design import design_frame, design_sentences
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.laws import law_sentences, law_tables
+from harness.show.tables.to_come import design_frame, design_sentences
 from harness.show.words import exponent_words
 from harness.spec import Manifest
 from harness.study.analysis import keeping_fits

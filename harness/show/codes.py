@@ -3,8 +3,6 @@
 docs/codes.md (`python docs/write.py` writes it) and the last section of every page have the same words.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from importlib.resources import files
@@ -18,7 +16,7 @@ CodeKind = Literal["refusal", "caution", "note"]
 class Code(NamedTuple):
     """A code as a reader meets it: why it stands there, and the next move; `brief` where there is no room for more.
 
-    `cell` stands in place of a number in a table of ratios.
+    `cell` stands in place of a number in a table of ratios. `meaning` and `advice` together are all that is said.
     """
 
     kind: CodeKind
@@ -26,11 +24,6 @@ class Code(NamedTuple):
     brief: str
     meaning: str
     advice: str
-
-    @property
-    def paragraph(self) -> str:
-        """All that is said of it."""
-        return f"{self.meaning} {self.advice}"
 
 
 CODE_KINDS: dict[CodeKind, tuple[str, str]] = {
@@ -41,11 +34,6 @@ CODE_KINDS: dict[CodeKind, tuple[str, str]] = {
 with files(__package__).joinpath("codes.csv").open(encoding="utf-8") as file:
     CODES = {row.pop("code"): Code(**row) for row in csv.DictReader(file)}  # type: ignore[arg-type]
 IN_TEXT = re.compile(rf"\b({'|'.join(sorted(CODES, key=len, reverse=True))})\b")
-
-
-def codes_of(kind: CodeKind) -> dict[str, Code]:
-    """The codes of a kind."""
-    return {name: code for name, code in CODES.items() if code.kind == kind}
 
 
 def linked(text: str) -> Markup:

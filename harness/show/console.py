@@ -44,9 +44,8 @@ class PackProgress:
         for pack, pack_work in work.items():
             self._work_of_run |= dict.fromkeys(pack, pack_work / len(pack))
         self._statuses: Counter[str] = Counter()
-        self._all_work, self._trained_before = sum(work.values()), 0.0
         self._done: dict[Pack, float] = {}
-        self._all_done = 0.0
+        self._all_work, self._all_done, self._trained_before = sum(work.values()), 0.0, 0.0
         self._since = self._last_line = self._training_since = time.monotonic()
         self._best = ""
 

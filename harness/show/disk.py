@@ -1,14 +1,16 @@
-"""What the command line says of results on disk: their sizes, what can be removed, and what was."""
+"""What the command line says of a results folder: its experiments, its size on disk, and what can be removed."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, NotRequired, TypedDict, cast
+from typing import Annotated, NamedTuple, NotRequired, TypedDict, cast
 
 from rich.filesize import decimal as size_words
 
 from harness.dispatch.leftovers import KINDS, OLD_DAYS, Kind, OnDisk, Removed, is_only_copy, run_words, runs_of
+from harness.dispatch.reconcile import ExperimentCounts, Overview
 from harness.show.grouping import grouped
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.show.tables.table import Table, table_of
 
 Removable = Mapping[Kind, Sequence[OnDisk]]
 WHAT: dict[Kind, str] = {
@@ -21,6 +23,7 @@ WHAT: dict[Kind, str] = {
     "networks": "trained networks of experiments whose planned runs all have records",
 }
 MOST_NAMED = 10  # runs in a sentence
+COUNTED = ("planned", "recorded", "missing", "running", "queued", "failed")  # runs of an experiment
 
 
 def disk_words(results: Path, sizes: Mapping[str, int], notable: int) -> str:
@@ -64,8 +67,7 @@ def disk_json(sizes: Mapping[str, int], notable: int | None = None) -> DiskBytes
 def clean_table(removable: Removable) -> Table:
     """A row for each kind of what can be removed."""
     rows = [(kind, len(those), size_words(_bytes(those)), WHAT[kind]) for kind, those in removable.items()]
-    columns = (*text_columns("kind"), *number_columns("number", "size"), *text_columns("what"))
-    return table_of("", columns, rows)
+    return table_of("", ("kind", "#number", "#size", "what"), rows)
 
 
 def stay_lines(rows: Iterable[OnDisk]) -> list[str]:
@@ -81,8 +83,8 @@ def cautions(results: Path, removable: Removable) -> list[str]:
         lines.append(f"snapshots: {only_copies} of code that no commit has; records name it by the hash alone")
     if runs := list(runs_of(removable.get("unplanned", ()))):
         lines.append(f"unplanned: {len(runs):,} runs, which only training brings back once their records are removed")
-        words = run_words(results, runs[:MOST_NAMED])
-        lines += [f"  {run} {words.get(run, '')}".rstrip() for run in runs[:MOST_NAMED]]
+        words = dict.fromkeys(runs[:MOST_NAMED], "") | run_words(results, runs[:MOST_NAMED])
+        lines += [f"  {run} {what}".rstrip() for run, what in words.items()]
     if len(runs) > MOST_NAMED:
         lines.append(f"  and {len(runs) - MOST_NAMED:,} more, which --json lists")
     if "networks" in removable:
@@ -107,8 +109,8 @@ def clean_lines(
     lines = []
     for kind in chosen:
         gone = removed.get(kind)
-        amount = f"{gone.number:,}, {size_words(gone.bytes)}" if gone else ""
-        lines.append(f"removed {kind}: {amount}" if gone else f"{kind}: nothing can be removed")
+        amount = f"removed {kind}: {gone.number:,}, {size_words(gone.bytes)}" if gone else ""
+        lines.append(amount or f"{kind}: nothing can be removed")
     return lines
 
 
@@ -158,3 +160,37 @@ def _amount(leftovers: Sequence[OnDisk]) -> str:
 
 def _bytes(leftovers: Sequence[OnDisk]) -> int:
     return sum(leftover.bytes for leftover in leftovers)
+
+
+# ---------------------------------------------------------------------------------------------------------- experiments
+def overview_table(seen: Overview) -> Table:
+    """A row for each experiment: its runs by how far they are, and the disk that it takes."""
+    counts = attrgetter(*COUNTED)
+    rows = [(counted.name, *counts(counted), size_words(counted.disk_bytes)) for counted in seen.experiments]
+    return table_of("", ("experiment", *(f"#{state}" for state in COUNTED), "#disk"), rows)
+
+
+def overview_lines(seen: Overview, results: Path) -> list[str]:
+    """What the table leaves open, and which command says more."""
+    if not seen.experiments and not seen.unreadable:
+        return [f"no experiment has a plan in {results}/; `harness run FILE` or `harness plan FILE` makes one"]
+    lines = list(seen.unreadable)
+    for counted in seen.experiments:
+        says = f"`harness status {results / counted.name}` says"
+        if counted.not_verified:
+            lines.append(f"{counted.name}: {counted.not_verified:,} runs on their way are not verified; {says} why")
+        if counted.later:
+            runs = f"{counted.later:,} runs are of later looks"
+            lines.append(f"{counted.name}: {runs}; {says} whether a rule asks for them")
+    if seen.experiments:
+        lines.append(f"`harness status {results / 'NAME'}` says more of one")
+    return lines
+
+
+class OverviewSaid(NamedTuple):
+    """All experiments of the results folder that have a plan."""
+
+    results: Annotated[Path, "the folder"]
+    experiments: Annotated[tuple[ExperimentCounts, ...], "by name"]
+    unreadable: Annotated[tuple[str, ...], "what cannot be read, and is not counted"]
+    disk_bytes: Annotated[DiskBytes, "of the results folder"]

@@ -10,7 +10,7 @@ CAPITALS = re.compile(r"\b(kan|mlp|rbf)(?=s?\b)")
 
 def written(name: str) -> str:
     """The name of an arm or series as people write it: `spline MLP` of `spline_mlp`."""
-    return CAPITALS.sub(lambda found: found[0].upper(), name.replace("_", " ")).replace("swiglu", "SwiGLU")
+    return CAPITALS.sub(lambda match: match[0].upper(), name.replace("_", " ")).replace("swiglu", "SwiGLU")
 
 
 def shortened(names: Iterable[str], letters: int) -> dict[str, str]:

@@ -17,7 +17,7 @@ from harness.record import Agreement, Duplicate
 from harness.record.kept import Merged
 from harness.show.disk import DiskBytes
 from harness.show.grouping import grouped
-from harness.show.tables.table import Table, number_columns, table_of, text_columns
+from harness.show.tables.table import Table, table_of
 from harness.spec import Manifest
 
 # What the user can do about runs in a state that no submission sends off by itself.
@@ -82,7 +82,8 @@ def device_time(hours: float, unit: str) -> str:
 def offer_lines(name: str, states: Mapping[str, RunState], offer: Offer, until_decided: bool = False) -> list[str]:
     """What is done, on its way and to be sent off, and what it will cost."""
     counts = counts_of(states)
-    lines = [f"{name}: {len(states)} runs: {', '.join(f'{number} {state}' for state, number in counts.items())}"]
+    by_state = ", ".join(f"{number} {state}" for state, number in counts.items())
+    lines = [f"{name}: {len(states)} runs: {by_state}"]
     if not offer.jobs and not offer.left_for_later:
         flag = UNTIL_DECIDED if until_decided else ""
         reported = f"; `harness run FILE{flag}` fits, draws and reports" if counts.keys() <= {*OVER} else ""
@@ -120,8 +121,7 @@ def status_table(states: Mapping[str, RunState]) -> Table:
     for (state, move), runs in _by_next_move(states).items():
         whys = Counter(run.why for run in runs if run.why)
         rows.append((state, len(runs), _short(max(whys, key=whys.__getitem__, default="")), move))
-    columns = (*text_columns("state"), *number_columns("runs"), *text_columns("most often because", "next move"))
-    return table_of("", columns, rows)
+    return table_of("", ("state", "#runs", "most often because", "next move"), rows)
 
 
 def next_move(run: RunState) -> str:
@@ -136,10 +136,10 @@ def next_move(run: RunState) -> str:
 def why_table(states: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[StateName]) -> Table:
     """A row a run in one of the wanted states: what it is, why it is there, who says so."""
     rows = []
-    for run, state in states.items():
-        if state.state in wanted:
-            rows.append((run, names[run], state.state, _short(state.why), state.job or "", state.attempt or ""))
-    return table_of("", text_columns("run", "what", "state", "why", "job", "attempt"), rows)
+    for run, where in states.items():
+        if where.state in wanted:
+            rows.append((run, names[run], where.state, _short(where.why), where.job or "", where.attempt or ""))
+    return table_of("", ("run", "what", "state", "why", "job", "attempt"), rows)
 
 
 def _short(text: str) -> str:
@@ -151,9 +151,8 @@ def run_words(manifest: Manifest) -> dict[str, str]:
     """What each run is, in a few words."""
     words: dict[str, str] = {}
     for planned in manifest.runs:
-        cell = manifest.cells[planned.cell]
-        what = f"{cell.task} {cell.series} {planned.run.network.words} seed {planned.run.seed}"
-        words.setdefault(planned.run_id, what)
+        cell, run = manifest.cells[planned.cell], planned.run
+        words.setdefault(planned.run_id, f"{cell.task} {cell.series} {run.network.words} seed {run.seed}")
     return words
 
 
@@ -182,9 +181,8 @@ def unneeded_lines(jobs: Unneeded) -> list[str]:
     if number := len(jobs.numbers) + len(jobs.processes):
         where = "in SLURM" if jobs.numbers else "running here"
         lines.append(f"{number} jobs of cancelled runs are still {where}; `harness cancel FILE` ends them")
-    for why, number in jobs.not_verified.items():
-        lines.append(f"{number} jobs of cancelled runs may still be there: not verified ({why})")
-    return lines
+    unsure = "jobs of cancelled runs may still be there: not verified"
+    return lines + [f"{number} {unsure} ({why})" for why, number in jobs.not_verified.items()]
 
 
 class RunSaid(NamedTuple):
@@ -233,8 +231,8 @@ def sweep_said(
     runs: dict[str, RunSaid] = {}
     for planned in manifest.runs:
         cell, where, seed = manifest.cells[planned.cell], states[planned.run_id], planned.run.seed
-        said = RunSaid(where, cell.task, cell.arm, cell.series, seed, planned.trial, next_move(where))
-        runs.setdefault(planned.run_id, said)
+        run = RunSaid(where, cell.task, cell.arm, cell.series, seed, planned.trial, next_move(where))
+        runs.setdefault(planned.run_id, run)
     return SweepSaid(
         name=manifest.name,
         planned=len(states),
@@ -301,18 +299,17 @@ def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
 def _event_lines(event: Event) -> list[str]:
     left_out = {"at", "event", "runs", "traceback", "traceback_hash", "statuses"}
     what = ", ".join(f"{name} {value}" for name, value in event.items() if name not in left_out)
-    lines = [f"{event['at']}  {event['event'].replace('_', ' ')}" + (f": {what}" if what else "")]
-    return lines + [f"    {line}" for line in event.get("traceback", "").splitlines()]
+    first = ": ".join(filter(None, [event["event"].replace("_", " "), what]))
+    return [f"{event['at']}  {first}", *(f"    {line}" for line in event.get("traceback", "").splitlines())]
 
 
 def duplicate_lines(duplicates: Sequence[Duplicate]) -> list[str]:
     """What is to be said of records that came second and differ."""
-    by_verdict = grouped(duplicates, lambda duplicate: duplicate.verdict)
-    return [
-        f"{len(same)} records that came second {meaning} (first: {same[0].path})"
-        for verdict, meaning in DUPLICATES.items()
-        if (same := by_verdict.get(verdict))
-    ]
+    by_verdict, lines = grouped(duplicates, lambda duplicate: duplicate.verdict), []
+    for verdict, meaning in DUPLICATES.items():
+        if same := by_verdict.get(verdict):
+            lines.append(f"{len(same)} records that came second {meaning} (first: {same[0].path})")
+    return lines
 
 
 def kept_lines(path: Path, merged: Merged, absent: int) -> list[str]:

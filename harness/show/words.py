@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from harness.base.formats import estimate, exponent
 from harness.judging.laws import SeriesLaws
-from harness.laws import Fit
+from harness.laws import Estimate, Fit, Interval
 from harness.spec import all_axes
 
 LOSS_WORDS = {  # by the metric of tasks
@@ -24,27 +24,20 @@ def counted(axis: str) -> str:
     return COUNTED.get(convention.kind, convention.kind) if convention else axis
 
 
-def loss_words(metrics: Iterable[str]) -> str:
-    """What the losses of tasks with these metrics are called."""
-    different = set(metrics)
-    return loss_word(different.pop()) if len(different) == 1 else "test loss"
-
-
 def loss_word(metric: str) -> str:
     """What the loss of a task is called, by its metric; a loss of a task's own is called as the task calls it."""
     return LOSS_WORDS.get(metric, f"test {metric}")
 
 
-def metric_words(columns: Iterable[str]) -> str:
-    """What the losses in these columns are called, such as `test_rmse`; those of anybody's table by their own names."""
-    different = set(columns)
-    (name,) = different if len(different) == 1 else ("test loss",)
-    return {f"test_{metric}": words for metric, words in LOSS_WORDS.items()}.get(name, name)
+def column_word(column: str) -> str:
+    """What the losses in a column such as `test_rmse` are called; those of anybody's table have their own name."""
+    return LOSS_WORDS.get(column.removeprefix("test_"), column) if column.startswith("test_") else column
 
 
 def loss_of_laws(laws: Iterable[SeriesLaws]) -> str:
     """What the losses are called that these laws are of."""
-    return metric_words(series.metric for series in laws)
+    columns = {series.metric for series in laws}
+    return column_word(columns.pop()) if len(columns) == 1 else "test loss"
 
 
 def exponent_words(fit: Fit) -> str:
@@ -54,3 +47,13 @@ def exponent_words(fit: Fit) -> str:
     if fit.alpha_interval is None:
         return exponent(fit.alpha)
     return estimate(fit.alpha, fit.alpha_interval.low, fit.alpha_interval.high, exponent)
+
+
+def estimate_words(estimated: Estimate) -> str:
+    """`3.2 [1.1, 9]`."""
+    return interval_words(estimated.value, estimated.interval)
+
+
+def interval_words(value: float | None, interval: Interval | None) -> str:
+    """A number with its interval; nothing without one."""
+    return "" if value is None or interval is None else estimate(value, interval.low, interval.high)

@@ -12,9 +12,8 @@ from harness.judging.ahead import ahead_of_laws
 from harness.judging.baselines import with_baselines
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
 from harness.judging.design import Asked, DesignAnswer, designs_of_curves, designs_of_two
-from harness.judging.forms import OF_TWO, FormAnswer, form_answer
+from harness.judging.forms import OF_TWO, FormAnswer, form_answer, optimal_runs
 from harness.judging.laws import AUTO, fit_runs, fit_table, with_checks
-from harness.judging.optima import optimal_runs
 from harness.judging.request import WHOLE, FitsAnswer, Request, Source
 from harness.judging.scaling import best_of_tries, chosen_runs, sizes_of, windowed
 from harness.judging.winners import reported

@@ -17,7 +17,7 @@ from harness.record import missing, read_records
 from harness.record.networks import FOLDER as NETWORKS
 from harness.record.networks import network_path
 from harness.show.console import Terminal
-from harness.show.words import loss_words
+from harness.show.words import loss_word
 from harness.spec import Manifest, manifest_path, run_id, stages
 from harness.study.folders import StudyFile, planned_runs, records_of
 from harness.study.plans import cost_sentence, data_lines, freeze_file, packs_shown
@@ -144,7 +144,7 @@ def _train(
                             losses, arm = best[cells[identity].task], cells[identity].arm
                             losses[arm] = min(record.metrics.losses.test, losses.get(arm, math.inf))
                     arms = ", ".join(f"{arm} {loss:.2g}" for arm, loss in best[cell.task].items())
-                    words = f"best {loss_words([pack[0].task.metric])} on {cell.task} so far: {arms}" if arms else ""
+                    words = f"best {loss_word(pack[0].task.metric)} on {cell.task} so far: {arms}" if arms else ""
                     progress.pack_done(pack, pack_words, statuses, seconds, words)
                 case here.Skipped():
                     progress.reached(pack, 1.0)

@@ -10,7 +10,7 @@ from shared_data import shared
 from benchmarks.simulation import equal_cells
 from harness.base.errors import HarnessError
 from harness.comparison import ArmRuns, SizePair, cells, expected_best, matched_edges, ratio
-from harness.comparison.runs import bin_of
+from harness.comparison.bins import bin_of
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 7])

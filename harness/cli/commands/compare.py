@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +143,8 @@ def _compare_laws(
     compared = heavy.compared_by_laws(request, door, asked_of, name)
     parts = [heavy.ratios_table(compared.headline), *heavy.ratios_sentences(compared.headline, ())]
     parts += [*heavy.compare_tables(compared), *heavy.compare_sentences(compared)]
-    claims = (heavy.wrapped(f"Verdict: “{verdict.claim}” is {verdict.conclusion}.") for verdict in compared.verdicts)
-    shown = heavy.console_lines(compared.headline, [], list(chain.from_iterable(claims)))
+    claims = (f"Verdict: “{verdict.claim}” is {verdict.conclusion}." for verdict in compared.verdicts)
+    shown = heavy.console_lines(compared.headline, [], heavy.wrapped(*claims))
     axes = [pair.axis for pair in compared.sizes] if explain or asked["budgets"] else heavy.over_compute(request)
     table = heavy.multiplier_table(compared, axes)
     said = list(heavy.note_sentences([table])) if table else []

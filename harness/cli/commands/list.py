@@ -12,7 +12,7 @@ from harness.families import FAMILIES, INSTALLED_FAMILIES
 from harness.families.fields import fields_of
 from harness.optimisers import OPTIMISERS
 from harness.show.codes import CODES
-from harness.show.tables.table import TableCell, table_of, text_columns
+from harness.show.tables.table import TableCell, table_of
 from harness.spec import BUILT_IN_RECIPES
 from harness.spec.document import parse
 from harness.spec.task import INSTALLED_TASKS
@@ -105,4 +105,4 @@ def list(what: str) -> None:
     the project, and the words in capitals that tables have.
     """
     heads, make_rows, more = LISTS[what]
-    show([table_of("", text_columns(*heads), make_rows()), more])
+    show([table_of("", heads, make_rows()), more])

@@ -20,8 +20,7 @@ from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, StateName
 from harness.record import duplicates
 from harness.show import sweeps
 from harness.show.console import console
-from harness.show.disk import disk_json, disk_words
-from harness.show.overview import OverviewSaid, overview_lines, overview_table
+from harness.show.disk import OverviewSaid, disk_json, disk_words, overview_lines, overview_table
 from harness.show.sweeps import SweepSaid
 from harness.show.tables.table import Table
 from harness.spec import Manifest

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from harness.judging.laws import SeriesLaws
 from harness.record import Record
-from harness.show.tables.table import Column, Table, TableCell, number_columns, table_of
+from harness.show.tables.table import Table, TableCell, table_of
 from harness.spec import Manifest
 
 TEXTS = tomllib.loads(files(__package__).joinpath("texts.toml").read_text(encoding="utf-8"))
@@ -81,11 +81,8 @@ def page_tables(
 ) -> tuple[Table, ...]:
     """A table with its texts of texts.toml, and with more columns of numbers; none where there are no rows."""
     texts, cells = TEXTS["tables"][name], list(rows)
-    columns: list[Column] = []
+    heads: list[str] = []
     for head in texts["columns"]:
-        if head == "...":
-            columns += number_columns(*more_numbers)
-        else:
-            columns.append(Column(head.removeprefix("#").format(**words), is_number=head.startswith("#")))
+        heads += [f"#{name}" for name in more_numbers] if head == "..." else [head.format(**words)]
     title, introduction = (texts[part].format(**words) for part in ("title", "introduction"))
-    return (table_of(title, columns, cells, introduction),) if cells else ()
+    return (table_of(title, heads, cells, introduction),) if cells else ()

@@ -25,7 +25,7 @@ from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import write_figure
 from harness.show.pages.page import provenance, write_html
 from harness.show.tables.frames import table_of_frame
-from harness.show.tables.table import TableCell, table_of, text_columns, to_markdown
+from harness.show.tables.table import TableCell, table_of, to_markdown
 from harness.show.tables.verdicts import RULE_COLUMNS, rules_table
 
 # Of the table of points, on the page; replay.csv has them all.
@@ -193,7 +193,7 @@ def _verdicts(rows: Sequence[IndexRow]) -> str:
         if row.facts.get("verdicts") and not verdicts:
             earlier.append(f"[{row.folder}]({row.folder}/replay.html)")
         judged += [[row.folder, *rule.cells] for rule in rules_table(verdicts).rows]
-    table = table_of("", text_columns("replay", *RULE_COLUMNS), judged)
+    table = table_of("", ("replay", *RULE_COLUMNS), judged)
     shown = VERDICTS + to_markdown(table) + "\n" if judged else ""
     return shown + (f"\nJudged by rules of before version 1.0: {', '.join(earlier)}.\n" if earlier else "")
 

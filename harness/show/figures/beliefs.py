@@ -26,9 +26,9 @@ CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])  # of the sim
 def beliefs_figure(task: str, by_arm: Mapping[str, Probed]) -> Figure:
     """A panel of the true beliefs, and one for each arm; points of one colour are one belief."""
     true = next(iter(by_arm.values())).true
-    panels_of = {"true": true} | {
-        f"{written(arm)}: error {human(found.error, 2)}": found.read for arm, found in by_arm.items()
-    }
+    panels_of = {"true": true}
+    for arm, probed in by_arm.items():
+        panels_of[f"{written(arm)}: error {human(probed.error, 2)}"] = probed.read
     place = _places(true)
     columns = 2 if len(panels_of) == 4 else min(3, len(panels_of))
     figure, panels = panel_grid(len(panels_of), columns, PANEL_HEIGHT)
@@ -46,9 +46,8 @@ def beliefs_figure(task: str, by_arm: Mapping[str, Probed]) -> Figure:
     write_letters(panels)
     write_head(figure, [], f"{task}: beliefs that a probe reads after the last block")
     corners = "Corners are certainty of one state." if true.shape[1] == 3 else "The first two principal components."
-    write_note(
-        figure, [corners, "Equal colours are equal true beliefs. Error: mean squared, of a state's probability."]
-    )
+    colours = "Equal colours are equal true beliefs. Error: mean squared, of a state's probability."
+    write_note(figure, [corners, colours])
     return figure
 
 

@@ -1,14 +1,12 @@
 """The answer as a figure: how many times lower a side's test loss is, with intervals, at equal size on each axis."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -36,11 +34,7 @@ LETTERS = 18  # of a task beside its row
 LONGEST_LINE = 16  # letters of a side's name; two of them fit beside each other
 
 
-class _Row(NamedTuple):
-    """A ratio with its interval."""
-
-    label: str
-    ratio: Found
+Row = tuple[str, Found]  # a label, and a ratio with its interval
 
 
 @in_column
@@ -60,13 +54,11 @@ def headline_figure(headline: Headline, styles: Mapping[str, Style]) -> Figure |
     _draw(axes, groups, headline, styles)
     _set_ratios(axes, list(itertools.chain.from_iterable(groups.values())))
     first, second = (textwrap.fill(name, LONGEST_LINE) for name in names)
+    above: dict[str, Any] = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", "weight": "bold"}
     ends = (f"{first} ▶", "left", 5), (f"◀ {second}", "right", -5)  # of several lines the last stands at the axis
     for side, (text, align, shift) in zip(headline.sides, ends, strict=True):
-        look: dict[str, Any] = {"color": styles[side.label].text_colour, "weight": "bold", "fontsize": label_size()}
-        above = axes.get_xaxis_transform()
-        axes.annotate(
-            text, (1, 1), (shift, -label_size()), xycoords=above, textcoords="offset points", ha=align, **look
-        )
+        colour, size = styles[side.label].text_colour, label_size()
+        axes.annotate(text, (1, 1), (shift, -size), ha=align, color=colour, fontsize=size, **above)
     what_axis_is = f"how many times lower the {loss_word(headline.metric)} is (×)"
     axes.set_xlabel(textwrap.fill(what_axis_is, labels.letters_in(AXIS_SHARE * figure.get_figwidth())))
     labels.write_head(figure, [], finding(headline, names))
@@ -94,7 +86,7 @@ def finding(headline: Headline, names: tuple[str, str]) -> str:
     return f"At {equal}, {better} is ahead on {won} of {len(ratios)} tasks, {worse} on {lost or 'none'}{neither}"
 
 
-def _groups(headline: Headline, is_by_task: bool) -> dict[str, list[_Row]]:
+def _groups(headline: Headline, is_by_task: bool) -> dict[str, list[Row]]:
     """Rows by the heading of a task: the matched axis at all sizes, every other one at the largest.
 
     Or else by that of an axis: tasks in the order of their ratios, of which those in the middle go where room is short.
@@ -103,7 +95,7 @@ def _groups(headline: Headline, is_by_task: bool) -> dict[str, list[_Row]]:
         headline.formulas, labels.title_letters(figure_width(1) - 0.3) if is_by_task else LETTERS
     )
     axes = tuple(filter(None, (*headline.columns, headline.clock))) if is_by_task else headline.columns
-    groups: dict[str, list[_Row]] = {}
+    groups: dict[str, list[Row]] = {}
     for task, axis in itertools.product(headline.tasks, axes):
         is_matched, convention, title = axis == headline.columns[0], all_axes()[axis], heading.get(task, task)
         for place in headline.places if is_by_task and is_matched else headline.places[-1:]:
@@ -113,19 +105,19 @@ def _groups(headline: Headline, is_by_task: bool) -> dict[str, list[_Row]]:
             unit = counted(axis) if is_matched or convention.kind == "params" else convention.short
             size = f"{human(ratio.at, 2)} {unit}"
             group, label = (title, size) if is_by_task else (f"at equal {convention.words}", title)
-            groups.setdefault(group, []).append(_Row(label, ratio))
+            groups.setdefault(group, []).append((label, ratio))
     if is_by_task:
         return groups
     room = math.inf if is_narrow() else MOST_HEIGHT / labels.line_height() - AROUND
     most = max(2, (room / len(axes) - HEADING) / ROW)
     for group, rows in groups.items():
-        rows.sort(key=lambda row: -(row.ratio.estimate or 0.0))
+        rows.sort(key=lambda row: -(row[1].estimate or 0.0))
         half = int(min(most, len(rows) + 1) / 2)
         groups[group] = [*rows[:half], *rows[half:][-half:]]
     return groups
 
 
-def _draw(axes: Axes, groups: Mapping[str, Sequence[_Row]], headline: Headline, styles: Mapping[str, Style]) -> None:
+def _draw(axes: Axes, groups: Mapping[str, Sequence[Row]], headline: Headline, styles: Mapping[str, Style]) -> None:
     """The groups, each below its letter and heading; the number of each ratio at the right edge."""
     height = 0.0
     heights: dict[float, str] = {}  # of rows, with their labels
@@ -136,10 +128,9 @@ def _draw(axes: Axes, groups: Mapping[str, Sequence[_Row]], headline: Headline, 
         if len(groups) > 1:
             axes.annotate(letter, (0.012, height), weight="bold", **left)
         axes.annotate(heading, (0.045 if len(groups) > 1 else 0.012, height), **left)
-        for row in rows:
+        for label, ratio in rows:
             height -= ROW
-            heights[height] = row.label
-            ratio, ahead = row.ratio, leader(row.ratio, *headline.labels)
+            heights[height], ahead = label, leader(ratio, *headline.labels)
             colour = styles[ahead].colour if ahead else UNDECIDED
             look = {"marker": styles[ahead].marker if ahead else "o", "mfc": colour if ahead else "white"}
             ends = ratio.low or math.nan, ratio.estimate, ratio.high or math.nan
@@ -168,21 +159,21 @@ def _times(ratio: float) -> str:
     return factor(max(ratio, 1 / ratio))
 
 
-def _tick(times: float) -> str:
-    return scientific(times, 1) if times >= WRITTEN_OUT else f"{times:g}"
-
-
-def _set_ratios(axes: Axes, rows: Sequence[_Row]) -> None:
+def _set_ratios(axes: Axes, rows: Sequence[Row]) -> None:
     """A logarithmic axis around the ratios of these rows, with the same round factors on both sides of 1."""
-    ratios = np.array([(row.ratio.estimate, row.ratio.low, row.ratio.high) for row in rows], float)
+    ratios = np.array([(ratio.estimate, ratio.low, ratio.high) for _, ratio in rows], float)
     if np.nanmax(np.abs(np.log(ratios))) < np.log(NARROW[-1]):
         low, high, factors = 1 / NARROW[-1], NARROW[-1], np.array(NARROW[:-1])
     else:
         low, high = labels.limits_around(np.append(ratios[:, 0], [0.2, 5.0]), ratios[:, 1:].ravel())
         factors = np.array(labels.tick_values(1, max(high, 1 / low), few=TICKS - 1, most=TICKS))
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
+
+    def tick(ratio: float, _: int) -> str:
+        times = max(ratio, 1 / ratio)
+        return scientific(times, 1) if times >= WRITTEN_OUT else f"{times:g}"
+
+    axes.set(xscale="log", xlim=(low, high))
     axes.xaxis.set_major_locator(FixedLocator(np.unique([1 / factors, factors]).tolist()))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: _tick(max(ratio, 1 / ratio))))
+    axes.xaxis.set_major_formatter(FuncFormatter(tick))
     axes.xaxis.set_minor_locator(LogLocator(subs=(1,), numticks=200))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -40,7 +40,7 @@ BELOW_TICKS = 4.0  # letters' heights from a panel to its legend
 HEAD_SIZE = 1.2  # of what a figure says, over the size of letters in its legend
 
 
-# --------------------------------------------------------------------------------------------------- limits and ticks
+# ----------------------------------------------------------------------------------------------------- limits and ticks
 def padded(values: np.ndarray, share: float) -> tuple[float, float]:
     """Limits around positive `values`, with `share` of their log range, or of a factor of 2, on each side."""
     if not values.size:
@@ -106,11 +106,11 @@ def set_ticks(axis: Axis, is_small: bool = False) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-# ------------------------------------------------------------------------------------------------------------- legends
+# -------------------------------------------------------------------------------------------------------------- legends
 def key(label: str, style: Style, has_line: bool = True) -> Line2D:
     """A line of a legend."""
-    look: dict[str, Any] = {"marker": style.marker, "ls": style.line if has_line else ""}
-    return Line2D([], [], color=style.colour, label=label, **look)
+    line = style.line if has_line else ""
+    return Line2D([], [], color=style.colour, label=label, marker=style.marker, ls=line)
 
 
 def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
@@ -119,14 +119,14 @@ def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
     `columns` panels stand side by side.
     """
     laws, fit, style = drawn
-    said = ["no law" if fit.refusals else f"α {exponent_words(fit)}"]
+    words = f"{name}: " if name else ""
+    words += "no law" if fit.refusals else f"α {exponent_words(fit)}"
     if fit.floor:
-        said.append(f"floor E = {human(fit.floor, 2)}")
+        words += f", floor E = {human(fit.floor, 2)}"
     held_out = laws.held_out.get(fit.law)
     if held_out and held_out.prediction:
         within = held_out.prediction.within
-        said.append(f"{within.sum()} of {within.size} held-out sizes as predicted")
-    words = f"{name}: {', '.join(said)}" if name else ", ".join(said)
+        words += f", {within.sum()} of {within.size} held-out sizes as predicted"
     letters = letters_in(figure_width(columns) / columns) - KEY_MARK // 2  # digits are narrow
     return key(textwrap.fill(words, letters, subsequent_indent="  ", break_on_hyphens=False), style)
 
@@ -146,8 +146,7 @@ def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> N
             lines += text.get_text().count("\n") + 1
         place = axes.get_subplotspec()
         assert place is not None
-        row = place.rowspan.start
-        heights[row] = max(lines, heights[row])
+        heights[place.rowspan.start] = max(lines, heights[place.rowspan.start])
     _grow(figure, heights.total())
 
 
@@ -156,13 +155,13 @@ def write_head(
 ) -> None:
     """What the figure says, in bold, and one legend for all panels, in so many columns, above or below them."""
     size = HEAD_SIZE * label_size()
-    look: dict[str, Any] = {"alignment": "left", "title_fontproperties": {"weight": "bold", "size": size}}
     letters = int(BOLD_LETTERS_AN_INCH * figure.get_figwidth() / size)
     title = "\n".join(textwrap.fill(line, letters) for line in title.split("\n"))
     room = letters_in(figure.get_figwidth())
     lengths = [len(str(handle.get_label())) + KEY_MARK for handle in keys]
     if len(keys) > columns or sum(lengths) > room:
         columns = max(1, min(columns, int(room / max(lengths))))
+    look: dict[str, Any] = {"alignment": "left", "title_fontproperties": {"weight": "bold", "size": size}}
     figure.legend(handles=list(keys), title=title, loc=place, ncols=columns, **look)
     _grow(figure, -(-len(keys) // columns) + (1.5 * (title.count("\n") + 1) if title else 0))
 
@@ -180,7 +179,7 @@ def _grow(figure: Figure, lines: float) -> None:
     figure.set_figheight(min(figure.get_figheight() + lines * line_height(), MOST_HEIGHT))
 
 
-# ------------------------------------------------------------------------------------------------------- other words
+# ---------------------------------------------------------------------------------------------------------- other words
 def letters_in(inches: float) -> int:
     """How many letters of legends and notes stand in so many inches."""
     return int(LETTERS_AN_INCH * inches / label_size())

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.judging.headline import metric_of
 from harness.laws import size_means
 from harness.show.figures import labels
 from harness.show.figures.series import INK, Style
@@ -23,7 +24,7 @@ from harness.show.figures.theme import (
     side_by_side,
 )
 from harness.show.names import written
-from harness.show.words import LOSS_WORDS, loss_words
+from harness.show.words import LOSS_WORDS, loss_word
 from harness.spec import axis_words
 from harness.spec.manifest import BEST_OF
 
@@ -67,7 +68,7 @@ def ranking_figure(runs: pd.DataFrame, axis: str, titles: Mapping[str, str], sty
     more = ", …" if len(best) > MOST_NAMED else ""
     keys = [Line2D([], [], ls="", marker="o", ms=size, color=INK, label=name) for name, size in MARK_SIZES.items()]
     head = (
-        f"Least {loss_words(runs['metric'])} of {most} series at their largest size: {won}{more} of {len(tasks)} tasks"
+        f"Least {loss_word(metric_of(runs))} of {most} series at their largest size: {won}{more} of {len(tasks)} tasks"
     )
     labels.write_head(figure, keys, head)
     notes = [f"Sizes: {axis_words(axis)}. Marks: geometric means of runs; bars: their range at the largest size."]
@@ -82,9 +83,9 @@ def ranking_figure(runs: pd.DataFrame, axis: str, titles: Mapping[str, str], sty
 def _panel(axes: Axes, runs: pd.DataFrame, styles: Mapping[str, Style]) -> tuple[list[str], int]:
     """Draw a task; its series from the best to the worst, and how many of the drawn means lie beyond the panel."""
     done, largest = runs[runs["status"] == "done"], runs.groupby("series", sort=False)["size"].max()
-    means = {}
-    losses = {str(name): rows["test_loss"].to_numpy(float) for name, rows in done.groupby("series", sort=False)}
+    losses, means = {}, {}
     for name, rows in done.groupby("series", sort=False):
+        losses[str(name)] = rows["test_loss"].to_numpy(float)
         means[str(name)] = size_means(rows["size"].to_numpy(float), losses[str(name)])
     at_largest = {name: points for name, points in means.items() if points.sizes[-1] == largest[name]}
     ranked = sorted(at_largest, key=lambda name: at_largest[name].means[-1])

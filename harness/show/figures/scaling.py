@@ -29,14 +29,13 @@ from harness.show.figures.series import (
     draw_baseline,
     draw_law,
     draw_means,
-    experiment_styles,
-    named_styles,
     prepare_bands,
     sizes_outside,
+    styles_of_laws,
 )
 from harness.show.figures.theme import MOST_HEIGHT, in_column, label_size, panel_grid, panel_height, side_by_side
 from harness.show.names import written
-from harness.show.words import counted, loss_of_laws, metric_words
+from harness.show.words import column_word, counted, loss_of_laws
 from harness.spec import Manifest, axis_words
 
 LAW_FORMS = {"pure": "A·x⁻ᵅ", "floor": "E + A·x⁻ᵅ"}
@@ -90,7 +89,7 @@ class Shown(NamedTuple):
         return Panel(title, laws, drawn, baselines, limits)
 
 
-# ------------------------------------------------------------------------------------------------------------- layout
+# --------------------------------------------------------------------------------------------------------------- layout
 def of_sides(manifest: Manifest, laws: Sequence[SeriesLaws]) -> tuple[list[str], list[str]]:
     """The series of the two sides that an experiment is about, and those of its other arms.
 
@@ -107,10 +106,7 @@ def of_sides(manifest: Manifest, laws: Sequence[SeriesLaws]) -> tuple[list[str],
 
 @in_column
 def scaling_figure(
-    manifest: Manifest | None,
-    laws: Sequence[SeriesLaws],
-    names: Sequence[str] = (),
-    baselines: Sequence[Baseline] = (),
+    manifest: Manifest | None, laws: Sequence[SeriesLaws], names: Sequence[str] = (), baselines: Sequence[Baseline] = ()
 ) -> Figure:
     """A row a task, a column an axis. Artists carry a gid `kind:series` (runs, means, outside, law, ...).
 
@@ -119,7 +115,7 @@ def scaling_figure(
     Many tasks have one axis. More than MOST_SERIES side by side are ranked instead (`ranking_figure`).
     """
     axes = list(dict.fromkeys(series.axis for series in laws))
-    styles = experiment_styles(manifest) if manifest else named_styles(series.series for series in laws)
+    styles = styles_of_laws(manifest, laws)
     budgets: dict[str, tuple[str, float]] = {}
     if manifest:
         axes = [axis for axis in headline_axes(manifest) if axis in axes] or axes
@@ -187,19 +183,25 @@ def _finding(panels: Sequence[Panel], loss: str) -> str:
     if not falls.total():
         return f"No law by {counted(axis)} for the {loss} of {' or '.join(map(written, falls))}"
     if len(of_axis) == 1:
-        said = [f"{'' if count else 'not '}for {written(name)}" for name, count in falls.most_common()]
-        return f"{law} {', '.join(said)}"
+        by_series = [f"{'' if count else 'not '}for {written(name)}" for name, count in falls.most_common()]
+        return f"{law} {', '.join(by_series)}"
     (first, most), *others = falls.items()
     counts = [f"on {count or 'none'} for {written(name)}" for name, count in others]
     return ", ".join([f"{law} on {most or 'none'} of {len(of_axis)} tasks for {written(first)}", *counts])
 
 
-# ------------------------------------------------------------------------------------------------------------- panels
+# --------------------------------------------------------------------------------------------------------------- panels
 def _draw_panel(axes: Axes, panel: Panel, shown: Shown, columns: int) -> list[Line2D]:
     """Draw all series of a panel, and return a line of its legend for each: what its law says."""
     sizes = np.concatenate([series.table["size"].to_numpy(float) for series in panel.laws])
+    metric, loss = panel.laws[0].metric, column_word(panel.laws[0].metric)
+    # Only data have a linear baseline, and their targets are divided by their standard deviation.
+    is_of_data = any(baseline.name == "linear" for baseline in panel.baselines)
+    units = {"test_rmse": f"{'SD' if is_of_data else 'units'} of the target", "test_cross_entropy": "nats"}
+    if shown.manifest and metric in units:
+        loss += f"\n({units[metric]})"
     axes.set(xscale="log", yscale="log", title=panel.title, xlabel=axis_words(panel.laws[0].axis))
-    axes.set(xlim=padded(sizes[sizes > 0], 0.06), ylim=panel.limits, ylabel=_loss_with_unit(panel, shown))
+    axes.set(xlim=padded(sizes[sizes > 0], 0.06), ylim=panel.limits, ylabel=loss)
     drawn = {law.laws.series: law for law in panel.drawn}
     keys = []
     ends: dict[str, tuple[float, float]] = {}
@@ -207,32 +209,26 @@ def _draw_panel(axes: Axes, panel: Panel, shown: Shown, columns: int) -> list[Li
         name = series.series
         if name in shown.budgets:
             ends |= _draw_budget(axes, series, shown.styles[shown.budgets[name][0]])
-        elif name not in drawn:
-            keys.append(_draw_best(axes, series, shown.styles[name]))
+        elif name not in drawn:  # best sizes of budgets, where size is not the budget: marks, and no law through them
+            for _, done in series.table[series.table["status"] == "done"].groupby("cell"):
+                means = size_means(done["size"].to_numpy(), done["test_loss"].to_numpy())
+                draw_means(axes, f"means:{name}", means, shown.styles[name])
+            keys.append(labels.key(written(name), shown.styles[name], has_line=False))
         else:
             draw_law(axes, drawn[name])
             name_shown = "" if name == ONE_ARM and not series.task else written(name)
             keys.append(labels.law_key(drawn[name], max(columns, side_by_side(2)), name_shown))
-    _write_budgets(axes, ends, shown)
+    # What each budget was, at the right edge: as high as the end of its curve, and clear of the one above.
+    to_share, lowest = axes.transScale + axes.transLimits, math.inf
+    for name, end in sorted(ends.items(), key=lambda item: -item[1][1]):
+        best, asked = shown.budgets[name]
+        lowest = min(to_share.transform(end)[1], lowest - APART)
+        look: dict[str, Any] = {"va": "center", "fontsize": label_size(), "color": shown.styles[best].text_colour}
+        place: dict[str, Any] = {"xycoords": "axes fraction", "annotation_clip": False, "gid": f"budget:{name}"}
+        axes.annotate(human(asked, 2), (1.01, lowest), **place, **look)
     for axis in (axes.xaxis, axes.yaxis):
         labels.set_ticks(axis, is_small=columns > 1)
     return keys
-
-
-def _loss_with_unit(panel: Panel, shown: Shown) -> str:
-    """In two lines. Only data have a linear baseline, and their targets are divided by their standard deviation."""
-    metric = panel.laws[0].metric
-    is_of_data = any(baseline.name == "linear" for baseline in panel.baselines)
-    units = {"test_rmse": f"{'SD' if is_of_data else 'units'} of the target", "test_cross_entropy": "nats"}
-    return metric_words([metric]) + (f"\n({units[metric]})" if shown.manifest and metric in units else "")
-
-
-def _draw_best(axes: Axes, series: SeriesLaws, style: Style) -> Line2D:
-    """The best size of each budget, where size is not the budget: one mark a budget, and no law through them."""
-    for _, done in series.table[series.table["status"] == "done"].groupby("cell"):
-        best = size_means(done["size"].to_numpy(), done["test_loss"].to_numpy())
-        draw_means(axes, f"means:{series.series}", best, style)
-    return labels.key(written(series.series), style, has_line=False)
 
 
 def _draw_budget(axes: Axes, series: SeriesLaws, style: Style) -> dict[str, tuple[float, float]]:
@@ -250,38 +246,25 @@ def _draw_budget(axes: Axes, series: SeriesLaws, style: Style) -> dict[str, tupl
     return {series.series: (float(points.sizes[-1]), float(points.means[-1]))} if is_spread else {}
 
 
-def _write_budgets(axes: Axes, ends: dict[str, tuple[float, float]], shown: Shown) -> None:
-    """What each budget was, at the right edge: as high as the end of its curve, and clear of the one above."""
-    to_share, lowest = axes.transScale + axes.transLimits, math.inf
-    for series, end in sorted(ends.items(), key=lambda item: -item[1][1]):
-        best, asked = shown.budgets[series]
-        lowest = min(to_share.transform(end)[1], lowest - APART)
-        look: dict[str, Any] = {"va": "center", "fontsize": label_size(), "color": shown.styles[best].text_colour}
-        place: dict[str, Any] = {"xycoords": "axes fraction", "annotation_clip": False, "gid": f"budget:{series}"}
-        axes.annotate(human(asked, 2), (1.01, lowest), **place, **look)
-
-
-# -------------------------------------------------------------------------------------------------------------- notes
+# ---------------------------------------------------------------------------------------------------------------- notes
 def _law_notes(panels: Sequence[Panel], manifest: Manifest | None) -> list[str]:
     """How to read marks and laws; why laws are missing, and which runs, each said once."""
     fits: list[Fit] = []
     beyond: set[object] = set()
     failed: dict[str, int] = {}  # by task and series: they are the same runs on every axis
-    is_over_replicates = bool(manifest and manifest.experiment.search)
     has_outside = has_held_out = False
     refused: dict[str, None] = {}  # in few words
-    for panel in panels:
-        for laws, fit, _ in panel.drawn:
-            has_outside |= sizes_outside(laws, fit)[0].size > 0
-            has_held_out |= fit.law in laws.held_out
-            if fit.refusals:
-                refused[CODES[fit.refusals[0].code].brief] = None
-            else:
-                fits.append(fit)
-            is_within = laws.table["test_loss"].between(*panel.limits)
-            runs = laws.table[(laws.table["status"] == "done") & ~is_within]
-            beyond.update(runs["run_id"] if "run_id" in runs else runs["row"])
-            failed[f"{laws.task}:{laws.series}"] = laws.runs_failed
+    for laws, fit, limits in [(law.laws, law.fit, panel.limits) for panel in panels for law in panel.drawn]:
+        has_outside |= sizes_outside(laws, fit)[0].size > 0
+        has_held_out |= fit.law in laws.held_out
+        if fit.refusals:
+            refused[CODES[fit.refusals[0].code].brief] = None
+        else:
+            fits.append(fit)
+        is_beyond = (laws.table["status"] == "done") & ~laws.table["test_loss"].between(*limits)
+        beyond.update(laws.table.loc[is_beyond, "run_id" if "run_id" in laws.table else "row"])
+        failed[laws.name] = laws.runs_failed
+    is_over_replicates = bool(manifest and manifest.experiment.search)
     less = "one a replicate" if is_over_replicates else "in which outliers count less"
     notes = [f"Large marks: geometric means of the dots, {less}."]
     if has_outside:
@@ -289,12 +272,9 @@ def _law_notes(panels: Sequence[Panel], manifest: Manifest | None) -> list[str]:
     if has_held_out:
         notes.append("Half-filled: held out, with a bar where the law predicts them.")
     if fits:
-        law = fits[0].law
+        law, over = fits[0].law, " over replicates" if is_over_replicates else ""
         form = LAW_FORMS["floor" if any(fit.floor for fit in fits) else "pure"]
-        over = " over replicates" if is_over_replicates else ""
-        level = f"{100 * fits[0].level:.3g} %"
-        notes.append(
-            f"Thick lines: the {'law ' + form if law in LAW_FORMS else law + ' law'}{over}, with {level} bands."
-        )
+        lines = f"law {form}" if law in LAW_FORMS else f"{law} law"
+        notes.append(f"Thick lines: the {lines}{over}, with {100 * fits[0].level:.3g} % bands.")
     notes += [f"No law: {why}." for why in refused]
     return [*notes, *labels.edge_notes(len(beyond), "runs", sum(failed.values()))]

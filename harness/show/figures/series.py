@@ -7,7 +7,7 @@ series of an experiment in mark and line, so that they can be told apart in grey
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -69,15 +69,11 @@ def experiment_styles(manifest: Manifest, sides: Mapping[str, Sequence[str]] = N
         of_series.setdefault(cell.frontier or cell.series, set()).add(arms[cell.arm].architecture.drawn_as)
     of_side: dict[str, set[str]] = {}
     for label, names in (*((side_label(side), side) for side in manifest.experiment.sides), *sides.items()):
-        families: set[str] = set()
-        for name in names:
-            families |= of_series[name] if name in of_series else {arms[name].architecture.drawn_as}
-        of_side[label] = families
+        of_names = [of_series.get(name) or {arms[name].architecture.drawn_as} for name in names]
+        of_side[label] = set().union(*of_names)
     styles: dict[str, Style] = {}
     for several in (of_side, of_series):  # what is of several families has a spare colour, by its own name
-        styles |= family_styles(
-            {name: min(own_families) if len(own_families) == 1 else name for name, own_families in several.items()}
-        )
+        styles |= family_styles({name: min(of) if len(of) == 1 else name for name, of in several.items()})
     return styles
 
 
@@ -90,9 +86,14 @@ def named_styles(names: Iterable[str]) -> dict[str, Style]:
     return family_styles(families)
 
 
+def styles_of_laws(manifest: Manifest | None, laws: Iterable[SeriesLaws]) -> dict[str, Style]:
+    """The style of every series of an experiment, or, without a `manifest`, of a table of anybody's."""
+    return experiment_styles(manifest) if manifest else named_styles(series.series for series in laws)
+
+
 def family_styles(families: Mapping[str, str]) -> dict[str, Style]:
     """The style of every series, by name, from its family; what is no family of the package has a spare colour."""
-    colours = _colours(families.values())
+    colours = _colours(set(families.values()))
     styles: dict[str, Style] = {}
     drawn: Counter[str] = Counter()
     for index, (name, family) in enumerate(families.items()):
@@ -118,11 +119,10 @@ def shaded(colour: str, shade: float) -> str:
     return to_hex((red, green, blue))
 
 
-def _colours(families: Iterable[str]) -> dict[str, str]:
+def _colours(families: Set[str]) -> dict[str, str]:
     """Family -> its colour, or a spare one that its name points at: the next one where another name has that."""
-    names = set(families)
-    colours = {name: FAMILIES[name].colour for name in names if name in FAMILIES}
-    for name in sorted(names - colours.keys()):
+    colours = {name: FAMILIES[name].colour for name in families if name in FAMILIES}
+    for name in sorted(families - colours.keys()):
         first = crc32(name.encode()) % len(SPARE)
         in_turn = SPARE[first:] + SPARE[:first]
         free = [colour for colour in in_turn if colour not in colours.values()]
@@ -138,8 +138,7 @@ def draw_law(axes: Axes, drawn: DrawnLaw) -> None:
     """
     laws, fit, style = drawn
     name, points, (x, y), outside = laws.series, fit.points, runs_in(laws.table), sizes_outside(laws, fit)
-    dots: dict[str, Any] = {"ls": "", "marker": ".", "mec": "none", "alpha": 0.45, "zorder": 2}
-    marks = axes.plot(x, y, color=style.colour, gid=f"runs:{name}", **dots)
+    marks = axes.plot(x, y, ".", color=style.colour, mec="none", alpha=0.45, zorder=2, gid=f"runs:{name}")
     marks.append(draw_means(axes, f"means:{name}", points, style))
     if outside[0].size:
         marks.append(draw_means(axes, f"outside:{name}", size_means(*outside), style, mfc="white"))
@@ -154,8 +153,7 @@ def draw_law(axes: Axes, drawn: DrawnLaw) -> None:
         sizes = law_sizes(fit)
         low, high = kept(band, fit, sizes)
         axes.fill_between(sizes, low, high, color=style.colour, alpha=0.13, lw=0, zorder=1, gid=f"band:{name}")
-        look: dict[str, Any] = {"ls": style.line, "color": style.colour, "zorder": 3}
-        (line,) = axes.plot(sizes, predict(fit, sizes), gid=f"law:{name}", **look)
+        (line,) = axes.plot(sizes, predict(fit, sizes), ls=style.line, color=style.colour, zorder=3, gid=f"law:{name}")
         if points.sizes.size > MANY_SIZES:
             line.set(color=style.text_colour, zorder=5)
     if points.sizes.size > MANY_SIZES:  # small and pale, behind the law
@@ -229,5 +227,5 @@ def _draw_held_out(axes: Axes, drawn: DrawnLaw, held_out: Extrapolation) -> Line
         axes.plot(x, predict(fit, x), ls=style.line, gid=f"extrapolated:{laws.series}", **thin)
         ends = held_out.prediction.low, held_out.prediction.high
         axes.vlines(measured.sizes, *ends, gid=f"predicted:{laws.series}", **thin)
-    half: dict[str, Any] = {"fillstyle": "bottom", "markerfacecoloralt": "white"}
-    return draw_means(axes, f"held_out:{laws.series}", measured, style, **half)
+    gid = f"held_out:{laws.series}"
+    return draw_means(axes, gid, measured, style, fillstyle="bottom", markerfacecoloralt="white")

@@ -1,5 +1,6 @@
 """How every figure looks and how large it is; empty panels to draw in, and the files of a figure."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -81,11 +82,6 @@ def figure_width(columns: int) -> float:
     return min(WIDTH if columns > 1 else 0.65 * WIDTH, _width.get())
 
 
-def within_page(height: float) -> float:
-    """As much of a height as a figure may have."""
-    return height if is_narrow() else min(height, MOST_HEIGHT)
-
-
 def panel_height(inches: float) -> float:
     """Of a panel with so many inches in a column of a paper: more on a phone, where letters are larger."""
     return inches / COLUMN_SCALE**2 if is_narrow() else inches
@@ -99,7 +95,8 @@ def panel_grid(count: int, columns: int, height: float, **shared: Any) -> tuple[
     """
     rows = -(-count // columns)
     width, dpi = figure_width(columns), COLUMN_DPI if _width.get() == COLUMN_WIDTH else DPI
-    figure = Figure(figsize=(width, within_page(rows * height + FRAME)), dpi=dpi, layout="constrained")
+    most_height = math.inf if is_narrow() else MOST_HEIGHT
+    figure = Figure(figsize=(width, min(rows * height + FRAME, most_height)), dpi=dpi, layout="constrained")
     grid: np.ndarray = figure.subplots(rows, columns, squeeze=False, **shared)
     for axes in grid.flat[count:]:
         axes.set_visible(False)

@@ -1,7 +1,5 @@
 """The figure of two sides: who is better at equal size, by how much, by whose count."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any

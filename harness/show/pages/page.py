@@ -67,14 +67,13 @@ def provenance(places: Iterable[Provenance]) -> dict[str, Any]:
     their number of runs, most first.
     """
     commits, machines, versions = Counter[Any](), Counter[Any](), Counter[str]()
-    packs, starts = set(), []
+    packs = set()
     for place in places:
         commits[place.commit or "not from a git checkout", bool(place.dirty)] += 1
         machines[place.host, place.device, place.threads] += 1
         versions[", ".join(f"{name} {number}" for name, number in place.versions.items())] += 1
         packs.add((place.host, place.started_at, place.pack_seconds, place.pack_cpu_seconds))
-        starts.append(place.started_at)
-    *_, seconds, cpu_seconds = zip(*packs, strict=True)
+    _, starts, seconds, cpu_seconds = zip(*packs, strict=True)
     return {
         "commits": commits.most_common(),
         "machines": machines.most_common(),

@@ -77,8 +77,8 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: 
     tasks, says = list(run_tasks(manifest)), f"{loss} against size, a row a task"
     residuals_say = "Residuals of the drawn laws against size, a panel a series"
     ordered = sorted(laws, key=lambda series: tasks.index(series.task))
-    own = uncrossed(manifest, ordered)
-    tables = law_tables(own, headline_axes(manifest))
+    of_sizes = uncrossed(manifest, ordered)
+    tables = law_tables(of_sizes, headline_axes(manifest))
     checks, residuals = tables.get("checks"), partial(residuals_figure, manifest, laws)
     fits = list(chain.from_iterable(series.fits.values() for series in laws))
     refused = {tuple(refusal.code for refusal in fit.refusals) for fit in fits}
@@ -92,7 +92,7 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: 
         "refused": fits[0].refusals if len(refused) == 1 else (),  # all, for one reason
         "every_axis": laws_table(ordered).without_notes(),
         "axes": {series.axis for series in laws},
-        "of_budgets": len(own) < len(ordered),
+        "of_budgets": len(of_sizes) < len(ordered),
         "checks": checks,
         "residuals": checks and inline_svg(residuals, "residuals-figure", residuals_say),
         "held_out": checks and tables.get("held_out"),

@@ -70,7 +70,12 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
                 shutil.copyfile(file, target / file.name)
     answers, of_earlier_rules = [], []
     for path in sorted(kept.glob("*/verdicts.json")):
-        if kept_answer := _kept(path):
+        try:
+            kept_answer = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            damaged = f"{path} is damaged ({error}); remove its folder, and keep it again"
+            raise HarnessError(damaged, INCOMPLETE) from None
+        if kept_answer.pop("format", None) == FORMAT:
             answers.append(kept_answer)
         else:
             of_earlier_rules.append(f"[{path.parent.name}]({path.parent.name}/verdicts.json)")
@@ -86,12 +91,3 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
         sections.append({**answer, "needs": needs, "heading": heading, "table": summary})
     write_html(kept / "README.md", "kept_verdicts.md", earlier=of_earlier_rules, sections=sections)
     return kept
-
-
-def _kept(path: Path) -> dict[str, Any] | None:
-    """The answer that is kept there; None of an earlier version, whose rules were others."""
-    try:
-        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise HarnessError(f"{path} is damaged ({error}); remove its folder, and keep it again", INCOMPLETE) from None
-    return answer if answer.pop("format", None) == FORMAT else None

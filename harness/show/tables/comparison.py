@@ -1,5 +1,6 @@
 """What `harness compare --explain` adds of two arms: every ratio, and of laws also costs, crossovers and exponents."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -8,12 +9,12 @@ from harness import comparison
 from harness.base.formats import estimate, number
 from harness.base.reasons import Refusal
 from harness.judging.by_laws import ComparedByLaws, Comparison
+from harness.judging.verdict import found_words
 from harness.judging.versus import Headline, Lead
-from harness.judging.words import found_words
-from harness.laws import Estimate
 from harness.show.grouping import grouped
 from harness.show.tables.headline import lead_words, loss_of, turn_words
-from harness.show.tables.table import Table, TableCell, TableRow, notes_of, number_columns, table_of, text_columns
+from harness.show.tables.table import Table, TableRow, notes_of, table_of
+from harness.show.words import estimate_words, interval_words
 
 CROSSOVERS = {
     "none": "none",
@@ -24,30 +25,27 @@ CROSSOVERS = {
 AGGREGATES = {"median": "medians", "mean_log": "geometric means", "best": "expected best of k"}
 
 
-def ratios_table(found: Headline) -> Table:
+def ratios_table(headline: Headline) -> Table:
     """A row a task, axis and size: the ratio of losses, who is better, and the budget for equal losses."""
-    first, second = found.first.label, found.second.label
+    first, second = headline.first.label, headline.second.label
     rows = []
-    for reading in found.readings:
+    for reading in headline.readings:
         ratio, where = reading.ratio, (reading.task, reading.axis, reading.place)
-        told = found_words(ratio), lead_words(ratio, first, second), found_words(reading.multiplier)
-        rows.append((*where, number(ratio.at, 4), *told))
-    columns = (
-        *text_columns("task", "equal in", "place"),
-        *number_columns("size", f"{second} / {first}"),
-        *text_columns("better"),
-        *number_columns(f"budget of {second} for the loss of {first}, over its"),
-    )
-    over = "replicates" if found.by == "replicates" else "laws"
-    title = f"{loss_of(found)} of {second} / {first} at equal size; {100 * found.level:.3g} % intervals over {over}"
-    table = table_of(title, columns, rows)
-    return table if any(found.tasks) else table.without("task")
+        words = found_words(ratio), lead_words(ratio, first, second), found_words(reading.multiplier)
+        rows.append((*where, number(ratio.at, 4), *words))
+    budgets = f"#budget of {second} for the loss of {first}, over its"
+    heads = ("task", "equal in", "place", "#size", f"#{second} / {first}", "better", budgets)
+    over = "replicates" if headline.by == "replicates" else "laws"
+    level = f"{100 * headline.level:.3g} % intervals over {over}"
+    title = f"{loss_of(headline)} of {second} / {first} at equal size; {level}"
+    table = table_of(title, heads, rows)
+    return table if any(headline.tasks) else table.without("task")
 
 
-def ratios_sentences(found: Headline, absent: Sequence[str]) -> Iterator[str]:
+def ratios_sentences(headline: Headline, absent: Sequence[str]) -> Iterator[str]:
     """Reasons of refusals, a line a reason with all tasks and axes that it is of; and what is not measured."""
     for what in ("ratio", "multiplier"):
-        for reason, readings in grouped(found.readings, lambda reading: getattr(reading, what).refused).items():  # noqa: B023
+        for reason, readings in grouped(headline.readings, lambda reading: getattr(reading, what).refused).items():  # noqa: B023
             if reason:
                 places = dict.fromkeys(f"{reading.task} {reading.axis}".strip() for reading in readings)
                 yield f"no {what}, {', '.join(places)}: {reason}"
@@ -62,14 +60,14 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
     for pair in compared.sizes:
         if pair.axis not in axes:
             continue
-        found, where = pair.multiplier, (pair.task, pair.axis)
-        notes = notes_of((*found.refusals, *found.warnings))
-        for place in found.sizes:
-            told = _words(place.multiplier) + (" (extrapolated)" if place.extrapolated else "")
-            rows.append(TableRow((*where, number(place.size), number(place.loss, 4), told)))
-        if found.trend:
-            rows.append(TableRow((*where, "times, each decade", "", _words(found.trend))))
-        if not found.sizes:
+        multiplier, where = pair.multiplier, (pair.task, pair.axis)
+        notes = notes_of((*multiplier.refusals, *multiplier.warnings))
+        for place in multiplier.sizes:
+            times = estimate_words(place.multiplier) + (" (extrapolated)" if place.extrapolated else "")
+            rows.append(TableRow((*where, number(place.size), number(place.loss, 4), times)))
+        if multiplier.trend:
+            rows.append(TableRow((*where, "times, each decade", "", estimate_words(multiplier.trend))))
+        if not multiplier.sizes:
             rows.append(TableRow((*where, "", "", "")))
         rows[-1] = rows[-1]._replace(notes=notes)
     if not rows:
@@ -78,26 +76,21 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
     shared = dict.fromkeys(f"floor {pair.multiplier.floor}, exponents {pair.multiplier.alpha}" for pair in pairs)
     level = f"{compared.headline.level:.0%} intervals"
     title = f"multiplier: how many times the size of {first} {second} needs for its loss; {level}; {', '.join(shared)}"
-    heads = number_columns(f"of {first}", pairs[0].arms[0].metric, "multiplier")
-    table = Table(title, (*text_columns("task", "size x"), *heads), tuple(rows))
+    heads = ("task", "size x", f"#of {first}", f"#{pairs[0].arms[0].metric}", "#multiplier")
+    table = table_of(title, heads, rows)
     return table if any(pair.task for pair in pairs) else table.without("task")
 
 
 def multiplier_sentence(pair: Comparison) -> str:
     """The multiplier at the largest size that A has, and its trend."""
-    (first, second), found = (arm.series for arm in pair.arms), pair.multiplier
-    if not found.sizes:
-        return f"no multiplier by {_on(pair)}: {' '.join(map(str, found.refusals))}"
+    (first, second), multiplier = (arm.series for arm in pair.arms), pair.multiplier
+    if not multiplier.sizes:
+        return f"no multiplier by {_on(pair)}: {' '.join(map(str, multiplier.refusals))}"
     largest = pair.arms[0].points.sizes[-1] * (1 + 1e-9)
-    place = max((place for place in found.sizes if place.size <= largest), key=lambda place: place.size)
-    where, times = f"{_on(pair)} {number(place.size)}", _words(place.multiplier)
-    said = f"For the loss of {first} at {where}, {second} needs {times} times"
-    grows = f", and {_words(found.trend)} times that in each decade more" if found.trend else ""
-    return f"{said} that{grows}."
-
-
-def _words(found: Estimate) -> str:
-    return estimate(found.value, found.interval.low, found.interval.high)
+    place = max((place for place in multiplier.sizes if place.size <= largest), key=lambda place: place.size)
+    where, times = f"{_on(pair)} {number(place.size)}", estimate_words(place.multiplier)
+    grows = f", and {estimate_words(multiplier.trend)} times that in each decade more" if multiplier.trend else ""
+    return f"For the loss of {first} at {where}, {second} needs {times} times that{grows}."
 
 
 def compare_tables(compared: ComparedByLaws) -> Iterator[Table]:
@@ -122,13 +115,13 @@ def compare_sentences(compared: ComparedByLaws) -> Iterator[str]:
         yield f"verdict: {comparison.sentence(verdict)}"
 
 
-def crossover_words(found: comparison.Crossover, leads: Sequence[Lead], arms: tuple[str, str]) -> str:
+def crossover_words(crossover: comparison.Crossover, leads: Sequence[Lead], arms: tuple[str, str]) -> str:
     """The set of sizes at which the curves may be equal, in a sentence; never a bare point."""
-    if found.kind is None:
-        return f"{_codes(found.refusals)}: none can be looked for"
-    point = f" (the curves cross at {number(found.estimate, 4)})" if found.estimate else ""
-    each = f"{found.level:.0%} of each size by itself, not of all together"
-    return f"{CROSSOVERS[found.kind]}{point}; {turn_words(leads, arms)} ({each})"
+    if crossover.kind is None:
+        return f"{_codes(crossover.refusals)}: none can be looked for"
+    point = f" (the curves cross at {number(crossover.estimate, 4)})" if crossover.estimate else ""
+    each = f"{crossover.level:.0%} of each size by itself, not of all together"
+    return f"{CROSSOVERS[crossover.kind]}{point}; {turn_words(leads, arms)} ({each})"
 
 
 def _on(pair: Comparison) -> str:
@@ -138,48 +131,38 @@ def _on(pair: Comparison) -> str:
 
 def _cost_table(compared: ComparedByLaws, pair: Comparison) -> Table:
     cost, twin = pair.cost, pair.twin
-    assert cost.losses is not None
-    assert cost.estimate is not None
-    assert cost.low is not None
-    assert cost.high is not None
-    assert cost.extrapolated is not None
     assert twin is not None
     first, second = compared.arms
     rows = []
-    for i, loss in enumerate(cost.losses):
-        cheaper = first if cost.low[i] > 1 else second if cost.high[i] < 1 else "not decided"
-        by_law = estimate(cost.estimate[i], cost.low[i], cost.high[i])
-        if cost.extrapolated[i]:
-            by_law += " (extrapolated)"
-        rows.append((number(loss), by_law, estimate(twin.estimate[i], twin.low[i], twin.high[i]), cheaper))
+    columns = (cost.losses, cost.estimate, cost.low, cost.high, cost.extrapolated, twin.estimate, twin.low, twin.high)
+    for loss, ratio, low, high, is_extrapolated, *without_law in zip(*map(np.asarray, columns), strict=True):
+        cheaper = first if low > 1 else second if high < 1 else "not decided"
+        by_law = estimate(ratio, low, high) + (" (extrapolated)" if is_extrapolated else "")
+        rows.append((number(loss), by_law, estimate(*without_law), cheaper))
     metric = pair.arms[0].metric
     title = f"{_on(pair)} of {second} / {first} at equal {metric}: {pair.law} law of both, {cost.level:.0%} intervals"
-    columns = (*number_columns(metric, f"{second} / {first}", "read without a law"), *text_columns("cheaper"))
-    return table_of(title, columns, rows)
+    return table_of(title, (f"#{metric}", f"#{second} / {first}", "#read without a law", "cheaper"), rows)
 
 
 def _rest_table(compared: ComparedByLaws) -> Table:
     """A row a comparison, a column a column of sizes."""
     first, second = compared.arms
-    rows: dict[str, list[TableCell]] = {}
-    for place, pair in enumerate(compared.sizes):
-        for name, words in _rest(pair, first, second).items():
-            rows.setdefault(name, [name, *[""] * len(compared.sizes)])[1 + place] = words
-    columns = (*text_columns(""), *number_columns(*(f"by {_on(pair)}" for pair in compared.sizes)))
-    return table_of(f"{first} and {second}", columns, rows.values())
+    cells = [_rest(pair, first, second) for pair in compared.sizes]
+    rows = []
+    for name in dict.fromkeys(itertools.chain.from_iterable(cells)):
+        rows.append([name, *(of_pair.get(name, "") for of_pair in cells)])
+    return table_of(f"{first} and {second}", ("", *(f"#by {_on(pair)}" for pair in compared.sizes)), rows)
 
 
 def _rest(pair: Comparison, first: str, second: str) -> dict[str, str]:
     rows = {}
     for law, difference in pair.exponents.items():
-        told = _codes(difference.refusals)
-        if difference.estimate is not None and difference.interval is not None:
-            told = estimate(difference.estimate, difference.interval.low, difference.interval.high)
-        rows[f"exponent of {first} less that of {second}, {law} law"] = told
+        name = f"exponent of {first} less that of {second}, {law} law"
+        rows[name] = interval_words(difference.estimate, difference.interval) or _codes(difference.refusals)
     if ratio := pair.ratio:
         ks = f", k {min(ratio.k)} to {max(ratio.k)}" if ratio.k else ""
-        told = f"{estimate(ratio.estimate, ratio.interval.low, ratio.interval.high)} in {ratio.cells} bins{ks}"
-        rows[f"loss of {second} / {first}, {AGGREGATES[ratio.how]} of bins"] = told
+        words = f"{interval_words(ratio.estimate, ratio.interval)} in {ratio.cells} bins{ks}"
+        rows[f"loss of {second} / {first}, {AGGREGATES[ratio.how]} of bins"] = words
     if dominance := pair.dominance:
         counted = int(np.sum(np.isfinite(dominance.ratio)))
         surely = round(dominance.at_least * counted), round(dominance.at_most * counted)

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.base.formats import NONE, estimate, number, p_value
+from harness.base.formats import NONE, number, p_value
 from harness.judging.forms import FormAnswer, Result
 from harness.judging.request import Request
-from harness.laws import Caution, Estimate, Interval
+from harness.laws import Estimate
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
 from harness.laws.sigmoid import Sigmoid
 from harness.laws.surface import Surface
 from harness.show.grouping import grouped
-from harness.show.tables.ahead import ahead_tables
 from harness.show.tables.laws import note_sentences
-from harness.show.tables.table import Note, Table, TableRow, notes_of, number_columns, text_columns
+from harness.show.tables.table import Note, Table, TableRow, notes_of, table_of
+from harness.show.tables.to_come import ahead_tables
+from harness.show.words import estimate_words, interval_words
 
 
 def form_tables(answer: FormAnswer) -> Iterator[Table]:
@@ -33,17 +34,16 @@ def form_tables(answer: FormAnswer) -> Iterator[Table]:
             law = f"{x} of the least {y} = c {request.value}^a"
         case _:
             law = f"{y} = A {x}^-alpha, above {float(request.value or 0):.0%} of the runs"
-    rows, heads = [], []
+    rows, cells = [], {}
     for series, result in answer.results.items():
-        cells, warnings = _cells(result, x)
-        heads = list(cells)
+        cells = _cells(result, x)
         texts = [""] * len(cells) if result.refusals else cells.values()
-        notes = (*notes_of((*result.refusals, *warnings)), *_run_notes(answer, series))
+        notes = (*notes_of((*result.refusals, *result.warnings)), *_run_notes(answer, series))
         rows.append(TableRow((series, *texts), notes))
     in_logs = "" if request.form == "sigmoid" else ", in log space"
     filters = f", where {' and '.join(request.where)}" if request.where else ""
     title = f"{law}: {request.level:.0%} intervals{in_logs}{filters}"
-    yield Table(title, (*text_columns("series"), *number_columns(*heads)), tuple(rows))
+    yield table_of(title, ("series", *(f"#{head}" for head in cells)), rows)
     if request.form == "isoflop":
         yield _valleys_table(answer)
     yield from ahead_tables(answer.ahead, y)
@@ -62,8 +62,8 @@ def _run_notes(answer: FormAnswer, series: str) -> tuple[Note, ...]:
     return (*notes, Note("FAILED", "", f"{lost}.", lost)) if failed else notes
 
 
-def _cells(result: Result, x: str) -> tuple[dict[str, str], tuple[Caution, ...]]:
-    """What a row says under each heading, and what to know of it."""
+def _cells(result: Result, x: str) -> dict[str, str]:
+    """What a row says under each heading."""
     match result:
         case Surface():
             cells = {"cells": str(result.cells), "alpha": _estimate(result.alpha), "beta": _estimate(result.beta)}
@@ -71,20 +71,22 @@ def _cells(result: Result, x: str) -> tuple[dict[str, str], tuple[Caution, ...]]
             cells |= {f"best {x} ~ compute^": _estimate(result.allocation), "objective": str(result.objective)}
         case Isoflop():
             cells = {"budgets": f"{len(result.used)} of {len(result.valleys)}", "decades": number(result.decades, 2)}
-            cells |= {"a": _words(result.exponent, result.exponent_interval), "c": number(result.coefficient)}
+            a = interval_words(result.exponent, result.exponent_interval) or NONE
+            cells |= {"a": a, "c": number(result.coefficient)}
             cells |= {"scatter / errors": number(result.excess, 2), "p, parabolas": p_value(result.skew_p)}
             cells |= {"a by a surface": _estimate(result.by_surface) if result.by_surface else NONE}
         case Frontier():
             cells = {"runs": str(result.runs), "sizes": str(result.sizes), "decades": number(result.decades, 2)}
-            cells |= {"alpha": _words(result.alpha, result.alpha_interval), "A": number(result.amplitude)}
+            alpha = interval_words(result.alpha, result.alpha_interval) or NONE
+            cells |= {"alpha": alpha, "A": number(result.amplitude)}
             cells |= {"on / below": f"{result.on} / {result.below}"}
         case Sigmoid():
             cells = {"points": str(result.points), "runs": str(result.runs)}
-            for name, found in result.parameters.items():
-                cells[name] = f"{number(found.value)} (given)" if name in result.given else _estimate(found)
+            for name, estimated in result.parameters.items():
+                cells[name] = f"{number(estimated.value)} (given)" if name in result.given else _estimate(estimated)
         case _:
             raise TypeError(result)
-    return cells, result.warnings
+    return cells
 
 
 def _valleys_table(answer: FormAnswer) -> Table:
@@ -97,8 +99,8 @@ def _valleys_table(answer: FormAnswer) -> Table:
             refusals = [valley.refusal] if valley.refusal else []
             rows.append(TableRow((series, number(valley.budget, 4), valley.runs, tried, *best), notes_of(refusals)))
     x = answer.request.x[0]
-    heads = number_columns(str(answer.request.value), "runs", f"tried {x}", f"best {x}", "error of ln", "least loss")
-    return Table("minima", (*text_columns("series"), *heads), tuple(rows))
+    heads = (f"#{answer.request.value}", "#runs", f"#tried {x}", f"#best {x}", "#error of ln", "#least loss")
+    return table_of("minima", ("series", *heads), rows)
 
 
 def _shared_tables(answer: FormAnswer) -> Iterator[Table]:
@@ -112,8 +114,7 @@ def _shared_tables(answer: FormAnswer) -> Iterator[Table]:
             rows.append(TableRow(cells, notes_of(fit.refusals)))
         law = f"{task}{_loss(answer.request)} = E + A {answer.request.x[0]}^-alpha"
         title = f"{law} in {len(fits[0].arms)} series: what they share"
-        heads = number_columns("parameters", "dof", "AICc", "p")
-        yield Table(title, (*text_columns("shared"), *heads), tuple(rows))
+        yield table_of(title, ("shared", "#parameters", "#dof", "#AICc", "#p"), rows)
         if not fits[0].refusals:
             yield _shared_table(answer, task, fits[0])
 
@@ -130,12 +131,8 @@ def _shared_table(answer: FormAnswer, task: str, fit: SharedFit) -> Table:
         estimates = [_estimate(of_arms.get(arm)) for of_arms in columns.values()]
         rows.append(TableRow((arm, *estimates), _run_notes(answer, f"{task}{arm}")))
     title = f"{task}shared: {fit.share}; {fit.level:.0%} intervals"
-    return Table(title, (*text_columns("series"), *number_columns(*columns)), tuple(rows))
+    return table_of(title, ("series", *(f"#{head}" for head in columns)), rows)
 
 
 def _estimate(estimated: Estimate | None) -> str:
-    return "1" if estimated is None else _words(estimated.value, estimated.interval)
-
-
-def _words(value: float | None, interval: Interval | None) -> str:
-    return NONE if value is None or interval is None else estimate(value, interval.low, interval.high)
+    return "1" if estimated is None else estimate_words(estimated)

@@ -3,16 +3,17 @@
 import pandas as pd
 
 from harness.base.formats import number
-from harness.show.tables.table import Column, Table, table_of
+from harness.show.tables.table import Column, Table, TableRow
 
 
 def table_of_frame(title: str, frame: pd.DataFrame, digits: int | None = None) -> Table:
     """The columns of a data frame under their names; floats to so many digits, or as usual."""
-    columns = [Column(str(name), pd.api.types.is_numeric_dtype(frame[name])) for name in frame]
+    columns = tuple(Column(str(name), pd.api.types.is_numeric_dtype(frame[name])) for name in frame)
     rows = []
     for values in plain(frame).itertuples(index=False):
-        rows.append([number(cell, digits) if digits and isinstance(cell, float) else cell for cell in values])
-    return table_of(title, columns, rows)
+        cells = (number(cell, digits) if digits and isinstance(cell, float) else cell for cell in values)
+        rows.append(TableRow(tuple(cells)))
+    return Table(title, columns, tuple(rows))
 
 
 def plain(frame: pd.DataFrame) -> pd.DataFrame:

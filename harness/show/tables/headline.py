@@ -1,23 +1,21 @@
 """Who is better at equal size, as lines for a terminal, sentences, and a table for pages."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness.base.formats import WRITTEN_OUT, estimate, exponent, human
 from harness.comparison.replicates import Found
 from harness.judging.verdict import Verdict
-from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, leader
+from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, leader, merged
 from harness.show.codes import CODES
 from harness.show.grouping import grouped
 from harness.show.names import shortened
-from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of, text_columns
-from harness.show.words import loss_word, metric_words
+from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of
+from harness.show.words import column_word, loss_word
 from harness.spec import Takes, axis_short, axis_words
 
 WIDTH = 79  # of lines on a terminal of 80 columns
@@ -34,7 +32,7 @@ BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
 
 def loss_of(headline: Headline) -> str:
     """What the losses are called: those of a table of anybody's runs, which has no tasks, by their column."""
-    return loss_word(headline.metric) if any(headline.tasks) else metric_words([headline.metric])
+    return loss_word(headline.metric) if any(headline.tasks) else column_word(headline.metric)
 
 
 def factor(value: float) -> str:
@@ -93,11 +91,10 @@ def _over(ratio: float) -> float:
 def turn_words(leads: Sequence[Lead], names: tuple[str, str], at: Callable[[float], str] = human) -> str:
     """`kan ahead at 40 to 80, undecided at 160`: who is ahead over the sizes, or efforts, of one task on one axis."""
     stretches = []
-    for ahead, stretch in itertools.groupby(leads, key=lambda lead: lead.leader):
-        first, *_, last = [*stretch] * 2
-        ends = " to ".join(dict.fromkeys([at(first.low), at(last.high)]))
-        who = f"{ahead} ahead" if ahead in names else "undecided"
-        stretches.append(f"{who} {'with' if first.axis == 'runs' else 'at'} {ends}")
+    for lead in merged(leads):
+        ends = " to ".join(dict.fromkeys([at(lead.low), at(lead.high)]))
+        who = f"{lead.leader} ahead" if lead.leader in names else "undecided"
+        stretches.append(f"{who} {'with' if lead.axis == 'runs' else 'at'} {ends}")
     return ", ".join(stretches)
 
 
@@ -106,31 +103,27 @@ def console_lines(headline: Headline | NoHeadline, verdicts: Sequence[Verdict], 
 
     `last` are the lines that close it.
     """
-    closing = [*verdict_sentences(verdicts)]
+    closing = verdict_sentences(verdicts)
     if isinstance(headline, NoHeadline):
-        return [*wrapped(headline.why), *_all_wrapped(closing), *last]
+        return [*wrapped(headline.why, *closing), *last]
     closing += [f"Careful: {caution}" for caution in headline.cautions]
     headline, legend = _with_short_names(headline)
     intervals = f"{100 * headline.level:.3g} % intervals{' over all looks' if headline.looks else ''}"
     opening = [f"Whose {loss_of(headline)} is lower, how many times? ({intervals}; ?: undecided)", *legend]
-    beside = [
-        _seconds_words(headline),
-        *other_pairs(headline),
-        *_exponent_lines(headline),
-        *_turns(headline),
-        *_effort_lines(headline),
-    ]
+    beside: list[str] = []
     if ALL_PLACES_UP_TO < len(headline.tasks) <= TASKS_UP_TO:
-        beside = [*(f"{task}, {errors_words(headline, task)}." for task in headline.tasks), *beside]
-    return [*_all_wrapped(opening), *_grid(headline), *_all_wrapped([*beside, *closing]), *last]
+        beside += [f"{task}, {errors_words(headline, task)}." for task in headline.tasks]
+    beside += [_seconds_words(headline), *other_pairs(headline), *_exponent_lines(headline)]
+    beside += [*_turns(headline), *_effort_lines(headline)]
+    return [*wrapped(*opening), *_grid(headline), *wrapped(*beside, *closing), *last]
 
 
 def _with_short_names(headline: Headline) -> tuple[Headline, list[str]]:
     """The same, sides called A and B if their names are too long for cells, and the line that says who is who."""
-    labels = headline.labels
-    if max(map(len, labels)) <= LONGEST_NAME:
+    first, second = headline.labels
+    if max(len(first), len(second)) <= LONGEST_NAME:
         return headline, []
-    short = dict(zip(labels, "AB", strict=True))
+    short = {first: "A", second: "B"}
     named = replace(
         headline,
         first=replace(headline.first, label="A"),
@@ -139,7 +132,7 @@ def _with_short_names(headline: Headline) -> tuple[Headline, list[str]]:
         largest=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.largest),
         exponents=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.exponents),
     )
-    return named, [f"A: {labels[0]}. B: {labels[1]}."]
+    return named, [f"A: {first}. B: {second}."]
 
 
 def _grid(headline: Headline) -> list[str]:
@@ -161,7 +154,9 @@ def _grid(headline: Headline) -> list[str]:
     labels = shortened(headline.tasks, max(room, least))
     names = [f"  {place}" if has_sizes else labels[task] for task, place in rows]
     first = "at equal:" if has_sizes else f"{places[0]} equal:"
-    heading, *lines = _aligned([[first, *heads], *([name, *row] for name, row in zip(names, cells, strict=True))])
+    aligned = [[first, *heads], *([name, *row] for name, row in zip(names, cells, strict=True))]
+    widths = [max(map(len, column)) for column in zip(*aligned, strict=True)]
+    heading, *lines = (" ".join(map(str.ljust, row, widths)).rstrip() for row in aligned)
     if not has_sizes:
         return [heading, *lines]
     shown = [heading]
@@ -169,11 +164,6 @@ def _grid(headline: Headline) -> list[str]:
         shown += [*wrapped(task_words(headline, task)), *lines[begin : begin + len(places)]]
         shown += wrapped(f"  {errors_words(headline, task)}".rstrip())
     return shown
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [" ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def task_words(headline: Headline, task: str) -> str:
@@ -192,8 +182,7 @@ def errors_words(headline: Headline, task: str, with_networks: bool = False) -> 
         if side.task == task and side.loss is not None:
             network = f" {side.network}" if with_networks and side.network else ""
             errors.append((f"{side.side}{network}", side.loss))
-    models = [model for model in headline.baselines if model.task == task]
-    errors += [(BASELINE_WORDS[model.name], model.loss) for model in models]
+    errors += [(BASELINE_WORDS[model.name], model.loss) for model in headline.baselines if model.task == task]
     listed = []
     for name, loss in errors:
         error = f"{human(loss * deviation, 2)} ({human(loss, 2)} sd)" if deviation else human(loss, 2)
@@ -207,8 +196,8 @@ def _seconds_words(headline: Headline) -> str:
     if headline.clock is None:
         return "" if headline.by == "laws" else "Equal seconds: not timed; `harness bench FILE` adds them."
     ratios = {task: headline.reading(task, headline.clock, headline.places[-1]).ratio for task in headline.tasks}
-    said = "; ".join(f"{task} {lead_words(ratio, *headline.labels)}" for task, ratio in ratios.items())
-    return f"Equal seconds, {headline.places[-1]} size: {said}."
+    ratios_of_tasks = "; ".join(f"{task} {lead_words(ratio, *headline.labels)}" for task, ratio in ratios.items())
+    return f"Equal seconds, {headline.places[-1]} size: {ratios_of_tasks}."
 
 
 def other_pairs(headline: Headline) -> list[str]:
@@ -225,11 +214,11 @@ def _exponent_lines(headline: Headline) -> list[str]:
 
     Where all are refused for one reason, that is the line.
     """
-    if len(headline.tasks) > ALL_PLACES_UP_TO or not headline.exponents:
+    if len(headline.tasks) > ALL_PLACES_UP_TO:
         return []
-    said = {found_exponent(of_side.exponent) for of_side in headline.exponents}
-    if len(said) == 1 and all(of_side.exponent.refusals for of_side in headline.exponents):
-        return [f"No exponents: {said.pop()}."]
+    words = {found_exponent(of_side.exponent) for of_side in headline.exponents}
+    if len(words) == 1 and all(of_side.exponent.refusals for of_side in headline.exponents):
+        return [f"No exponents: {words.pop()}."]
     lines = []
     for axis, of_axis in grouped(headline.exponents, lambda of_side: of_side.axis).items():
         tasks = []
@@ -262,9 +251,8 @@ def _turns(headline: Headline) -> list[str]:
     for (axis, task), leads in grouped(headline.leads, lambda lead: (lead.axis, lead.task)).items():
         if headline.by == "laws" and len(leads) <= MOST_STRETCHES:
             without_law = "without a law, " if any(lead.without_law for lead in leads) else ""
-            where = f"{without_law}by {axis_short(axis)}"
-            where = f"{task}, {where}" if task else where[0].upper() + where[1:]
-            lines.append(f"{where}: {turn_words(leads, headline.labels)}.")
+            where = ", ".join(filter(None, [task, f"{without_law}by {axis_short(axis)}"]))
+            lines.append(f"{where if task else where[0].upper() + where[1:]}: {turn_words(leads, headline.labels)}.")
     return lines
 
 
@@ -279,13 +267,10 @@ def verdict_sentences(verdicts: Sequence[Verdict]) -> list[str]:
     return [f"Verdicts of {len(verdicts)} rules: {listed} (see the report)."] if verdicts else []
 
 
-def _all_wrapped(paragraphs: Iterable[str]) -> list[str]:
-    return list(itertools.chain.from_iterable(map(wrapped, paragraphs)))
-
-
-def wrapped(text: str) -> list[str]:
-    """The text in lines of a narrow terminal, which no word is broken for."""
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+def wrapped(*paragraphs: str) -> list[str]:
+    """The paragraphs in lines of a narrow terminal, which no word is broken for."""
+    wrapper = textwrap.TextWrapper(WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return list(itertools.chain.from_iterable(map(wrapper.wrap, paragraphs)))
 
 
 def answer_table(headline: Headline) -> Table:
@@ -304,7 +289,7 @@ def answer_table(headline: Headline) -> Table:
             cells.append([_ratio_cell(reading.ratio, headline.labels), beside])
         rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
     heads = [f"equal {axis_words(axis)}" for axis in axes]
-    return Table("", text_columns("task", "size", *heads), tuple(rows))
+    return table_of("", ("task", "size", *heads), rows)
 
 
 def answer_cards(headline: Headline) -> dict[str, str]:
@@ -367,4 +352,4 @@ def effort_table(headline: Headline) -> Table | None:
             cells.append([_ratio_cell(effort.ratio, names), f" ({names[0]} won {won} of {won + lost})"])
         rows.append(cells)
     tasks = grouped(headline.efforts, lambda effort: effort.task)
-    return table_of("", text_columns("runs a side and size", *tasks), rows) if rows else None
+    return table_of("", ("runs a side and size", *tasks), rows) if rows else None

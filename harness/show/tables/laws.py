@@ -15,12 +15,12 @@ from harness.laws.checklist import checklist
 from harness.laws.checklist import to_markdown as checklist_text
 from harness.laws.held_out import Extrapolation
 from harness.record.elsewhere import is_ok, size_words
-from harness.show.tables.table import Note, Styled, Table, TableCell, TableRow, notes_of, number_columns, text_columns
+from harness.show.tables.table import Note, Styled, Table, TableCell, TableRow, notes_of, table_of
 from harness.show.words import exponent_words, loss_of_laws
 from harness.spec import Manifest, axis_words
 
 LAW_HEADS: dict[LawName, str] = {"pure": "E = 0", "floor": "E free", "shifted": "shifted", "broken": "after break"}
-SERIES_COLUMNS = text_columns("task", "series", "size x", "axis")
+SERIES_HEADS = ("task", "series", "size x", "axis")
 # Of the columns of checks those that are too many for a terminal.
 IN_THE_REPORT = ("α, Huber to squares", "α, other intervals", "largest leverage", "condition", "AICc weights")
 MAX_SIZES_NAMED = 5
@@ -51,7 +51,7 @@ def laws_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_w
     fitted = {fit.law for fit in fits}
     names = list(filter(fitted.__contains__, ORDER))
     has_floors = "floor" in fitted or any(fit.floor is not None for fit in fits)
-    heads = (*_heads("α", names), *(["floor E"] if has_floors else []), "sizes", "runs", "decades")
+    heads = (*_heads("α", names), *(["#floor E"] if has_floors else []), "#sizes", "#runs", "#decades")
     rows: list[TableRow] = []
     for series in laws:
         begins_section = bool(rows) and rows[-1].cells[0] not in ("", series.task)
@@ -61,8 +61,7 @@ def laws_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_w
         if series.without_window:
             cells = _law_cells(series, series.without_window, names, has_floors)
             rows.append(TableRow(("", Styled("without the window", "dim"), "", "", *cells), goes_on=True))
-    title = _title(loss_of_laws(laws), fits, names)
-    return Table(title, (*SERIES_COLUMNS, *number_columns(*heads)), tuple(rows))
+    return table_of(_title(loss_of_laws(laws), fits, names), (*SERIES_HEADS, *heads), rows)
 
 
 def uncrossed(manifest: Manifest, laws: Iterable[SeriesLaws]) -> list[SeriesLaws]:
@@ -72,13 +71,13 @@ def uncrossed(manifest: Manifest, laws: Iterable[SeriesLaws]) -> list[SeriesLaws
 
 
 def _series_cells(series: SeriesLaws, called: Callable[[str], str]) -> tuple[TableCell, ...]:
-    """What SERIES_COLUMNS say of a series on an axis; `called` is what an axis is called."""
+    """What SERIES_HEADS say of a series on an axis; `called` is what an axis is called."""
     return (series.task, series.series, called(series.axis), Styled(series.axis, "code"))
 
 
 def _heads(what: str, laws: Sequence[LawName]) -> list[str]:
     """A heading a law; of the law without a floor alone there is nothing to tell apart."""
-    return [what if list(laws) == ["pure"] else f"{what}, {LAW_HEADS[law]}" for law in laws]
+    return [f"#{what}" if list(laws) == ["pure"] else f"#{what}, {LAW_HEADS[law]}" for law in laws]
 
 
 def _title(loss: str, fits: Sequence[Fit], names: Sequence[LawName]) -> str:
@@ -108,8 +107,8 @@ def _law_cells(
         order: dict[LawName, None] = dict.fromkeys((*quoted, "floor", *fits))
         floors = [fits[law] for law in order if law in fits and fits[law].floor is not None]
         ends = floors[0].floor_interval if floors else None
-        known = f"{human(floors[0].floor or 0)} (given)" if floors else NONE
-        cells.append(known if ends is None else estimate(floors[0].floor, ends.low, ends.high, human))
+        given = f"{human(floors[0].floor or 0)} (given)" if floors else NONE
+        cells.append(given if ends is None else estimate(floors[0].floor, ends.low, ends.high, human))
     points = next(iter(fits.values())).points
     return (*cells, len(points.sizes), int(points.counts.sum()), number(points.decades, 2))
 
@@ -159,32 +158,32 @@ def _notes(series: SeriesLaws) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-# ------------------------------------------------------------------------------------------------------------ held out
+# ------------------------------------------------------------------------------------------------------------- held out
 def held_out_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_words) -> Table | None:
     """The sizes that were held out: the loss as measured, and as the laws predicted it; None if none were.
 
     Of every series the last row has the errors over all sizes.
     """
     held = [series for series in laws if series.held_out]
-    told = set(itertools.chain.from_iterable(map(_told, held)))
-    names = list(filter(told.__contains__, ORDER))
+    shown = set(itertools.chain.from_iterable(map(_told, held)))
+    names = list(filter(shown.__contains__, ORDER))
     rows = []
     for series in held:
         first = next(iter(series.held_out.values()))
         predicted = {law: series.held_out[law] if law in _told(series) else None for law in names}
         places = _series_cells(series, called)
         for index, (size, mean) in enumerate(zip(first.measured.sizes, first.measured.means, strict=True)):
-            words = [_predicted(found, series.fits.get(law), index) for law, found in predicted.items()]
+            words = [_predicted(foreseen, series.fits.get(law), index) for law, foreseen in predicted.items()]
             row = (*places, human(size, 4), human(mean), *words)
             rows.append(TableRow(row, goes_on=index > 0, begins_section=index == 0))
             places = ("",) * len(places)
-        measured = [first.last_value_rmsle, *(found.rmsle if found else None for found in predicted.values())]
+        measured = [first.last_value_rmsle, *(foreseen.rmsle if foreseen else None for foreseen in predicted.values())]
         errors = [NONE if rmsle is None else f"RMSLE {number(rmsle, 2)}" for rmsle in measured]
         last_value = errors[0] if errors[0] == NONE else f"last value: {errors[0]}"
         rows.append(TableRow((*places, "all", last_value, *errors[1:]), goes_on=True))
-    columns = (*SERIES_COLUMNS, *number_columns("size", "measured", *_heads("predicted", names)))
-    loss = loss_of_laws(laws)
-    return Table(f"sizes held out of the fits: {loss}, measured and predicted", columns, tuple(rows)) if rows else None
+    title = f"sizes held out of the fits: {loss_of_laws(laws)}, measured and predicted"
+    heads = (*SERIES_HEADS, "#size", "#measured", *_heads("predicted", names))
+    return table_of(title, heads, rows) if rows else None
 
 
 def _predicted(held: Extrapolation | None, fit: Fit | None, index: int) -> str:
@@ -193,19 +192,18 @@ def _predicted(held: Extrapolation | None, fit: Fit | None, index: int) -> str:
         return ""
     if held.prediction is None:
         return exponent_words(fit) if fit.refusals else "no prediction"
-    found = held.prediction
-    ends = interval(found.low[index], found.high[index], partial(human, digits=2))
-    return f"{human(found.curve[index])} {ends} {'within' if found.within[index] else 'missed'}"
+    prediction = held.prediction
+    ends = interval(prediction.low[index], prediction.high[index], partial(human, digits=2))
+    return f"{human(prediction.curve[index])} {ends} {'within' if prediction.within[index] else 'missed'}"
 
 
-# -------------------------------------------------------------------------------------------------------------- checks
+# --------------------------------------------------------------------------------------------------------------- checks
 def checks_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis_words) -> Table | None:
     """A row a series and axis: the law to quote, and what is known of it; None if nobody asked."""
-    columns = (
-        *(*SERIES_COLUMNS, *text_columns("law to quote", "AICc weights", "misses larger sizes by (last value)")),
-        *number_columns("p, no floor", "p, lack of fit; faults"),
-        *text_columns("α, one size less", "α, Huber to squares", "α, other intervals"),
-        *number_columns("largest leverage", "condition"),
+    heads = (
+        *(*SERIES_HEADS, "law to quote", "AICc weights", "misses larger sizes by (last value)"),
+        *("#p, no floor", "#p, lack of fit; faults", "α, one size less", "α, Huber to squares", "α, other intervals"),
+        *("#largest leverage", "#condition"),
     )
     rows = []
     for series in laws:
@@ -215,7 +213,7 @@ def checks_table(laws: Sequence[SeriesLaws], called: Callable[[str], str] = axis
             rows.append(TableRow((*_series_cells(series, called), *_check_cells(series)), notes_of(cautions)))
     if not rows:
         return None
-    table = Table("which law, and how far to trust it", columns, tuple(rows))
+    table = table_of("which law, and how far to trust it", heads, rows)
     return table if any(series.checks for series in laws) else table.without(*table.heads[8:])
 
 
@@ -226,26 +224,26 @@ def _check_cells(series: SeriesLaws) -> tuple[TableCell, ...]:
         # Root mean squares of ln(predicted/measured) over rolling origins, by law.
         scores, last_value = series.selection.extrapolation.items(), series.selection.last_value
         misses = ", ".join(f"{law} {score.rmsle:.0%}" for law, score in scores) or "no law"
-        known = "too few sizes" if last_value is None else f"{misses} ({last_value.rmsle:.0%})"
-        cells += [weights or NONE, known, p_value(series.selection.floor_p)]
+        known_misses = "too few sizes" if last_value is None else f"{misses} ({last_value.rmsle:.0%})"
+        cells += [weights or NONE, known_misses, p_value(series.selection.floor_p)]
     if series.checks:
-        seen, found, told = series.checks.diagnostics, series.checks.cross_check, []
-        for name, ends in (("sizes", found.pairs), ("seeds", found.stratified), ("sandwich", found.sandwich)):
+        fit, cross, intervals = series.checks.diagnostics, series.checks.cross_check, []
+        for name, ends in (("sizes", cross.pairs), ("seeds", cross.stratified), ("sandwich", cross.sandwich)):
             if ends:
-                told.append(f"{name} {interval(ends.low, ends.high, exponent)}")
+                intervals.append(f"{name} {interval(ends.low, ends.high, exponent)}")
         cells += [NONE] * (4 - len(cells))
-        cells.append(f"{p_value(seen.misfit.lack_of_fit_p)}; {p_value(min(seen.misfit.faults.values(), default=None))}")
-        cells += [_range(seen.drop_one), _range(np.array(list(seen.deltas.values()))), "; ".join(told) or NONE]
-        cells += [number(seen.leverage.max(), 2), number(seen.condition, 2)]
+        cells.append(f"{p_value(fit.misfit.lack_of_fit_p)}; {p_value(min(fit.misfit.faults.values(), default=None))}")
+        cells += [_range(fit.drop_one), _range(np.array(list(fit.deltas.values()))), "; ".join(intervals) or NONE]
+        cells += [number(fit.leverage.max(), 2), number(fit.condition, 2)]
     return (*cells, *[NONE] * (10 - len(cells)))
 
 
 def _range(values: np.ndarray) -> str:
-    known = values[np.isfinite(values)]
-    if not known.size:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
         return "none"
-    lost = f", {values.size - known.size} none" if known.size < values.size else ""
-    return f"{exponent(known.min())} to {exponent(known.max())}{lost}"
+    lost = f", {values.size - finite.size} none" if finite.size < values.size else ""
+    return f"{exponent(finite.min())} to {exponent(finite.max())}{lost}"
 
 
 def checklists(laws: Sequence[SeriesLaws], source: str) -> str:
@@ -265,7 +263,7 @@ def checklists(laws: Sequence[SeriesLaws], source: str) -> str:
     return "\n".join(parts)
 
 
-# ----------------------------------------------------------------------------------------------------------- sentences
+# ------------------------------------------------------------------------------------------------------------ sentences
 def law_sentences(tables: Sequence[Table], source: Source) -> Iterator[str]:
     """What stands below the tables: how runs ended, what to know, each once, and how the law to quote is chosen."""
     if not all(map(is_ok, source.statuses)):

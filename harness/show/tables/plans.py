@@ -9,17 +9,7 @@ from harness.planning.ladder import Ladder
 from harness.planning.match import MatchedSaid, MatchSetting
 from harness.planning.points import differences, varied_words
 from harness.show.grouping import grouped
-from harness.show.tables.table import (
-    Piece,
-    Styled,
-    Table,
-    TableCell,
-    TableRow,
-    number_columns,
-    span_words,
-    table_of,
-    text_columns,
-)
+from harness.show.tables.table import Piece, Styled, Table, TableCell, TableRow, span_words, table_of
 from harness.spec import Cell, Manifest, axis_short, axis_words, count_names, default_count
 from harness.spec.counts import COUNT_KINDS
 
@@ -33,10 +23,10 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
         return _replicates_table(manifest)
     match = manifest.experiment.match
     called = axis_words if in_full else axis_short
-    columns = [*text_columns("task", "series", "network")]
+    heads = ["task", "series", "network"]
     if match:
-        columns += number_columns(f"asked {called(match.count_name)}", "achieved", "off")
-    columns += number_columns(*(called(default_count(kind)) for kind in COUNT_KINDS))
+        heads += [f"#asked {called(match.count_name)}", "#achieved", "#off"]
+    heads += [f"#{called(default_count(kind))}" for kind in COUNT_KINDS]
     rows = []
     for cell in manifest.cells:
         cells: list[TableCell] = [cell.task, cell.series, _network_words(cell, in_full)]
@@ -49,7 +39,7 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
         else:
             cells += [NONE] * len(COUNT_KINDS)
         rows.append(TableRow(tuple(cells), look="dim" if cell.infeasible else ""))
-    return Table(f"plan of {manifest.name}: {manifest.experiment.question}", tuple(columns), tuple(rows))
+    return table_of(f"plan of {manifest.name}: {manifest.experiment.question}", heads, rows)
 
 
 def _replicates_table(manifest: Manifest) -> Table:
@@ -59,7 +49,7 @@ def _replicates_table(manifest: Manifest) -> Table:
     assert search
     runs_of = grouped(manifest.runs, lambda planned: planned.cell)
     size = axis_short(match.count_name)
-    columns = (*text_columns("task", "arm"), *number_columns(f"at most {size}", "runs", "shapes", size, "evaluations"))
+    heads = ("task", "arm", f"#at most {size}", "#runs", "#shapes", f"#{size}", "#evaluations")
     rows = []
     for cell in manifest.cells:
         arm: list[Piece] = [cell.arm, *([Styled(" infeasible", "dim")] if cell.infeasible else [])]
@@ -72,7 +62,7 @@ def _replicates_table(manifest: Manifest) -> Table:
         numbers = (number(cell.asked, 8), *counts, sizes, span_words(evaluations))
         rows.append(TableRow((cell.task, arm, *numbers), look="dim" if cell.infeasible else ""))
     title = f"plan of {manifest.name}: {search.replicates} replicates of {search.runs} runs a side and size"
-    return Table(f"{title}: {manifest.experiment.question}", columns, tuple(rows))
+    return table_of(f"{title}: {manifest.experiment.question}", heads, rows)
 
 
 def _network_words(cell: Cell, in_full: bool) -> list[Piece]:
@@ -90,26 +80,24 @@ def spaces_table(manifest: Manifest) -> Table:
     """A row an arm of a search: what varies, and how that differs from the standard space of its family."""
     rows = []
     for name, space in manifest.spaces.items():
-        arm, varied = manifest.experiment.arms[name], "; ".join(varied_words(*axis) for axis in space.items())
-        # What an arm cannot vary is no difference.
-        is_own = isinstance(arm.space, dict)
-        beside = differences(space, arm.architecture.standard_space) if is_own else "it is the standard one"
-        rows.append((name, varied, beside))
-    return table_of("", text_columns("arm", "what varies", "beside its family's standard space"), rows)
+        arm, beside = manifest.experiment.arms[name], "it is the standard one"
+        if isinstance(arm.space, dict):  # what an arm cannot vary is no difference
+            beside = differences(space, arm.architecture.standard_space)
+        rows.append((name, "; ".join(varied_words(*axis) for axis in space.items()), beside))
+    return table_of("", ("arm", "what varies", "beside its family's standard space"), rows)
 
 
 def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
     """Arms side by side: what each was solved to, its count under every convention, and its ratio to the first arm."""
     first, *others = matched
-    columns = [*text_columns(""), *number_columns(first.arm)]
+    heads = ["", f"#{first.arm}"]
     for other in others:
-        columns += number_columns(other.arm, "÷ first")
-    offs = [f"{arm.residual:+.1%}" for arm in matched]
+        heads += [f"#{other.arm}", "#÷ first"]
     solved = [next(iter(arm.solved.items())) for arm in matched]
     rows = [
         _match_row("network", [arm.network.words for arm in matched]),
         _match_row("solved for", [f"{size}={value:,}" for size, value in solved]),
-        _match_row("off the budget", offs),
+        _match_row("off the budget", [f"{arm.residual:+.1%}" for arm in matched]),
     ]
     counted = set(itertools.chain.from_iterable(arm.counts for arm in matched))
     conventions = [name for name in count_names() if name in counted]
@@ -122,13 +110,12 @@ def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
         rows.append(row._replace(begins_section=axis != last_axis, look="strong" if is_matched else ""))
         last_axis = axis
     title = f"matched on {setting.count_name} = {setting.budget:,.10g}; functions by the {DEFAULT_WEIGHTS} weights"
-    return Table(title, tuple(columns), tuple(rows))
+    return table_of(title, heads, rows)
 
 
 def ladder_table(ladder: Ladder) -> Table:
     """A row an arm and rung: its sizes, its counts and how far they are from the baseline's, and how long it trains."""
-    numbers = number_columns("params", f"forward/{ladder.unit}", f"train/{ladder.unit}", "steps", "train FLOPs")
-    columns = (*text_columns("rung", "arm", "sizes"), *numbers)
+    numbers = ("#params", f"#forward/{ladder.unit}", f"#train/{ladder.unit}", "#steps", "#train FLOPs")
     rows = []
     for rung in ladder.rungs:
         is_baseline = rung.arm == ladder.rungs[0].arm
@@ -139,7 +126,7 @@ def ladder_table(ladder: Ladder) -> Table:
         rows.append(TableRow(cells, begins_section=is_baseline))
     a_step = f"{ladder.batch:,} {ladder.unit}s a step"
     title = f"equal {ladder.axis}; FLOPs executed, train: forward, loss, backward; {a_step}"
-    return Table(title, columns, tuple(rows))
+    return table_of(title, ("rung", "arm", "sizes", *numbers), rows)
 
 
 def _match_row(name: str, texts: Sequence[str], ratios_to_first: Sequence[str] = ()) -> TableRow:

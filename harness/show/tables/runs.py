@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import pandas as pd
 
 from harness.base.formats import human
-from harness.show.tables.table import Styled, Table, number_columns, span_words, table_of, text_columns
+from harness.show.tables.table import Styled, Table, span_words, table_of
 from harness.show.words import loss_word
-from harness.spec import Manifest, Recipe, RunTask
+from harness.spec import Manifest, RunTask
 
 
 def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
@@ -23,44 +23,28 @@ def accuracies_table(runs: pd.DataFrame) -> Table | None:
         accuracy, size = of_size["test_accuracy"], human(of_size["params.trainable"].median())
         span = f"{accuracy.min():.1%} to {accuracy.max():.1%}"
         rows.append((str(task), str(series), size, Styled(f"{accuracy.mean():.1%}", "strong"), span, len(of_size)))
-    heads = number_columns("trainable parameters", "test accuracy", "range", "seeds")
-    return table_of("", (*text_columns("task", "series"), *heads), rows) if rows else None
+    heads = ("task", "series", "#trainable parameters", "#test accuracy", "#range", "#seeds")
+    return table_of("", heads, rows) if rows else None
 
 
 def series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
     """A row a series: its runs, how they ended, their recipe and what they spent."""
-    columns = (
-        *text_columns("series"),
-        *number_columns("cells", "runs", "done", "diverged"),
-        *text_columns("recipe"),
-        *number_columns("evaluation cap", "evaluations spent"),
-        *text_columns("starts"),
-    )
     rows = []
     for name, series in runs.groupby("series", sort=False):
         ended, cells = series["status"].value_counts(), set(series["cell"])
         recipes = [planned.run.recipe for planned in manifest.runs if planned.cell in cells]
+        starts = []
+        for restarts in (recipe.restarts for recipe in recipes):
+            several = f"{restarts.count} of {restarts.evaluations} evaluations, best goes on"
+            starts.append(several if restarts.count > 1 else "1")
         optimizers = _distinct(recipe.optimizer.title for recipe in recipes)
         recipe = manifest.experiment.arms[series["arm"].iloc[0]].recipe
         called = f"{recipe} ({optimizers} ({_distinct(series['engine'])} engine))"
         counts = len(cells), len(series), int(ended.get("done", 0)), int(ended.get("diverged", 0))
-        caps = span_words([recipe.max_evaluations for recipe in recipes])
-        rows.append(
-            (
-                str(name),
-                *counts,
-                called,
-                caps,
-                span_words(set(series["evaluations"])),
-                _distinct(map(_starts, recipes)),
-            )
-        )
-    return table_of("", columns, rows)
-
-
-def _starts(recipe: Recipe) -> str:
-    restarts = recipe.restarts
-    return f"{restarts.count} of {restarts.evaluations} evaluations, best goes on" if restarts.count > 1 else "1"
+        caps, spent = span_words([recipe.max_evaluations for recipe in recipes]), span_words(set(series["evaluations"]))
+        rows.append((str(name), *counts, called, caps, spent, _distinct(starts)))
+    counts_and_recipe = ("#cells", "#runs", "#done", "#diverged", "recipe")
+    return table_of("", ("series", *counts_and_recipe, "#evaluation cap", "#evaluations spent", "starts"), rows)
 
 
 def _distinct(values: Iterable[object]) -> str:
@@ -78,8 +62,5 @@ def tasks_table(manifest: Manifest) -> Table:
         intervals = [f"[{low:g}, {high:g}]" for low, high in task.box]
         box = intervals[0] if len(set(intervals)) == 1 else " × ".join(intervals)
         rows.append((label, target.formula, target.source, loss, task.inputs, box, *points))
-    columns = (
-        *text_columns("task", "target", "source", "loss"),
-        *number_columns("inputs", "box per input", "training points", "validation points", "test points"),
-    )
-    return table_of("", columns, rows)
+    numbers = ("#inputs", "#box per input", "#training points", "#validation points", "#test points")
+    return table_of("", ("task", "target", "source", "loss", *numbers), rows)

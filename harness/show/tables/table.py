@@ -3,23 +3,19 @@
 A look at a sweep prints one, so that nothing heavy is imported here.
 """
 
-from __future__ import annotations
-
 import itertools
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import rich.table
 from rich.cells import cell_len
 from rich.text import Text
 
 from harness.base.formats import NONE, human, number
-
-if TYPE_CHECKING:
-    from harness.laws import Caution, Refusal
+from harness.base.reasons import Caution, Refusal
 
 TextStyle = Literal["", "strong", "dim", "code", "link"]  # a link leads to the section of that name on the same page
 
@@ -84,32 +80,24 @@ class Table:
         """The headings."""
         return tuple(column.head for column in self.columns)
 
-    def without(self, *heads: str) -> Table:
+    def without(self, *heads: str) -> "Table":
         """The table less some columns."""
         stays = [head not in heads for head in self.heads]
         rows = [row._replace(cells=tuple(itertools.compress(row.cells, stays))) for row in self.rows]
         return replace(self, columns=tuple(itertools.compress(self.columns, stays)), rows=tuple(rows))
 
-    def without_notes(self) -> Table:
+    def without_notes(self) -> "Table":
         """The table less what to know of its rows."""
         return replace(self, rows=tuple(row._replace(notes=()) for row in self.rows))
 
 
-def text_columns(*heads: str) -> tuple[Column, ...]:
-    """Columns of text."""
-    return tuple(map(Column, heads))
-
-
-def number_columns(*heads: str) -> tuple[Column, ...]:
-    """Columns of numbers."""
-    return tuple(Column(head, is_number=True) for head in heads)
-
-
 def table_of(
-    title: str, columns: Iterable[Column], rows: Iterable[Iterable[TableCell]], introduction: str = ""
+    title: str, heads: Iterable[str], rows: Iterable[TableRow | Iterable[TableCell]], introduction: str = ""
 ) -> Table:
-    """A table of nothing but cells."""
-    return Table(title, tuple(columns), tuple(TableRow(tuple(cells)) for cells in rows), introduction)
+    """A table of these rows, or of rows of these cells. A column whose head begins with `#` is one of numbers."""
+    columns = tuple(Column(head.removeprefix("#"), head.startswith("#")) for head in heads)
+    whole_rows = (row if isinstance(row, TableRow) else TableRow(tuple(row)) for row in rows)
+    return Table(title, columns, tuple(whole_rows), introduction)
 
 
 def span_words(numbers: Collection[int]) -> str:
@@ -144,7 +132,7 @@ def for_terminal(table: Table, width: int) -> rich.table.Table | str:
         briefs.append("; ".join(filter(None, dict.fromkeys(note.brief for note in row.notes))))
     if any(briefs):
         rows = [row._replace(cells=(*row.cells, brief)) for row, brief in zip(table.rows, briefs, strict=True)]
-        table = replace(table, columns=(*table.columns, *text_columns("notes")), rows=tuple(rows))
+        table = replace(table, columns=(*table.columns, Column("notes")), rows=tuple(rows))
     lines = [list(map(_rich_cell, row.cells)) for row in table.rows]
     widths = []
     for place, head in enumerate(table.heads):

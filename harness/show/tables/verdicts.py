@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from harness.judging.verdict import number_lines, power_words, refused_words, verdict_words
-from harness.judging.words import limit_words
+from harness.judging.verdict import limit_words, number_lines, power_words, refused_words, verdict_words
 from harness.show.grouping import grouped
 from harness.show.tables.headline import factor, family_words
-from harness.show.tables.table import Note, Piece, Styled, Table, TableRow, number_columns, text_columns
+from harness.show.tables.table import Note, Piece, Styled, Table, TableRow, table_of
 from harness.spec import Decide, all_axes, side_label
 
 ORIGIN = "experiment, commit"
@@ -29,48 +28,41 @@ class QuestionAnswer(NamedTuple):
 
 def question_answers(answers: Sequence[Mapping[str, Any]]) -> list[QuestionAnswer]:
     """The answer of each question, by the experiment with the most runs, and its first rule on errors at equal size."""
-    said = []
+    sentences = []
     for question, scales in grouped(answers, lambda answer: str(answer["question"])).items():
         largest = max(scales, key=lambda answer: int(answer["runs"]))
         on_errors = [verdict for verdict in largest["verdicts"] if verdict["decide"].get("quantity") == "test_loss"]
         for verdict in [*on_errors, *largest["verdicts"]][:1]:
-            chip, decided, sentence = _in_a_sentence(verdict)
-            said.append(QuestionAnswer(question, chip, decided, sentence, largest["name"]))
-    return said
+            sentences.append(QuestionAnswer(question, *_in_a_sentence(verdict), largest["name"]))
+    return sentences
 
 
 def _in_a_sentence(verdict: Mapping[str, Any]) -> tuple[str, bool, str]:
     """The chip of a verdict, whether it is a side, and in a sentence the claim and who is ahead on which task."""
     sides = [family_words(side_label(names)) for names in Decide.model_validate(verdict["decide"]).arms_of_sides]
-    ahead: dict[str, list[str]] = {side: [] for side in sides}
+    tasks: dict[str, list[str]] = {f"{side} ahead by": [] for side in sides}
     for number in verdict["numbers"]:
         unit, (estimate, low, high) = number["unit"], (number["found"][name] for name in ("estimate", "low", "high"))
         if len(sides) == 2 and estimate and (low > 1 or high < 1):
-            who, times = (sides[0], estimate) if low > 1 else (sides[1], 1 / estimate)
-            ahead[who].append(f"{factor(times)}x on {unit}")
+            side, times = (sides[0], estimate) if low > 1 else (sides[1], 1 / estimate)
+            tasks[f"{side} ahead by"].append(f"{factor(times)}x on {unit}")
         else:
-            ahead.setdefault("equal on" if number["outcome"] == "equal" else "open on", []).append(unit)
+            tasks.setdefault("equal on" if number["outcome"] == "equal" else "open on", []).append(unit)
     outcome = verdict["verdict"]
-    is_side = len(sides) == 2 and (outcome == "supported" or (outcome == "refuted" and not ahead[sides[0]]))
+    is_second = outcome == "refuted" and not tasks[f"{sides[0]} ahead by"]
+    is_side = len(sides) == 2 and (outcome == "supported" or is_second)
     claim = re.sub(r"^\d+[:,] *", "", verdict["claim"])
-    tasks_of_sides = "; ".join(
-        f"{who}{' ahead by' * (who in sides)} {', '.join(tasks)}" for who, tasks in ahead.items() if tasks
-    )
-    return (
-        sides[outcome == "refuted"] if is_side else outcome,
-        is_side,
-        f"“{claim}” is {outcome}{': ' * bool(tasks_of_sides)}{tasks_of_sides}.",
-    )
+    listed = "; ".join(f"{what} {', '.join(units)}" for what, units in tasks.items() if units)
+    sentence = f"“{claim}” is {outcome}{f': {listed}' if listed else ''}."
+    return sides[is_second] if is_side else outcome, is_side, sentence
 
 
 def summary_table(answers: Sequence[Mapping[str, Any]]) -> Table:
     """A row for each rule, by the number of its claim: what became of it, by what it is counted, and how many runs."""
     axes, rows = all_axes(), []
     for answer in answers:
-        origin: list[Piece] = [
-            Styled(answer["name"], "link"),
-            *(Styled(commit[:9], "code") for commit in answer["commits"]),
-        ]
+        commits = (Styled(commit[:9], "code") for commit in answer["commits"])
+        origin: list[Piece] = [Styled(answer["name"], "link"), *commits]
         for verdict in answer["verdicts"]:
             axis = axes[verdict["axis"]].head if verdict["axis"] in axes else str(verdict["axis"] or "")
             effort = "" if verdict["effort"] is None else f"best of {verdict['effort']}"
@@ -78,8 +70,8 @@ def summary_table(answers: Sequence[Mapping[str, Any]]) -> Table:
             cells = (verdict["claim"], Styled(verdict_words(verdict), "strong"), axis, effort, list(origin))
             rows.append(TableRow(cells, facts=facts))
     rows.sort(key=lambda row: float((re.match(r"\d+", str(row.cells[0])) or ["inf"])[0]))  # others stand last
-    columns = text_columns("claim", "verdict, and tasks for and against it", "by", "runs a side", ORIGIN)
-    return Table("in short", columns, tuple(rows))
+    heads = ("claim", "verdict, and tasks for and against it", "by", "runs a side", ORIGIN)
+    return table_of("in short", heads, rows)
 
 
 def tasks_of(verdict: Mapping[str, Any]) -> list[str]:
@@ -97,12 +89,11 @@ def rules_table(verdicts: Sequence[Mapping[str, Any]], title: str = "verdicts on
             reason = " ".join(refusal["reason"] for refusal in number["found"]["refusals"])
             if reason not in power:
                 reasons[reason.rstrip(".")] = None
-        said = ": ".join(filter(None, ["; ".join(number_lines(verdict)), "; ".join(reasons)]))
-        if power:
-            said += f". {power}"
+        numbers = ": ".join(filter(None, ["; ".join(number_lines(verdict)), "; ".join(reasons)]))
+        cell = f"{numbers}. {power}" if power else numbers
         asked = limit_words(Decide.model_validate(verdict["decide"]))
-        rows.append(TableRow((verdict["claim"], Styled(verdict_words(verdict), "strong"), said, asked)))
-    return Table(title, text_columns(*RULE_COLUMNS), tuple(rows))
+        rows.append((verdict["claim"], Styled(verdict_words(verdict), "strong"), cell, asked))
+    return table_of(title, RULE_COLUMNS, rows)
 
 
 def numbers_table(verdict: Mapping[str, Any]) -> Table:
@@ -115,8 +106,7 @@ def numbers_table(verdict: Mapping[str, Any]) -> Table:
         notes = (Note("", "", why, ""),) if why else ()
         rows.append(TableRow((number["unit"], _found_words(number), won, number["outcome"]), notes))
     won_by = f"won by {side_label(Decide.model_validate(verdict['decide']).arms_of_sides[0])}"
-    columns = (*text_columns("task"), *number_columns("found", won_by), *text_columns("outcome"))
-    table = Table("", columns, tuple(rows))
+    table = table_of("", ("task", "#found", f"#{won_by}", "outcome"), rows)
     return table if is_compared else table.without(won_by)
 
 
@@ -134,7 +124,5 @@ def _found_words(number: Mapping[str, Any]) -> str:
 
 def answer_sentences(answer: Mapping[str, Any]) -> list[str]:
     """What to know of an experiment's verdicts besides, and the next move."""
-    said = [f"{answer['name']}: {note}" for note in answer["notes"]]
-    if answer["why"]:
-        said.append(f"{answer['name']}: {answer['why']}; `{answer['command']}`")
-    return said
+    why = [f"{answer['why']}; `{answer['command']}`"] if answer["why"] else []
+    return [f"{answer['name']}: {sentence}" for sentence in (*answer["notes"], *why)]

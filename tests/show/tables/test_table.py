@@ -7,23 +7,13 @@ from rich.console import Console
 
 from harness.show.pages.page import to_html
 from harness.show.tables.frames import table_of_frame
-from harness.show.tables.table import (
-    Note,
-    Styled,
-    Table,
-    TableRow,
-    for_terminal,
-    number_columns,
-    table_of,
-    text_columns,
-    to_markdown,
-)
+from harness.show.tables.table import Note, Styled, Table, TableRow, for_terminal, table_of, to_markdown
 
-COLUMNS = (*text_columns("arm", "axis"), *number_columns("runs", "loss"))
+HEADS = ("arm", "axis", "#runs", "#loss")
 NOTE = Note("MISFIT", "E = 0", "the law <misses> sizes.", "MISFIT")
-TABLE = Table(
+TABLE = table_of(
     "what came out",
-    COLUMNS,
+    HEADS,
     (
         TableRow(("kan & friends", Styled("flops_train.shared_dense", "code"), 12345, 0.000123456), (NOTE,)),
         TableRow(("", Styled("as before", "dim"), 3, None), goes_on=True),
@@ -67,7 +57,7 @@ def test_a_page_has_numbers_typeset_and_names_escaped():
     assert rows[2][0] == "MISFIT, E = 0: the law <misses> sizes."
     assert rows[3:] == [["", "as before", "3", "–"], ["mlp best", "a|b", "7", "0.5"]]
     assert [line.get("class", "") for line in lines] == ["", "told", "follows", "follows", ""]
-    assert "<th>arm</th>" in to_html(Table("", COLUMNS, ()))  # without rows
+    assert "<th>arm</th>" in to_html(table_of("", HEADS, ()))  # without rows
 
 
 def test_markdown_is_a_table_of_as_many_cells():
@@ -84,4 +74,4 @@ def test_a_data_frame_is_a_table():
     frame = pd.DataFrame({"name": ["a", None], "size": [3, 4], "loss": [0.123456, float("nan")]})
     made = table_of_frame("", frame, digits=4)
     assert [column.is_number for column in made.columns] == [False, True, True]
-    assert made == table_of("", made.columns, [("a", 3, "0.1235"), (None, 4, None)])
+    assert made == table_of("", ("name", "#size", "#loss"), [("a", 3, "0.1235"), (None, 4, None)])
