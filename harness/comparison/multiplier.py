@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from harness.laws import Caution, Estimate, Fit, Interval, Refusal, fit_law
 from harness.laws.profile import ProfiledQuantity, quantity_interval
 from harness.laws.result import estimate_of
-from harness.laws.shared import Joint, Pin, joint_law, sharing_p
+from harness.laws.shared import Joint, Pin, joint_law, sharing_p, with_pins
 
 MIN_SIZES = 3  # of an arm
 SPARE_POINTS = 2  # of both arms, beyond the number of parameters
@@ -22,6 +22,7 @@ FATAL = ("NONMONOTONE", "RANGE")  # refusals of an arm's own law that forbid a l
 REJECTED = 0.05
 CLEARLY = 0.01  # below which floors are each arm's own: a choice at 5 % would cost intervals 2 % of their coverage
 WARN_DECADES = 0.5
+SAME_BUDGET = 1.05
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _told(sizes: np.ndarray) -> tuple[float, ...]:
 def _log_reducible(joint: Joint, p: np.ndarray, u: float) -> tuple[np.ndarray, np.ndarray]:
     """ln(loss of the first arm at u less the floor of the second) and its gradient; nan where none is left."""
     (floor, other_floor), (scale, _), (log_alpha, _) = joint.places
-    every = joint.all_of(p)
+    every = with_pins(p, joint.pins)
     alpha = np.exp(every[..., log_alpha])
     steps = u - every[..., scale]
     log_own = -alpha * steps
@@ -149,7 +150,7 @@ def log_multiplier(joint: Joint, u: float) -> ProfiledQuantity:
 
     def rest(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         log_reducible, gradient = _log_reducible(joint, p, u)
-        alpha = np.exp(joint.all_of(p)[..., other_alpha])
+        alpha = np.exp(with_pins(p, joint.pins)[..., other_alpha])
         gradient = -gradient / alpha[..., None]
         gradient[..., other_alpha] += log_reducible / alpha
         return -log_reducible / alpha - u, gradient[..., : p.shape[-1]]
@@ -183,10 +184,13 @@ def _at(joint: Joint, size: float, first: Fit, second: Fit, level: float) -> AtS
         estimate = Estimate(np.inf, Interval(0.0, np.inf, level))
     else:
         estimate = estimate_of(np.exp([value, *quantity_interval(region, quantity)]), level)
-    reached = np.array([size, size * estimate.value])
-    ends = [first.points.sizes[[0, -1]], second.points.sizes[[0, -1]]]
-    beyond = [bool(not of[0] * 0.999 <= there <= of[1] * 1.001) for there, of in zip(reached, ends, strict=True)]
-    return AtSize(size, float(np.exp(loss)), estimate, any(beyond))
+    both = is_within(size, first.points.sizes) and is_within(size * estimate.value, second.points.sizes)
+    return AtSize(size, float(np.exp(loss)), estimate, not both)
+
+
+def is_within(size: float, sizes: np.ndarray) -> bool:
+    """Whether a size lies within others in order; a budget that is asked for is as run within 5 %."""
+    return bool(sizes[0] / SAME_BUDGET <= size <= sizes[-1] * SAME_BUDGET)
 
 
 def _trend(joint: Joint, first: Fit, second: Fit, level: float) -> Estimate:
@@ -211,5 +215,5 @@ def _cautions(sizes: list[AtSize], first: Fit, second: Fit) -> tuple[Caution, ..
         far.append(max(*asked, np.log10(needs) if np.isfinite(needs) and needs > 0 else 0.0))
     if not far or max(far) <= WARN_DECADES:
         return ()
-    reason = f"a multiplier lies {max(far):.2g} decades beyond the sizes of an arm: the laws may end before."
+    reason = f"a multiplier lies {max(far):.2g} decades beyond the runs of an arm: the laws may end before."
     return (Caution("EXTRAPOLATED", reason),)

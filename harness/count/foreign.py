@@ -8,9 +8,9 @@ Beside the operations of `harness.count.dispatched` it knows those that torch fu
 its products, between all positions, and its softmax. `build.prices` has prices of further operations.
 """
 
-from __future__ import annotations
-
+import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -45,6 +45,10 @@ FUSED = {
 }
 PRICES = {name: priced for priced, names in FUSED.items() for name in names.split()}
 AXES = ("params", "flops_forward", "flops_train")
+BY_VALUES = (
+    "how many it picks depends on the values of a tensor, as of a mask of true and false, and while it is counted "
+    "tensors have none; multiply by the mask, use torch.where, or pick equally many each time (topk)"
+)
 
 
 class Factory(NamedTuple):
@@ -87,7 +91,16 @@ class Factory(NamedTuple):
         return f"{self.reference}({', '.join(f'{name}={value}' for name, value in sizes.items())})"
 
     def _made(self, sizes: Mapping[str, int]) -> tuple[nn.Module, list[Tensor]]:
-        """The module, and what an optimiser moves in it."""
+        """The module, and what an optimiser moves in it; a HarnessError where the factory does not take these sizes."""
+        with suppress(ValueError):  # not every callable has a signature
+            signature = inspect.signature(self.build)
+            try:
+                signature.bind_partial(**sizes)  # which says first what is no argument
+                signature.bind(**sizes)
+            except TypeError as error:
+                takes = f"it is {self.reference.partition(':')[2]}{signature}"
+                where = "`solve` names the size that is solved for, `at` has the others, as 1e6,layers=2"
+                raise HarnessError(f"{self._called(sizes)}: {error}; {takes}; {where}") from None
         with calling_user_code(f"{self._called(sizes)} failed", seed=0), torch.device("meta"):
             module = self.build(**sizes)
         if not isinstance(module, nn.Module):
@@ -133,6 +146,8 @@ class _PricedCounter(Counter):
         try:
             return super().__torch_dispatch__(func, types, args, kwargs)
         except Exception as error:
+            if isinstance(error, NotImplementedError) and torch.Tag.dynamic_output_shape in func.tags:
+                raise RuntimeError(f"{func}: {BY_VALUES}") from error
             why = "; while it is counted, tensors have no numbers that it could ask for" if "meta" in str(error) else ""
             raise RuntimeError(f"{func}: {error}{why}") from error
 

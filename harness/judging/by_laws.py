@@ -10,6 +10,7 @@ import numpy as np
 
 from harness import comparison
 from harness.base.errors import HarnessError
+from harness.base.formats import likewise
 from harness.base.plain import INLINE
 from harness.comparison.bins import How, shared_range
 from harness.comparison.replicates import Found
@@ -126,8 +127,8 @@ def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioL
     curves: list[RatioLine] = []
     against: dict[str, str] = {}
     for pair in compared.sizes:
-        metric, by = pair.arms[0].metric, f"by {axis_short(pair.axis)}{f' on {pair.task}' if pair.task else ''}"
-        of_loss, of_cost = f"{metric} {by}", f"size {by} at equal {metric}"
+        metric, size, on = pair.arms[0].metric, axis_short(pair.axis), f" on {pair.task}" if pair.task else ""
+        of_loss, of_cost = f"{metric} by {size}{on}", f"{size} at equal {metric}{on}"
         against |= {of_loss: axis_words(pair.axis), of_cost: metric}
         ratios = ((of_loss, pair.loss.sizes, pair.loss), (of_cost, pair.curve.losses, pair.curve))
         for panel, places, ratio in ratios:
@@ -281,8 +282,8 @@ def _leads(pair: Comparison, arms: tuple[str, str]) -> list[Lead]:
 
 
 def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[str]:
-    """`FLOOR_OPEN, kan: …`: each code once for the comparisons, and once for an arm."""
-    said = set()
+    """`FLOOR_OPEN, kan by params: …`: each code once for an axis, and once for an arm, of one axis without its name."""
+    said: dict[tuple[str, str], tuple[str, dict[str, None]]] = {}  # a sentence, and the places that it is of
     for pair in by_size:
         where = f"by {pair.axis} on {pair.task}" if pair.task else f"by {pair.axis}"
         own: tuple[Caution | Refusal, ...] = (*pair.curve.refusals, *pair.cautions)
@@ -291,16 +292,18 @@ def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[
             of_bins = f"{bins} bins of size" if bins > 1 else "all sizes that both have"
             reason = f"{pair.curve.refusals[0].reason} Who is ahead is read without a law, from {of_bins}."
             own = (Caution("WITHOUT_LAW", reason), *pair.cautions)
-        told = [(where, reason) for reason in own]
+        told = [("", where, reason) for reason in own]
         for arm in pair.arms:
             chosen = arm.selection.cautions if arm.selection else ()
             of_arm = (*arm.cautions, *chosen, *arm.fits[pair.law].warnings)
             # What failed is said of both arms above.
-            told += [(arm.series, caution) for caution in of_arm if caution.code != "CENSORED"]
-        for place, caution in told:
-            if (caution.code, place) not in said:
-                said.add((caution.code, place))
-                yield f"{caution.code}, {place}: {_named(caution.reason, arms)}"
+            at = f"{arm.series} {where}" if len(by_size) > 1 else arm.series
+            told += [(arm.series, at, caution) for caution in of_arm if caution.code != "CENSORED"]
+        for whose, place, caution in told:
+            _, places = said.setdefault((caution.code, whose or place), (_named(caution.reason, arms), {}))
+            places[place] = None
+    for (code, _), (reason, places) in said.items():
+        yield f"{code}, {likewise(places)}: {reason}"
 
 
 def _named(reason: str, arms: tuple[str, str]) -> str:

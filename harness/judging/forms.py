@@ -31,6 +31,8 @@ MIN_BUDGETS = 3
 COMPUTE = "compute"  # what 6 N D is called
 Optimal = tuple[Request, dict[str, pd.DataFrame], dict[tuple[str, str], tuple[Caution, ...]]]
 OF_TWO: tuple[Form, ...] = ("and", "isoflop")  # that take a second column of sizes, or one of budgets
+# What need not be said of forms that are made for it.
+BY_DESIGN = {"REPEATS": OF_TWO, "POOLED": (*OF_TWO, "frontier", "sigmoid")}
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,9 @@ def form_answer(
     for task, series, rows in series_of(runs[axis]):
         name, has_groups = series_name(task, series), "group" in rows
         x, y = runs_in(rows, "fitted")
-        cautions_of[name] = cautions.get((axis, series), ())
+        of_series = cautions.get((axis, series), ())
+        cautions_of[name] = tuple(caution for caution in of_series if form not in BY_DESIGN.get(caution.code, ()))
         failed[name] = int((rows["status"] != "done").sum())
-        if form in OF_TWO:  # a size is there again at every other one, by design
-            cautions_of[name] = tuple(caution for caution in cautions_of[name] if caution.code != "REPEATS")
         match form:
             case "and":
                 crossed = crossed_runs(request, rows, runs)
@@ -176,7 +177,7 @@ def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
                 f"{series}: {usable} have a best {request.x[0]} within those tried, and {MIN_BUDGETS} are needed; add "
                 f"sizes at them, or compare over {compute} alone (`x`)"
             )
-        best = done.iloc[: len(valleys)]
+        best = done.iloc[: len(valleys)].assign(is_minimum=True)
         losses = np.array([valley.y_best for valley in valleys], float)
         optimal[compute].append(best.assign(size=[valley.budget for valley in valleys], test_loss=losses))
         if request.seconds:

@@ -4,11 +4,11 @@ The sections and questions follow the checklist of "(Mis)Fitting: A Survey of Sc
 2025, arXiv 2502.18969, appendix), in our words and without those that only a language model raises.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -75,7 +75,7 @@ def checklist(
             "Which variables does it relate?": relation,
             "Which parameters are fitted?": PARAMETERS[fit.law],
             "On what principle does the form rest?": PRINCIPLES[fit.law],
-            "Which other forms were tried?": _tried(selection),
+            "Which other forms were tried?": _tried(selection) if selection else None,
         },
         "Training setup": {
             "How many models were trained, at which sizes?": _models(fit),
@@ -110,19 +110,14 @@ def checklist(
 def to_markdown(items: Sequence[Item]) -> str:
     """The checklist as Markdown: a heading a section, a task a question, ticked where it is answered."""
     lines: list[str] = []
-    section = None
-    for item in items:
-        if item.section != section:
-            section = item.section
-            lines += ["", f"### {section}", ""]
-        lines.append(f"- [{'x' if item.filled else ' '}] {item.question} {item.answer}")
+    for section, of_section in groupby(items, key=attrgetter("section")):
+        tasks = (f"- [{'x' if item.filled else ' '}] {item.question} {item.answer}" for item in of_section)
+        lines += ["", f"### {section}", "", *tasks]
     return "\n".join(lines[1:]) + "\n"
 
 
 # ------------------------------------------------------------------------------------------------------------- answers
-def _tried(selection: Selection | None) -> str | None:
-    if selection is None:
-        return None
+def _tried(selection: Selection) -> str:
     told = [
         f"{law} ({'refused, ' + fit.refusals[0].code if fit.refusals else f'alpha {fit.alpha:.4g}'})"
         for law, fit in selection.fits.items()

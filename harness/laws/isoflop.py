@@ -1,7 +1,5 @@
 """The best size for each training budget, and its law: the isoFLOP parabolas of Hoffmann et al. 2022, approach 2."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +21,7 @@ MIN_SIZES = 4  # a parabola has 3 parameters, and a residual is needed for the e
 MIN_BUDGETS = 3  # the law has 2 parameters
 SKEWED = 0.05  # chance of so skewed valleys by accident, below which parabolas are said to be wrong
 OUTER_SHARE = 0.25  # of the tried range of ln x, at either end
+OF_SIZES = ("sizes", "means", "counts", "distinct", "spreads", "weights")  # fields of points
 DRIFT = 0.15  # of that range, by which minima may move from the first budget to the last
 
 
@@ -77,8 +76,7 @@ class Isoflop:
         "there is, more when the minima follow no single law or the parabolas are wrong; null without these errors",
     ] = None
     skew_p: Annotated[
-        float | None,
-        "chance of valleys so skewed if all are parabolas, by one cubic term of the table; null of few",
+        float | None, "chance of valleys so skewed if all are parabolas, by one cubic term of the table; null of few"
     ] = None
     skew_shift: Annotated[float | None, "what that term adds to the exponent; the interval reaches so much further"] = (
         None
@@ -121,7 +119,8 @@ def isoflop(budget: ArrayLike, x: ArrayLike, y: ArrayLike, level: float = 0.95, 
         for valley in valleys:
             if valley.x_best:
                 near = np.abs(np.log(points[valley.budget].sizes / valley.x_best)) <= math.log(within) + RANGE_SLACK
-                points[valley.budget] = _some(points[valley.budget], near)
+                kept = {name: getattr(points[valley.budget], name)[near] for name in OF_SIZES}
+                points[valley.budget] = replace(points[valley.budget], **kept)
         valleys = tuple(_valley(at, of_budget) for at, of_budget in points.items())
     found = Isoflop(valleys, level, 0.0, -2)
     if used := found.used:
@@ -136,21 +135,15 @@ def beside_surface(found: Isoflop, budget: np.ndarray, x: np.ndarray, y: np.ndar
     return replace(found, by_surface=law.allocation)
 
 
-def _some(points: Points, kept: np.ndarray) -> Points:
-    names = ("sizes", "means", "counts", "distinct", "spreads", "weights")
-    return replace(points, **{name: getattr(points, name)[kept] for name in names})
-
-
 def _valley(budget: float, points: Points) -> Valley:
     ends = (float(points.sizes[0]), float(points.sizes[-1])) if points.sizes.size else (math.nan, math.nan)
     tried = Valley(budget, int(points.counts.sum()), points.sizes.size, *ends)
+    at = f"at budget {budget:.6g}"
     if tried.sizes < MIN_SIZES:
-        return _left_out(
-            tried,
-            "TOO_FEW",
-            f"{tried.sizes} distinct x at budget {budget:.6g}; a parabola and its error need {MIN_SIZES}. Try more "
-            "sizes at exactly this budget.",
+        reason = (
+            f"{tried.sizes} distinct x {at}; a parabola and its error need {MIN_SIZES}. Try more sizes at exactly this"
         )
+        return replace(tried, refusal=Refusal("TOO_FEW", f"{reason} budget."))
     # On [-1, 1], where the columns of the parabola are well conditioned.
     first, last = math.log(tried.smallest), math.log(tried.largest)
     middle, half = (first + last) / 2, (last - first) / 2
@@ -160,12 +153,10 @@ def _valley(budget: float, points: Points) -> Valley:
     bend, slope, level = solution = np.linalg.solve(r, q.T @ log_means)
     bent = replace(tried, curvature=float(2 * bend / half**2))
     if bend <= 0:
-        return _left_out(
-            bent,
-            "NO_MINIMUM",
-            f"the parabola at budget {budget:.6g} has curvature {bent.curvature:.3g}, which must be above 0 for a "
-            "minimum. Try x over a wider range.",
+        reason = (
+            f"the parabola {at} has curvature {bent.curvature:.3g}, which must be above 0 for a minimum. Try x over a"
         )
+        return replace(bent, refusal=Refusal("NO_MINIMUM", f"{reason} wider range."))
     lowest = -slope / (2 * bend)
     variance = np.sum((log_means - design @ solution) ** 2) / (tried.sizes - 3)
     gradient = np.array([-lowest / bend, -1 / (2 * bend), 0])  # of `lowest`, by the three coefficients
@@ -179,16 +170,8 @@ def _valley(budget: float, points: Points) -> Valley:
         )
     if valley.inside:
         return valley
-    return _left_out(
-        valley,
-        "OUTSIDE",
-        f"the minimum at budget {budget:.6g}, x = {valley.x_best:.4g}, lies outside of the tried x, "
-        f"{valley.smallest:.4g} to {valley.largest:.4g}. Try x on both sides of it.",
-    )
-
-
-def _left_out(valley: Valley, code: str, reason: str) -> Valley:
-    return replace(valley, refusal=Refusal(code, reason))
+    beyond = f"lies outside of the tried x, {valley.smallest:.4g} to {valley.largest:.4g}. Try x on both sides of it."
+    return replace(valley, refusal=Refusal("OUTSIDE", f"the minimum {at}, x = {valley.x_best:.4g}, {beyond}"))
 
 
 def _refusals(found: Isoflop) -> tuple[Refusal, ...]:

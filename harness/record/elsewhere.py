@@ -5,6 +5,7 @@ nothing is wrong with it.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,13 @@ EXTREME = 1e100  # beyond which products of a few numbers, and quotients, are no
 RUN_NAMES = ("run", "run_id", "run_name", "name", "exp_name", "job", "job_id", "trial", "wandb_id", "id")
 LADDER = ("arm", "rung", "matched_on", "params")  # columns of runs that were planned as a ladder
 NEARLY_EQUAL = 2.0  # sizes of one config that differ by less are one size
+# What columns of sizes, data and compute are called.
+AMOUNT = re.compile(
+    r"((train\w*|total|num|n|seen|non|embedding|model)[_. -])*"
+    r"(n|d|c|params|parameters|tokens|samples|steps?|epochs?|flops?|compute|budget)([_. -]train\w*)?",
+    re.IGNORECASE,
+)
+BESIDE_SIZES = 1.5  # runs whose sizes differ by less stand side by side
 
 
 @dataclass(frozen=True)
@@ -152,7 +160,7 @@ def runs_on(
     same = [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
     _check(runs, columns, x, {name: _texts(table, name, "`same`") for name in same}, across)
     by_series = runs.groupby("series", sort=False)
-    return runs, {str(arm): tuple(_cautions(of_arm, columns, x)) for arm, of_arm in by_series}
+    return runs, {str(arm): tuple(_cautions(of_arm, table, columns, x)) for arm, of_arm in by_series}
 
 
 def with_sizes(runs: pd.DataFrame) -> pd.DataFrame:
@@ -281,7 +289,8 @@ def _check_once(runs: pd.DataFrame, columns: Columns) -> None:
     raise HarnessError(f"{name_rows(again['row'], says)}: a run that is read twice would count as two. {next_move}")
 
 
-def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]:
+def _cautions(runs: pd.DataFrame, table: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]:
+    yield from _pooled(runs, table, columns, x)
     done = runs["status"] == "done"
     repeated = int(runs[done].duplicated(["size", "seed"]).sum())
     if repeated and not (columns.config or columns.group or columns.best_of):  # nobody said what a run is
@@ -315,6 +324,24 @@ def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]
             "CENSORED",
             f"runs failed: {', '.join(named[:MAX_ROWS_NAMED])}{more}. Beyond {CENSORED_SHARE:.0%} of a size, what is "
             "left there is a selection, and a law through it flatters. Repair those runs, or leave the size out.",
+        )
+
+
+def _pooled(runs: pd.DataFrame, table: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]:
+    """Whether runs side by side differ in another amount by more than a square of their sizes would: several curves."""
+    done, read = runs[runs["status"] == "done"], {x, columns.y, *columns.by}
+    names = [name for name in table.columns if name not in read and AMOUNT.fullmatch(str(name))]
+    amounts = {name: list(map(_number, _texts(table.iloc[done.index], name, "a column"))) for name in names}
+    sizes = done["size"].to_numpy()
+    beside = np.round(np.log(sizes) / math.log(BESIDE_SIZES))
+    by_size = pd.DataFrame({**amounts, "size": sizes}, dtype=float).groupby(beside)
+    spans = by_size.max() / by_size.min()
+    differ = [name for name in names if (spans[name] > NEARLY_EQUAL * spans["size"] ** 2).any()]
+    if differ:
+        yield Caution(
+            "POOLED",
+            f"runs of nearly equal {x} differ in {' and '.join(differ[:2])}, and are one curve over {x} here. Name the "
+            "second size (`and`), keep rows of one kind (`where`), or tell curves apart (`by`).",
         )
 
 

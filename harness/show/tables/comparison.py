@@ -8,6 +8,7 @@ import numpy as np
 from harness import comparison
 from harness.base.formats import estimate, number
 from harness.base.reasons import Refusal
+from harness.comparison.multiplier import is_within
 from harness.judging.by_laws import ComparedByLaws, Comparison
 from harness.judging.verdict import found_words
 from harness.judging.versus import Headline, Lead
@@ -63,7 +64,10 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
         multiplier, where = pair.multiplier, (pair.task, pair.axis)
         notes = notes_of((*multiplier.refusals, *multiplier.warnings))
         for place in multiplier.sizes:
-            times = estimate_words(place.multiplier) + (" (extrapolated)" if place.extrapolated else "")
+            times = estimate_words(place.multiplier)
+            if place.extrapolated:
+                was_run = is_within(place.size, pair.arms[0].points.sizes)
+                times += f" (beyond the runs of {second})" if was_run else " (extrapolated)"
             rows.append(TableRow((*where, number(place.size), number(place.loss, 4), times)))
         if multiplier.trend:
             rows.append(TableRow((*where, "times, each decade", "", estimate_words(multiplier.trend))))
@@ -75,7 +79,8 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
     pairs = [pair for pair in compared.sizes if pair.axis in axes]
     shared = dict.fromkeys(f"floor {pair.multiplier.floor}, exponents {pair.multiplier.alpha}" for pair in pairs)
     level = f"{compared.headline.level:.0%} intervals"
-    title = f"multiplier: how many times the size of {first} {second} needs for its loss; {level}; {', '.join(shared)}"
+    needs = f"the {' or '.join(dict.fromkeys(pair.axis for pair in pairs))} of {first} {second} needs for its loss"
+    title = f"multiplier: how many times {needs}; {level}; {', '.join(shared)}"
     heads = ("task", "size x", f"#of {first}", f"#{pairs[0].arms[0].metric}", "#multiplier")
     table = table_of(title, heads, rows)
     return table if any(pair.task for pair in pairs) else table.without("task")
