@@ -68,7 +68,6 @@ def finished(tmp_path_factory) -> Path:
 
 # ------------------------------------------------------------------------------------------------------- the main job
 def test_run_leaves_table_fits_figures_and_report(finished):
-    """One command writes everything the README promises, and each file holds what its name says."""
     folder = finished / "results" / "tiny"
     table = pd.read_csv(folder / "runs.csv")
     assert len(table) == 2 * 3 * 2
@@ -86,7 +85,6 @@ def test_run_leaves_table_fits_figures_and_report(finished):
 
 
 def test_the_answer_is_a_block_for_a_pull_request(finished, monkeypatch):
-    """Whose table is folded, with links to the file and the report, and what identifies both."""
     monkeypatch.chdir(finished)
     said = _said("run", "tiny.yaml", "--markdown")
     experiment = read_manifest(Path("results/tiny")).experiment_hash[:12]
@@ -104,7 +102,6 @@ def test_a_scale_has_its_own_folder_and_shares_records(finished, monkeypatch):
 
 
 def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatch):
-    """A second run finds all records, reads each once for all that it does, and leaves their bytes alone."""
     records = {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()}
     read = []
     monkeypatch.setattr(store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1])
@@ -118,7 +115,6 @@ def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatc
 
 @pytest.mark.parametrize("command", ["status", "fit", "report"])
 def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
-    """A file that no longer says what was planned is named with what differs; nothing is analysed under its name."""
     (tmp_path / "tiny.yaml").write_text(TINY + "window: {kan: {max: 100}}\n")
     done = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"))
     assert done.exit_code == 2
@@ -128,10 +124,7 @@ def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])
 def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_path, monkeypatch):
-    """Interrupted after the first pack: exit code 3, a sentence that says how to go on, and only the rest is redone.
-
-    Schedulers end a job by SIGTERM to the parent alone: no worker is left behind then, or the pipe would stay open.
-    """
+    """Interrupted after the first pack: exit code 3, a sentence that says how to go on, and only the rest is redone."""
     # Adam never comes to rest, so that all runs together take some seconds.
     slow = TINY.replace("name: lbfgs}, max_evaluations: 12", "name: adam}, max_evaluations: 6000")
     few = slow.replace("[30, 60, 120]", "[60, 120]")
@@ -187,7 +180,6 @@ def test_ctrl_c_while_compiling_stops_at_once(tmp_path, monkeypatch):
 
 
 def test_workers_share_what_is_compiled_also_where_it_cannot_be_kept(monkeypatch):
-    """A cache folder that cannot be written is named, and all processes get the same temporary one meanwhile."""
     monkeypatch.setenv("HARNESS_CACHE", "/dev/null/cache")
     with here._shared_cache() as told:
         assert told == ", not kept: /dev/null/cache cannot be written"
@@ -197,7 +189,6 @@ def test_workers_share_what_is_compiled_also_where_it_cannot_be_kept(monkeypatch
 
 # ---------------------------------------------------------------------------------------------------------- searches
 def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_path):
-    """A note, no error; none where all choose among the same, or nobody chooses."""
     free = re.sub(r"  recipes: .*\n", "", SEARCHED)
     texts = {
         "all": SEARCHED,
@@ -289,7 +280,6 @@ def test_python_m_harness_is_the_command():
 
 
 def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
-    """harness plan prints each cell with its residual, the infeasible ones with their neighbours, and freezes."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY.replace("at: [30,", "at: [3, 30,"))
     shown = invoke("plan", str(file), "--results", str(tmp_path / "results"))
@@ -360,7 +350,6 @@ def test_output_that_cannot_be_written_is_told(finished, monkeypatch, capsys):
 
 @pytest.mark.parametrize("command", ["status", "fit", "report"])
 def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
-    """Asking about an experiment that was never planned, and about a file that does not exist."""
     (tmp_path / "tiny.yaml").write_text(TINY)
     unplanned = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
     absent = invoke(command, "never.yaml", "--results", str(tmp_path))
@@ -371,7 +360,6 @@ def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
 
 @pytest.mark.parametrize("stem", ["runs", "reference"])
 def test_reserved_names_are_refused(stem, tmp_path):
-    """An experiment called like a folder of the project would mix its files with others."""
     (tmp_path / f"{stem}.yaml").write_text(TINY)
     done = invoke("plan", str(tmp_path / f"{stem}.yaml"), "--results", str(tmp_path))
     assert done.exit_code == 2
@@ -379,7 +367,6 @@ def test_reserved_names_are_refused(stem, tmp_path):
 
 
 def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
-    """A folder where a file should be written is named after the fits are shown, which are then not kept."""
     shutil.copytree(finished / "results", tmp_path / "results")
     (tmp_path / "results" / "tiny" / "runs.csv").unlink()
     (tmp_path / "results" / "tiny" / "runs.csv").mkdir()
@@ -406,10 +393,7 @@ def test_an_incomplete_plan_is_not_analysed(command, tmp_path):
 
 @pytest.mark.nightly
 def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
-    """package.module:function from the current folder; after an edit its records are not reused.
-
-    Plain lines go into a pipe: the answer alone, and progress to stderr.
-    """
+    """package.module:function from the current folder; after an edit its records are not reused."""
     text = TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]").replace("at: [30, 60, 120]", "at: [40]")
     (tmp_path / "tiny.yaml").write_text(text)
     (tmp_path / "mine.py").write_text("def f(x):\n    return x[:, 0] ** 2\n")
@@ -445,7 +429,6 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
 
 
 def test_characters_that_act_on_a_terminal_are_shown(tmp_path):
-    """A name in a file may turn the text behind it, or set a window's title: what is printed shows these characters."""
     names = ("\u202ea", "\x1b]0;title\x07b")
     rows = [f"{name},{n},{1 / n + 0.01 / n**2}" for name in names for n in (1, 10, 100, 1000, 10_000, 100_000)]
     (tmp_path / "t.csv").write_text("\n".join(["arch,n,y", *rows]), encoding="utf-8")

@@ -29,7 +29,6 @@ def said(*words: str) -> str:
 
 @pytest.mark.parametrize("what", THERE)
 def test_all_that_there_is_is_listed(what):
-    """Every name, of which no row lacks its words."""
     heads, make_rows, _ = LISTS[what]
     rows = [*make_rows()]
     assert [row[0] for row in rows] == THERE[what]

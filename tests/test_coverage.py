@@ -72,7 +72,6 @@ def test_what_is_kept_is_of_this_code(name, stands):
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", BY_NAME)
 def test_acceptance_simulated(name, workers):
-    """Every score of 500 replicates is in its accepted range, or else that of 2000 others."""
     is_accepted(BY_NAME[name], judged(BY_NAME[name], workers))
 
 
@@ -85,7 +84,6 @@ def test_the_hash_covers_what_decides_the_numbers():
 
 
 def test_only_meaning_counts_in_the_hash():
-    """A comment, a docstring, a type and a line break change nothing; a number does."""
     code = 'def half(x):\n    """Half of x."""\n    return x / 2\n'
     same = "# of two\ndef half(x: float) -> float:\n    return (\n        x / 2)\n"
     assert meaning(ast.parse(code)) == meaning(ast.parse(same))

@@ -97,7 +97,6 @@ def test_what_the_code_names_in_backquotes_is_there():
 
 
 def test_analysis_never_loads_torch():
-    """Training and analysing meet in files only: importing all modules of analysis in turn never brings torch in."""
     paths = [path for room in WITHOUT_TORCH for path in sorted((PACKAGE / room).rglob("*.py"))]
     modules = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
     modules = [name for name in modules if not name.endswith("__main__")]

@@ -52,7 +52,6 @@ def test_the_lock_of_a_dead_process_is_taken_over(stale, tmp_path):
 
 
 def test_of_many_that_would_take_over_a_stale_lock_one_does(stale, tmp_path):
-    """Those that find it at the same moment never hold it together."""
     together, all_tried = threading.Barrier(4), threading.Barrier(4)
 
     def holds(path):

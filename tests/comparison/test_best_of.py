@@ -22,7 +22,6 @@ def test_it_is_the_mean_over_all_choices_of_k(k):
 
 
 def test_the_default_is_the_median():
-    """A single disaster does not move it; the geometric mean is there for the asking, and no other word."""
     cells = [SizePair(np.zeros(3), np.array([0.0, 1.0, 50.0]))]
     assert ratio(cells).estimate == pytest.approx(np.e)
     assert ratio(cells, "mean_log").estimate == pytest.approx(np.exp(17))
@@ -32,16 +31,12 @@ def test_the_default_is_the_median():
 
 @pytest.mark.parametrize("k", [0, 7])
 def test_a_k_that_a_size_cannot_give_is_an_error(k):
-    """The raw best of 44 against the best of 6 cannot be asked for: k is at most the least count."""
     with pytest.raises(HarnessError, match=f"`k` {k}: there are 6 runs of a size"):
         ratio([SizePair(np.zeros(44), np.zeros(6))], "best", k=k)
 
 
 def test_the_best_of_more_runs_is_better_for_nothing():
-    """Equal arms of sd .3, run 44 times and 6 times: by the best of all runs the one is 1.32 times better.
-
-    That the common k and the median hold 1 is simulated in tests/test_coverage.py.
-    """
+    """Equal arms of sd .3, run 44 times and 6 times: by the best of all runs the one is 1.32 times better."""
     rng = np.random.default_rng(4)
     replicates = [equal_cells(rng, 44, 6) for _ in range(300)]
     naive = np.exp(np.mean([[cell.second.min() - cell.first.min() for cell in cells] for cells in replicates]))

@@ -30,7 +30,6 @@ def test_a_cost_multiplier_is_found_exactly():
 
 
 def test_units_of_size_and_loss_do_not_matter():
-    """Sizes times 1e6 and losses times 1e-9 leave every ratio and every end where it is."""
     x = np.repeat(np.geomspace(1e3, 1e6, 7), 3)
     noise = np.random.default_rng(1).standard_normal((2, x.size))
     losses = (1 + (x / 1e5) ** -1) * np.exp(0.1 * noise)
@@ -58,7 +57,6 @@ def test_the_ends_lie_where_the_joint_deviance_leaves():
 
 
 def test_exchanging_the_arms_inverts_the_ratio():
-    """second / first of the exchanged arms is one over it, open ends included."""
     rng = np.random.default_rng(3)
     first, second = fit_of(Arm(floor=1, at=1e4), rng), fit_of(Arm(floor=1, at=2e4), rng)
     at = [1.02, 1.2, 3.0]
@@ -71,7 +69,6 @@ def test_exchanging_the_arms_inverts_the_ratio():
 
 
 def test_a_local_slope_says_nothing_beyond_its_sizes():
-    """With less than a decade of sizes, an end that lies beyond them is open rather than read off a line."""
     rng = np.random.default_rng(4)
     arm = Arm(sizes=6, decades=0.8)
     first, second = fit_of(arm, rng), fit_of(arm, rng)
@@ -83,7 +80,6 @@ def test_a_local_slope_says_nothing_beyond_its_sizes():
 
 
 def test_the_end_of_a_single_uncertain_arm_is_its_own_profile():
-    """Against an arm that is known exactly, the interval is that of the other arm's size at the loss."""
     first, second = exact(Arm()), fit_of(Arm(), np.random.default_rng(5))
     loss, size = 30.0, 1e6 / 30
     found = cost_ratio(first, second, loss)
@@ -99,7 +95,6 @@ def test_the_end_of_a_single_uncertain_arm_is_its_own_profile():
 
 
 def test_losses_that_one_arm_does_not_attain_must_be_asked_for_as_extrapolated():
-    """An error names the loss and the attained range; on request the ratio is marked."""
     first, second = exact(Arm()), exact(Arm(at=2e6))
 
     with pytest.raises(HarnessError, match=r"loss 1\.5 .*share 2 to 1000"):
@@ -111,7 +106,6 @@ def test_losses_that_one_arm_does_not_attain_must_be_asked_for_as_extrapolated()
 
 
 def test_arms_without_a_loss_in_common_are_refused():
-    """Mean losses that do not overlap leave nothing to compare at: a refusal, no numbers."""
     found = cost_ratio(exact(Arm(at=1e6)), exact(Arm(at=1e12)))
     assert [refusal.code for refusal in found.refusals] == ["NO_OVERLAP"]
     assert found.estimate is None
@@ -119,7 +113,6 @@ def test_arms_without_a_loss_in_common_are_refused():
 
 @pytest.mark.parametrize("compare", [cost_ratio, loss_ratio, crossover, exponent_difference])
 def test_a_refused_fit_refuses_every_comparison_and_two_levels_are_an_error(compare):
-    """The refusal says which arm's law was refused and why, and no number stands beside it; the error both levels."""
     few = fit_law([1e3, 1e4, 1e5], [1e3, 1e2, 1e1], "pure")
     found = compare(exact(Arm()), few)
 
@@ -133,7 +126,6 @@ def test_a_refused_fit_refuses_every_comparison_and_two_levels_are_an_error(comp
 
 
 def test_a_law_that_does_not_fall_has_no_size_for_a_loss():
-    """A flat or rising law is refused, not inverted."""
     x = np.geomspace(1e3, 1e6, 7)
     rising = fit_law(x, 10 * x**0.01 * np.exp([0.02, -0.02, 0.02, -0.02, 0.02, -0.02, 0.02]), "pure")
     found = cost_ratio(exact(Arm()), rising)

@@ -40,7 +40,6 @@ def test_of_pure_laws_it_is_fiellers_set(sd):
 
 
 def test_who_is_ahead_is_said_on_either_side():
-    """The steeper arm loses below the crossing and wins above; exchanged arms exchange the words, not the sizes."""
     rng = np.random.default_rng(2)
     steep, shallow = fit_of(STEEP, rng), fit_of(SHALLOW, rng)
     there, back = crossover(steep, shallow), crossover(shallow, steep)
@@ -53,7 +52,6 @@ def test_who_is_ahead_is_said_on_either_side():
 
 
 def test_parallel_curves_that_are_apart_do_not_cross():
-    """One arm ahead over all shared sizes: kind none, no set, no estimate."""
     rng = np.random.default_rng(3)
     found = crossover(fit_of(Arm(at=1e6), rng), fit_of(Arm(at=3e6), rng))
     assert (found.kind, found.equal, found.estimate) == ("none", (), None)
@@ -62,10 +60,7 @@ def test_parallel_curves_that_are_apart_do_not_cross():
 
 
 def test_a_crossing_near_the_end_is_half_open_and_a_declared_extrapolation_can_close_it():
-    """Where the set reaches the largest shared size the data do not say that the curves cross: no point estimate.
-
-    Searched a decade beyond their sizes, they cross within bounds.
-    """
+    """Where the set reaches the largest shared size the data do not say that the curves cross: no point estimate."""
     rng = np.random.default_rng(4)
     fits = fit_of(Arm(alpha=1.0, at=1e6), rng), fit_of(Arm(alpha=0.8, at=1e6), rng)
     found, beyond = crossover(*fits), crossover(*fits, extrapolate_decades=1)
@@ -80,7 +75,6 @@ def test_a_crossing_near_the_end_is_half_open_and_a_declared_extrapolation_can_c
 
 
 def test_the_same_runs_are_equal_everywhere():
-    """An arm against itself: everything, and nobody is ahead."""
     fit = fit_of(STEEP, np.random.default_rng(5))
     found = crossover(fit, fit)
     assert (found.kind, found.ahead, found.estimate) == ("everything", (), None)
@@ -88,7 +82,6 @@ def test_the_same_runs_are_equal_everywhere():
 
 
 def test_a_set_narrower_than_the_search_is_not_overlooked():
-    """Curves without noise cross at one size, which is found between any two sizes that are tried."""
     sizes = sizes_of(STEEP)
     first, second = (fit_law(sizes, (sizes / 7654.0) ** -alpha, "pure") for alpha in (1.0, 0.8))
     found = crossover(first, second)

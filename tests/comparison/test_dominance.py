@@ -14,14 +14,12 @@ def arm(rng, means, seeds=5, sd=0.1):
 
 
 def test_bins_are_equal_in_log_over_what_both_reach():
-    """Edges ascend by one factor from the larger smallest to the smaller largest size, to the last bit."""
     edges = matched_edges(np.array([1.0, 100.0]), np.array([0.1, 1000.0]), 4)
     assert edges == pytest.approx(np.geomspace(1, 100, 5))
     assert (edges[0], edges[-1]) == (1, 100)
 
 
 def test_curves_that_cross_in_the_middle_share_the_range():
-    """The steeper arm is better in the half of the bins above the crossing, beyond doubt except next to it."""
     rng = np.random.default_rng(1)
     first, second = arm(rng, (SIZES / 10**4.5) ** -1.0), arm(rng, (SIZES / 10**4.5) ** -0.5)
     found = dominance(first, second, matched_edges(first.x, second.x, 8))
@@ -31,14 +29,12 @@ def test_curves_that_cross_in_the_middle_share_the_range():
 
 
 def test_a_single_run_decides_nothing():
-    """A bin with one run of an arm counts in the share, not among what is beyond doubt."""
     first, second = to_runs([1, 2, 4, 8], [1, 1, 1, 1]), to_runs([1, 2, 4, 8], [9, 9, 9, 9])
     found = dominance(first, second, matched_edges(first.x, second.x, 3))
     assert (found.share, found.at_least, found.at_most) == (1, pytest.approx(1 / 3), 1)
 
 
 def test_arms_that_share_no_sizes_are_an_error():
-    """The error names both ranges."""
     with pytest.raises(HarnessError, match=r"from 1 to 2, the second's from 3 to 4"):
         matched_edges(np.array([1.0, 2.0]), np.array([3.0, 4.0]), 2)
 
@@ -57,7 +53,6 @@ def test_arms_of_one_law_are_level_whatever_their_sizes():
 
 
 def test_without_a_law_bins_hold_several_units_of_both_arms():
-    """Many sizes are units; of arms of other sizes too, in fewer bins; without overlap there is no bin."""
     rng = np.random.default_rng(2)
     first, second = arm(rng, SIZES**-0.4), arm(rng, 0.5 * SIZES**-0.4)
     found = without_law(first, second)

@@ -54,7 +54,6 @@ def searches(draw):
 
 @given(searches(), st.integers(1, 6))
 def test_it_is_the_mean_over_all_subsets(side, effort):
-    """Whatever diverged, cost too much or tied; and the chance that a subset has no value stands beside it."""
     ln_loss, none = by_subsets(side, BUDGET, effort)
     found = value(side, BUDGET, effort)
     assert found.ln_loss == pytest.approx(ln_loss, nan_ok=True)
@@ -71,7 +70,6 @@ def test_one_size_has_the_known_weights():
 
 
 def test_one_run_is_the_mean_and_all_runs_are_the_best():
-    """Of one size the mean of ln loss; with all runs the test loss that validation picks, to the last bit."""
     rng = np.random.default_rng(1)
     validation, test = rng.random(40), rng.random(40)
     side = of_one_size(validation, test)
@@ -90,7 +88,6 @@ def test_hundreds_of_runs_keep_their_digits(effort):
 
 
 def test_neither_order_nor_units_nor_a_run_that_cannot_win_matter():
-    """Another order gives the same value, another unit a shift; a worst run joined at full effort changes nothing."""
     rng = np.random.default_rng(2)
     columns = np.array([rng.integers(0, 3, 30), rng.choice([1.0, 3.0], 30), rng.integers(0, 9, 30), rng.random(30)])
     columns[2, ::7] = np.nan
@@ -106,7 +103,6 @@ def test_neither_order_nor_units_nor_a_run_that_cannot_win_matter():
 
 
 def test_replicates_are_read_at_once_as_one_by_one():
-    """Rows of [replicates, runs] may have other sizes, and one with no candidate has no value."""
     rng = np.random.default_rng(3)
     size, cost = rng.integers(0, 2, (5, 8)), rng.choice([1.0, 3.0], (5, 8))
     cost[2] = 3.0
@@ -128,7 +124,6 @@ def test_a_run_within_the_budget_is_missed_as_often_as_the_others_of_its_size_ar
 
 
 def test_a_test_loss_of_zero_is_minus_infinity_only_where_it_can_be_picked():
-    """A loss of 0 that validation never picks does no harm."""
     assert value(of_one_size([1, 2], [1, 0]), BUDGET).ln_loss == 0
     assert value(of_one_size([1, 2], [1, 0]), BUDGET, 1).ln_loss == -math.inf
 

@@ -26,7 +26,6 @@ def test_of_pure_laws_it_is_welchs_interval():
 
 
 def test_against_an_exact_arm_it_is_the_other_arms_interval():
-    """An arm without noise takes nothing away: the interval is that of the uncertain exponent, shifted."""
     fit = fit_of(Arm(floor=1), np.random.default_rng(2))
     x = np.geomspace(1e3, 1e6, 7)
     exact = fit_law(x, 1 + (x / 1e5) ** -0.5, "floor")
@@ -36,7 +35,6 @@ def test_against_an_exact_arm_it_is_the_other_arms_interval():
 
 
 def test_an_exponent_without_an_upper_end_leaves_the_difference_open():
-    """Where steeper laws are never excluded, neither are larger differences."""
     x = np.geomspace(1e3, 1e6, 6)
     noise = np.exp([0.0, 0.0, 0.04, -0.05, 0.05, -0.04])
     steep = fit_law(x, (1 + (x / 1e3) ** -3) * noise, "floor")
@@ -48,13 +46,11 @@ def test_an_exponent_without_an_upper_end_leaves_the_difference_open():
 
 
 def test_exponents_of_two_laws_are_not_compared():
-    """With and without a floor an exponent means another thing: an error that names both laws."""
     rng = np.random.default_rng(4)
     with pytest.raises(HarnessError, match=r"law='floor' .* law='pure'"):
         exponent_difference(fit_of(Arm(floor=1), rng), fit_of(Arm(), rng))
 
 
 def test_unequal_exponents_are_told_apart():
-    """A difference of .2 is seen in most replicates: the interval is not wide for nothing."""
     found = [exponent_difference(*pair) for pair in fits(Arm(alpha=1.0), Arm(alpha=0.8), 10, seed=7)]
     assert np.mean([difference.interval.low > 0 for difference in found]) >= 0.9

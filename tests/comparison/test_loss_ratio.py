@@ -42,7 +42,6 @@ def test_the_ends_lie_where_the_joint_deviance_leaves():
 
 
 def test_exchanging_the_arms_inverts_the_ratio():
-    """second / first of the exchanged arms is one over it, ends included."""
     rng = np.random.default_rng(3)
     first, second = fit_of(Arm(floor=1), rng), fit_of(Arm(at=5e5), rng)
     at = [1e3, 3e4, 1e6]
@@ -54,7 +53,6 @@ def test_exchanging_the_arms_inverts_the_ratio():
 
 
 def test_sizes_that_only_one_arm_has_must_be_asked_for_as_extrapolated():
-    """Outside of the shared sizes an error names the size and the range; on request the ratio is marked."""
     rng = np.random.default_rng(4)
     first, second = fit_of(Arm(), rng), fit_of(Arm(), rng)
 

@@ -36,7 +36,6 @@ def test_of_exact_laws_it_is_exact(floor):
 
 
 def test_what_both_share_makes_one_number():
-    """With one floor and one exponent it is the ratio of scales of `fit_shared`, with its interval."""
     rng = np.random.default_rng(0)
     first, second = (losses(COMPUTE, behind) * np.exp(0.003 * rng.standard_normal(5)) for behind in (1, 1.4))
     found = of_two(first, second, floor="shared", alpha="shared")
@@ -49,7 +48,6 @@ def test_what_both_share_makes_one_number():
 
 
 def test_exchanged_arms_have_the_reciprocal():
-    """B's multiplier at the size that it needs is one over A's there, and its interval is the same turned over."""
     rng = np.random.default_rng(1)
     first, second = (losses(COMPUTE, behind) * np.exp(0.003 * rng.standard_normal(5)) for behind in (1, 1.4))
     there = of_two(first, second, floor="shared").sizes[2]
@@ -59,7 +57,6 @@ def test_exchanged_arms_have_the_reciprocal():
 
 
 def test_floors_that_differ_are_each_their_own():
-    """One floor of both is rejected: then each has its own, and a caution says so; insisting is warned of too."""
     first, second = losses(COMPUTE), losses(COMPUTE, 1.4, floor=2.4)
     assert of_two(first, second).floor == "free"
     for asked in (None, "shared"):
@@ -73,10 +70,7 @@ def test_an_arm_below_the_floor_of_the_other_is_never_reached():
     assert last.interval.high_open
 
 
-@pytest.mark.parametrize(
-    ("points", "asked", "code"),
-    [(3, {}, "TOO_FEW"), (5, {"floor": 3.0}, "FLOOR_ABOVE")],
-)
+@pytest.mark.parametrize(("points", "asked", "code"), [(3, {}, "TOO_FEW"), (5, {"floor": 3.0}, "FLOOR_ABOVE")])
 def test_what_the_points_do_not_support_is_refused(points, asked, code):
     x = {"a": COMPUTE[:points], "b": COMPUTE[:points]}
     found = multiplier(x, {"a": losses(x["a"]), "b": losses(x["b"], 1.4)}, **asked)
@@ -90,7 +84,6 @@ def test_a_known_floor_makes_three_budgets_enough():
     assert values(found) == pytest.approx([1.4] * 3, rel=1e-6)
 
 
-# ---------------------------------------------------------------------------------------------------------- from tables
 @pytest.fixture
 def grid(tmp_path):
     """Runs of five budgets of seven sizes; mlp needs 1.4 times the compute, and half the seconds for a FLOP."""
@@ -108,7 +101,6 @@ def grid(tmp_path):
 
 
 def test_of_two_sizes_the_compute_optimal_curves_are_compared(grid):
-    """The parabolas of both arms miss alike: 1.4 times the compute at every budget, and .7 of the seconds."""
     asked = ("--x", "params", "--and", "tokens", "--seconds", "seconds", "--y", "loss", "--by", "arm", "--budget", 1e21)
     compute, seconds = json_of("compare", grid, "kan", "mlp", *asked)["sizes"]
     assert [place["size"] for place in compute["multiplier"]["sizes"]] == pytest.approx([*COMPUTE, 1e21])

@@ -12,7 +12,6 @@ def started(failed, of=10):
 
 
 def test_runs_are_counted_by_size():
-    """Every started run counts once, at its size, in any order of the rows."""
     found = failures([100, 10, 100, 100], [True, False, False, True])
     assert found.sizes.tolist() == [10, 100]
     assert found.runs.tolist() == [1, 3]
@@ -20,7 +19,6 @@ def test_runs_are_counted_by_size():
 
 
 def test_more_than_a_fifth_failed_is_censored():
-    """At exactly 20 % there is no caution, above it the arm, the size and the counts are named."""
     assert failure_cautions(started([2, 0]), started([2, 0])) == ()
     (caution,) = failure_cautions(started([0, 0]), started([0, 3]))
     assert caution.code == "CENSORED"
@@ -36,7 +34,6 @@ def test_an_arm_that_fails_more_often_is_judged_by_its_luck():
 
 
 def test_unequal_searches_are_a_mismatch():
-    """44 runs against 6 in a bin is said; equal numbers, and bins that lack an arm, are not."""
     edges = np.array([1.0, 10.0, 100.0])
     equal = np.repeat([2.0, 20.0], 6)
     (caution,) = budget_cautions(np.repeat(2.0, 44), equal, edges)

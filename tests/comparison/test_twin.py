@@ -34,7 +34,6 @@ def test_a_loss_that_rises_is_pooled_with_its_neighbour():
 
 
 def test_a_loss_beyond_an_arm_is_open():
-    """Below the best loss of the second arm it needs more than any of its sizes; no end is made up."""
     first, second = to_runs(SIZES, 1e6 / SIZES), to_runs(SIZES, 9e6 / SIZES)
     found = twin_ratio(first, second, [2.0], np.random.default_rng(3), draws=100)
     assert np.isinf(found.estimate[0])
@@ -42,7 +41,6 @@ def test_a_loss_beyond_an_arm_is_open():
 
 
 def test_the_draws_come_from_the_generator_that_is_given():
-    """The same seed gives the same interval to the last bit, another seed another."""
     rng = np.random.default_rng(4)
     first, second = to_runs(*noisy(rng, 1e6 / SIZES)), to_runs(*noisy(rng, 2e6 / SIZES))
     found = [twin_ratio(first, second, 30.0, np.random.default_rng(seed), draws=100) for seed in (0, 0, 1)]

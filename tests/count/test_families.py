@@ -41,7 +41,6 @@ shapes = st.lists(sizes, min_size=2, max_size=5).map(tuple)
 
 
 def test_trainable_is_the_vector_that_is_trained_and_stored_what_a_lane_carries():
-    """Beside its parameters a lane carries what else it needs to be evaluated: knots, or Fourier features."""
     for network in [*networks(), FROZEN]:
         generators, counts = [np.random.default_rng(0)], count(network)
         flat = families.initialise(network, generators, 1.0, torch.float64, "cpu")
@@ -54,7 +53,6 @@ def test_trainable_is_the_vector_that_is_trained_and_stored_what_a_lane_carries(
 @every_family
 @given(inputs=sizes, hidden=sizes, more=st.integers(1, 5))
 def test_counts_are_positive_and_grow_with_every_width(network, inputs, hidden, more):
-    """One more node anywhere is more of everything, but for matrix products of splines, which may be none."""
     small = count(network.model_copy(update={"shape": (inputs, hidden, 1)}))
     for shape in ((inputs + more, hidden, 1), (inputs, hidden + more, 1), (inputs, hidden, 1 + more)):
         larger = count(network.model_copy(update={"shape": shape}))

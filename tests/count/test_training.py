@@ -108,7 +108,6 @@ def test_levenberg_marquardt_is_its_products_and_its_factorisation(samples, para
 
 
 def test_a_sparse_jacobian_costs_by_its_nonzeros():
-    """Residuals that depend on few parameters make few products; the factorisation stays."""
     dense, sparse = system_flops(300, 1000), system_flops(300, 1000, row=30)
     assert dense - sparse == 1000 * (300 * 301 - 30 * 31) + 2 * 1000 * 270
 
@@ -143,7 +142,6 @@ def test_only_local_min_counts_the_systems_of_a_kan_by_their_nonzeros(samples):
 
 
 def test_a_convention_of_somebodys_own_counts_every_parameter():
-    """Unless it says that it skips zeros."""
     network, passes = KanShape(shape=(2, 5, 1), grid=20), Flops(lambda *_: 0, lambda _: 0)
     own = [
         Convention("own_dense", "own", "own", "", "", "", flops=passes),
@@ -179,7 +177,6 @@ def test_a_recipe_is_counted_stage_by_stage():
 
 @given(st.integers(0, 300), st.data())
 def test_a_run_of_any_cap_is_counted_by_its_last_stage(more, data):
-    """Whatever comes before the last stage, and with phases, which share the cap."""
     network = KanShape(shape=(2, 5, 1), grid=10)
     optimizer = data.draw(st.sampled_from([LBFGS, ADAM, LEVENBERG]))
     updates = data.draw(st.sampled_from([None, GridUpdates(every=10, until=35)]))
@@ -226,7 +223,6 @@ def test_moving_knots_is_counted():
 
 
 def test_counts_are_whole_numbers():
-    """No count is rounded: every one is an int, whatever k."""
     for order in range(1, 6):
         network = KanShape(shape=(2, 5, 1), grid=7, order=order)
         counted = training_flops([Work(network, 10, 100, 10, 1, 2, 100, True)], LBFGS)

@@ -10,7 +10,6 @@ from harness.dispatch.cluster import Listed, Queue, scrubbed, tasks_of
     [("7", [None]), ("7_3", [3]), ("7_[3-5]", [3, 4, 5]), ("7_[0,2-3,9%4]", [0, 2, 3, 9]), ("7_[4%1]", [4])],
 )
 def test_tasks_are_read_off_a_number(number, tasks):
-    """One task, ranges and lists of tasks with a limit on how many run at once, and jobs without any."""
     assert tasks_of(number) == tasks
 
 
@@ -23,7 +22,6 @@ def test_what_is_left_of_an_array_stands_for_the_tasks_without_a_line_of_their_o
 
 
 def test_variables_of_a_job_are_left_out_and_those_of_the_cluster_kept():
-    """What pins a job to another's resources goes; where SLURM's configuration lies stays."""
     environment = {
         "SLURM_JOB_ID": "7",
         "SLURM_CPUS_PER_TASK": "1",

@@ -231,7 +231,6 @@ def test_status_says_how_much_disk_results_take(swept):
 
 # ------------------------------------------------------------------------------------------------------------- removing
 def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
-    """Nothing else is gone, states are the same, networks load, and `run` trains nothing again."""
     plans = ("sweep", "other", "going", "own")
     states = [swept.told("status", name)["states"] for name in plans]
     before = swept.files()

@@ -17,7 +17,6 @@ def log(tmp_path):
 
 
 def test_events_are_read_as_they_were_written(log, tmp_path):
-    """Name, content and order come back; the first event says what the attempt is."""
     (attempt,) = read_attempts(tmp_path)
     assert attempt.id == "a1"
     assert [event["event"] for event in attempt.events] == ["begun", "pack_done"]
@@ -35,14 +34,12 @@ def test_a_torn_last_line_is_left_out(log, tmp_path, cut):
 
 
 def test_a_log_without_a_beginning_is_no_attempt(tmp_path):
-    """What does not say which job it is of says nothing."""
     (tmp_path / "a2.jsonl").write_text(json.dumps({"event": "ended", "at": "x"}) + "\n")
     (tmp_path / "a3.jsonl").write_text("")
     assert read_attempts(tmp_path) == []
 
 
 def test_a_full_disk_tears_one_line_and_not_the_next(tmp_path, capsys):
-    """After a write that failed half-way the log goes on with a line of its own, and says what it could not write."""
     if not (full := Path("/dev/full")).exists():
         pytest.skip("no /dev/full on this system")
     log = EventLog(tmp_path, "a1")

@@ -42,14 +42,12 @@ def told_well(found) -> dict[str, Finding]:
     return by_name
 
 
-# ------------------------------------------------------------------------------------------------------------- parsed
 def test_durations_as_slurm_prints_them():
     seconds = {"5 sec": 5, "300": 300, "00:10:00": 600, "2-12:00:00": 216_000, "UNLIMITED": math.inf}
     assert {text: doctor.time_seconds(text) for text in seconds} == seconds
     assert doctor.time_seconds("INFINITE") == math.inf
 
 
-# ------------------------------------------------------------------------------------------------------------ cluster
 @pytest.mark.parametrize(
     ("known", "what", "level", "told"),
     [
@@ -62,14 +60,11 @@ def test_durations_as_slurm_prints_them():
     ],
 )
 def test_what_a_configuration_means(known, what, level, told):
-    """Each line of `scontrol show config` that a sweep hangs on is told, and judged."""
     finding = told_well(doctor.cluster_rows(known))[what]
     assert (finding.level, told in finding.told) == (level, True), finding
 
 
-# ---------------------------------------------------------------------------------------------------------- partition
 def test_the_default_partition_is_taken_where_none_is_given():
-    """Else those of the profile, of which there may be several."""
     partitions = doctor.parse_partitions(PARTITION)
     assert doctor.partition_names(Profile(), partitions) == ["gpu"]
     assert doctor.partition_names(Profile(partition="long,gpu"), partitions) == ["long", "gpu"]
@@ -98,7 +93,6 @@ def test_where_a_job_would_wait_for_ever(changed, what, next_move):
     assert (failed.what, next_move in failed.next_move) == (what, True), failed
 
 
-# --------------------------------------------------------------------------------------------------------------- node
 def rows_here(folder: Path, profile: Profile, torch: str | None = None) -> dict[str, Finding]:
     """What the job's function says of this machine."""
     asked = {"profile": profile.model_dump(mode="json"), "torch": torch or version("torch")}
@@ -110,7 +104,6 @@ def rows_here(folder: Path, profile: Profile, torch: str | None = None) -> dict[
 
 
 def test_what_the_job_writes_is_what_is_read(tmp_path, monkeypatch):
-    """Of this machine, which has all that is asked."""
     monkeypatch.setattr(node.cluster, "can_requeue", lambda: True)
     found = rows_here(tmp_path, Profile(cpus=1))
     assert list(found) == ["harness", "node", "torch", "CPUs", "hard link", "space"]
@@ -131,7 +124,6 @@ def test_what_a_node_lacks_is_told(tmp_path, monkeypatch):
 
 
 def test_another_torch_or_other_code_than_here_is_told(tmp_path):
-    """Other code may write other reports, of which nothing is read."""
     assert rows_here(tmp_path, Profile(), torch="1.0")["torch"].level == "warning"
     (finding,) = probe.reported_rows({"harness": "0.0.1", "code": "/usr/lib/python3"}, SNAPSHOT)
     assert (finding.level, "not from the snapshot" in finding.told) == ("FAILED", True)
@@ -152,7 +144,6 @@ def test_gpus_that_torch_sees(gpus, visible, has_driver, level, told):
 
 
 def test_why_sbatch_refuses_is_the_line_that_says_so():
-    """Neither the hint at its help nor the last of several lines hides what was wrong."""
     hint, failed = 'Try "sbatch --help" for more information', "allocation failure: Invalid feature specification"
     reasons = {
         f"sbatch: unrecognized option '--nicee=1'\n{hint}\n": "unrecognized option '--nicee=1'",
@@ -190,9 +181,7 @@ def test_why_a_job_has_not_reported(listed, log, level, what, told):
     assert "harness cancel" not in finding.next_move
 
 
-# -------------------------------------------------------------------------------------------------------------- files
 def test_files_of_this_machine_do_what_is_asked(tmp_path):
-    """A file system that a test can write to has links; nothing stays behind, no folder either."""
     found = probe.try_results(tmp_path / "results")
     assert [finding.what for finding in found] == ["hard link", "space"]
     assert {finding.level for finding in found[:-1]} == {"ok"}

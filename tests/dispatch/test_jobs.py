@@ -42,7 +42,6 @@ def test_a_job_is_as_long_as_its_slots_take(seconds, slots):
 
 @given(st.integers(1, 5000), st.integers(1, 1001))
 def test_arrays_hold_every_job_once_and_no_more_than_allowed(jobs, largest):
-    """Arrays follow each other, none is larger than allowed, and there are no more of them than must be."""
     chunks = list(arrays(jobs, largest))
     assert [job for chunk in chunks for job in chunk] == list(range(jobs))
     assert max(len(chunk) for chunk in chunks) <= largest

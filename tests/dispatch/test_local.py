@@ -132,7 +132,6 @@ def test_what_trains_is_not_sent_off_again_and_cancel_ends_it(sweep):
 
 
 def test_a_worker_that_cannot_begin_is_told_at_once(sweep, monkeypatch):
-    """The error names why and where to read on, and the runs are planned as before."""
     monkeypatch.setattr(local, "code_environment", lambda roots: {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"})
     done = sweep.harness("submit", "--local", "1", "--yes")
     assert done.exit_code == 3

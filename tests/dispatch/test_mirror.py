@@ -93,7 +93,6 @@ def _first(records, status):
 
 # ------------------------------------------------------------------------------------------------------ what is logged
 def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records, manifest):
-    """One that has diverged has no error, but its status."""
     record = _first(records, "done")
     logged = logged_of(record, manifest)
     assert (logged.id, logged.group, logged.job_type, logged.tags) == (record.run_id, "toys", "kan", ("xy", "kan"))
@@ -238,10 +237,7 @@ def _without_wandbs(values: dict) -> dict:
 
 @pytest.mark.slow
 def test_offline_files_have_the_very_numbers(export, said, records, manifest, server, tmp_path, monkeypatch, capfd):
-    """`wandb sync` uploads them, diverged runs too, bit for bit; exporting again writes nothing.
-
-    Neither the user's own settings of wandb nor its chatter come between.
-    """
+    """`wandb sync` uploads them, diverged runs too, bit for bit; exporting again writes nothing."""
     expected = [logged_of(record, manifest) for record in records]
     with monkeypatch.context() as own:
         for name, value in {"MODE": "disabled", "PROJECT": "mine", "RUN_GROUP": "mine", "SERVICE": "gone"}.items():
@@ -270,10 +266,7 @@ def test_mirrored_online_twice_a_run_has_its_curve_once(export, said, records, m
 
 @pytest.mark.slow
 def test_the_answer_is_one_run_with_its_tables_and_figures(export, said, manifest, tmp_path):
-    """Answered anew it takes the place of the earlier one; what it shows lies beside it, for `wandb sync`.
-
-    The stand-in for the server has no artifacts, which tables are, so the file itself is read.
-    """
+    """Answered anew it takes the place of the earlier one; what it shows lies beside it, for `wandb sync`."""
     figure = tmp_path / "answer.png"
     Image.new("RGB", (4, 3)).save(figure)
     for verdict in ("open", "supported"):
@@ -343,7 +336,6 @@ def test_a_server_that_never_answers_is_given_up(request_, export, said, server,
 
 
 def test_no_key_is_said_before_anything_is_sent_off(tmp_path, monkeypatch):
-    """Online needs an API key, and nobody is asked for one; offline needs none."""
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -129,7 +129,6 @@ def test_what_is_shown_says_what_to_do_next(here):
 
 
 def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
-    """A plan that was cut short is not counted, runs of a damaged submission are known by its jobs; exit 3."""
     plan = RESULTS / "whole" / "manifest.json"
     plan.write_text(plan.read_text(encoding="utf-8")[:-100], encoding="utf-8")
     sent = RESULTS / "half" / "submissions" / "5ub" / "submission.json"

@@ -25,7 +25,6 @@ def _experiment(folder: Path, name: str = "sweep", seeds: tuple[int, ...] = (0, 
     return sweep
 
 
-# -------------------------------------------------------------------------------------------------------------- asking
 def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
     sweep = _experiment(tmp_path)
     refused = [sweep.harness("submit", "--local", "1")]
@@ -36,7 +35,6 @@ def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
     assert [path.name for path in sweep.folder.iterdir()] == ["manifest.json"]
 
 
-# ------------------------------------------------------------------------------------------------------------ profiles
 def _offered(sweep: SweepFile, profile: str, *options: str) -> Result:
     """What `submit --dry-run` says of a profile of one line."""
     path = sweep.file.parent / "mine.yaml"
@@ -65,7 +63,6 @@ def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):
     assert (refused.exit_code, "scontrol: there is no SLURM here" in refused.output) == (2, True)
 
 
-# -------------------------------------------------------------------------------------------------------------- twins
 def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
     """run refuses and names its folder; submit sends off the others, cancel takes back nothing of it, status tells."""
     first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
@@ -113,9 +110,7 @@ def test_what_another_user_may_not_read_is_not_verified(tmp_path):
     assert unread in refused
 
 
-# ---------------------------------------------------------------------------------------------------------- next moves
 def test_held_jobs_are_not_hidden_by_those_that_wait():
-    """Runs of one state whose next moves differ have rows of their own, and submit tells those moves too."""
     waits, held = RunState("queued", "SLURM: PENDING"), RunState("queued", "held", next_move="`scontrol release 7`")
     found = {"a": waits, "b": held, "c": waits, "d": held, "e": waits}
     assert [row.cells for row in status_table(found).rows] == [

@@ -40,7 +40,6 @@ def test_a_submission_is_read_as_it_was_written(plan, tmp_path):
 
 
 def test_a_submission_that_was_changed_by_hand_is_named(plan, tmp_path):
-    """Files of a submission are sealed: who reads a damaged one hears which it is, and how its jobs end."""
     write(tmp_path / "example", _submission(plan), plan)
     path = tmp_path / "example" / "submissions" / "5ub" / "submission.json"
     path.write_text(path.read_text().replace("c0de", "c0d0"))
@@ -60,7 +59,6 @@ def test_the_last_order_counts(tmp_path):
 
 
 def test_a_second_submitter_is_told_so(tmp_path):
-    """While one submits, another cannot, and hears which process it is; afterwards it can."""
     told = f"submit.lock: process {os.getpid()} on {socket.gethostname()}, since .*, is submitting runs"
     with one_submitter(tmp_path), pytest.raises(HarnessError, match=told), one_submitter(tmp_path):
         pytest.fail("both submit")

@@ -68,7 +68,6 @@ def sweep(tmp_path, monkeypatch) -> Sweep:
 
 
 def test_runs_that_a_new_plan_drops_are_counted_and_taken_back(sweep):
-    """Adding runs and removing some after a submission: every command works, and the dropped ones can be cancelled."""
     sweep.send()
     packs = read_manifest(sweep.folder).packs
     sweep.plan(sizes=[20], seeds=[0, 1, 2])
@@ -91,7 +90,6 @@ def test_runs_that_a_new_plan_drops_are_counted_and_taken_back(sweep):
 
 
 def test_what_cancel_could_not_end_is_said_and_ended_when_it_is_repeated(sweep):
-    """While squeue is silent or scancel fails the order is kept, the exit is 3, and once SLURM answers the jobs end."""
     sweep.send()
     (sweep.cluster / "silent").touch()
     assert f"not verified ({SILENT})" in " ".join(sweep.harness("status", "--why", "queued").output.split())
@@ -168,7 +166,6 @@ def test_a_local_job_is_ended_on_its_own_machine_only(sweep):
 
 
 def test_who_cancelled_is_kept(sweep):
-    """What scancel took is not called an order of `harness cancel`; of older orders nobody knows."""
     sweep.send(listed="CANCELLED")
     for _ in range(2):  # what SLURM says, and what is kept of it
         sweep.status()

@@ -59,7 +59,6 @@ def test_one_worker_that_began_is_enough_to_submit_again(plan, sent, tmp_path):
 
 
 def test_starting_counts_for_every_job(plan, sent, tmp_path):
-    """One of two jobs trains, a minute after its start: so will the other, of which nothing is known yet."""
     folder = tmp_path / "example"
     assert start_seconds(_known(folder)) is None
     began = datetime.now(UTC) - timedelta(seconds=60)

@@ -44,7 +44,6 @@ def harness(*words):
 
 
 def test_a_module_is_planned(folder):
-    """Each budget is met within the page's tolerance by the live count, and edited code is refused."""
     harness("plan", "ripples.yaml")
     manifest = json.loads((folder / "results" / "ripples" / "manifest.json").read_text("utf-8"))
     assert len(manifest["runs"]) == 36
@@ -73,7 +72,6 @@ def test_a_module_is_matched_on_the_command_line(folder):
     ],
 )
 def test_code_of_the_page_goes_from_plan_to_verdict(folder, file, own, words):
-    """Trained by torch, judged, told in words; its hash is in every run that has it."""
     harness("run", f"{file}.yaml", "--workers", "1")
     (answer,) = json.loads(harness("verdicts", f"{file}.yaml", "--json"))["experiments"]
     records = [json.loads(path.read_text("utf-8")) for path in (folder / "results" / "runs").glob("*.json")]
@@ -91,7 +89,6 @@ def test_code_of_the_page_goes_from_plan_to_verdict(folder, file, own, words):
 
 
 def test_a_loss_and_an_observation_of_the_page_are_trained_recorded_and_told(folder):
-    """Its loss is torch's Huber loss; what is observed stands in metrics, curves and tables; no engine knows of it."""
     plan = make_plan(parse_experiment((folder / "steps.yaml").read_text("utf-8")), "steps")
     runs = {planned.run_id: planned.run for planned in plan.runs}
     records = [
@@ -122,11 +119,7 @@ def test_a_loss_and_an_observation_of_the_page_are_trained_recorded_and_told(fol
     [
         ("{name: lbfgs}", "{name: levenberg_marquardt}", "is no sum of squares; use lbfgs or adam"),
         ("max_evaluations: 20", "max_evaluations: 20, phases: 2", "a loss of a task's own is learnt without"),
-        (
-            "seeds:",
-            "engine: fused\nseeds:",
-            "fused has no kernels of its loss, by which my_losses:steps",
-        ),
+        ("seeds:", "engine: fused\nseeds:", "fused has no kernels of its loss, by which my_losses:steps"),
     ],
 )
 def test_what_cannot_learn_by_a_loss_of_ones_own_is_named(folder, old, new, said):
@@ -179,7 +172,6 @@ def test_the_optimiser_goes_on_from_a_checkpoint_and_keeps_learning_rates_apart(
 
 
 def test_an_optimiser_of_the_penalised_part_is_checked_and_sent_with_jobs(folder):
-    """A recipe with a penalty can have two optimisers, of which either may be the user's."""
     text = (folder / "momentum.yaml").read_text("utf-8")
     own = 'optimizer: {name: "my_optimisers:Momentum"}'
     penalty = f"sparsity: {{strength: 0.01, evaluations: 20, {own}}}"
@@ -257,7 +249,6 @@ def refused(file: str, text: str, said: str) -> None:
 
 @pytest.mark.parametrize("module", FILES)
 def test_what_is_wrong_with_an_experiment_is_said(folder, module):
-    """A name or a field that the code lacks, a class that says another name, what it lacks, and what it cannot do."""
     file = FILES[module]
     text, page = (folder / file).read_text("utf-8"), (folder / f"{module}.py").read_text("utf-8")
     (folder / "my_others.py").write_text(page, encoding="utf-8")
@@ -272,7 +263,6 @@ def test_what_is_wrong_with_an_experiment_is_said(folder, module):
 
 @pytest.mark.parametrize("module", FILES)
 def test_code_is_tried_before_anything_is_planned(folder, module):
-    """What it gets wrong is told in one line with the number, as soon as a network or an optimiser of it is made."""
     file = FILES[module]
     text, page = (folder / file).read_text("utf-8"), (folder / f"{module}.py").read_text("utf-8")
     for number, (old, new, said) in enumerate(IN_THE_CODE[module]):
@@ -298,7 +288,6 @@ def test_the_family_counts_what_torch_executes(folder):
 
 
 def test_fields_that_are_in_both_classes_of_a_family_are_passed_on(folder):
-    """Whatever their names; a field of the shape alone keeps its default."""
     page = (folder / "my_families.py").read_text("utf-8").replace("my_families:", "my_ranges:")
     page = page.replace(GRID, f"    low: float = -2.0\n{GRID}")
     docstring = re.search(r'class BumpKanShape.*?""".*?"""', page, flags=re.DOTALL)[0]

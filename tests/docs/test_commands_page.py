@@ -15,7 +15,6 @@ TEXT = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this system")
 def test_the_tab_key_completes_in_bash():
-    """After the page's line a real bash knows the commands, the options of one, and the choices of an option."""
     (line,) = re.findall(r"`(eval .*?bash_source harness\)\")`", TEXT)
     typed = {
         "harness stat": "status",

@@ -70,7 +70,6 @@ def stated(sentence: str) -> None:
 
 
 def test_every_equation_holds():
-    """Whatever the page writes as `expression = number` is so."""
     equations = re.findall(r"`([^`=]*\d[^`=]*) = ([\d,]+)`", TEXT)
     assert len(equations) > 25
     for expression, result in equations:
@@ -205,7 +204,6 @@ def test_the_network_by_hand():
 
 
 def test_its_training_by_hand():
-    """Evaluations and L-BFGS add up to the count of the run, which the command on the page prints."""
     numbers = [number(row[2]) for row in table("part") if row[2]]
     run = training_flops([Work(EXAMPLE, 1000, 1000, 1000)], LBFGS)
     assert numbers == [
@@ -258,7 +256,6 @@ def test_what_local_execution_adds_forward():
 
 
 def test_what_dense_execution_adds_forward():
-    """Compares, by the page's formula, and nothing else."""
     (formula,) = re.findall(r"exactly, and `([^`]+)` compares", PROSE)
     for network in (EXAMPLE, KanShape(shape=(3, 4, 2), grid=20, order=2, bias=True)):
         found = executed_forward(network, dense.evaluate)

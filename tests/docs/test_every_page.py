@@ -20,7 +20,6 @@ PAGES = [
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_within_the_project_lead_somewhere(page):
-    """Every relative link names a file or folder that is there."""
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
         assert ((ROOT / page).parent / target).exists(), target
@@ -35,7 +34,6 @@ def test_it_can_be_read_in_a_few_minutes(page, words):
 
 
 def test_every_claim_has_a_row_with_an_answer():
-    """In order, with a sentence for an answer."""
     text = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
     assert [int(row[0]) for row in rows] == list(range(1, 30))
@@ -43,6 +41,5 @@ def test_every_claim_has_a_row_with_an_answer():
 
 
 def test_nothing_names_a_machine():
-    """The project speaks of itself alone: no path of a machine in what it shows its readers."""
     for page in [*ROOT.glob("*.md"), *ROOT.glob("experiments/*"), *ROOT.glob("results/*.md")]:
         assert not re.search(r"/(work|root|tmp|home)/", page.read_text(encoding="utf-8")), page

@@ -198,7 +198,6 @@ def test_every_block_of_a_page(page, folder):
 
 @pytest.mark.nightly
 def test_what_the_readme_trains_or_sends_off_is_planned_as_it_is_written(folder):
-    """What would train for a minute or more is planned; what would go to a cluster is a dry run."""
     planned = []
     for line in itertools.chain.from_iterable(map(lines_of, blocks_of("README.md"))):
         if line.startswith("harness new"):

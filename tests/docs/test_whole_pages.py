@@ -38,7 +38,6 @@ def test_every_field_of_a_profile_and_every_state_has_a_row():
 
 
 def test_defaults_are_those_of_the_profile():
-    """Where the table gives a number, a profile that says nothing has it."""
     for name, default in re.findall(r"^\| `(\w+)` \|.*\| (\d+) \|$", CLUSTER, flags=re.MULTILINE):
         assert getattr(Profile(), name) == int(default)
 

@@ -9,7 +9,6 @@ from harness.families import FAMILIES
 
 
 def test_every_family_is_listed_with_its_fields():
-    """Every field of every family stands in its row, behind its name."""
     said = CliRunner().invoke(main, ["list", "families"], env={"COLUMNS": "400"}).output
     words = re.sub(r"[,;=│|]", " ", said).split()
     begins = [words.index(name) for name in FAMILIES]

@@ -50,7 +50,6 @@ def distance(a, b):
 
 
 def test_every_row_is_that_of_autograd():
-    """The derivatives of each output at each sample are autograd's, and the outputs are those of `forward`."""
     for network in EVERY:
         if network.without_levenberg():
             continue
@@ -63,7 +62,6 @@ def test_every_row_is_that_of_autograd():
 
 
 def test_nothing_is_left_for_autograd():
-    """Parameters that require gradients get a Jacobian without any, and are left without."""
     flat, knots, x = start(FEW[-1], 2, 7)
     flat.requires_grad_()
     outputs, jacobian = residual_jacobian(FEW[-1], flat, knots, x)

@@ -38,7 +38,6 @@ def by_autograd(network, flat, knots, x):
 
 @pytest.mark.parametrize("network", MLPS + KANS + WAVES, ids=repr)
 def test_everything_is_that_of_nested_autograd(network):
-    """Values, gradients, Laplacians, and the derivatives by the parameters of a sum of squares of them all."""
     flat, knots, x = start(network, 3, 7)
     flat = flat.clone().requires_grad_()
     both = []

@@ -67,7 +67,6 @@ def their_network(pykan, network, flat, knots, lane, grid_eps=0.02):
 @pytest.mark.parametrize("grid", [1, 3, 8])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 4)])
 def test_a_layer_equals_pykans_inside_and_outside_the_grid(pykan, shape, grid, order):
-    """Outputs agree to 1e-12 inside the domain, in its extension, on the knots, and beyond."""
     network = KanShape(shape=shape, grid=grid, order=order, scales=True)
     flat, knots = start(network)
     reach = 1 + order * 2 / grid
@@ -82,7 +81,6 @@ def test_a_layer_equals_pykans_inside_and_outside_the_grid(pykan, shape, grid, o
 
 @pytest.mark.parametrize("shape", [(2, 5, 1), (3, 2, 2, 1)])
 def test_a_network_equals_pykans(pykan, shape):
-    """Outputs and parameter gradients of a whole network agree to 1e-12."""
     network = KanShape(shape=shape, grid=5, scales=True)
     flat, knots = start(network)
     flat.requires_grad_()
@@ -107,7 +105,6 @@ def test_a_network_equals_pykans(pykan, shape):
 @pytest.mark.parametrize("grid_eps", [0.0, 0.02, 0.5, 1.0])
 @pytest.mark.parametrize("samples", [100, 997])
 def test_updated_knots_and_splines_equal_pykans(pykan, samples, grid_eps):
-    """Knots of every layer agree after an update, and so does the network at the samples."""
     network = KanShape(shape=(2, 3, 1), grid=7, scales=True)
     flat, knots = start(network)
     x = torch.tensor(np.random.default_rng(2).uniform(-1, 1, (2, samples, 2)))
@@ -122,7 +119,6 @@ def test_updated_knots_and_splines_equal_pykans(pykan, samples, grid_eps):
 
 
 def test_flatten_is_the_inverse_of_unflatten():
-    """Parameters taken apart and put together are the same vector."""
     network = KanShape(shape=(2, 3, 1), grid=4, scales=True, bias=True)
     flat, _ = start(network)
     assert torch.equal(flatten(network, unflatten(network, flat)), flat)

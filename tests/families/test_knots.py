@@ -45,7 +45,6 @@ def on_random_knots(network, seed=1):
 @pytest.mark.parametrize("spacing", ["uniform", "random"])
 @solvers
 def test_extension_with_nested_knots_keeps_every_spline_on_its_domain(solver, spacing, factor, order):
-    """From G to a multiple of G the splines are the same functions on the domain, to 1e-12."""
     network = KanShape(shape=(2, 3, 1), grid=5, order=order, scales=True, bias=True)
     flat, knots, _ = start(network)
     knots = on_random_knots(network) if spacing == "random" else knots
@@ -64,7 +63,6 @@ def test_extension_with_nested_knots_keeps_every_spline_on_its_domain(solver, sp
 
 
 def test_extension_that_does_not_nest_stays_close():
-    """From G=10 to 25 the refined cubic is an approximation, better by far than the spline is large."""
     network = KanShape(shape=(2, 1), grid=10, base=False)
     flat, knots, x = start(network)
     before = forward(network, flat, knots, x)
@@ -73,7 +71,6 @@ def test_extension_that_does_not_nest_stays_close():
 
 
 def test_extension_refuses_a_coarser_grid():
-    """A smaller G is not an extension."""
     network = KanShape(shape=(1, 1), grid=5)
     flat, knots, _ = start(network)
     with pytest.raises(HarnessError, match=r"grid=4.*grid=5"):
@@ -102,7 +99,6 @@ def test_update_reproduces_what_the_new_knots_can_represent(solver, order, grid_
 
 
 def test_uniform_knots_reach_the_margin_beyond_the_samples():
-    """With grid_eps=1 the domain is the samples' range, widened by the margin on each side."""
     network = KanShape(shape=(2, 1), grid=6)
     flat, knots, x = start(network)
     _, (new,) = update_knots(network, flat, knots, x, 1.0, 0.25)
@@ -120,7 +116,6 @@ def test_uniform_knots_reach_the_margin_beyond_the_samples():
     ids=repr,
 )
 def test_a_diverged_lane_does_not_touch_its_neighbours(network):
-    """NaN parameters stay in their lane through updates and extensions, which do not raise."""
     flat, knots, x = start(network)
     broken = flat.clone()
     broken[1] = torch.nan
@@ -134,7 +129,6 @@ def test_a_diverged_lane_does_not_touch_its_neighbours(network):
 
 
 def test_an_mlp_has_no_knots_to_move():
-    """Updating the knots of an MLP hands it back."""
     network = MlpShape(shape=(2, 3, 1))
     flat, knots, x = start(network)
     assert knots == []
@@ -143,7 +137,6 @@ def test_an_mlp_has_no_knots_to_move():
     assert new_knots == []
 
 
-# ------------------------------------------------------------------------------------------------ all lanes together
 def some_samples(kind, rng, samples):
     """Where splines on about [-1, 1] may be given their samples, [2, 3, N]: many ways to determine a few of them."""
     match kind:

@@ -32,7 +32,6 @@ LANES = 2
 SHAPES = [(1, 1), (2, 5, 1), (3, 4, 5, 2)]
 
 
-# ------------------------------------------------------------------------------------------------------------- helpers
 def start(network, samples=60, seed=0, spread=1.0):
     """Parameters that are not tiny, knots, and samples on [-spread, spread]."""
     rng = np.random.default_rng(seed)
@@ -73,7 +72,6 @@ def uneven(network, seed=1):
     ]
 
 
-# --------------------------------------------------------------------------------------- each family by its definition
 def expansion(network, own, h):
     """The functions of the inputs h [N, I] of a layer, [N, I, C], by numpy and torch alone."""
     match network:
@@ -135,7 +133,6 @@ def test_a_denominator_that_starts_at_zero_learns():
     assert (unflatten(network, gradient)["layer0.denominator"] != 0).all()
 
 
-# ------------------------------------------------------------------------------------------------------ initial values
 def test_a_rational_kan_starts_as_the_identity_and_then_swish_and_keeps_the_variance():
     """F of the first layer is x, of the others silu within 0.01 on [-3, 3]; normal inputs keep their variance."""
     shape, x = (200, 200, 200), torch.linspace(-3, 3, 200, dtype=torch.float64)
@@ -151,7 +148,6 @@ def test_a_rational_kan_starts_as_the_identity_and_then_swish_and_keeps_the_vari
     assert out.square().mean().item() == pytest.approx(1, rel=0.1)
 
 
-# --------------------------------------------------------------------------------------------------- E4: basis and map
 def trained(function, flat, steps=20):
     """Every position of Adam."""
     settings = Adam(name="adam", learning_rate=0.01)
@@ -182,7 +178,6 @@ def test_the_two_ways_to_write_a_kan_train_alike_and_redundant_scales_do_not():
     assert (after - before).abs().max() > 0.01 * before.abs().max()
 
 
-# ---------------------------------------------------------------------------------------------------- E2, L5: the rank
 def as_kan(network):
     """The KAN without base whose coefficients are those of a spline MLP before its maps, and what makes them."""
     kan = KanShape(shape=network.shape, grid=network.grid, order=network.order, base=False, bias=True)
@@ -210,11 +205,7 @@ def test_splines_before_a_map_are_a_kan_with_coefficients_of_that_rank(shape, or
     flat, _, x = start(network)
     flat, knots = flat / 2, uneven(network)
 
-    agree(
-        lambda flat: forward(network, flat, knots, x),
-        lambda flat: forward(kan, coefficients(flat), knots, x),
-        flat,
-    )
+    agree(lambda flat: forward(network, flat, knots, x), lambda flat: forward(kan, coefficients(flat), knots, x), flat)
     for coef in (unflatten(kan, coefficients(flat))[f"layer{layer}.coef"] for layer in range(len(shape) - 1)):
         ranks = torch.linalg.matrix_rank(coef)
         assert (ranks == min(rank, coef.shape[-1])).all()
@@ -240,7 +231,6 @@ def test_at_full_rank_they_are_every_kan_without_base(shape):
     assert_same(forward(network, flatten(network, made), knots, x), forward(kan, flat, knots, x))
 
 
-# ----------------------------------------------------------------------------------------- E3: straight lines and ReLU
 def as_relu_network(kan, flat, knots):
     """The MLP that is a KAN of order 1 without base, everywhere: one ReLU a knot of every node.
 

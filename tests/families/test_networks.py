@@ -71,7 +71,6 @@ def loss_and_gradient(network, flat, knots, x, y):
 
 
 def test_the_count_is_the_width_of_the_flat_vector():
-    """parameter_count, parameter_shapes and the initial vector agree, and every parameter reaches the output."""
     for network in EVERY:
         flat, knots, x, _ = start(network, 3, 40)
         assert flat.shape == (3, parameter_count(network)), network
@@ -83,7 +82,6 @@ def test_the_count_is_the_width_of_the_flat_vector():
 
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, "prelu", "sine"])
 def test_an_mlp_is_a_stack_of_torchs_linear_layers_and_activations(activation):
-    """Those of hidden layers only; of prelu a slope a hidden node."""
     network = MlpShape(shape=(3, 4, 5, 2), activation=activation, omega_0=7.0)
     flat, _, x, _ = start(network, 3, 20)
     parts, out = unflatten(network, flat + 0.1), forward(network, flat + 0.1, [], x)
@@ -109,7 +107,6 @@ def test_gradients_equal_finite_differences(network):
 @pytest.mark.parametrize("network", FEW, ids=repr)
 @pytest.mark.parametrize("samples", [7, 1000])
 def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples):
-    """Loss, gradient and updated knots of a lane do not depend on R, for R of 2 and more."""
     many = start(network, 12, samples)
     loss, gradient = loss_and_gradient(network, *many)
     moved = [update_knots(network, *many[:3], 0.5, 0.01, solver)[0] for solver in ("gelsd", "qr")]
@@ -140,7 +137,6 @@ class _FromHost(TorchFunctionMode):
 
 @pytest.mark.nightly
 def test_no_tensor_is_made_on_the_host_while_a_network_is_evaluated():
-    """Neither forward nor backward, nor where knots move, in any family."""
     for network in networks(shapes=SHAPES[1:]):
         flat, knots, x, y = start(network, 2, 40)
         with _FromHost() as host:
@@ -156,7 +152,6 @@ def test_no_tensor_is_made_on_the_host_while_a_network_is_evaluated():
 
 @pytest.mark.parametrize("network", FEW, ids=repr)
 def test_initial_values_depend_on_the_generator_and_the_gain_of_their_lane(network):
-    """Equal seeds give equal bits whatever stands beside, different seeds differ, and gain scales what it should."""
     alone = initialise(network, lane_generators(1), 1.0, torch.float64, "cpu")
     beside = initialise(network, lane_generators(4), [1.0, 1.0, 2.0, 2.0], torch.float64, "cpu")
     plain = initialise(network, lane_generators(4), 1.0, torch.float64, "cpu")
@@ -169,7 +164,6 @@ def test_initial_values_depend_on_the_generator_and_the_gain_of_their_lane(netwo
 
 
 def test_initial_values_are_drawn_in_float64_and_then_rounded():
-    """A float32 network starts where the float64 one does, to rounding."""
     network = KanShape(shape=(2, 5, 1), grid=5)
     double = initialise(network, lane_generators(2), 1.0, torch.float64, "cpu")
     single = initialise(network, lane_generators(2), 1.0, torch.float32, "cpu")
@@ -208,7 +202,6 @@ def test_initial_values_follow_their_stated_laws(network, laws):
 
 
 def test_gains_are_one_a_lane():
-    """A list of gains of another length than the generators is refused."""
     with pytest.raises(HarnessError, match="2 values for 3 generators"):
         initialise(MlpShape(shape=(1, 1)), lane_generators(3), [1.0, 2.0], torch.float64, "cpu")
 
@@ -229,7 +222,6 @@ def test_initial_knots_are_uniform_on_the_stated_domain(network, splines):
         assert torch.allclose(knots, expected, rtol=0, atol=1e-14)
 
 
-# -------------------------------------------------------------------------------------------------------------- waves
 def parameters_of(network, gain=1.0):
     return unflatten(network, initialise(network, lane_generators(1), gain, torch.float64, "cpu"))
 
@@ -273,7 +265,6 @@ def test_features_are_sines_and_cosines_of_random_frequencies():
 
 
 def test_frequencies_are_of_their_generator():
-    """A lane's are the same beside others; weights drawn from the same seed do not depend on sigma."""
     network = MlpShape(shape=(3, 4, 2), features=5)
     (alone,), (beside,) = (network.draw_knots(lane_generators(n), torch.float64, "cpu") for n in (1, 3))
 

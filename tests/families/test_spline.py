@@ -42,7 +42,6 @@ def some_samples(knots, rng):
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_basis_equals_scipys_basis_element(kind, order):
-    """Every basis is scipy's on its half-open support and zero elsewhere, also outside of the domain."""
     knots = some_knots(kind, order, 3, np.random.default_rng(order))
     x = some_samples(knots, np.random.default_rng(1))
     design = design_matrix(knots, x, order).numpy()
@@ -60,7 +59,6 @@ def test_every_basis_equals_scipys_basis_element(kind, order):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_derivatives_of_every_degree_equal_scipys(order):
-    """Differentiating in x again and again gives scipy's derivatives, zero after the order-th."""
     knots = some_knots("random", order, 1, np.random.default_rng(order), lanes=1)
     coef = torch.tensor(np.random.default_rng(3).normal(size=(1, 1, 7 + order, 1)))
     low, high = knots[0, 0, order].item(), knots[0, 0, -order - 1].item()
@@ -75,7 +73,6 @@ def test_derivatives_of_every_degree_equal_scipys(order):
 
 
 def test_least_squares_is_of_least_norm_in_every_batch_entry():
-    """Rank-deficient problems get numpy's least-norm solution, whatever stands beside them in the batch."""
     rng = np.random.default_rng(6)
     design = rng.normal(size=(4, 3, 60, 20))
     design[..., 7] = design[..., 8]
@@ -87,7 +84,6 @@ def test_least_squares_is_of_least_norm_in_every_batch_entry():
 
 
 def test_least_squares_confines_what_is_not_finite():
-    """A diverged lane gets NaN coefficients and its neighbours the ones they would have had."""
     rng = np.random.default_rng(7)
     design, values = torch.tensor(rng.normal(size=(3, 1, 9, 4))), torch.tensor(rng.normal(size=(3, 1, 9, 2)))
     clean = fit_coefficients(design, values)
@@ -98,7 +94,6 @@ def test_least_squares_confines_what_is_not_finite():
 
 
 def test_constant_activations_give_zero_splines_and_no_nan():
-    """When all samples are equal all knots are equal, and every basis and gradient is zero."""
     x = torch.full((2, 1, 40), 0.3, dtype=torch.float64, requires_grad=True)
     knots = knots_from_samples(x.detach(), 5, 3, grid_eps=0.02, margin=0.0)
     design = design_matrix(knots, x, 3)
@@ -107,7 +102,6 @@ def test_constant_activations_give_zero_splines_and_no_nan():
     assert (x.grad == 0).all()
 
 
-# ------------------------------------------------------------------------------------------------- the dense evaluator
 def some_network(kind, order, base, scales, bias):
     """A network with knots of this kind, parameters of size 1 and samples."""
     rng = np.random.default_rng([order, base, scales, bias])
@@ -121,7 +115,6 @@ def some_network(kind, order, base, scales, bias):
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_evaluators_are_one_function(kind, order):
-    """Outputs agree to 1e-12 of their size: on any knots, inside and outside of the grid, with any parts."""
     for base, scales, bias in product((True, False), repeat=3):
         network, parameters, knots, x = some_network(kind, order, base, scales, bias)
         local = network.evaluate(parameters, knots, x)

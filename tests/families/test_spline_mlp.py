@@ -16,7 +16,6 @@ PLACES = ["after", "before"]
 both_places = pytest.mark.parametrize("place", PLACES)
 
 
-# ------------------------------------------------------------------------------------------------------------- helpers
 def scipy_spline(knots, coef, order, x):
     """scipy's spline within all its knots, where k more without coefficients stand on each side, and 0 elsewhere."""
     steps, zeros = np.arange(1, order + 1), np.zeros(order)
@@ -40,12 +39,10 @@ def scipy_network(network, parts, knots, lane, x):
     return h
 
 
-# -------------------------------------------------------------------------------------------------------------- values
 @both_places
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kind", ["uniform", "uneven"])
 def test_the_network_is_linear_maps_and_splines_of_scipy(kind, order, place):
-    """Every lane, inside and outside of the knots."""
     for shape, grid in product([(1, 1), (2, 5, 1), (3, 4, 5, 2)], [1, 5]):
         network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
         flat, knots, x = start(network, 100, spread=3.0)
@@ -56,7 +53,6 @@ def test_the_network_is_linear_maps_and_splines_of_scipy(kind, order, place):
             assert np.abs(out[lane].numpy() - expected).max() < 1e-12 * max(1, np.abs(expected).max())
 
 
-# ------------------------------------------------------------------------------------------------------ initial values
 @pytest.mark.parametrize("order", ORDERS)
 def test_initial_splines_are_the_smallest_through_noise_at_the_knots(order):
     """As KANbeFair's: U(+-noise / 2G) at the G + 1 knots of the domain, and the least norm of coefficients."""
@@ -70,9 +66,6 @@ def test_initial_splines_are_the_smallest_through_noise_at_the_knots(order):
     assert values.abs().max() <= 0.04 * (1 + 1e-12)
     assert values.std().item() == pytest.approx(0.08 / np.sqrt(12), rel=0.05)
     assert torch.allclose(coef, values @ torch.linalg.pinv(design).T, rtol=0, atol=1e-15)
-
-
-# --------------------------------------------------------------------------------------------------- knots and their G
 
 
 @both_places

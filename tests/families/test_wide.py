@@ -40,7 +40,6 @@ def some_network(order, base, scales, bias, kind, dtype, lanes, grid=7, outputs=
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_product_is_the_function_that_gathering_is(kind, order):
-    """Values and gradients by inputs and parameters: any knots, points and parts, two or three lanes, both dtypes."""
     for base, scales, bias, (dtype, lanes) in product(BASES, (0, 1), (0, 1), zip(TOLERANCES, (2, 3), strict=True)):
         network, parameters, knots, x = some_network(order, base, bool(scales), bool(bias), kind, dtype, lanes)
         trained = [value for name, value in parameters.items() if name.rpartition(".")[2] not in network.frozen_names]
@@ -57,7 +56,6 @@ def test_a_product_is_the_function_that_gathering_is(kind, order):
 
 
 def test_searching_many_knots_is_counting_few():
-    """More knots than are counted one by one: the same function too."""
     network, parameters, knots, x = some_network(3, True, False, False, "random", torch.float64, 2, 70, 75)
     assert knots[0].shape[-1] > FEW_KNOTS + 1
     own, peer = (evaluate(network, parameters, knots, x) for evaluate in (KanShape.evaluate, local))
@@ -67,7 +65,6 @@ def test_searching_many_knots_is_counting_few():
 @pytest.mark.parametrize("samples", [7, 250, pytest.param(1000, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("network", ODD, ids=repr)
 def test_a_lane_has_its_own_bits_wherever_it_stands(network, samples):
-    """Loss and gradient of a lane do not depend on how many lanes there are, nor on its place among them."""
     flat, knots, x, y = start(network, 12, samples)
     _, knots = update_knots(network, flat, knots, x, 0.5, 0.01)
     for dtype in TOLERANCES:

@@ -26,7 +26,6 @@ from tests.guard.visible import visible
 from tests.guard.workplace import GUARD, RESULTS, ROOT, make_records, make_searched, prepare, said
 from tests.paper.tiny_scales import bring
 
-# ------------------------------------------------------------------------------------------------------- plans, targets
 # Its targets are ln(1 + visits): their last bits, and with them its fingerprint and the ids of its runs, hang on the
 # processor's vector instructions.
 LEFT_OUT = ("randhie",)
@@ -107,7 +106,6 @@ def _box(inputs: int) -> dict[str, tuple[float, ...]]:
     return {"low": (0.1, *[0.5] * (inputs - 1)), "high": (0.4, *[0.9] * (inputs - 1))}
 
 
-# --------------------------------------------------------------------------------------------------------------- texts
 COMMANDS = (
     "validate experiments/quickstart.yaml",
     "validate experiments/misspelt.yaml",
@@ -194,7 +192,6 @@ def more_pages() -> dict[str, str]:
     return pages
 
 
-# -------------------------------------------------------------------------------------------------------- kept results
 KEPT_REPLAYS = ROOT / "results" / "replay"
 KEPT_REPLAY = "fig3_1_toy_scaling-width-100-seeds-1"
 KEPT_PAGES = ("verdicts/verdicts.html", "verdicts/verdicts.json", "verdicts/README.md", "replay/index.html")

@@ -37,11 +37,7 @@ def main(results: Path) -> None:
 
     snapshot = take_snapshot(results / "snapshots", []).path / "0"
     modules = {
-        name: {
-            **_known(file),
-            "snapshot": (snapshot / file.relative_to(copy)).is_file(),
-            "compiled": name in compiled,
-        }
+        name: {**_known(file), "snapshot": (snapshot / file.relative_to(copy)).is_file(), "compiled": name in compiled}
         for name, file in loaded.items()
     }
     foreign = itertools.chain.from_iterable(_foreign(loaded, each.py_func) for each in functions)

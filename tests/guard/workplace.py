@@ -65,7 +65,6 @@ def _without_frame(line: str) -> str:
     return " | ".join(cell.strip() for cell in COLUMN.split(line.strip().strip("│┃")))
 
 
-# ------------------------------------------------------------------------------------------------------- made records
 def make_records(name: str) -> None:
     """Publish a record of every run of the plan in results/`name`, in the current folder."""
     _make_records(read_manifest(RESULTS / name))

@@ -40,7 +40,6 @@ def study(tmp_path):
 
 
 def test_the_best_size_of_each_budget_is_a_series(study):
-    """Of three sizes the one that validation prefers, at each of two budgets, all its seeds; the others stay theirs."""
     manifest, table = study
     best = table[table["series"] == "kan (best size)"]
     assert len(best) == 2 * 3
@@ -51,7 +50,6 @@ def test_the_best_size_of_each_budget_is_a_series(study):
 
 
 def test_budgets_have_no_law_in_the_figure(study):
-    """Thin lines join the sizes of a budget; laws and the legend are for the best sizes only."""
     manifest, table = study
 
     figure = scaling_figure(manifest, fit_table(table))

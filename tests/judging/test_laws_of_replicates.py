@@ -68,7 +68,6 @@ def test_what_is_asked_of_a_search_is_over_its_replicates_unless_a_window_is_ask
 
 
 def test_a_new_run_of_a_search_is_foreseen_over_its_replicates():
-    """Its interval is wider than the law's, holds the truth here, and every replicate's line has the origins."""
     table = winners(power(3, 1.2))
     door = Door({PARAMS: chosen_runs(table, PARAMS)}, {}, Source("plan", {}), table)
     place = 3 * float(SIZES[-1])

@@ -99,7 +99,6 @@ def test_an_open_rule_waits_until_the_replicates_of_its_look_are_recorded(record
 
 
 def test_without_looks_and_with_one_look_alone_all_runs_are_judged_at_once():
-    """One look after all seeds has the level of no looks, so that every number is the same to the last bit."""
     table = made_table(looked(()), LAWS, noise=0.5)
     at_once, looked_once = (judge_all(looked(looks), table) for looks in ((), (8,)))
     for one, other in zip(looked_once, at_once, strict=True):

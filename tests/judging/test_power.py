@@ -79,11 +79,7 @@ def test_what_was_estimated_is_not_asked():
         (LOSS, {"noise": 0.06}, "a difference of 10 % would need"),
         ({"quantity": "test_loss", "within": 1.05}, {"noise": 0.2}, "equality within 5 % would need"),
         ({"quantity": "exponent", "threshold": 0}, {"noise": 1.0}, "a difference of 0.2 would need"),
-        (
-            LOSS,
-            {"noise": 60.0},
-            "a difference of 10 % would need more than 1,000 replicates; the present 5 show only",
-        ),
+        (LOSS, {"noise": 60.0}, "a difference of 10 % would need more than 1,000 replicates; the present 5 show only"),
         (LOSS, {"seeds": 1}, "it needs two replicates or more"),
         (LOSS | {"at": {"params.trainable": 9}}, {}, "more replicates will not help: kan has params.trainable from 30"),
         (
@@ -102,7 +98,6 @@ def test_every_kind_of_line(fields, made, begins):
 
 
 def test_the_line_is_of_what_a_rule_still_needs():
-    """Of three open tasks one is enough: the quietest; or all are needed: the noisiest."""
     manifest = made_plan(5, "[xy, exp2d, j0]")
     tables = [
         made_table(manifest, EQUAL, noise=noise, task=task) for task, noise in (("xy", 0.2), ("exp2d", 0.5), ("j0", 1))
@@ -113,7 +108,6 @@ def test_the_line_is_of_what_a_rule_still_needs():
     assert " on j0 would need" in three.power
 
 
-# ------------------------------------------------------------------------------------------------------------ foreseen
 RULES = """
 decide:
   - {claim: better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}
@@ -123,7 +117,6 @@ decide:
 
 
 def test_from_records_a_rule_is_foreseen_by_the_spread_of_its_replicates():
-    """Of the planned replicates, whatever the number that the records have."""
     manifest = made_plan(12, more=RULES)
     table = made_table(manifest, EQUAL, noise=0.5)
     pilot = table[table["seed"] < 5]
@@ -155,7 +148,6 @@ def test_from_a_noise_a_ratio_of_losses_is_foreseen_and_no_exponent():
 
 
 def test_a_rule_that_its_records_decide_needs_no_more():
-    """A pilot that is smaller than the first look decides nothing."""
     laws, first = {"kan": power(1, 1.0), "mlp": power(9, 1.0)}, "looks: [4, 12]"
     for looks, recorded, decided_as in (
         ("", 12, "supported"),

@@ -24,7 +24,6 @@ def near(found, truth, **tolerance):
 
 
 def test_what_runs_observe_is_a_ratio_of_the_networks_that_validation_picks():
-    """Of 3 for the MLP and 1.5 for the KAN it is 2, also of a column of all regressions; other names are refused."""
     runs = made_runs(FIVE_TIMES, noise=0)
     values = np.where(runs.table["arm"] == "mlp", 3.0, 1.5)
     table = runs.table.assign(**{"observed.far_off": values, "test_largest_error": 10 * values})
@@ -77,7 +76,6 @@ def test_of_exact_power_laws_every_number_is_the_closed_form(fields, truth):
 
 @pytest.mark.parametrize(("kan", "mlp"), [(1.0, 0.5), (0.5, 1.0), (0.7, 0.7)])
 def test_exponents_are_recovered_from_noisy_replicates(kan, mlp):
-    """Within the interval, which is that of the seeds' own slopes."""
     runs = made_runs({"kan": power(1, kan), "mlp": power(1, mlp)}, noise=0.1)
     found = number_of(runs, quantity="exponent", threshold=0).found
     slopes = runs.table.assign(log=np.log(runs.table["test_loss"])).pivot_table("log", "asked", ["arm", "seed"])
@@ -118,7 +116,6 @@ def test_growth_is_the_power_of_the_inputs_in_the_size_that_a_loss_needs(slope):
 
 
 def test_a_loss_that_is_not_attained_has_no_growth():
-    """Beyond the largest size, below the smallest, and with too few numbers of inputs for a slope."""
     runs = family(lambda _: power(1, 1.0))
     rule = {"quantity": "growth", "sides": ["kan"], "most": 3}
     for loss in (1e-9, 0.9):
@@ -141,7 +138,6 @@ def test_an_exponent_is_kept_or_falls_with_the_inputs():
 
 # ------------------------------------------------------------------------------------------------ sides of several arms
 def test_of_several_arms_validation_picks_at_each_budget():
-    """One arm is better at small budgets and one at large: their envelope is compared, not either."""
     laws = {"kan": power(1, 1.0), "mlp": power(10, 1.2), "deep": power(0.6, 0.7)}
     runs = made_runs(laws, noise=0)
     truth = np.minimum(laws["mlp"](SIZES), laws["deep"](SIZES)) / laws["kan"](SIZES)
@@ -280,7 +276,6 @@ NETWORK = {"quantity": "network_loss", "sides": ["kan"], "at": {PARAMS: 500}}
     ],
 )
 def test_what_the_data_do_not_carry_is_refused_with_the_reason(fields, change, said):
-    """A sentence, never an error, and the rule is open."""
     runs = made_runs(FIVE_TIMES)
     number = number_of(runs_of(runs.manifest, change(runs.table)), **{"quantity": "test_loss", "threshold": 1} | fields)
     assert number.outcome == "open"
@@ -303,7 +298,6 @@ def test_a_few_diverged_runs_leave_the_replicates_that_both_sides_have():
 
 
 def test_a_bound_decides_nothing():
-    """The MLP never comes to the KAN's loss at the largest size."""
     runs = made_runs(FIVE_TIMES, noise=0)
     number = number_of(runs, quantity="multiplier", threshold=1)
     assert number.outcome == "open"

@@ -34,7 +34,6 @@ def _table(**changes) -> pd.DataFrame:
 
 
 def test_only_the_chosen_trial_enters():
-    """The law of the chosen trials is found although the others would hide it."""
     (found,) = fit_table(_table(), axes=["params.trainable"])
     assert list(found.fits) == ["pure", "floor"]
     assert found.fits["pure"].alpha == pytest.approx(1, abs=0.02)
@@ -71,7 +70,6 @@ def _worse_from(table: pd.DataFrame, cell: int) -> pd.DataFrame:
 
 
 def test_a_window_until_the_minimum_ends_where_the_error_turns_up():
-    """Sizes beyond the least mean are outside on every axis; the law within is warned and stands beside that of all."""
     table = _worse_from(_table(until_minimum=True), 5)
     for one in fit_table(table, axes=["params.trainable", "flops_train.shared_dense"]):
         assert one.runs_outside_window == 6
@@ -83,7 +81,6 @@ def test_a_window_until_the_minimum_ends_where_the_error_turns_up():
 
 
 def test_a_declared_window_has_the_law_without_it_and_no_warning():
-    """A window declared before the run is not cut by the data: both exponents are there, and nothing is warned of."""
     table = _worse_from(_table(), 5)
     table = table.assign(in_window=table["cell"] < 5)
     (found,) = fit_table(table, axes=[AXIS])
@@ -93,7 +90,6 @@ def test_a_declared_window_has_the_law_without_it_and_no_warning():
 
 
 def test_held_out_sizes_enter_no_fit_and_meet_the_prediction():
-    """The two largest sizes are predicted from the others: within where they follow the law, missed where not."""
     followed, broken = (
         fit_table(table, axes=[AXIS])[0] for table in (_table(hold_out=2), _worse_from(_table(hold_out=2), 6))
     )
@@ -131,7 +127,6 @@ def test_seeds_that_spent_different_work_are_replicates_of_one_size():
 
 
 def test_a_diverged_run_does_not_move_the_size_of_the_others():
-    """Runs that stopped early because they diverged say nothing about the work of those that did not."""
     table = _table()
     axis = "flops_train.shared_dense"
     lost = (table["cell"] == 2) & (table["seed"] > 0)
@@ -140,7 +135,6 @@ def test_a_diverged_run_does_not_move_the_size_of_the_others():
 
 
 def test_a_series_of_which_all_runs_diverged_is_refused_and_not_lost():
-    """Nothing to fit is TOO_FEW, with the number of runs that diverged."""
     (found,) = fit_table(_table(status="diverged"), axes=["params.trainable"])
     assert [fit.refusals[0].code for fit in found.fits.values()] == ["TOO_FEW", "TOO_FEW"]
     assert found.runs_failed == plain(found)["runs_failed"] == 21
@@ -172,10 +166,8 @@ def test_series_side_by_side_show_the_law_with_a_floor_where_it_may_be_quoted():
     assert drawn_law(_laws(FLOOR[:7], POWER[:7]), "xy", AXIS) == "pure"
 
 
-# -------------------------------------------------------------------------------------------------------------- checks
 @pytest.mark.parametrize(("errors", "law"), [(2 / SIZES, "pure"), (0.05 + 20 / SIZES, "floor")])
 def test_the_law_that_made_the_data_is_the_one_to_quote(errors, law):
-    """A power law is quoted without a floor, a law with a clear floor with it, and it beats the last value."""
     noise = np.exp(np.random.default_rng(1).normal(0, 0.02, 42))
     table = _table()
     (found,) = check(fit_table(table.assign(test_loss=errors[table["cell"]] * noise), [AXIS]))
@@ -189,7 +181,6 @@ def test_the_law_that_made_the_data_is_the_one_to_quote(errors, law):
 
 
 def test_checks_are_of_the_runs_that_were_fitted_on_the_axes_that_were_asked_for():
-    """Held-out sizes and those outside the window are in no check: points and hash are those of the fit."""
     table = _table(hold_out=1)
     table["in_window"] = table["cell"] > 0
     checked, other = check(fit_table(table, [AXIS, "params.paper"]), [AXIS])
@@ -201,6 +192,5 @@ def test_checks_are_of_the_runs_that_were_fitted_on_the_axes_that_were_asked_for
 
 
 def test_a_series_that_every_law_refuses_is_not_diagnosed():
-    """Nothing is diagnosed where there is no law."""
     (found,) = check(fit_table(_table().query("cell < 2"), [AXIS]))
     assert (found.quoted_law, found.quoted, found.checks) == (None, None, None)

@@ -96,7 +96,6 @@ def test_laws_figures_and_tables_have_its_words(study):
 
 
 def test_messages_and_the_schema_name_both():
-    """A name that is nearly right is put right, a family that is left out is told, `harness match` solves for it."""
     for wrong, said in (
         (TEXT.replace("quantity: ahead", "quantity: ahaed"), "did you mean 'ahead'?"),
         (TEXT.replace("convention: fused_add", "convention: fused_ad"), "did you mean 'fused_add'?"),

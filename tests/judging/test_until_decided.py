@@ -30,10 +30,7 @@ def numbers() -> list[dict]:
 
 
 def test_replicates_are_added_while_a_rule_is_open(here):
-    """The verdicts are the same after an interruption; test_looks.py says that later replicates change none.
-
-    One rule is decided at the first look, the other one at the second, and nobody asks for the third.
-    """
+    """The verdicts are the same after an interruption; test_looks.py says that later replicates change none."""
     text = Path(FILE).read_text(encoding="utf-8")
     Path(FILE).write_text(text.replace("sides: [good, twin], threshold: 1", "sides: [good, twin], within: 1.9"))
     assert "with --until-decided, the first look, at 3 of 7 replicates: 18 runs" in harness("plan", FILE)

@@ -94,7 +94,6 @@ def test_a_rule_that_was_changed_after_the_plan_is_judged_as_it_was_frozen(whole
 
 
 def test_rules_that_the_plan_has_not_are_no_rules_yet(here):
-    """A file that got its first rules after its plan: the next move takes them in."""
     write_experiment(here, rules="")
     assert invoke("plan", "experiments/made.yaml").exit_code == 0
     write_experiment(here)
@@ -132,7 +131,6 @@ def test_verdicts_that_cannot_be_written_are_shown(whole):
 
 
 def test_what_makes_the_table_is_kept(whole):
-    """Page, numbers and runs lie in results/verdicts; keeping again replaces, and a README lists what is there."""
     kept, answer = (whole / "results" / name for name in ("verdicts", "made/answer.json"))
     answer.write_text('{"verdicts": []}', encoding="utf-8")  # as after new records
     for _ in range(2):
@@ -176,7 +174,6 @@ def test_what_an_open_rule_would_need_is_told_wherever_it_stands(here):
 
 
 def test_nothing_to_judge_or_to_keep_is_an_answer(here):
-    """A file without rules, a folder without files, nothing that was judged: a sentence and the next move."""
     nothing = invoke("verdicts", "--keep")
     write_experiment(here, rules="")
     asked, empty = invoke("verdicts", "experiments/made.yaml"), invoke("verdicts")

@@ -108,7 +108,6 @@ def test_many_tasks_have_a_panel_each_and_no_overlap_is_no_line():
     assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()] == ["xy", "exp2d"]
 
 
-# --------------------------------------------------------------------------------------------------------- the command
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """An experiment with all of its records."""

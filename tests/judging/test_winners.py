@@ -75,10 +75,7 @@ def winners(runs):
 
 
 def test_a_replicate_that_lacks_a_run_is_no_replicate(runs):
-    """The best of a part of a search is no winner of it; without a whole replicate there is no row.
-
-    So it is without a search: a seed that lacks a run is not read.
-    """
+    """The best of a part of a search is no winner of it; without a whole replicate there is no row."""
     lacking = runs.drop(runs.index[(runs["seed"] == 2) & (runs["trial"] == 1)][:1])
     pd.testing.assert_frame_equal(reported(searched(), lacking), reported(searched(), runs[runs["seed"] != 2]))
     assert reported(searched(), runs[runs["trial"] > 0]).empty
@@ -90,7 +87,6 @@ def test_a_replicate_that_lacks_a_run_is_no_replicate(runs):
 
 @pytest.mark.parametrize(("recorded", "reached", "waits_for"), [(2, 2, 4), (3, 2, 4), (4, 4, None)])
 def test_a_look_reads_the_winners_of_its_replicates(recorded, reached, waits_for):
-    """It waits until all runs of its replicates are there; of equal sides the second look is asked for, and found."""
     plan = make_plan(parse_experiment(TEXT + "looks: [2, 4]\n", "which.yaml"), "which")
     runs = made_runs(np.random.default_rng(1), diverged=0.0)
     runs = runs[(runs["seed"] < recorded) | ((runs["seed"] == recorded) & (runs["trial"] > 0))]
@@ -186,7 +182,6 @@ def test_other_pairs_of_the_file_have_a_line_each():
 
 
 def test_among_failures_no_effort_has_a_leader():
-    """Where both sides are worse than a constant there is no ratio, at any effort; where one is better there is."""
     every = made_runs(np.random.default_rng(8), diverged=0.0)
     for constant, refused in ((1e-9, True), (1e9, False)):
         table = every.assign(**{CONSTANT: constant})
@@ -195,14 +190,12 @@ def test_among_failures_no_effort_has_a_leader():
 
 
 def test_a_larger_budget_never_leaves_less_to_choose_from(winners):
-    """So the validation loss of a side in a replicate never rises with the budget."""
     for _, of_replicate in winners.groupby(["series", "won_on", "seed"]):
         losses = of_replicate.sort_values("asked")["val_loss"].dropna().to_numpy()
         assert (np.diff(losses) <= 0).all()
 
 
 def test_the_effort_of_all_runs_is_the_answer():
-    """The ratio at the largest size is that of the effort curve at all runs; the headline shows both."""
     every = made_runs(np.random.default_rng(1), diverged=0.0)
     found = main_headline(searched(), reported(searched(), every), every)
     assert [one.runs for one in found.efforts] == [1, 2, 4, 6]

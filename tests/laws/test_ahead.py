@@ -10,14 +10,7 @@ from scipy.stats import t as t_distribution
 
 from benchmarks.planning import isoflop_grid
 from harness.laws import fit_surface
-from harness.laws.ahead import (
-    budgets_of,
-    new_run,
-    new_run_of_lines,
-    origin_cautions,
-    rolling_curve,
-    rolling_surface,
-)
+from harness.laws.ahead import budgets_of, new_run, new_run_of_lines, origin_cautions, rolling_curve, rolling_surface
 
 SD = 0.005
 
@@ -34,7 +27,6 @@ def test_budgets_of_a_grid_are_its_own_and_near_computes_are_one():
 
 
 def test_an_exact_law_misses_no_budget():
-    """Without noise every origin's error is nothing, and a new run lies on the law."""
     grid = isoflop_grid(4)
     y = np.exp(grid.log_loss)
     origins = rolling_surface(grid.n, grid.d, y, grid.compute)
@@ -49,7 +41,6 @@ def test_an_exact_law_misses_no_budget():
 
 
 def test_a_law_that_bends_is_told_and_its_new_run_has_room():
-    """A bend of 2 % a step: the caution, and the next budget inside; without it the interval is narrower."""
     grid = isoflop_grid(5, bend=0.02 / (2 * np.log(10**0.5) ** 2))
     y, fitted = _losses(grid), grid.compute < grid.compute.max()
     origins = rolling_surface(grid.n[fitted], grid.d[fitted], y[fitted], grid.compute[fitted])
@@ -73,7 +64,6 @@ def test_a_curve_has_an_origin_for_each_of_its_last_sizes():
 
 
 def test_replicates_that_are_exact_lines_give_students_interval():
-    """Without scatter about lines a new run varies as the lines do."""
     sizes = np.geomspace(10, 1e4, 5)
     levels = np.array([-0.1, 0.0, 0.05, 0.2])
     logs = levels[:, None] - 0.5 * np.log(sizes)
@@ -84,7 +74,6 @@ def test_replicates_that_are_exact_lines_give_students_interval():
     assert np.log(seen.run_high / seen.curve) == pytest.approx(quantile * levels.std(ddof=1) * np.sqrt(1 + 1 / 4))
 
 
-# ---------------------------------------------------------------------------------------------------------- from tables
 @pytest.fixture
 def table(tmp_path):
     grid = isoflop_grid(5)

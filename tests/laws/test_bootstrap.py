@@ -27,7 +27,6 @@ def slopes(u, v, weights):
 
 
 def test_resampled_sizes_are_weighted_regressions():
-    """Of the pure law every bootstrap over sizes is a regression in which a size counts as often as it was drawn."""
     x, y = pure_runs(1)
     fit = fit_law(x, y, "pure")
     found = bootstrap(x, y, fit, "pairs", replicates=200, seed=3)
@@ -58,7 +57,6 @@ def test_resampled_runs_have_the_spread_of_their_sizes():
 
 
 def test_refits_reach_what_fits_of_their_own_reach():
-    """Floors and exponents of refitted data sets are those of a fit of each, to 1e-5."""
     x, y = runs(np.random.default_rng(5), SIZES, curve(SIZES, 1.0), seeds=1, sd=0.05)
     known = fit_law(x, y, "floor").region
     rng = np.random.default_rng(6)
@@ -88,7 +86,6 @@ def test_sandwich_is_hc3_of_the_regression():
 
 
 def test_the_same_seed_draws_the_same():
-    """Bootstraps hang on their seed only, and other seeds draw other sizes."""
     x, y = pure_runs(8)
     fit = fit_law(x, y, "pure")
     first, second, other = (bootstrap(x, y, fit, "pairs", 50, seed).alphas for seed in (1, 1, 2))
@@ -97,7 +94,6 @@ def test_the_same_seed_draws_the_same():
 
 
 def test_cross_check_warns_where_one_size_carries_the_exponent():
-    """Sizes that crowd at one end but for one: resampled without it the exponent is anybody's guess."""
     sizes = np.append(np.geomspace(1e2, 1.5e2, 8), 1e4)
     x, y = runs(np.random.default_rng(9), sizes, sizes**-0.7, seeds=3, sd=0.1)
     crowded, even = fit_law(x, y, "pure"), fit_law(*pure_runs(10), "pure")

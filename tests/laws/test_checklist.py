@@ -21,7 +21,6 @@ def answer(items, start):
 
 
 def test_what_is_known_is_filled_in():
-    """The answers are the numbers of the fit, its diagnostics, the selection and the cross-check."""
     x, y = runs()
     selection = select_law(x, y)
     fit = selection.fits["floor"]
@@ -39,7 +38,6 @@ def test_what_is_known_is_filled_in():
 
 
 def test_what_only_the_author_knows_is_asked_for():
-    """Without names and checks the questions stay open, and say so."""
     items = checklist(fit_law(*runs(), "floor"))
     still_open = [item.question for item in items if not item.filled]
     assert len(still_open) == 12
@@ -48,7 +46,6 @@ def test_what_only_the_author_knows_is_asked_for():
 
 
 def test_a_refused_law_shows_its_reason_and_no_exponent():
-    """The refusal stands where the certainty would."""
     fit = fit_law(*runs(sizes=3), "floor")
     items = checklist(fit)
     assert "TOO_FEW" in answer(items, "How certain").answer
@@ -57,14 +54,12 @@ def test_a_refused_law_shows_its_reason_and_no_exponent():
 
 @pytest.mark.parametrize("law", LAWS)
 def test_every_law_has_its_words(law):
-    """Form, parameters and principle of each law; as many names as the law has parameters."""
     assert FORMS[law]
     assert PRINCIPLES[law]
     assert len(PARAMETERS[law].split(", ")) == LAWS[law].parameters
 
 
 def test_markdown_has_a_task_for_every_item():
-    """Ticked where filled, under four headings, every answer in full."""
     items = checklist(fit_law(*runs(), "pure"), x_name="params")
     text = to_markdown(items)
     assert text.count("- [x] ") == sum(item.filled for item in items)

@@ -24,7 +24,6 @@ def test_of_a_line_leverage_is_the_hat_matrix():
 
 @pytest.mark.parametrize("law", ["pure", "floor"])
 def test_drop_one_is_a_fit_without_the_size(law):
-    """Each exponent of `drop_one` is that of the other sizes' own fit (two seeds: weights are equal)."""
     x, y = runs(np.random.default_rng(2), SIZES, curve(SIZES, 1.0), seeds=2, sd=0.05)
     found = diagnose(fit_law(x, y, law))
     for index, size in enumerate(SIZES):
@@ -33,7 +32,6 @@ def test_drop_one_is_a_fit_without_the_size(law):
 
 
 def test_numbers_of_the_fit():
-    """Counts, decades, residuals, and the reducible loss over the floor at the largest size."""
     x, y = runs(np.random.default_rng(3), SIZES, curve(SIZES, 1.0), seeds=2, sd=0.05)
     fit = fit_law(x, y, "floor")
     found = diagnose(fit)
@@ -82,7 +80,6 @@ def test_faults_are_tests_of_the_term_that_they_add():
     ],
 )
 def test_a_fault_is_called_by_its_name(kind, bent):
-    """What was done to the losses is the likeliest of the faults, and MISFIT names it."""
     x = np.geomspace(1e2, 1e5, 10)
     noise = np.exp(0.01 * np.random.default_rng(1).standard_normal(10))
     fit = fit_law(x, np.exp(bent(np.log(x / x[0]))) * noise, "pure")
@@ -92,7 +89,6 @@ def test_a_fault_is_called_by_its_name(kind, bent):
 
 
 def test_the_hash_is_of_the_rows_whatever_their_order():
-    """Sorted differently it is the same, with one loss changed another."""
     x, y = [1.0, 2.0, 3.0], [3.0, 2.0, 1.0]
     assert data_hash(x, y) == data_hash(x[::-1], y[::-1])
     assert data_hash(x, y) != data_hash(x, [3.0, 2.0, 1.5])

@@ -50,7 +50,6 @@ def test_a_curve_without_a_group_is_the_curve_of_the_other_rows():
 
 
 def test_every_form_has_intervals_over_groups():
-    """What rows share widens each interval of a law of two sizes, and every other form has one too."""
     y = (1.8 + 480 * N**-0.35 + 2100 * TOKENS**-0.37) * np.exp(ERRORS)
     plain = fit_surface(N, TOKENS, y)
     surface = surface_by_groups(plain, N, TOKENS, y, GROUP)
@@ -87,7 +86,6 @@ def test_few_groups_are_refused_or_warned_of(groups, code):
     assert (law.alpha is None) == (code == "refused")
 
 
-# ---------------------------------------------------------------------------------------------------------- from tables
 def _table(path, head, name):
     rows = zip(GROUP, TOKENS, TOKENS**-0.1 * np.exp(ERRORS), strict=True)
     path.write_text("\n".join([head, *(f"{name(group)},{float(x)!r},{float(y)!r}" for group, x, y in rows)]) + "\n")
@@ -95,11 +93,9 @@ def _table(path, head, name):
 
 
 @pytest.mark.parametrize(
-    ("head", "options"),
-    [("run,tokens,loss", []), ("width,seed,tokens,loss", ["--config", "width", "--seed", "seed"])],
+    ("head", "options"), [("run,tokens,loss", []), ("width,seed,tokens,loss", ["--config", "width", "--seed", "seed"])]
 )
 def test_checkpoints_are_told_until_their_groups_are(tmp_path, head, options):
-    """By the name of a run, or by its configuration and seed."""
     table = _table(tmp_path / "runs.csv", head, lambda group: group if head.startswith("run") else f"64,{group}")
     asked = ("fit", table, "--x", "tokens", "--y", "loss", "--law", "pure", "--json", *options)
     (before,) = json.loads(invoke(*asked).stdout)["laws"]
@@ -112,7 +108,6 @@ def test_checkpoints_are_told_until_their_groups_are(tmp_path, head, options):
 
 
 def test_a_seed_of_one_size_at_one_amount_is_no_checkpoint(tmp_path):
-    """Seeds that are runs of their own are replicates, and say nothing of checkpoints."""
     table = _table(tmp_path / "runs.csv", "seed,tokens,loss", lambda group: group)
     (laws,) = json.loads(invoke("fit", table, "--x", "tokens", "--y", "loss", "--seed", "seed", "--json").stdout)[
         "laws"

@@ -13,7 +13,6 @@ AHEAD = np.array([3e6, 1e7])
 
 
 def test_the_largest_sizes_are_distinct_sizes():
-    """All seeds of the two largest sizes, wherever their rows are; none of none, and all where fewer exist."""
     x = [30, 10, 20, 30, 20, 10]
     assert largest_sizes(x, 2).tolist() == [True, False, True, True, True, False]
     assert not largest_sizes(x, 0).any()
@@ -23,7 +22,6 @@ def test_the_largest_sizes_are_distinct_sizes():
 
 @pytest.mark.parametrize(("law", "truth"), [("pure", lambda x: 5 * x**-0.7), ("floor", lambda x: curve(x, 0.7, 3))])
 def test_exact_laws_are_extrapolated_exactly(law, truth):
-    """Without noise the prediction is the truth a decade ahead, and its error is nothing."""
     found = extrapolate(fit_law(SIZES, truth(SIZES), law), AHEAD, truth(AHEAD) * [1, 1])
     assert found.prediction.curve == pytest.approx(truth(AHEAD), rel=1e-6)
     assert found.prediction.rmsle == pytest.approx(0, abs=1e-6)
@@ -45,7 +43,6 @@ def test_errors_are_those_of_the_closed_form():
 
 
 def test_a_mean_is_within_exactly_between_the_ends():
-    """A mean just inside of the interval is within, one just outside was missed, at either end."""
     fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(2 * np.arange(7))), "pure")
     (low,), (high,) = prediction_interval(fit, AHEAD[:1])
     for value, within in ((low * 0.999, False), (low * 1.001, True), (high * 0.999, True), (high * 1.001, False)):
@@ -56,7 +53,6 @@ def test_a_mean_is_within_exactly_between_the_ends():
     ("sizes", "said"), [(SIZES[:3], "TOO_FEW"), (10 ** np.linspace(3, 3.8, 7), "show only a local slope")]
 )
 def test_a_law_that_may_not_be_extrapolated_predicts_nothing(sizes, said):
-    """A refused law and a local slope have a reason in the place of a prediction; the last value still errs."""
     found = extrapolate(fit_law(sizes, sizes**-0.5, "pure"), AHEAD, AHEAD**-0.5)
     assert found.prediction is None
     assert said in found.reason
@@ -64,7 +60,6 @@ def test_a_law_that_may_not_be_extrapolated_predicts_nothing(sizes, said):
 
 
 def test_predictions_far_beyond_the_sizes_are_warned_of():
-    """More than half a decade beyond the fitted sizes a law may end; nearer there is nothing to say."""
     fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(2 * np.arange(7))), "pure")
     assert codes(warn_of_distance(fit, SIZES[-1:] * 3).warnings) == ["SINGLE_SEED"]
     assert "EXTRAPOLATED" in codes(warn_of_distance(fit, SIZES[-1:] * 4).warnings)

@@ -77,7 +77,6 @@ def test_floor_intervals_end_where_an_independent_profile_reaches_the_bound(alph
 
 
 def test_floor_that_the_sizes_do_not_reach_is_open():
-    """Where even the largest size is far above the floor, the data allow none, and the fit says so."""
     x, y = runs(np.random.default_rng(4), SIZES, curve(SIZES, 1.0, crossing=1e7), seeds=3, sd=0.1)
     fit = fit_law(x, y, "floor")
     assert fit.floor_interval.low == 0.0

@@ -96,7 +96,6 @@ def test_a_known_floor_is_one_parameter_less():
 
 
 def test_a_floor_above_the_losses_is_refused():
-    """It is none of theirs; and a law without a floor takes none."""
     losses, sd = _runs(6, curve(SIZES, 0.5))
     assert codes(fit_law(SIZES, losses, "floor", known=Known(floor=2.0)).refusals) == ["FLOOR_ABOVE"]
     with pytest.raises(HarnessError, match="pure law"):

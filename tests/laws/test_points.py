@@ -8,7 +8,6 @@ from harness.laws import fit_law, size_means
 
 
 def test_means_are_geometric_and_sizes_ascend():
-    """Two runs of 1 and 100 average to 10, wherever their rows are."""
     points = size_means([20, 10, 20, 10, 10], [1.0, 8.0, 100.0, 8.0, 1.0])
     assert points.sizes.tolist() == [10, 20]
     assert points.means == pytest.approx([4.0, 10.0])
@@ -16,7 +15,6 @@ def test_means_are_geometric_and_sizes_ascend():
 
 
 def test_spread_ignores_copies_of_a_run():
-    """A row read twice is not evidence: the spread stays that of the distinct losses, and of one run there is none."""
     once = size_means([1, 1, 2], [1.0, np.e, 5.0])
     thrice = size_means([1, 1, 2] * 3, [1.0, np.e, 5.0] * 3)
     assert once.spreads[0] == pytest.approx(np.sqrt(0.5))
@@ -44,7 +42,6 @@ def test_outliers_of_clean_runs_stay_rare_however_many_there_are():
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 0.0, -1.0])
 @pytest.mark.parametrize("column", ["x", "y"])
 def test_bad_rows_are_named_with_their_values(column, bad):
-    """Numbers without a logarithm are refused by row and value, in either column."""
     data = {"x": [1.0, 2.0, 3.0, 4.0], "y": [4.0, 3.0, 2.0, 1.0]}
     data[column][2] = bad
     with pytest.raises(HarnessError, match=rf"{column}\[2\] = {bad}"):
@@ -54,7 +51,6 @@ def test_bad_rows_are_named_with_their_values(column, bad):
 @pytest.mark.parametrize("law", ["pure", "floor"])
 @pytest.mark.parametrize("rows", [0, 1])
 def test_hardly_any_rows_are_too_few_sizes(law, rows):
-    """A series of which every run diverged, or all but one, has a refusal in the place of its exponent."""
     fit = fit_law([10.0] * rows, [0.1] * rows, law)
     assert fit.refusals[0].code == "TOO_FEW"
     assert fit.alpha is None
@@ -69,6 +65,5 @@ def test_hardly_any_rows_are_too_few_sizes(law, rows):
     ],
 )
 def test_arguments_that_make_no_sense_are_answered_with_what_is_allowed(y, law, level, said):
-    """A loss that is missing, a misspelt law, and a level in percent."""
     with pytest.raises(HarnessError, match=said):
         fit_law([1, 2, 3], y, law, level=level)

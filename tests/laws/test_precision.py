@@ -22,6 +22,5 @@ def test_a_floor_near_rounding_is_the_arithmetics(dtype, floor, warned):
 
 
 def test_a_refused_fit_comes_back_as_it_is():
-    """There is no floor to warn of."""
     fit = fit_law([1.0, 2.0], [2.0, 1.0], "floor")
     assert warn_of_precision(fit, "float32") is fit

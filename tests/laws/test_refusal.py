@@ -24,8 +24,7 @@ def test_two_sizes_to_spare(law, needed):
 
 
 @pytest.mark.parametrize(
-    ("decades", "refusals", "warnings"),
-    [(0.49, ["RANGE"], False), (0.5, [], True), (0.99, [], True), (1.0, [], False)],
+    ("decades", "refusals", "warnings"), [(0.49, ["RANGE"], False), (0.5, [], True), (0.99, [], True), (1.0, [], False)]
 )
 def test_range_rule(decades, refusals, warnings):
     """Below half a decade there is no exponent; below one it is a local slope; the limits themselves pass."""
@@ -36,12 +35,10 @@ def test_range_rule(decades, refusals, warnings):
 
 
 def test_one_size_is_refused_for_both_reasons():
-    """All that is wrong is said at once."""
     assert codes(fit_law([7.0, 7.0], [1.0, 2.0], "pure").refusals) == ["TOO_FEW", "RANGE"]
 
 
 def test_a_local_slope_is_not_extrapolated():
-    """Within its sizes it predicts, to the ends included; beyond them it raises."""
     sizes = np.geomspace(100, 500, 6)
     fit = fit_law(sizes, sizes**-1.0, "pure")
     assert predict(fit, sizes) == pytest.approx(sizes**-1.0)
@@ -73,7 +70,6 @@ def test_a_rise_beyond_any_float_is_told():
 
 @pytest.mark.parametrize(("factor", "refused"), [(1.99, []), (2.01, ["NONMONOTONE"])])
 def test_a_single_seed_may_rise_twofold(factor, refused):
-    """Without repeated seeds the limit is a factor of 2."""
     assert codes(fit_law([1, 10, 100, 1000, 10000], [9, 3, 1, factor, 0.9], "pure").refusals) == refused
 
 
@@ -98,13 +94,11 @@ def test_a_lonely_start_and_a_search_that_did_not_move_or_rest_are_stuck():
 
 @pytest.mark.parametrize("sd", [1e-13, 1e-10, 1e-7, 1e-4])
 def test_starts_agree_down_to_rounding(sd):
-    """However small the noise, starts that differ by rounding only are not taken for disagreement."""
     x, y = runs(np.random.default_rng(8), SIZES, curve(SIZES, 3.0), seeds=1, sd=sd)
     assert codes(fit_law(x, y, "floor").refusals) == []
 
 
 def test_flat_losses_have_a_pure_exponent_of_zero():
-    """The pure law of constant losses is a constant, warned of."""
     fit = fit_law(SIZES, np.full(7, 3.3e-9), "pure")
     assert fit.alpha == pytest.approx(0, abs=1e-12)
     assert fit.amplitude == pytest.approx(3.3e-9)
@@ -112,7 +106,6 @@ def test_flat_losses_have_a_pure_exponent_of_zero():
 
 
 def test_sizes_with_one_run_are_counted():
-    """Two of six sizes have a single run, be it read twice."""
     x = np.repeat(np.geomspace(1e2, 1e4, 6), 2)
     y = x**-1.0 * np.tile([1.0, 1.1], 6)
     y[1], y[3] = y[0], y[2]
@@ -122,7 +115,6 @@ def test_sizes_with_one_run_are_counted():
 
 
 def test_a_refused_fit_prints_no_number():
-    """Nothing can read an exponent off a refused fit, or a curve."""
     fit = fit_law([1, 2, 3], [3, 2, 1], "floor")
     numbers = ("alpha", "amplitude", "log_amplitude", "floor", "sigma", "aicc", "alpha_interval", "floor_interval")
     assert all(getattr(fit, name) is None for name in numbers)

@@ -51,7 +51,6 @@ def test_the_multiplier_is_profiled_over_everything_else():
 
 
 def test_sharing_nothing_is_a_fit_of_each():
-    """Exponents and floors are the arms' own."""
     x, y = two_arms(2)
     found = fit_shared(x, y, "nothing")
     for arm in x:
@@ -74,7 +73,6 @@ def test_sharing_is_tested_by_f(share, spared):
 
 
 def test_arms_of_different_floors_refuse_to_share_one():
-    """A floor ten times higher is not the same floor: p is small, and without sharing AICc is lower."""
     x, y = two_arms(4)
     y["b"] = 10 * y["b"]
     assert fit_shared(x, y, "floor").p < 1e-3
@@ -82,7 +80,6 @@ def test_arms_of_different_floors_refuse_to_share_one():
 
 
 def test_one_refused_arm_refuses_all():
-    """The refusal names the arm."""
     x, y = two_arms(5)
     x["b"], y["b"] = x["b"][:6], y["b"][:6]
     found = fit_shared(x, y, "both")
@@ -92,7 +89,6 @@ def test_one_refused_arm_refuses_all():
 
 
 def test_wrong_arguments():
-    """One arm, or an unknown word for what is shared, is an error that says what is allowed."""
     x, y = two_arms(6)
     with pytest.raises(HarnessError, match="two arms or more"):
         fit_shared({"a": x["a"]}, {"a": y["a"]}, "both")

@@ -17,7 +17,6 @@ def turned(sizes, turn=1000.0, alpha=2.0):
 
 
 def test_the_window_ends_at_the_least_mean():
-    """Sizes beyond the turn are left out, whatever the order of the rows and the units of x and y."""
     rng = np.random.default_rng(0)
     x, y = runs(rng, SIZES, turned(SIZES), seeds=3, sd=0.1)
     order = rng.permutation(x.size)
@@ -38,7 +37,6 @@ def test_the_window_ends_at_the_least_mean():
     ],
 )
 def test_the_first_rows_are_kept(x, y, kept):
-    """All of a law that falls; up to the least mean; up to the last of equal means; none of none."""
     assert until_minimum(x, y).tolist() == [True] * kept + [False] * (len(x) - kept)
 
 
@@ -64,7 +62,6 @@ def test_cutting_by_noise_costs_the_interval_little():
 
 @pytest.mark.parametrize("law", ["pure", "floor"])
 def test_an_exponent_that_hangs_on_the_cut_is_warned_of(law):
-    """Within the window the exponent is exact; the rise beyond would change it, and the warning says to what."""
     x, y = runs(np.random.default_rng(1), SIZES, turned(SIZES), seeds=3, sd=0.01)
     kept = until_minimum(x, y)
     within, everywhere = fit_law(x[kept], y[kept], law), fit_law(x, y, law)
@@ -78,7 +75,6 @@ def test_an_exponent_that_hangs_on_the_cut_is_warned_of(law):
 
 
 def test_an_exponent_that_the_sizes_beyond_confirm_is_not_warned_of():
-    """The last size is worse than the one before by noise alone: with it the exponent is the same."""
     noise = np.array([0.05, -0.05, 0.05, 0.0, -0.05, -0.1, 0.15])
     x, y = SIZES, SIZES**-0.1 * np.exp(noise)
     kept = until_minimum(x, y)
@@ -88,6 +84,5 @@ def test_an_exponent_that_the_sizes_beyond_confirm_is_not_warned_of():
 
 
 def test_a_refused_fit_has_no_exponent_to_warn_of():
-    """Three sizes are left: the refusal stands alone."""
     within = fit_law(SIZES[:3], SIZES[:3] ** -1.0, "pure")
     assert warn_of_cut(within, fit_law(SIZES, turned(SIZES, 100), "pure")) is within

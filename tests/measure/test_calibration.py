@@ -47,9 +47,7 @@ def calibration() -> Calibration:
     return calibrate("torch", "float64", 0.01, [a_row(a_run(), 1e-3)], [KNOTS])
 
 
-# --------------------------------------------------------------------------------------------------------------- rates
 def test_the_rate_that_made_the_times_is_found():
-    """Times that are exactly of the form give both numbers back, as closely as the grid is."""
     for seconds, speed in ((1e-3, 3e9), (3e-6, 2e10), (0.0, 1e9)):
         rate = fit_rate([(flops, seconds + flops / speed) for flops in (1e4, 1e5, 1e6, 1e7, 1e8)])
         assert rate.seconds == pytest.approx(seconds, rel=0.1, abs=1e-6)
@@ -66,7 +64,6 @@ def test_cheap_shapes_count_as_much_as_dear_ones():
     assert fit_rate(rows).flops_per_second == pytest.approx(1e9, rel=0.1)
 
 
-# -------------------------------------------------------------------------------------------------------------- shapes
 def test_what_costs_nothing_makes_no_other_shape():
     """Seeds, gains, noises and learning rates share the solo time of their shape; all else has its own."""
     noisy = KAN.model_copy(update={"noise": 0.5})
@@ -176,9 +173,7 @@ def test_what_is_timed_again_replaces_its_older_time():
     assert sorted(row.seconds_per_evaluation for row in kept) == [2, 3]
 
 
-# --------------------------------------------------------------------------------------------------------------- kinds
 def test_what_is_missing_is_named_with_the_command_that_measures_it():
-    """Runs need calibrations of their own engine and dtype; whatever else there is does not help."""
     runs = [a_run(engine="fused"), a_run(), a_run().model_copy(update={"dtype": "float32"})]
     commands = [bench_command(kind_of(run)) for run in runs]
     assert missing({}, runs) == [("fused", "float64"), ("torch", "float32"), ("torch", "float64")]
@@ -186,7 +181,6 @@ def test_what_is_missing_is_named_with_the_command_that_measures_it():
     assert commands == ["harness bench", "harness bench --engine torch", "harness bench --dtype float32"]
 
 
-# --------------------------------------------------------------------------------------------------------------- files
 def test_a_calibration_reads_as_it_was_written(tmp_path):
     path = write_calibration(calibration(), tmp_path)
     assert path == calibration_path(tmp_path, "torch", calibration().device, "float64")
@@ -196,7 +190,6 @@ def test_a_calibration_reads_as_it_was_written(tmp_path):
 
 @pytest.mark.parametrize("other", [("fused", None, "float64"), ("torch", "Z80", "float64"), ("torch", None, "float32")])
 def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
-    """A calibration is of one engine, device model and dtype, whatever its file is called."""
     engine, device, dtype = other
     device = device or calibration().device
     path = write_calibration(calibration(), tmp_path)
@@ -213,7 +206,6 @@ def test_a_calibration_of_another_version_is_refused_with_what_to_do(tmp_path):
 
 
 def test_a_calibration_of_other_libraries_is_not_current():
-    """What was measured with another torch, or other threads, says nothing of today's runs."""
     assert is_current(calibration())
     assert not is_current(calibration().model_copy(update={"versions": {**calibration().versions, "torch": "1.0"}}))
     assert not is_current(calibration().model_copy(update={"threads": 64}))
@@ -223,7 +215,6 @@ def test_a_calibration_of_other_libraries_is_not_current():
     ("before", "after"), [('"evaluation_rate"', '"evaluation_rates"'), ('"threads": 1', '"threads": 2'), ("{", "[")]
 )
 def test_a_damaged_calibration_is_named_and_says_how_it_is_mended(tmp_path, before, after):
-    """A file changed by hand or cut is an error with its path, never a guess."""
     path = write_calibration(calibration(), tmp_path)
     path.write_text(path.read_text().replace(before, after, 1))
     with pytest.raises(HarnessError, match="harness bench") as caught:

@@ -182,7 +182,6 @@ def test_knots_that_move_and_grids_that_grow_are_in_the_price():
 
 
 def test_small_batches_of_many_points_pay_for_the_learning_curve():
-    """With small batches the curve, which passes over all points, is a share of the cost that more points raise."""
     for engine in ENGINES:
         few, many = (
             predicted(6, engine, network=MLP, optimizer=Adam(name="adam", batch_size=32), points=points) - 6
@@ -192,7 +191,6 @@ def test_small_batches_of_many_points_pay_for_the_learning_curve():
 
 
 def test_every_phase_begins_and_ends_as_a_run_does():
-    """Two phases of half of the points take two runs' time beside their evaluations."""
     for engine in ENGINES:
         halves = predicted(1, engine, points=500, evaluations=100)
         assert predicted(1, engine, phases=2) == pytest.approx(2 * halves, rel=0.01)
@@ -237,7 +235,6 @@ def test_unmeasured_packs_weigh_as_they_take():
 
 
 def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
-    """One that was not measured has the assumed rate of its engine, if anything."""
     both = {FUSED: machine("fused"), TORCH: machine()}
     packs = _packs(mixed)
     measured, assumed = pack_seconds(packs, both), likely_seconds(packs, {}, "cpu")
@@ -276,7 +273,6 @@ def test_seconds_are_evaluations_at_the_solo_time_of_each_runs_engine(mixed, tmp
 
 
 def test_a_calibrated_machine_is_in_the_plan(manifest, here):
-    """`harness plan` says FLOPs and 'uncalibrated' first, then seconds, and of how many shapes they are estimates."""
     Path("tiny.yaml").write_text(TEXT + "engine: torch\n", encoding="utf-8")
     solo = []
     for run in _specs(manifest).values():
@@ -302,7 +298,6 @@ def test_a_login_node_reads_what_was_measured_on_a_node(here):
 
 
 def test_a_plan_of_two_engines_needs_both(here):
-    """While one engine is uncalibrated the plan is, and says which command would mend it."""
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
     assert "uncalibrated (`harness bench` and `harness bench --engine torch` measure this machine)" in told()
     write_calibration(machine(), Path("results"))

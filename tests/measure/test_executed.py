@@ -69,7 +69,6 @@ def count_evaluation(network, lanes, samples):
     return counter.executed
 
 
-# ------------------------------------------------------------------------------------------------------- closed forms
 @pytest.mark.parametrize("shape", [(100, 1), (100, 1, 1), (784, 1), (16, 1)])
 def test_funnels_are_the_worst_case_of_the_local_form(shape):
     """Many inputs and one output have few sums over bases to make up for the zeros that are not added: -7 %."""
@@ -79,7 +78,6 @@ def test_funnels_are_the_worst_case_of_the_local_form(shape):
 
 
 def test_the_dense_evaluator_executes_the_shared_dense_form():
-    """The closed form, exactly, and beside it three compares an interval of the knots."""
     for network in KANS:
         inputs = sum(network.shape[:-1])
         executed = executed_forward(network, dense.evaluate)
@@ -109,7 +107,6 @@ def test_the_local_evaluator_executes_the_local_form():
 
 @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.nightly)])
 def test_what_is_dispatched_is_the_convention_executed(every):
-    """Forward, and forward and backward, every operation; of KANs the local evaluator."""
     for network in [FROZEN, *OTHERS, *networks(MlpShape, shapes=SHAPES), *KANS][::every]:
         evaluate = local if isinstance(network, KanShape) else None
         assert count(network)["flops_forward.executed"] == executed_forward(network, evaluate).flops, network
@@ -126,7 +123,6 @@ def test_a_dense_evaluation_is_twice_and_three_times_its_products():
         assert executed_evaluation(network, dense.evaluate).matmul == 2 * first + 3 * sum(rest), network
 
 
-# ----------------------------------------------------------------------------------------------------- what it is for
 def seen_by_torch(network, evaluate):
     """FLOPs of a forward pass and of an evaluation of 64 samples, by torch's own counter of matrix products."""
     flat, knots, x, y = real(network, 2, 32)
@@ -153,7 +149,6 @@ def test_matmul_is_what_torchs_counter_sees(evaluate):
 
 @pytest.mark.parametrize("network", [MLPS[5], KanShape(shape=(2, 5, 2), grid=4, scales=True, bias=True)], ids=repr)
 def test_counts_are_per_sample_and_lane(network):
-    """On real data: each block of samples costs the same, lanes add up, and a share of it is what is reported."""
     first, second, third = (count_evaluation(network, 2, samples) for samples in (32, 64, 96))
     block = [after - before for before, after in zip(first, second, strict=True)]
     assert block == [after - before for before, after in zip(second, third, strict=True)]
@@ -163,7 +158,6 @@ def test_counts_are_per_sample_and_lane(network):
 
 
 def test_scales_are_multiplied_once_for_all_samples():
-    """The factor on each edge is folded into the coefficients: a sample costs the same with and without it."""
     plain, scaled = (KanShape(shape=(2, 5, 2), grid=4, scales=scales) for scales in (False, True))
     assert executed_evaluation(plain) == executed_evaluation(scaled)
     assert count_evaluation(scaled, 2, 32).elementwise > count_evaluation(plain, 2, 32).elementwise
@@ -182,7 +176,6 @@ def test_counting_draws_nothing_and_keeps_results():
     assert torch.equal(counted, families.forward(network, *data))
 
 
-# --------------------------------------------------------------------------------------------------------- operations
 A, B = torch.ones(3, 4, dtype=torch.float64), torch.ones(3, 4, dtype=torch.float64)
 ROW, COLUMN = torch.ones(1, 3, 1), torch.ones(1, 1, 3)
 INDEX = torch.zeros(3, 4, dtype=torch.int64)
@@ -238,6 +231,5 @@ def test_each_operation_counts_what_it_does(operation, expected):
     ],
 )
 def test_an_unknown_operation_is_an_error_that_names_it(operation, name):
-    """What is in no table is never counted as nothing."""
     with pytest.raises(UnknownOperation, match=name), Counter():
         operation()

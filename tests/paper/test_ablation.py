@@ -63,14 +63,12 @@ def test_settings_meet_the_published_numbers_and_divergence_counts_nothing():
 
 
 def test_what_was_not_run_is_said():
-    """A published setting without a record keeps its row, and seeds without one have none."""
     points = page({("standard", 0): 3}, runs=1).points.set_index("what")
     assert points.loc["standard", "seeds"] == 1
     assert points.loc["without entropy", "outcome"] == "not run"
 
 
 def test_where_every_run_diverged_there_is_a_page():
-    """It has a row a setting, without a number of ours, and says nothing of what settings change."""
     found = page({})
     assert found.points["median"].isna().all()
     assert len(found.findings) == 1

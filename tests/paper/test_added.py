@@ -64,7 +64,6 @@ def test_a_figure_that_takes_no_arms_is_named_before_anything_trains(tmp_path, m
 
 
 def test_an_arm_is_compared_with_the_best_of_at_most_its_size():
-    """By the quantity of the rival; what is larger than the arm's largest network does not count, nor what is wrong."""
     of_all = {"task": "xy", "family": "kan", "what": "xy [2,2,1]", "median": float("nan")}
     rows = [(10, 8.0, "worse"), (100, 2.0, "worse"), (50, 1.0, "not comparable (E4)"), (1000, 0.1, "better")]
     points = [

@@ -37,7 +37,6 @@ def test_what_is_kept_is_the_last_row_beside_the_diagonal(runs):
 
 
 def test_only_the_recipes_are_compared_and_only_right_after_a_phase(runs):
-    """Medians over seeds beside the one number; the later recipe has no runs here; all else was not published."""
     page = REPLAY.kind(runs, REPLAY)
     points = page.points.set_index(["ours", "what"])
 

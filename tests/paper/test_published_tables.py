@@ -46,7 +46,6 @@ def test_nothing_is_said_for_nobody():
 
 @pytest.mark.parametrize("name", names())
 def test_cells_are_typed(name):
-    """Shapes are lists of whole numbers as text, sizes are whole numbers, losses are above zero."""
     table = load(name)
     for column in table:
         cells = table[column].dropna()

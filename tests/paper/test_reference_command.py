@@ -24,7 +24,6 @@ def test_without_a_name_it_lists_all_tables():
 
 @pytest.mark.parametrize("name", names())
 def test_csv_is_the_file(name):
-    """`--csv` of a whole table is the file in the package, byte for byte: nothing is lost in reading it."""
     file = files("harness.paper.reference").joinpath(f"{name}.csv")
     assert invoke("reference", name, "--csv").output == file.read_text("utf-8")
 
@@ -45,7 +44,6 @@ def test_json_has_null_for_what_was_not_published():
 
 
 def test_rows_are_chosen_by_any_of_their_errata():
-    """`--where errata=E1` takes the rows that E1 concerns, whatever else does; several conditions are all met."""
     chosen = _rows("toy_scaling", "--where", "errata=E1", "--where", "grid_corrected=8")
     assert [(row["task"], row["errata"]) for row in chosen] == [("exp100d", "E1 E6 E20")]
 

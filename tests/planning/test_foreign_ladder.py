@@ -30,7 +30,6 @@ def refused(name, *at, **setting):
     return str(caught.value)
 
 
-# -------------------------------------------------------------------------------------------------------------- counts
 @pytest.mark.parametrize("name", ["linear", "convolved"])
 def test_a_stack_of_linear_maps_counts_its_closed_form(name):
     """Forward 2 a weight and 1 a relu; backward 4 a weight, 2 in the first layer, and 1 a bias and relu.
@@ -67,12 +66,10 @@ def test_shared_parameters_count_once_and_frozen_ones_not():
 
 
 def test_a_price_of_ones_own_is_for_each_number_that_comes_out():
-    """3 and 7 for each of two numbers, which are the largest of four."""
     without = counts("linear", width=4)["flops_forward"] - 4 - 2 * 4 * OUTPUTS
     assert counts("priced", width=4)["flops_forward"] == without + 2 * (3 * 2) + 2 * 7  # topk gives places, too
 
 
-# --------------------------------------------------------------------------------------------------------------- rungs
 @pytest.mark.parametrize("axis", ["params", "flops_forward", "flops_train"])
 @pytest.mark.parametrize("step", [1, 8])
 def test_a_solved_size_is_the_largest_within_its_budget(axis, step):
@@ -120,7 +117,6 @@ def test_how_long_a_rung_trains():
         assert rung.flops_run == pytest.approx(1e9, rel=0.01)
 
 
-# ------------------------------------------------------------------------------------------------------------ the table
 @pytest.fixture
 def results(tmp_path):
     """What comes back: the ladder's own columns, and losses of two seeds a rung."""
@@ -162,7 +158,6 @@ def test_results_of_a_ladder_need_no_more_than_their_losses(results):
     ]
 
 
-# ------------------------------------------------------------------------------------------------------------- refusals
 @pytest.mark.parametrize(
     ("name", "words"),
     [

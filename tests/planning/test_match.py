@@ -41,7 +41,6 @@ def _refused(arm: str, **setting) -> str:
 @settings(max_examples=5)
 @given(budget=st.floats(300, 1e5))
 def test_no_neighbour_is_nearer(arm, axis, budget):
-    """For every family under every convention, one size more or less is no nearer to the budget, in ratio."""
     if axis not in count(FAMILIES[arm.split()[0]].network.model_validate(_smallest(arm))):
         return
     try:

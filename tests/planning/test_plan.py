@@ -59,7 +59,6 @@ def test_achieved_budgets_are_within_tolerance(axis, budget):
 
 
 def test_budgets_in_steps_are_met_through_the_evaluation_cap():
-    """solve: steps finds the cap at which a given network spends the budget, for every size of an explicit ladder."""
     text = TEXT.replace("axis: params, at: [135, 1000]", "axis: flops_train, at: [1e9, 1e10]")
     text = text.replace("solve: {kan: grid, mlp: width}", "solve: steps")
     text = text.replace("hidden: [5]}, recipe: fast}", "hidden: [5]}, recipe: fast, sizes: {grid: [3, 10]}}")
@@ -74,7 +73,6 @@ def test_budgets_in_steps_are_met_through_the_evaluation_cap():
 
 
 def test_depth_is_solved_from_two_layers_up():
-    """solve: depth adds layers to a given width until the budget is met; one layer of a given width does not exist."""
     text = TEXT.replace("{kan: grid, mlp: width}", "depth").replace("[135, 1000], tol: 0.15", "[140, 900], tol: 0.2")
     text = text.replace("hidden: [5]", "width: 3, grid: 4").replace("depth: 3", "width: 8")
     shapes = {(cell.arm, cell.asked): cell.network.shape for cell in _plan(text).cells if cell.network}
@@ -115,7 +113,6 @@ def test_the_most_evaluations_are_found_wherever_they_lie(each, bend, step, leas
 
 
 def test_budgets_share_the_sizes_that_are_counted(monkeypatch):
-    """A third budget costs a count or two more, as all of an arm's lie on one curve."""
     counted = Mock(wraps=arms.count_of)
     monkeypatch.setattr(arms, "count_of", counted)
     plan = _plan(TEXT.replace("tol: 0.15", "tol: 0.4").replace("[135, 1000]", "[1000, 2000, 3000]"))
@@ -133,7 +130,6 @@ def test_tasks_that_networks_see_alike_are_solved_once(monkeypatch):
 
 
 def test_an_axis_of_another_arm_solves_no_arm_again(monkeypatch):
-    """Where the KAN's order differs between tasks of two variables, the MLP is solved once."""
     solve = Mock(wraps=candidates.solve)
     monkeypatch.setattr(candidates, "solve", solve)
     zipped = TEXT.replace("tasks: [exp2d]", "tasks: [exp2d]\nzip: {tasks: [[exp2d], [xy]], PATH: [2, 3]}")
@@ -152,13 +148,11 @@ def test_an_infeasible_cell_stays_and_names_its_neighbours():
 
 
 def test_the_nearest_size_is_nearest_by_the_measure_of_the_tolerance():
-    """A size within tol is taken although its neighbour is nearer in ratio."""
     text = TEXT.replace("[exp2d]", "[j0]").replace("hidden: [5]", "hidden: []").replace("tol: 0.15", "tol: 0.09")
     assert _plan(text.replace("at: [135, 1000]", "at: [5.48, 1000]")).cells[0].achieved == 5
 
 
 def test_a_grid_that_its_coarser_grids_leave_no_work_is_not_searched_beyond():
-    """The search passes over grids whose extension uses up the cap; a budget that only they meet is infeasible."""
     text = TEXT.replace("[exp2d]", "[j0]").replace("hidden: [5]", "hidden: []").replace("[135, 1000]", "[39, 1000]")
     extension = "grid_extension: {grids: [5, 10, 20, 40], evaluations: 120}"
     text = text.replace("max_evaluations: 10,", f"max_evaluations: 400, {extension},")
@@ -193,7 +187,6 @@ def test_an_axis_on_anothers_recipe_does_not_split_an_arm():
 
 
 def test_a_budget_beyond_all_sizes_says_so():
-    """A budget typed with three zeros too many is not answered with a network of a million nodes."""
     plan = _plan(TEXT.replace("at: [135, 1000]", "at: [135, 1e15]"))
     assert "is beyond grid=1,048,576, the largest that is tried" in plan.cells[1].infeasible
 
@@ -250,7 +243,6 @@ def test_what_is_of_splines_is_in_no_mlps_identity(plain, more):
 
 
 def test_the_paper_recipe_turns_scales_on():
-    """Per-edge scales are off by default and on in the `paper` recipe, unless the file says otherwise."""
     text = EXPLICIT.replace("hidden: [5]}", "hidden: [5], grid: 3}").replace("depth: 3}", "hidden: [4]}")
     paper = text.replace("grid: 3}, recipe: fast", "grid: 3}, recipe: paper")
 
@@ -262,7 +254,6 @@ def test_the_paper_recipe_turns_scales_on():
 
 
 def test_axis_values_that_tell_siblings_apart_are_in_the_series_name():
-    """A factor splits an arm into series; arms that it does not concern are planned once."""
     plan = _plan(TEXT + "grid: {arms.kan.architecture.order: [2, 3]}\n")
     assert {cell.series for cell in plan.cells} == {"kan order=2", "kan order=3", "mlp"}
     assert sum(cell.series == "mlp" for cell in plan.cells) == 2
@@ -270,7 +261,6 @@ def test_axis_values_that_tell_siblings_apart_are_in_the_series_name():
 
 
 def test_windows_on_an_axis_make_series_of_their_own():
-    """Two windows over the same runs are two laws: series that share their runs; also where whole windows vary."""
     plan = _plan(TEXT + "grid: {window.mlp.max: [100, 10000]}\n")
     whole = _plan(TEXT + "grid: {window: [{mlp: {max: 100}}, {mlp: {max: 10000}}]}\n")
     assert {cell.series for cell in plan.cells} == {"kan", "mlp max=100", "mlp max=10000"}
@@ -288,7 +278,6 @@ def test_weight_decay_can_vary_and_is_common_to_a_pack():
 
 
 def test_a_task_is_named_by_what_tells_it_from_others():
-    """The label of a task is its target, and the fields in which it differs from other tasks of the same target."""
     text = TEXT.replace("[exp2d]", "[xy, exp2d, {target: exp2d, train_points: 3000}]")
     assert {cell.task for cell in _plan(text).cells} == {"xy", "exp2d train_points=1000", "exp2d train_points=3000"}
 
@@ -325,7 +314,6 @@ def test_a_task_is_named_by_what_tells_it_from_others():
     ],
 )
 def test_contradictions_are_named(old, new, said):
-    """A size given twice, or not at all, an unknown task: one sentence each."""
     with pytest.raises(HarnessError) as caught:
         make_plan(parse_experiment(TEXT.replace(old, new)), "test")
     assert said in str(caught.value)
@@ -341,7 +329,6 @@ def test_a_plan_is_frozen_and_read_back(tmp_path):
 
 
 def test_a_plan_of_before_a_count_is_the_same_plan(tmp_path):
-    """Counts that came later are no part of what was planned: what is frozen stands, without a word."""
     plan = _plan(TEXT)
     fewer = []
     for cell in plan.cells:
@@ -356,7 +343,6 @@ def test_a_plan_of_before_a_count_is_the_same_plan(tmp_path):
 
 
 def test_a_frozen_plan_stands_whoever_trains_together(tmp_path, monkeypatch):
-    """What a plan means does not hang on its packs: one frozen under another bound is the same plan."""
     monkeypatch.setitem(PACK_BYTES, "cpu", 1)
     frozen = freeze(_plan(TEXT + "engine: torch\n"), tmp_path)
     monkeypatch.undo()
@@ -366,7 +352,6 @@ def test_a_frozen_plan_stands_whoever_trains_together(tmp_path, monkeypatch):
 
 
 def test_an_mlp_of_waves_is_matched_and_trained_by_kernels():
-    """On trainable and on stored numbers: features take part of the latter; frequencies can be a grid."""
     waves = "{family: mlp, depth: 3, activation: sine, features: 4}"
     for convention in ("trainable", "stored"):
         text = TEXT.replace("{family: mlp, depth: 3}", waves).replace("axis: p", f"convention: {convention}, axis: p")
@@ -378,7 +363,6 @@ def test_an_mlp_of_waves_is_matched_and_trained_by_kernels():
 
 
 def test_another_plan_does_not_replace_the_frozen_one_unasked(tmp_path, monkeypatch):
-    """An edited file needs --replan, which keeps the earlier plan, also without hard links, and says so in the new."""
     monkeypatch.setattr(os, "link", Mock(side_effect=OSError(errno.EPERM, os.strerror(errno.EPERM))))
     freeze(_plan(TEXT), tmp_path)
     first = (tmp_path / "manifest.json").read_bytes()
@@ -391,7 +375,6 @@ def test_another_plan_does_not_replace_the_frozen_one_unasked(tmp_path, monkeypa
 
 
 def test_a_field_that_was_left_out_at_its_default_is_seen_to_change(tmp_path):
-    """Holding sizes out after the plan was frozen is another plan, and goes by its name, both ways."""
     for name, texts in (("there", (TEXT, TEXT + "hold_out: 1\n")), ("back", (TEXT + "hold_out: 1\n", TEXT))):
         first, second = (_plan(text) for text in texts)
         freeze(first, tmp_path / name)
@@ -403,7 +386,6 @@ def test_a_field_that_was_left_out_at_its_default_is_seen_to_change(tmp_path):
 
 @pytest.mark.parametrize("damage", ["", "{", '{"manifest_schema": 99}', '{"checksum": "0", "manifest_schema": 1}'])
 def test_a_damaged_manifest_is_refused(tmp_path, damage):
-    """A manifest damaged by hand is named, with the next move; replanning keeps it aside."""
     (tmp_path / "manifest.json").write_text(damage)
     with pytest.raises(HarnessError, match="is damaged") as caught:
         read_manifest(tmp_path)
@@ -423,13 +405,11 @@ def test_a_damaged_manifest_is_refused(tmp_path, damage):
     ],
 )
 def test_the_engine_is_fused_where_it_can_be(more, engine):
-    """Left out, the engine is the compiled one in float64 on a CPU, and torch's elsewhere; what is said stands."""
     assert {planned.run.engine for planned in _plan(TEXT + more + "\n").runs} == {engine}
 
 
 @pytest.mark.parametrize("more", ["dtype: float32", "device: cuda"])
 def test_the_fused_engine_is_refused_with_the_one_that_can(more):
-    """What the compiled kernels cannot do is said while planning, with what to write instead."""
     with pytest.raises(HarnessError, match="use engine: torch, or leave `engine` out"):
         _plan(TEXT + more + "\nengine: fused\n")
 
@@ -468,7 +448,6 @@ SPLINES = TEXT.replace("{family: mlp, depth: 3}", "{family: spline_mlp, hidden: 
 
 
 def test_an_mlp_with_splines_is_matched_by_its_grid_and_trained_like_a_kan():
-    """Counts of both meet the budget; its recipe keeps what is about grids, and loses what is about edges."""
     recipe = "max_evaluations: 10, grid_updates: {every: 2}, sparsity: {strength: 0.1, evaluations: 2}, "
     plan = _plan(SPLINES.replace("max_evaluations: 10, ", recipe))
     runs = [planned.run for planned in plan.runs if planned.run.network.family == "spline_mlp"]
@@ -497,7 +476,6 @@ def test_splines_of_a_rank_stand_before_the_map():
 
 
 def test_a_count_that_does_not_define_a_family_is_refused():
-    """Where the file names it: what is matched, a window, a rule."""
     paper, rule = "axis: params, convention: paper", RULE.replace("params.trainable", "params.paper")
     for place, text in {
         "match.convention": SPLINES.replace("axis: params", paper),

@@ -89,7 +89,6 @@ def test_a_run_has_the_largest_size_that_does_not_exceed_its_budget_and_all_of_i
 
 
 def test_a_restart_is_a_run_like_another():
-    """Without anything that varies the runs of a replicate differ in their initialisation, and in nothing else."""
     plan = planned(FIXED)
     for replicates in by_cell(plan).values():
         for seed, runs in replicates.items():
@@ -128,7 +127,6 @@ def of_clock(seconds_an_evaluation):
 
 
 def test_a_cap_in_seconds_is_turned_into_evaluations():
-    """Every run gets as many as take no longer on the machine that was timed, and one more would."""
     text = TEXT.replace("{flops_train.shared_dense: [2.0e+7, 5.0e+7]}", "{seconds: [0.5, 1.5]}")
     plan = make_plan(parse_experiment(text, "which.yaml"), "which", seconds_of=of_clock(1e-4))
     for one in plan.runs:
@@ -140,7 +138,6 @@ def test_a_cap_in_seconds_is_turned_into_evaluations():
 
 
 def test_what_was_timed_is_frozen_with_the_plan(tmp_path):
-    """A machine that is timed anew changes no plan that stands; a file that says otherwise does."""
     text = TEXT.replace("{flops_train.shared_dense: [2.0e+7, 5.0e+7]}", "{seconds: [0.5, 1.5]}")
 
     def timed(text, seconds):

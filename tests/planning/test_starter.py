@@ -99,7 +99,6 @@ def test_what_is_written_can_answer(folder, options, parts, inputs, outputs):
 
 
 def test_names_of_columns_stay_text(folder):
-    """Whatever YAML would make of them, in lists and alone; the question is whole too."""
     names = ["Null", "NULL", "True", "~", "1", "1e3", "net # usd", "price: usd", "a, b", "[a", "- a", "| x", "'", "é\n"]
     chance = np.random.default_rng(0)
     rows = pd.DataFrame(chance.normal(size=(60, len(names))), columns=names)
@@ -120,7 +119,6 @@ def test_a_shipped_experiment_is_copied_under_another_name(folder):
 
 
 def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
-    """What is there stays, also where the new file would be another one; where nothing can be written, nothing is."""
     (folder / "mine.yaml").write_text("precious", encoding="utf-8")
     (folder / "empty.csv").write_text("a,y\n", encoding="utf-8")
     there = new("mine", "--from", "quickstart")

@@ -61,7 +61,6 @@ def test_a_size_of_the_ladder_can_be_the_number_of_layers():
 
 
 def test_a_space_of_lists_as_large_as_the_runs_is_trained_whole_in_every_replicate():
-    """Also where what varies is a field of the block; each arm has the rungs of the model."""
     rates = "{recipe.optimizer.learning_rate: [1.0e-3, 3.0e-3, 1.0e-2]}"
     text = TEXT.replace("seeds: [0]", SEARCH).replace("width: [8, 16]}", f"width: [8, 16]}}, space: {rates}")
     text = text.replace(

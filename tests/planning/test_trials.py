@@ -39,7 +39,6 @@ def with_runs(number: int, *changes: tuple[str, str]) -> Experiment:
 
 
 def test_trial_0_is_the_arm_as_written():
-    """Whatever the scramble: the file's own settings have a chance."""
     experiment = parse_experiment(TEXT)
     for arm, scramble in itertools.product(("kan", "mlp"), (0, 1, 7)):
         first = next(points_of(experiment, arm, scramble))
@@ -88,7 +87,6 @@ def test_fewer_trials_are_the_first_of_more_and_nothing_else_moves_them():
 
 
 def test_an_axis_with_when_varies_only_there():
-    """Elsewhere the arm stays as it is written; what is written counts as well as what varies."""
     sines = "space: {architecture.activation: [silu, sine], architecture.omega_0: {low: 3.0, high: 60.0, WHEN}}"
     sines = sines.replace("WHEN", "when: {architecture.activation: sine}")
     drawn = list(points_of(with_runs(8, (MLP_SPACE, sines)), "mlp", 0))[1:]
@@ -177,7 +175,6 @@ def test_the_standard_space_of_every_family_can_be_planned():
         assert len({one.run_id for one in runs}) == 8 * 2, family
 
 
-# ------------------------------------------------------------------------------------------------------ trials in plans
 def runs_of(plan: Manifest, arm: str, asked: float) -> list[PlannedRun]:
     """The runs of an arm at a size."""
     cells = {cell.index for cell in plan.cells if (cell.arm, cell.asked) == (arm, asked)}

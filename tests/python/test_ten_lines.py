@@ -55,7 +55,6 @@ def runs() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "params", "seed", "rmse"])
 
 
-# ------------------------------------------------------------------------------------------------------------- studies
 def test_a_table_in_memory_has_a_file_with_its_rows_beside_it(tmp_path):
     first = harness.new(tmp_path / "prices", data=prices(), target="price")
     again = harness.new(tmp_path / "prices", data=prices(), target="price")
@@ -99,7 +98,6 @@ def test_the_headline_pair_needs_no_names_and_the_best_network_is_that_of_valida
     }
 
 
-# ---------------------------------------------------------------------------------------------------------------- laws
 def test_laws_of_a_data_frame_are_those_of_the_command(tmp_path):
     laws = harness.fit(runs(), x="params", y="rmse", by="arm", seed="seed")
     runs().to_csv(tmp_path / "t.csv", index=False)
@@ -139,7 +137,6 @@ def test_laws_of_an_experiment_need_no_columns(answer):
         harness.fit(answer.report.parent, y="rmse")
 
 
-# ------------------------------------------------------------------------------------------------------------ progress
 def test_a_notebook_shows_a_bar_that_is_written_again(monkeypatch, tmp_path):
     shown = []
 

@@ -27,12 +27,10 @@ def _read(folder: Path, text: str) -> pd.DataFrame:
 # -------------------------------------------------------------------------------------------------------------- formats
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
 def test_the_delimiter_is_that_of_the_header(tmp_path, delimiter):
-    """Commas, tabs, semicolons and bars give the same cells."""
     pd.testing.assert_frame_equal(_read(tmp_path, TEXT.replace(",", delimiter)), _read(tmp_path, TEXT))
 
 
 def test_marks_packing_and_line_ends_do_not_matter(tmp_path):
-    """A byte order mark, gzip, CRLF, blank lines at the end and spaces around cells change nothing."""
     expected = _read(tmp_path, TEXT)
     odd = ("\ufeff" + TEXT.replace(",", " , ").replace("\n", "\r\n") + "\r\n\r\n").encode()
     (tmp_path / "odd.csv").write_bytes(odd)
@@ -43,7 +41,6 @@ def test_marks_packing_and_line_ends_do_not_matter(tmp_path):
 
 
 def test_parquet_holds_the_same_runs(tmp_path):
-    """Typed cells give the same numbers, arms and failures as text does."""
     table = _read(tmp_path, TEXT)
     typed = table.astype({"params": int, "rmse": float}).reset_index(drop=True)
     typed.to_parquet(tmp_path / "runs.parquet")
@@ -56,7 +53,6 @@ def test_parquet_holds_the_same_runs(tmp_path):
 
 
 def test_rows_are_named_by_their_lines(tmp_path):
-    """Blank lines and cells with line breaks count as the lines that they are in the file."""
     table = _read(tmp_path, 'note,rmse\n"two\nlines",1\n\nplain,2\n')
 
     assert table.index.tolist() == ["line 2", "line 5"]
@@ -64,7 +60,6 @@ def test_rows_are_named_by_their_lines(tmp_path):
 
 
 def test_numbers_are_read_to_the_last_bit(tmp_path):
-    """A loss that is written with all of its digits is the same float again, at any magnitude."""
     values = np.random.default_rng(0).standard_normal(200) ** 2 * 10.0 ** np.repeat(np.arange(-90, 90, 9), 10)
     text = "n,loss\n" + "".join(f"{i + 1},{value!r}\n" for i, value in enumerate(values.tolist()))
 
@@ -75,7 +70,6 @@ def test_numbers_are_read_to_the_last_bit(tmp_path):
     ("name", "is_one"), [("a.csv", True), ("A.CSV.GZ", True), ("a.tsv", True), ("a.parquet", True), ("a.yaml", False)]
 )
 def test_tables_are_known_by_their_names(name, is_one):
-    """An experiment file is not taken for a table."""
     assert is_table(Path(name)) is is_one
 
 
@@ -91,7 +85,6 @@ def test_tables_are_known_by_their_names(name, is_one):
     ],
 )
 def test_a_damaged_table_is_named(tmp_path, text, message):
-    """Empty files, doubled columns and ragged rows are errors with the file, and the lines where there are some."""
     with pytest.raises(HarnessError, match=message):
         _read(tmp_path, text)
 
@@ -106,7 +99,6 @@ def test_a_damaged_table_is_named(tmp_path, text, message):
     ],
 )
 def test_a_file_of_another_kind_is_named(tmp_path, name, content, message):
-    """Bytes that are not what the file's name says are an error with the next move."""
     (tmp_path / name).write_bytes(content)
 
     with pytest.raises(HarnessError, match=message):
@@ -121,7 +113,6 @@ def test_what_is_no_file_is_named(tmp_path):
 
 @pytest.mark.parametrize("columns", [Columns("rsme"), Columns("rmse", by=("arhc",)), Columns("rmse", seed="sed")])
 def test_an_unknown_column_gets_its_nearest_spelling(tmp_path, columns):
-    """A misspelt column is an error with the option, the spelling and all columns."""
     message = r"is no column of the file; did you mean '(rmse|arch|seed)'\? \(allowed: arch"
     with pytest.raises(HarnessError, match=message):
         runs_on(_read(tmp_path, TEXT), columns, "params")
@@ -135,14 +126,12 @@ def test_an_unknown_column_gets_its_nearest_spelling(tmp_path, columns):
     ],
 )
 def test_a_cell_that_is_no_number_is_named(tmp_path, cell, message):
-    """Suffixes, underscores, words and decimal commas, with line and cell; the usual marks of a gap are read as nan."""
     with pytest.raises(HarnessError, match=message):
         runs_on(_read(tmp_path, f"params;rmse\n10;1\n20;{cell}\n"), Columns("rmse"), "params")
 
 
 # ------------------------------------------------------------------------------------------------- conditions, statuses
 def test_conditions_choose_rows(tmp_path):
-    """All conditions hold at once; numbers are compared as numbers, and the value may hold an equals sign."""
     table = _read(tmp_path, "task,seed,note\nj0,1.0,a=b\nj0,2,c\nxy,1,d\n")
 
     assert select(table, ["task=j0", "seed=1"]).index.tolist() == ["line 2"]
@@ -158,21 +147,18 @@ def test_conditions_choose_rows(tmp_path):
     ],
 )
 def test_a_condition_that_fits_no_row_says_what_would(tmp_path, condition, message):
-    """A malformed condition, an unknown column and an absent value are errors with the nearest that exists."""
     with pytest.raises(HarnessError, match=message):
         select(_read(tmp_path, "task,y\nexp2d,1\nxy,2\n"), [condition])
 
 
 @pytest.mark.parametrize("status", [*OK_STATUSES, "OK", "True", " Done "])
 def test_a_status_is_ok_in_any_case(tmp_path, status):
-    """The words for a run that ended well are known however they are written; any other is a failure."""
     runs, _ = runs_on(_read(tmp_path, f"n,y,s\n1,1,{status}\n2,nan,oom\n"), Columns("y", status="s"), "n")
 
     assert runs["status"].tolist() == ["done", "failed"]
 
 
 def test_statuses_are_tallied_and_one_must_be_ok(tmp_path):
-    """Every status is counted; a column in which none is ok is an error that lists what would be."""
     table = _read(tmp_path, TEXT)
 
     assert statuses(table, Columns("rmse", status="status")) == {"ok": 1, "done": 1, "diverged": 1}
@@ -183,7 +169,6 @@ def test_statuses_are_tallied_and_one_must_be_ok(tmp_path):
 
 # -------------------------------------------------------------------------------------------------------------- columns
 def test_arms_are_named_and_sorted(tmp_path):
-    """Numbers carry their column's name and come in order, words stand alone in order of appearance, gaps are named."""
     table = _read(tmp_path, "arch,experts,y\nmlp,16,1\nkan,2,1\nmlp,2,1\n,16,1\n")
     columns = Columns("y", by=("arch", "experts"))
 
@@ -229,7 +214,6 @@ def _runs(columns: Columns, **changes: list) -> tuple[pd.DataFrame, dict]:
 @pytest.mark.parametrize("bad", ["nan", "inf", "0", "-0.5", "1e+308"])
 @pytest.mark.parametrize("name", ["params", "rmse"])
 def test_a_number_that_no_law_can_hold_is_named(name, bad):
-    """Not finite, not above 0, or with a square that is none: as sizes or losses, an error with row, column, value."""
     values = [*(SIZES if name == "params" else LOSSES)[:4], bad, 1.0]
     why = "numbers from 1e-100 to 1e\\+100 are fitted" if bad == "1e+308" else ".*finite numbers above 0"
 
@@ -238,7 +222,6 @@ def test_a_number_that_no_law_can_hold_is_named(name, bad):
 
 
 def test_five_rows_are_named_and_the_others_counted():
-    """An error stays readable however many rows are bad."""
     with pytest.raises(HarnessError) as error:
         _runs(NAMED, params=[1] * 10, rmse=[1] + [-1] * 9, config=["a"] * 10, seed=list(range(10)))
 
@@ -248,7 +231,6 @@ def test_five_rows_are_named_and_the_others_counted():
 
 
 def test_more_than_a_fifth_failed_at_a_size_is_censored():
-    """One of five runs lost is no caution, two of five are; the arm and the counts are named."""
     columns = Columns("rmse", by=("arm",), config=("config",), seed="seed", status="status")
     five = {"params": [10] * 5 + [100] * 5, "rmse": [1] * 10, "arm": ["kan"] * 10, "seed": [*range(5)] * 2}
     for lost, codes in (({3}, []), ({8, 9}, ["CENSORED"])):
@@ -267,13 +249,11 @@ def test_more_than_a_fifth_failed_at_a_size_is_censored():
     ],
 )
 def test_a_run_that_is_there_twice_is_named(columns, seed, message):
-    """With a config, the same (config, seed) of an arm twice is an error with both rows and losses."""
     with pytest.raises(HarnessError, match=message):
         _runs(columns, seed=seed)
 
 
 def test_the_same_config_in_two_arms_is_two_runs():
-    """A config and seed repeat only within an arm."""
     columns = Columns("rmse", by=("arm",), config=("config",), seed="seed")
     both = {"params": SIZES * 2, "rmse": LOSSES * 2, "config": CONFIGS * 2, "seed": SEEDS * 2}
 
@@ -282,7 +262,6 @@ def test_the_same_config_in_two_arms_is_two_runs():
 
 @pytest.mark.parametrize(("seed", "repeated"), [(None, 3), (SEEDS, 0), (["0"] * 6, 3)])
 def test_repeats_without_a_config_are_replicates_with_a_caution(seed, repeated):
-    """Rows at one size count as replicates, and that is said, unless their seeds tell them apart."""
     cautions = _runs(Columns("rmse", seed="seed" if seed else None), seed=seed or SEEDS)[1]["all"]
 
     assert [caution.code for caution in cautions] == ["REPEATS"] * bool(repeated)
@@ -301,7 +280,6 @@ def test_seeds_that_spent_slightly_different_work_are_one_size():
 
 
 def test_two_metrics_are_not_one_curve():
-    """A column that must be the same may differ between arms, not within one; a row of each value is named."""
     metric = ["rmse"] * 3 + ["mae"] * 3
     arms = Columns("rmse", by=("arm",), config=("config",), seed="seed")
 

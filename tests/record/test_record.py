@@ -45,7 +45,6 @@ def tuned():
 
 
 def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
-    """Where a whole table is refused, the part that is there can be asked for; nothing of nothing is an error."""
     with pytest.raises(HarnessError, match="none of the 12 runs of test has a record"):
         read_present(manifest, tmp_path)
     for planned in manifest.runs[:-1]:
@@ -124,7 +123,6 @@ def test_the_same_code_on_the_same_kind_of_machine_makes_the_same_bits(manifest,
 
 
 def test_a_fingerprint_has_all_that_decides_bits_and_nothing_else(manifest):
-    """Engine, device, instruction set and libraries; not the host, the time, or this package's own version."""
     alike = WHERE.model_copy(update={"host": "x", "started_at": "u", "commit": "c", "versions": {"harness": "9"}})
     assert fingerprint("fused", alike) == fingerprint("fused", WHERE)
     assert fingerprint("torch", WHERE) != fingerprint("fused", WHERE)
@@ -160,7 +158,6 @@ def _no_links(*_) -> None:
 
 @pytest.mark.parametrize("links", [True, False])
 def test_of_many_writers_at_once_one_wins(manifest, tmp_path, monkeypatch, links):
-    """Eight that differ leave one record, seven duplicates and no lock, also on a file system without hard links."""
     if not links:
         monkeypatch.setattr(store.os, "link", _no_links)
     many = [made_record(manifest.runs[0], test=0.2 + 0.01 * writer) for writer in range(8)]
@@ -175,7 +172,6 @@ def test_of_many_writers_at_once_one_wins(manifest, tmp_path, monkeypatch, links
 
 
 def test_a_lock_that_nobody_holds_is_named(manifest, tmp_path, monkeypatch):
-    """Left by a writer that died between two system calls: said once, with what to do; nothing is written."""
     monkeypatch.setattr(store.os, "link", _no_links)
     monkeypatch.setattr(store, "LOCK_SECONDS", 0.05)
     record = made_record(manifest.runs[0])
@@ -186,7 +182,6 @@ def test_a_lock_that_nobody_holds_is_named(manifest, tmp_path, monkeypatch):
 
 
 def test_what_does_not_fit_on_the_disk_leaves_nothing(manifest, tmp_path):
-    """Cut off in the middle, here by a limit on the size of files: the file is named, and no half of it remains."""
     record = made_record(manifest.runs[0])
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
@@ -229,7 +224,6 @@ def _reseal(path, change):
     ],
 )
 def test_a_damaged_record_is_named_and_left_alone(manifest, tmp_path, damage, said):
-    """Cut short, emptied, of another schema, or with an edited config: exit code 3, and nothing is overwritten."""
     record = made_record(manifest.runs[0])
     publish(record, tmp_path)
     path = record_path(tmp_path, record.run_id)
@@ -299,7 +293,6 @@ def test_a_changed_digit_is_found_where_all_is_checked(manifest, tmp_path):
 
 
 def test_damaged_records_are_moved_aside_and_nothing_else(manifest, tmp_path):
-    """Each gets a name of its own beside those that are there, so that none is ever overwritten; whole ones stay."""
     bad, good = manifest.runs[:2]
     publish(made_record(good), tmp_path)
     for text in ("", "{", "{"):
@@ -328,7 +321,6 @@ def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
 
 
 def test_validation_chooses_the_trial_and_test_does_not(tuned, tmp_path):
-    """The trial with the lower mean validation error wins for all seeds, whatever its test error."""
     for planned in tuned.runs:
         publish(made_record(planned, validation=0.1 + planned.trial, test=0.9 - 0.5 * planned.trial), tmp_path)
     table = load(tuned, tmp_path)
@@ -337,7 +329,6 @@ def test_validation_chooses_the_trial_and_test_does_not(tuned, tmp_path):
 
 
 def test_a_diverged_run_stays_and_counts_as_infinitely_bad(tuned, tmp_path):
-    """One of two seeds diverged: its trial loses although the other one is the best of all."""
     for planned in tuned.runs:
         lost = planned.trial == 0 and planned.run.seed == 1
         publish(made_record(planned, validation=0.1 + planned.trial, status="diverged" if lost else "done"), tmp_path)
@@ -348,7 +339,6 @@ def test_a_diverged_run_stays_and_counts_as_infinitely_bad(tuned, tmp_path):
 
 
 def test_the_table_has_the_metric_of_the_task_and_marks_the_window_of_an_arm(manifest, tmp_path):
-    """What laws and choices read has the numbers of the columns that regressions had before."""
     for planned in manifest.runs:
         publish(made_record(planned, test=0.2 + planned.run.seed), tmp_path)
     table = load(manifest, tmp_path)

@@ -19,7 +19,6 @@ anything = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_
 @given(st.lists(tasks | anything, min_size=1, max_size=12, unique=True), st.integers(8, 40))
 @example(["a…1", "a" * 30, "a" * 31], 8)
 def test_different_names_stay_different_and_no_word_is_cut_unseen(names, letters):
-    """Whatever the names: each word of a short one is a word of the full one, or stands beside `…`."""
     short = shortened(names, letters)
     assert list(short) == names
     assert len(set(short.values())) == len(names)
@@ -46,5 +45,4 @@ def test_different_names_stay_different_and_no_word_is_cut_unseen(names, letters
     ],
 )
 def test_what_tells_a_name_from_others_is_kept(names, letters, shown):
-    """What all share goes first, then the later words of fields, then the middle."""
     assert list(shortened(names, letters).values()) == (shown or names)

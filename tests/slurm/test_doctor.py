@@ -62,7 +62,6 @@ def partition_with(bed: Bed, setting: str, before: str) -> Iterator[None]:
 
 
 def test_all_is_well(testbed, tmp_path):
-    """The probe job answers from a node, with the code of a snapshot; what was in the results is left, and no more."""
     results = tmp_path / "results"
     (results / "runs").mkdir(parents=True)
     code, found = diagnose(profile(tmp_path, gpus=1), results)
@@ -75,7 +74,6 @@ def test_all_is_well(testbed, tmp_path):
 
 
 def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
-    """--no-job says what is seen from here; SLURM has seen no job since."""
     asked = profile(tmp_path)
     code, found = diagnose(asked, tmp_path / "results", "--no-job")
     assert (code, "node" in found) == (0, False)
@@ -113,7 +111,6 @@ def test_what_is_wrong_is_told_with_a_next_move(testbed, tmp_path, changed, what
 
 
 def test_a_partition_that_is_down_or_allows_less_time(testbed, tmp_path):
-    """What the partition allows is said, and no job is sent that would wait for ever."""
     with partition_with(testbed, "MaxTime=5", "MaxTime=UNLIMITED"):
         code, found = diagnose(profile(tmp_path), tmp_path / "results")
     assert (code, failures(found)) == (3, ["time"])
@@ -144,7 +141,6 @@ def test_a_controller_that_is_not_there(testbed, tmp_path, monkeypatch):
 
 
 def test_a_full_cluster_is_no_failure(testbed, tmp_path):
-    """After --wait the probe job is taken back, and a warning says what it waited for."""
     with busy(testbed):
         code, found = diagnose(profile(tmp_path), tmp_path / "results", "--wait", "0.1")
         waiting = testbed.slurm("squeue", "-h", "--states=pending")
@@ -154,7 +150,6 @@ def test_a_full_cluster_is_no_failure(testbed, tmp_path):
 
 
 def test_stopping_it_cancels_its_job(testbed, tmp_path):
-    """Ctrl-C while it waits: one sentence, and neither a job nor a folder is left."""
     command = ["doctor", "--profile", str(profile(tmp_path)), "--results", str(tmp_path / "results")]
     with busy(testbed):
         process = subprocess.Popen(

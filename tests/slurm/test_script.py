@@ -89,7 +89,6 @@ CASES: dict[str, list[tuple[dict, list[str], str | None]]] = {
 
 
 def test_every_field_has_a_case():
-    """A field that is new must say what it becomes, be it nothing."""
     assert set(CASES) == set(Profile.model_fields)
 
 

@@ -35,7 +35,6 @@ def files_written_by_default() -> set[Path]:
 
 
 def test_two_idle_nodes_with_two_gpus_each(testbed):
-    """Both partitions hold n1 and n2, each idle, with 4 CPUs and 2 GPUs of the type fake; gpu is the default."""
     lines = testbed.slurm("sinfo", "-hN", "-o", "%N %P %T %c %G").splitlines()
     assert sorted(lines) == [f"{node} {name} idle 4 gpu:fake:2" for node in ("n1", "n2") for name in ("gpu*", "urgent")]
 
@@ -148,7 +147,6 @@ def test_a_daemon_that_dies_is_shown(tmp_path):
 
 @pytest.mark.usefixtures("testbed")
 def test_a_folder_of_others_is_refused(tmp_path):
-    """A bed takes its whole folder: one that holds something else is left alone."""
     (tmp_path / "mine").write_text("precious")
     refused = script("up", "--folder", str(tmp_path))
     assert refused.returncode == 1

@@ -13,7 +13,6 @@ SUBMIT = "harness submit points.yaml --profile mine.yaml"
 
 @pytest.mark.nightly
 def test_the_tutorial(testbed, tmp_path, monkeypatch):
-    """Every command ends well, jobs come back after their nodes are taken, and nothing is missing in the end."""
     monkeypatch.chdir(tmp_path)
     write_files(PAGE, tmp_path)
     experiment = YAML(typ="safe", pure=True).load(tmp_path / "points.yaml")

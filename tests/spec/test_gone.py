@@ -88,7 +88,6 @@ def test_plans_of_a_search_of_trials_are_counted_and_kept(searched):
 
 
 def test_plans_of_a_search_of_trials_have_a_report_of_their_runs_and_no_verdict(searched):
-    """Their rules are no more, which `verdicts` says."""
     assert said("report", "results/tiny").splitlines()[-1] == "results/tiny/report.html"
     told = said("verdicts", "results/tiny", exit_code=USAGE)
     assert "results/tiny: its plan was frozen with rules 0.5, which are gone; write them anew" in told

@@ -75,7 +75,6 @@ def test_a_mistake_is_named_with_its_path_value_and_remedy(old, new, said):
 
 
 def test_every_mistake_has_a_line():
-    """Three mistakes are three lines: nobody mends a file one run at a time."""
     text = VALID.replace("hidden: [5]", "hiden: [5]").replace("axis: params", "axis: parms").replace("[0]", "[]")
     assert len(_error(text).splitlines()) == 3
 
@@ -86,7 +85,6 @@ def test_a_file_that_is_no_mapping_is_refused(text):
 
 
 def test_grid_and_zip_axes_make_variants():
-    """grid: takes every combination, zip: goes in lockstep, and a zipped field may be missing from the file's body."""
     text = VALID.replace("tasks: [exp2d]\n", "").replace("at: [100, 1000], ", "") + (
         "grid: {arms.kan.architecture.order: [2, 3]}\nzip: {tasks: [exp2d, xy], match.at: [[100], [200]]}\n"
     )
@@ -99,7 +97,6 @@ def test_grid_and_zip_axes_make_variants():
 
 
 def test_a_scale_is_the_file_with_what_it_changes():
-    """A scale replaces the values that it names and leaves the rest; without one the file is read as it stands."""
     text = VALID + "scales: {short: {seeds: [7], arms.kan.architecture.order: 2}}\n"
     full, short = parse_experiment(text), parse_experiment(text, scale="short")
     assert full == parse_experiment(VALID)
@@ -144,7 +141,6 @@ def test_the_schema_accepts_what_the_reader_accepts():
 
 
 def test_experiments_can_be_built_in_python():
-    """The same objects come from Python: the file is one way to write them, not the only one."""
     read = parse_experiment(VALID)
     assert Experiment(**read.model_dump(exclude_unset=True)) == read
 

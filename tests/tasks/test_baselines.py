@@ -56,7 +56,6 @@ def test_a_rare_class_that_training_has_not_costs_a_finite_loss():
 
 
 def test_they_are_kept_by_task_and_seed_and_made_again_where_damaged(tmp_path):
-    """The second reader draws nothing; a file that was changed by hand is not believed."""
     task = resolve(Task(target="xy", train_points=50))
     errors = kept_baselines(task, 3, tmp_path, draw)
     (file,) = (tmp_path / "baselines").iterdir()

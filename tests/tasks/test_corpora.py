@@ -54,7 +54,6 @@ def test_shakespeare():
     assert baselines(task, draw(task, 0)).constant == pytest.approx(3.33, abs=0.05)
 
 
-# ------------------------------------------------------------------------------------------------------ of one's own
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "texts").mkdir()

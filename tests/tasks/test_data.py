@@ -34,8 +34,6 @@ def _nothing_is_loaded():
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_data_are_read_without_a_network(name, monkeypatch):
-    """Every package has its data in its own files, as large as published, finite, and with all classes from 0 on."""
-
     def refuse(*_):
         raise AssertionError("the network was asked")
 
@@ -63,7 +61,6 @@ def test_camera_is_the_photograph_at_its_pixels():
     assert data.y[upper_left].mean() > 0.7 > data.y.mean()
 
 
-# -------------------------------------------------------------------------------------------------------------- splits
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 9))
 def test_any_first_rows_have_the_classes_in_proportion(classes, seed):
     classes = np.array(classes, float)
@@ -78,7 +75,6 @@ def test_any_first_rows_have_the_classes_in_proportion(classes, seed):
 
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
 def test_splits_share_no_row_and_a_seed_makes_them(name):
-    """Three fifths, a fifth and a fifth; the same bits again under a seed, other rows under another."""
     task, count = resolve(Task(target=name)), len(load_data(name).x)
     first, again, other = draw(task, 0), draw(task, 0), draw(task, 1)
     assert task.train_points + task.validation_points + task.test_points == count
@@ -90,7 +86,6 @@ def test_splits_share_no_row_and_a_seed_makes_them(name):
 
 
 def test_fewer_points_are_the_first_ones_and_move_no_other_row():
-    """How much is trained on does not say what is tested on, nor in which order training points come."""
     few = draw(resolve(Task(target="digits", train_points=100)), 3)
     many = draw(resolve(Task(target="digits", test_points=50)), 3)
     assert np.array_equal(few.train.y, many.train.y[:100])
@@ -98,9 +93,7 @@ def test_fewer_points_are_the_first_ones_and_move_no_other_row():
     assert len(few.train.x) == 100
 
 
-# ------------------------------------------------------------------------------------------------------------ identity
 def test_other_data_are_another_run(monkeypatch):
-    """The fingerprint is of the content: a package that ships other numbers makes another run, and is told of."""
     before = resolve(Task(target="wine"))
     from sklearn import datasets
 
@@ -156,7 +149,6 @@ grid: {recipes.fast.gain: [1, 2]}
 
 
 def test_a_file_that_is_silent_takes_all_that_there_is():
-    """So many points as there are where a file says nothing, also at every point of its axes; else what it says."""
     tasks = [planned.run.task for planned in make_plan(parse_experiment(TEXT), "plan").runs]
     found = [(task.target, task.train_points, task.test_points) for task in tasks]
     assert found == 2 * [("wine", 108, 35), ("digits", 100, 359)]
@@ -166,7 +158,6 @@ def test_a_file_that_is_silent_takes_all_that_there_is():
 
 
 def test_the_knots_of_data_are_moved_by_training_points_only():
-    """There is no box from which fresh points could be drawn."""
     text = TEXT.replace("max_evaluations: 10", "max_evaluations: 10, grid_updates: {points: domain}")
     with pytest.raises(HarnessError, match=r"recipes.fast.grid_updates.points=domain: wine is data.* points: train"):
         make_plan(parse_experiment(text), "plan")

@@ -69,10 +69,7 @@ def test_no_inputs_are_in_two_splits_and_every_seed_has_as_many_points(tmp_path_
 
 @given(st.integers(0, 1000))
 def test_all_is_scaled_by_the_training_rows_alone(seed):
-    """Inputs span [-1, 1] in training and are cut off there elsewhere; a numeric output has mean 0 and deviation 1.
-
-    Undone by the training rows' own ends and moments, the samples are rows of the table.
-    """
+    """Inputs span [-1, 1] in training and are cut off there elsewhere; a numeric output has mean 0 and deviation 1."""
     rows = table()
     folder = WRITTEN["folder"]
     splits = draw(learnt(folder, inputs=["a", "b"]), seed)
@@ -106,7 +103,6 @@ def folder(tmp_path_factory) -> Path:
 
 
 def test_a_column_splits_the_rows_and_the_seed_no_more(folder):
-    """Under every seed the rows that say so, in another order; what the column does not give, the seed takes."""
     task = learnt(folder, inputs=["a", "b"], split="part")
     one, other = draw(task, 0), draw(task, 1)
     for name in PARTS:
@@ -131,7 +127,6 @@ def test_files_split_the_rows_and_the_seed_takes_validation_from_training(tmp_pa
 
 
 def test_classes_are_said_or_seen(folder):
-    """Text is learnt as classes in every split in proportion, numbers as numbers; the file can say otherwise."""
     words = learnt(folder, output="kind", inputs=["a", "b"])
     warm = (table()["kind"] == "warm").mean()
     assert (words.classes, words.outputs, words.metric) == (2, 2, "cross_entropy")
@@ -145,7 +140,6 @@ def test_classes_are_said_or_seen(folder):
 
 # ------------------------------------------------------------------------------------------------------------ identity
 def test_the_content_is_the_identity(folder, tmp_path):
-    """The same numbers are the same run in every format and folder; another number, column or split is another run."""
     one = learnt(folder, inputs=["a", "b"])
     changed = table()
     changed.loc[17, "b"] += 1e-12
@@ -172,7 +166,6 @@ seeds: [0, 1]
 
 
 def test_rows_are_kept_with_the_results_and_trained_from_there(tmp_path):
-    """A process that never saw the file trains from the kept rows; a kept file that was changed is refused."""
     written(tmp_path, "t.csv", table())
     plan = make_plan(parse_experiment(TEXT.replace("OUTPUT", "y")), "t", tmp_path)
     kept = tmp_path / "results" / "data"
@@ -247,7 +240,6 @@ def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(tmp_path, 
 
 
 def test_tasks_of_one_file_are_told_apart_by_what_they_learn(folder):
-    """Their labels name the field that differs, as of any two tasks of one target."""
     text = TEXT.replace(
         "tasks: {target: {data: t.csv, inputs: [a, b], output: OUTPUT}}",
         "tasks: [{target: {data: t.csv, inputs: [a, b], output: y}}, {target: {data: t.csv, inputs: [a], output: y}}]",
@@ -319,7 +311,6 @@ def test_fields_that_disagree_are_refused_where_they_stand(said, wrong):
 
 
 def test_errors_name_the_file_of_their_row(tmp_path):
-    """Also where several files are read: each is checked by its own key, with the line on which a row stands."""
     good = pd.DataFrame(NUMBERS)
     written(tmp_path, "t.csv", good)
     for key, others in (("test", {}), ("validation", {"test": "t.csv"})):
@@ -363,7 +354,6 @@ def test_the_columns_of_arrays_are_told_apart(tmp_path):
 
 
 def test_columns_that_are_called_by_numbers_can_be_named(tmp_path):
-    """As Parquet has them: 0, 1 and 2. Rows count from the first, whatever the index was."""
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), index=range(100, 140))
     rows.to_parquet(tmp_path / "t.parquet")
     assert learnt(tmp_path, "t.parquet", output="2").inputs == 2
@@ -395,10 +385,7 @@ def test_who_splits_the_rows_is_said(tmp_path):
         ("encode: {kid: one_hot}", "6: tasks.0: target.encode.kid: t.csv has no column 'kid'; did you mean 'kind'"),
         ("leave_out: [prt]", "6: tasks.0: target.leave_out: t.csv has no column 'prt'; did you mean 'part'"),
         ("split: {by: prt}", "6: tasks.0: target.split: t.csv has no column 'prt'"),
-        (
-            "split: gap\n      missing: drop",
-            "6: .*split: t.csv: missing values in gap .*`missing:` does not fill",
-        ),
+        ("split: gap\n      missing: drop", "6: .*split: t.csv: missing values in gap .*`missing:` does not fill"),
     ],
 )
 def test_a_field_that_names_a_column_which_is_not_there_is_told_with_its_own_line(fields, wrong, tmp_path):
@@ -417,7 +404,6 @@ def test_fields_of_functions_are_refused(folder):
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
-    """A column of bytes may be text, as some programs write it; else it is named, as output and as split."""
     table = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40.0) ** 2})
     table["raw"] = [bytes([255, place]) for place in range(40)]
     table["text"] = [[b"cold", b"warm"][place % 2] for place in range(40)]

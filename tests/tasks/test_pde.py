@@ -115,7 +115,6 @@ def test_errors_of_a_network_that_is_nearly_zero_are_the_norms_of_the_solution()
 
 @pytest.mark.parametrize(("network", "recipe"), [(KAN, STAGED), (MLP, PLAIN)], ids=["kan", "mlp"])
 def test_a_run_alone_is_the_run_in_a_pack(network, recipe):
-    """Bit for bit, through knot updates and a refinement; and it learns: the loss falls, and the errors are there."""
     outcomes = []
     for seeds in ([1], [0, 1, 2, 3]):
         pack = torch_engine.prepare([_run(network, recipe, seed) for seed in seeds])
@@ -171,7 +170,6 @@ def test_what_cannot_learn_a_pde_is_named(old, new, said):
 
 
 def test_a_pde_is_trained_by_torch():
-    """Without an engine in the file, and with the paper's numbers where the file is silent."""
     runs = [planned.run for planned in make_plan(parse_experiment(TEXT), "plan").runs]
     of_runs = {(run.engine, run.task.boundary_points, run.task.interior_weight) for run in runs}
     assert of_runs == {("torch", 800, 0.01)}

@@ -35,7 +35,6 @@ def test_j0_is_bessels_integral():
     ],
 )
 def test_values_worked_out_by_hand(name, point, expected):
-    """Each function of Fig. 3.1 at points where its value is known in closed form."""
     assert _values(name, [point])[0] == pytest.approx(expected, rel=1e-14)
 
 
@@ -52,7 +51,6 @@ def test_samples_lie_in_the_box_and_are_of_the_asked_number(name):
 
 
 def test_variables_may_have_an_interval_each():
-    """Points lie in the box that `low` and `high` list, and networks see it as [-1, 1]^d; one bound serves all."""
     task = resolve(Task(target="exp2d", low=(0.0, 2.0), high=3))
     x = draw(task, seed=0).train.x
     assert task.box == ((0.0, 3.0), (2.0, 3.0))
@@ -90,7 +88,6 @@ def test_more_training_points_change_no_other_split():
     assert np.array_equal(small.train.x, large.train.x[:10])
 
 
-# ----------------------------------------------------------------------------------------------------- the user's own
 @pytest.fixture
 def user_module(tmp_path, monkeypatch):
     """A folder of the user's, as the current one, and a writer of its module `mine`."""
@@ -108,7 +105,6 @@ def user_module(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("version", "known"), [("", False), ("f.version = 2\n", True)])
 def test_edited_code_is_another_task_unless_it_declares_its_version(user_module, version, known):
-    """The source is in the fingerprint, or what its author says in its place."""
     fingerprints = []
     for body in ("x[:, 0]", "1 * x[:, 0]"):
         user_module(f"def f(x):\n    return {body}\n{version}")

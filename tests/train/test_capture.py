@@ -102,7 +102,6 @@ def test_evaluations_can_be_captured(network, monkeypatch):
 
 
 def test_an_evaluation_by_lbfgs_is_few_operations_however_long_its_history():
-    """What a GPU is asked to launch beside the network."""
     counts = set()
     for history in (1, 10, 100):
         settings = Lbfgs(name="lbfgs", history=history)
@@ -126,7 +125,6 @@ ALL_IN_TENSORS = [
 
 @pytest.mark.parametrize("network", [MlpShape(shape=(2, 4, 1)), KanShape(shape=(2, 3, 1), grid=4)], ids=repr)
 def test_all_that_an_evaluation_changes_is_in_its_tensors(network):
-    """Twelve evaluations in the same memory end where twelve do that return new tensors, bit for bit."""
     for optimiser in ALL_IN_TENSORS:
         recipe = Recipe(optimizer=optimiser, max_evaluations=40)
         runs = [RunSpec(task=TASK, network=network, recipe=recipe, seed=seed) for seed in range(2)]

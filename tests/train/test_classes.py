@@ -46,7 +46,6 @@ def _points(lanes=2) -> LanePoints:
 
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
 def test_the_loss_is_the_cross_entropy_of_torch(network):
-    """Value and gradient of every lane, to 1e-12, and the share that is told right is that of the largest output."""
     (flat_RP, knots), points = _network(network), _points()
     loss_R, gradient_RP = CROSS_ENTROPY.loss_and_gradient(network, flat_RP, knots, points)
 
@@ -85,7 +84,6 @@ def test_a_constant_added_to_all_outputs_changes_nothing_and_small_losses_have_t
 
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
 def test_classes_are_learnt(network):
-    """After 30 evaluations nine wines in ten of the training points are told right."""
     recipe = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=30)
     runs = [RunSpec(task=wine(), network=network, recipe=recipe, seed=seed) for seed in range(2)]
     for outcome in trained_runs(runs, engine="torch").outcomes:
@@ -93,7 +91,6 @@ def test_classes_are_learnt(network):
         assert outcome.metrics.train_cross_entropy == outcome.curve[-1].train_loss
 
 
-# ----------------------------------------------------------------------------------------------------- plan and record
 TEXT = """
 question: which?
 tasks: [wine, diabetes]
@@ -116,7 +113,6 @@ def trained(tmp_path_factory):
 
 
 def test_a_table_has_both_metrics_and_chooses_by_each(trained):
-    """Records of classes read back as they were; of either kind of task validation chooses the better run."""
     _, folder, table = trained
 
     assert dict(zip(table["task"], table["metric"], strict=True)) == {"wine": "cross_entropy", "diabetes": "rmse"}
@@ -134,7 +130,6 @@ def test_a_table_has_both_metrics_and_chooses_by_each(trained):
 
 
 def test_laws_figures_and_reports_speak_of_the_metric(trained):
-    """A panel of the figure is in cross-entropy, the other in RMSE; the report has the accuracies."""
     plan, _, table = trained
     fits = fit_table(table)
     chosen = table[table["chosen"] & (table["task"] == "wine")]
@@ -158,11 +153,7 @@ def test_a_loss_that_is_nothing_has_a_logarithm():
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (
-            "name: lbfgs",
-            "name: levenberg_marquardt",
-            r"recipes.fast.*levenberg_marquardt: .*use lbfgs or adam",
-        ),
+        ("name: lbfgs", "name: levenberg_marquardt", r"recipes.fast.*levenberg_marquardt: .*use lbfgs or adam"),
         ("max_evaluations: 10", "max_evaluations: 10, phases: 2", "recipes.fast.phases: classes are learnt without"),
         (
             "max_evaluations: 10",
@@ -172,6 +163,5 @@ def test_a_loss_that_is_nothing_has_a_logarithm():
     ],
 )
 def test_what_cannot_learn_classes_is_named(old, new, said):
-    """The culprit as it is typed, why, and the next move."""
     with pytest.raises(HarnessError, match=said):
         make_plan(parse_experiment(TEXT.replace(old, new)), "plan")

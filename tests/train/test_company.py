@@ -84,7 +84,6 @@ def test_a_run_has_the_same_bits_in_any_company_and_at_any_interruption(engine, 
 
 
 def test_what_decides_the_computation_is_not_shared():
-    """Another grid, order, range or activation is another computation; another beginning is not."""
     kan, mlp = BEGINNINGS["kan"][0], BEGINNINGS["features"][0]
     others = [
         *(kan.model_copy(update=change) for change in ({"grid": 5}, {"order": 2}, {"low": -2.0}, {"scales": True})),
@@ -102,7 +101,6 @@ NETWORKS = [KanShape(shape=(2, 3, 1), grid=4, scales=True), MlpShape(shape=(2, 5
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.family)
 def test_a_pack_begins_where_another_one_ended(engine, network):
-    """Positions and knots that an engine hands over come back unchanged, and training goes on from there."""
     recipe, module = Recipe(optimizer=Adam(name="adam"), max_evaluations=5), ENGINES[engine]
     runs = [RunSpec(task=task("exp2d"), network=network, recipe=recipe, seed=seed, engine=engine) for seed in (3, 4)]
     pack, _, _, ends = trained_runs(runs)

@@ -20,7 +20,6 @@ def finished(engine, network, recipe):
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_network_is_that_of_the_least_validation_error(engine, name):
-    """Its errors are those of that moment; the work is the whole run's, and the curve the same."""
     whole = finished(engine, NETWORKS[name], RECIPE)
     stopped = finished(engine, NETWORKS[name], RECIPE.model_copy(update={"early_stopping": True}))
     for one, other in zip(whole, stopped, strict=True):
@@ -33,7 +32,6 @@ def test_the_network_is_that_of_the_least_validation_error(engine, name):
 
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 def test_only_the_runs_own_size_counts(engine):
-    """What a coarser grid reached is another network; restarts of the run's own size count."""
     refined = RECIPE.model_copy(
         update={
             "early_stopping": True,

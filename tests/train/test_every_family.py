@@ -54,7 +54,6 @@ def run_of(network, optimizer, seed=0, dtype="float64", **recipe):
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "levenberg"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_family_learns(network, optimizer, dtype):
-    """Sixty evaluations lower the training error, in both precisions, and the work is counted by its family's forms."""
     (outcome,) = trained_runs([run_of(network, OPTIMIZERS[optimizer], dtype=dtype)]).outcomes
 
     first, *_, last = outcome.curve
@@ -69,7 +68,6 @@ PUBLISHED = 4.1e-8  # test RMSE of one teacher by dense BFGS, 100,000 points (Mi
 
 @pytest.mark.nightly
 def test_students_of_tanh_teachers_come_to_where_dense_bfgs_came(tmp_path):
-    """The median of five teachers is within ten times of what was published."""
     errors = []
     for name in TASKS:
         run = RunSpec(

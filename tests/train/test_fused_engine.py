@@ -104,7 +104,6 @@ def test_the_loops_are_those_that_optimisers_speak_of():
 
 
 def test_every_module_of_kernels_has_a_tiny_network_of_its_own():
-    """By which loops are compiled; and no family names a module that is not there."""
     assert {name: network.kernels for name, network in fused.TINY.items()} == {name: name for name in kernels.MODULES}
     assert {kind.network.kernels for kind in ARCHITECTURES} - {""} == set(kernels.MODULES)
 
@@ -112,7 +111,6 @@ def test_every_module_of_kernels_has_a_tiny_network_of_its_own():
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: "-".join(map(str, vars(network).values())))
 @pytest.mark.parametrize("name", [*OPTIMIZERS, *PLAIN])
 def test_the_first_20_evaluations_are_those_of_the_torch_engine(network, name):
-    """Two engines, one course: errors after 20 evaluations agree to 1e-9, and so does every count of work."""
     optimizer, tolerance = (PLAIN[name], 1e-5) if name in PLAIN else (OPTIMIZERS[name], 1e-9)
     run = _run(network, Recipe(optimizer=optimizer, max_evaluations=20))
 
@@ -139,7 +137,6 @@ OF_CLASSES = [
 
 @pytest.mark.parametrize("network", OF_CLASSES, ids=lambda network: "-".join(map(str, vars(network).values())))
 def test_classes_are_learnt_as_by_the_torch_engine(network):
-    """Cross-entropies, accuracies and curves after 20 evaluations agree to 1e-9, of the better of two starts."""
     for name in ("adam", "batches", "lbfgs", "nested"):
         recipe = Recipe(optimizer=OPTIMIZERS[name], max_evaluations=20, restarts=Restarts(count=2, evaluations=3))
         run = _run(network, recipe, task=wine())
@@ -156,7 +153,6 @@ def test_classes_are_learnt_as_by_the_torch_engine(network):
 @pytest.mark.parametrize("points", ["train", "domain"])
 @pytest.mark.parametrize("network", [KAN, SPLINES], ids=["kan", "splines"])
 def test_restarts_updates_and_extensions_are_those_of_the_torch_engine(network, optimizer, points):
-    """A short course through every kind of stage: the same work, and errors that agree as far as rounding lets them."""
     course = {
         "restarts": Restarts(count=2, evaluations=5),
         "grid_extension": GridExtension(grids=(2, 3), evaluations=7),
@@ -189,7 +185,6 @@ def test_final_errors_agree_within_the_spread_of_seeds(network):
 # ---------------------------------------------------------------------------------------------------------- determinism
 @pytest.mark.nightly
 def test_records_do_not_hang_on_the_number_of_workers(tmp_path):
-    """One worker, two workers and this very process publish the same numbers."""
     batches = Recipe(optimizer=OPTIMIZERS["batches"], max_evaluations=30)
     courses = {MLP: {"restarts": COURSE["restarts"]}, KAN: COURSE}
     runs = []
@@ -214,7 +209,6 @@ def test_records_do_not_hang_on_the_number_of_workers(tmp_path):
 # ------------------------------------------------------------------------------------------------------------- outcomes
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 def test_a_diverged_run_is_an_outcome_and_touches_no_other(engine):
-    """A step length that blows up one run leaves its record without metrics and its neighbour bit-identical."""
     calm, wild = (Recipe(optimizer=Adam(name="adam", learning_rate=rate), max_evaluations=20) for rate in (0.01, 1e200))
     (alone,) = _trained([_run(KAN, calm, 1)], engine=engine)
 
@@ -263,7 +257,6 @@ def test_levenberg_marquardt_fits_to_rounding_what_the_network_contains():
 
 
 def test_fresh_points_of_the_domain_are_seen_by_hidden_layers():
-    """`points: domain` moves knots to activations of other points than those that are trained on."""
     recipe = Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=5, grid_updates=UPDATES)
     fresh = recipe.model_copy(update={"grid_updates": UPDATES.model_copy(update={"points": "domain"})})
     packs = [fused.prepare([_run(KAN, each)]) for each in (recipe, fresh)]
@@ -276,7 +269,6 @@ def test_fresh_points_of_the_domain_are_seen_by_hidden_layers():
 
 @pytest.mark.parametrize("place", ["after", "before"])
 def test_the_spline_of_each_node_has_its_place_in_the_parameters(place):
-    """As of a KAN's edges, one spline a node."""
     network = SplineMlpShape(shape=(2, 3, 1), grid=4, place=place)
     sizes = {name: math.prod(shape) for name, shape in network.parameter_shapes().items()}
     first = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
@@ -289,7 +281,6 @@ def test_the_spline_of_each_node_has_its_place_in_the_parameters(place):
 
 
 def test_what_it_cannot_do_is_said_with_the_engine_that_can():
-    """float32 and other devices are the torch engine's."""
     run = _run(KAN, Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=5))
 
     with pytest.raises(HarnessError, match=r"'torch' for float32"):
@@ -299,7 +290,6 @@ def test_what_it_cannot_do_is_said_with_the_engine_that_can():
 
 
 def test_a_moved_grid_makes_an_optimiser_forget_and_its_work_stays_counted():
-    """L-BFGS and Levenberg-Marquardt start anew at the moved coefficients; evaluations add up all the same."""
     for name in ("lbfgs", "levenberg"):
         recipe = Recipe(optimizer=OPTIMIZERS[name], max_evaluations=60, grid_updates=UPDATES)
         pack = fused.prepare([_run(KAN, recipe)])

@@ -197,7 +197,6 @@ def unfused(monkeypatch):
 @every_kind
 @pytest.mark.parametrize(("objective", "x_RP"), MILD, ids=name_of)
 def test_every_lane_walks_the_path_of_torch_lbfgs(kind, objective, x_RP):
-    """Accepted positions and evaluation counts after every iteration are those of torch on the lane alone."""
     assert_same_paths(kind, objective, x_RP, PAPER, 1e-10)
 
 
@@ -215,7 +214,6 @@ def test_touchy_paths_of_torch_lbfgs_are_walked_too(objective, x_RP, settings):
 @pytest.mark.parametrize("tolerance", [0.0, 1e-2])
 @pytest.mark.parametrize("rate", [0.125, 1.0, 16.0])
 def test_the_rare_turns_of_the_line_search_are_those_of_torch(kind, objective, tolerance, rate):
-    """Ties, brackets that become too narrow and probes stuck at an end are met and resolved as torch does."""
     changes = {"learning_rate": rate, "tolerance_change": tolerance, "tolerance_gradient": 0}
     settings, within = PAPER.model_copy(update=changes), 1e-5 if kind is COMPILED else 1e-6
     x_RP = torch.round(64 * seeded(48, 3, seed=4)) / 16
@@ -242,7 +240,6 @@ def test_a_search_out_of_probes_ends_as_in_torch(kind, objective, rate, moves):
 @every_kind
 @pytest.mark.parametrize(("objective", "x_RP"), MILD[:3], ids=name_of)
 def test_lanes_finish_where_torch_stops(kind, objective, x_RP):
-    """With torch's default tolerances each lane finishes at the evaluation and the point at which torch would."""
     settings = PAPER.model_copy(update={"tolerance_gradient": 1e-7, "tolerance_change": 1e-9})
     _, seen = trained(kind, settings, x_RP, objective)
     assert seen.finished_R.all()
@@ -284,7 +281,6 @@ IN_STEPS += [pytest.param(COMPILED, *case, marks=slow) for case in MILD[3:]]
 @pytest.mark.parametrize(("kind", "objective", "x_RP"), IN_STEPS, ids=name_of)
 @pytest.mark.parametrize(("per_step", "steps"), [(10, 2), (3, 4), (1, 4)])
 def test_steps_end_where_those_of_torch_do(kind, objective, x_RP, per_step, steps):
-    """At the end of each step torch is at the same point after as many calls of its closure."""
     settings = PAPER.model_copy(update={"iterations_per_step": per_step})
     for x_P, (path, counts) in zip(x_RP, lane_paths(kind, objective, x_RP, settings, steps, True), strict=True):
         peer_path, peer_counts = torch_path(objective, x_P, settings, steps)
@@ -295,7 +291,6 @@ def test_steps_end_where_those_of_torch_do(kind, objective, x_RP, per_step, step
 
 @every_kind
 def test_what_is_told_of_a_repeated_point_is_only_counted(kind):
-    """It is asked for at the accepted point; whatever its loss, NaN included, only the count says that it was there."""
     state = kind.start(NESTED, seeded(4, 5))
     while not kind.seen(state).repeating_R.any():
         state = advanced(kind, NESTED, state, 1)
@@ -314,7 +309,6 @@ def test_what_is_told_of_a_repeated_point_is_only_counted(kind):
 @every_kind
 @pytest.mark.parametrize("rate", [1.0, 10.0, 1000.0])
 def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(kind, rate):
-    """Steps that leave the domain of the loss are shortened until they don't, and the minimum within is found."""
     settings = PAPER.model_copy(update={"learning_rate": rate, "tolerance_gradient": 1e-8})
     inside = torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.0, -0.99, 0.0]], dtype=F64)
     _, seen = trained(kind, settings, inside, dented_ball)
@@ -325,7 +319,6 @@ def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(kind, rate):
 # ------------------------------------------------------------------------------------------------------ lanes at rest
 @every_kind
 def test_a_lane_diverges_at_a_start_that_is_not_finite(kind):
-    """A first loss, gradient or slope that isn't finite ends the lane after one evaluation, at its start."""
     state = kind.start(PAPER, seeded(5, 3))
     loss, gradient = evaluated(rosenbrock, kind.ask(PAPER, state))
     loss[0], loss[1], gradient[2, 1], gradient[3] = torch.nan, -torch.inf, torch.inf, 1e200
@@ -339,8 +332,6 @@ def test_a_lane_diverges_at_a_start_that_is_not_finite(kind):
 
 @every_kind
 def test_a_lane_diverges_when_no_step_is_finite(kind):
-    """A search that finds nothing finite within its probes leaves the lane diverged at the last accepted point."""
-
     def speck(x_RP):
         return torch.where(x_RP.abs().amax(-1) < 1e-12, x_RP.sum(-1), torch.nan)
 
@@ -353,8 +344,6 @@ def test_a_lane_diverges_when_no_step_is_finite(kind):
 
 @every_kind
 def test_a_search_without_a_lower_point_finishes_the_lane(kind):
-    """At a minimum that isn't smooth no step helps: the lane is finished, not diverged, and has not moved."""
-
     def lying(x_RP):
         return x_RP.abs().sum(-1) + (x_RP - x_RP.detach()).sum(-1)
 
@@ -366,7 +355,6 @@ def test_a_search_without_a_lower_point_finishes_the_lane(kind):
 
 @every_kind
 def test_a_lane_at_rest_keeps_every_bit(kind):
-    """Whatever finished and diverged lanes are told afterwards, NaN included, nothing in them changes."""
     settings, x_RP = PAPER.model_copy(update={"tolerance_gradient": 1e-6}), seeded(3, 4)
     x_RP[1] = torch.nan
     state, seen = trained(kind, settings, x_RP, rosenbrock)
@@ -382,7 +370,6 @@ def test_a_lane_at_rest_keeps_every_bit(kind):
 @pytest.mark.parametrize("settings", [PAPER, NESTED], ids=["paper", "nested"])
 @pytest.mark.parametrize("start", [5.0, 1.0, torch.nan, 1e200])
 def test_lanes_are_blind_to_each_other(start, settings):
-    """Another start in one lane, also one at the minimum, NaN or overflowing, changes no bit in the others."""
     x_RP = seeded(4, 5)
     plain = advanced(IN_TORCH, settings, settings.start(x_RP), 60)
     x_RP[2] = start
@@ -390,7 +377,6 @@ def test_lanes_are_blind_to_each_other(start, settings):
 
 
 def test_a_learning_rate_can_be_given_by_lane():
-    """A lane with its own rate walks as an ensemble of that one rate does."""
     rates = torch.tensor([1.0, 0.1, 3.0], dtype=F64)
     mixed = advanced(IN_TORCH, PAPER, PAPER.start(seeded(3, 5), rates), 40)
     for lane, rate in enumerate(rates.tolist()):
@@ -399,7 +385,6 @@ def test_a_learning_rate_can_be_given_by_lane():
 
 
 def test_select_keeps_the_named_lanes():
-    """The lanes that are kept train on as they would have done among the others, in the order asked for."""
     kept = torch.tensor([3, 0, 3])
     state = advanced(IN_TORCH, PAPER, PAPER.start(seeded(5, 4)), 17)
     among_others = advanced(IN_TORCH, PAPER, state, 30)

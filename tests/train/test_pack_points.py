@@ -29,7 +29,6 @@ def errors_at(trained, samples):
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 @pytest.mark.parametrize("network", NETWORKS, ids=["mlp", "kan"])
 def test_a_function_is_tested_on_50_000_points_and_the_curve_reads_1_000(network, engine):
-    """Each error is the one that all points at once give; the curve ends with that of the first validation points."""
     run = a_run(network, engine)
     assert (run.task.validation_points, run.task.test_points, curve_points(run.task)) == (10_000, 50_000, 1000)
 
@@ -49,7 +48,6 @@ def test_a_function_is_tested_on_50_000_points_and_the_curve_reads_1_000(network
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 @pytest.mark.parametrize("network", NETWORKS, ids=["mlp", "kan"])
 def test_chunks_and_company_change_no_bit(network, engine, monkeypatch):
-    """Errors in chunks of 100 points are those in one, and a run's are the same alone as with others."""
     few = {"validation_points": 500, "test_points": 2003}
     runs = [a_run(network, engine, seed, **few) for seed in (1, 2, 3)]
     together = trained_runs(runs).outcomes
@@ -61,7 +59,6 @@ def test_chunks_and_company_change_no_bit(network, engine, monkeypatch):
 
 
 def test_more_points_begin_with_the_same_ones():
-    """So a run that is tested on more points learns from the same ones."""
     few, many = (draw(resolve(Task(target="exp4d", test_points=number)), 7) for number in (1000, 5000))
     np.testing.assert_array_equal(many.test.x[:1000], few.test.x)
     np.testing.assert_array_equal(many.train.x, few.train.x)

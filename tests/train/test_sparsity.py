@@ -106,7 +106,6 @@ def test_the_loss_is_that_of_the_equations_and_so_is_its_gradient(entropy, per_r
 
 @pytest.mark.parametrize(("norms", "entropy"), [([2.0] * 6, math.log(6)), ([5.0] + [0.0] * 5, 0), ([0.0] * 6, 0)])
 def test_the_entropy_counts_the_edges_in_use(norms, entropy):
-    """Of n equal edges it is log n, of a single one zero; where nothing is left, nothing is undefined."""
     norm_ROI = torch.tensor(norms, dtype=torch.float64).reshape(1, 2, 3).requires_grad_()
 
     (found,) = sparsity.penalty(Sparsity(strength=1, evaluations=1, l1=0), norm_ROI)
@@ -117,7 +116,6 @@ def test_the_entropy_counts_the_edges_in_use(norms, entropy):
 
 # ----------------------------------------------------------------------------------------------------------- pruning
 def test_what_does_nothing_goes_and_the_function_stays():
-    """A node without outgoing edges, one without incoming ones, and an input that only they have seen."""
     network = KanShape(shape=(3, 4, 2, 1), grid=3, scales=True)
     flat_RP, knots, points = drawn(network, lanes=1)
     parameters = unflatten(network, flat_RP)
@@ -143,7 +141,6 @@ def test_what_does_nothing_goes_and_the_function_stays():
 
 
 def test_every_layer_keeps_its_best_node():
-    """Where no node exceeds the threshold, the one with the largest smaller score stays, also of equals."""
     scores = [np.array([[0.1, 0.3], [0.2, 0.1], [0.3, 0.0]]), np.array([[0.1, 0.2, 0.2]])]
 
     assert sparsity.kept_nodes(scores, 9.0) == [[0], [1], [0]]
@@ -164,7 +161,6 @@ def run(engine: str, seed: int = 0, **changes) -> RunSpec:
 
 
 def test_the_parts_of_a_run_spend_its_cap():
-    """Restarts and the penalised stage on the coarsest grid, then all grids from there: 2 x 4 + 9 + 5 + 5 + 13."""
     spec = run("torch")
 
     planned = stages(KAN, spec.recipe)
@@ -183,7 +179,6 @@ def test_the_parts_of_a_run_spend_its_cap():
 
 @pytest.mark.parametrize("engine", ["torch", "fused"])
 def test_what_is_pruned_goes_on_as_the_smaller_network(engine, tmp_path):
-    """A threshold between the scores takes nodes away: sizes are then the small network's, and work is that of both."""
     (whole,) = train_pack([run(engine)], tmp_path / "whole")
     assert whole.pruned
     first, second = (np.array(layer) for layer in whole.pruned.scores)
@@ -213,7 +208,6 @@ def test_what_is_pruned_goes_on_as_the_smaller_network(engine, tmp_path):
 
 
 def test_an_input_that_goes_is_not_seen_again(tmp_path):
-    """A target of its second variable only: the pruned network's error is small though it has one input."""
     task = resolve(Task(target=f"{__name__}:second", inputs=2, train_points=60, validation_points=20, test_points=20))
     recipe = Recipe(
         optimizer=LevenbergMarquardt(name="levenberg_marquardt"),
@@ -237,7 +231,6 @@ def second(x_NI):
 
 @pytest.mark.parametrize("engine", ["torch", "fused"])
 def test_neither_company_nor_interruptions_change_a_bit(engine, tmp_path, monkeypatch):
-    """Alone, together with one that began otherwise, and stopped after every evaluation: the same records."""
     runs = [run(engine, seed, threshold=0.3) for seed in range(2)]
     runs[1] = runs[1].model_copy(update={"network": KAN.model_copy(update={"noise": 0.3})})
     together = train_pack(runs, tmp_path / "together")
@@ -252,7 +245,6 @@ def test_neither_company_nor_interruptions_change_a_bit(engine, tmp_path, monkey
 
 
 def test_a_run_that_diverges_under_the_penalty_has_a_record(tmp_path):
-    """Not finite from its first evaluation on: nothing is pruned, and its sizes are the whole network's."""
     spec = run("fused", l1=1e308, strength=1e308)
 
     (record,) = train_pack([spec], tmp_path)
@@ -265,7 +257,6 @@ def test_a_run_that_diverges_under_the_penalty_has_a_record(tmp_path):
 
 # -------------------------------------------------------------------------------------------------------- experiments
 def test_an_mlp_by_the_same_recipe_is_the_run_without_sparsity():
-    """One recipe serves both arms: what an MLP makes of it has the id that it has without."""
     text = """
 question: which?
 tasks: [xy]
@@ -295,7 +286,6 @@ def test_levenberg_marquardt_cannot_have_the_penalty():
 
 
 def test_what_is_left_is_read_into_a_formula(tmp_path):
-    """A target of one edge comes back as that edge, in the task's own variable, out of either engine."""
     task = resolve(
         Task(
             target=f"{__name__}:second", inputs=2, low=0, high=2, train_points=60, validation_points=20, test_points=20

@@ -26,7 +26,6 @@ X = np.sort(np.random.default_rng(0).uniform(-1, 1, 400))
     ],
 )
 def test_a_planted_edge_is_recognised(form, a, b, c, d, noise):
-    """Its form, and its values to what the noise lets through, whatever a, b, c and d stand for them."""
     exact = c * FORMS[form](a * X + b) + d
     noisy = exact + noise * exact.std() * np.random.default_rng(1).standard_normal(X.size)
 
@@ -40,7 +39,6 @@ def test_a_planted_edge_is_recognised(form, a, b, c, d, noise):
 
 
 def test_a_network_becomes_its_formula():
-    """Edges that are a little off, and a bias: constants fitted together give exp(sin(pi x) + y^2) to six digits."""
     x_IN = np.random.default_rng(2).uniform(-1, 1, (2, 500))
     inner = np.stack([0.5 * np.sin(np.pi * x_IN[0]) + 0.1, 0.5 * x_IN[1] ** 2])
     noise = 1e-3 * np.random.default_rng(3).standard_normal((2, 500))
@@ -58,7 +56,6 @@ def test_a_network_becomes_its_formula():
 
 
 def test_a_constant_edge_is_its_constant():
-    """It says nothing of its input, and has no part in the least R²."""
     edge = snap_edge(X, np.full_like(X, 0.7))
 
     assert edge.constants[2:] == (0, 0.7)

@@ -27,7 +27,6 @@ def drawn(figure, kind: str) -> set[str]:
 
 
 def test_a_refused_law_is_not_drawn(tmp_path):
-    """Where every law is refused there are runs and joined means, the reason once, and no figure of residuals."""
     laws = laws_of_arms(tmp_path, 2, window=SizeRange(high=200))
     figure = scaling_figure(None, laws)
     assert not drawn(figure, "law")
@@ -39,7 +38,6 @@ def test_a_refused_law_is_not_drawn(tmp_path):
 
 @pytest.mark.parametrize("arms", [1, 8, 9, 14])
 def test_more_arms_than_lines_can_tell_apart_are_ranked(tmp_path, arms):
-    """All arms are in one panel."""
     figure = scaling_figure(None, laws_of_arms(tmp_path, arms))
     (axes,) = (axes for axes in figure.axes if axes.get_visible())
     if arms > MOST_SERIES:

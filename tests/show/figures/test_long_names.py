@@ -31,7 +31,6 @@ def alike(tmp_path_factory) -> Study:
 
 @pytest.mark.nightly
 def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike):
-    """On a page and on a phone; also where tasks have one formula."""
     manifest, table, laws, _ = alike
     styles = experiment_styles(manifest)
     formulas = {task: manifest.formulas[task].formula for task in table["task"].unique()}

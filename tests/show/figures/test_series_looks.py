@@ -26,7 +26,6 @@ def colours(figure) -> dict[str, set[str]]:
 
 
 def test_families_and_spare_colours_all_differ():
-    """Every family states one; no two are near each other, in light that the colour-blind see either."""
     # Machado, Oliveira & Fernandes (2009): what protanopes and deuteranopes see of linear red, green and blue.
     seen = {
         "by most": np.eye(3),
@@ -44,7 +43,6 @@ def test_families_and_spare_colours_all_differ():
 
 
 def test_an_arm_has_one_colour_in_all_figures_of_its_experiment(made):
-    """Of its family, in scaling and residuals; what a figure leaves out, as a refused law, changes no other series."""
     styles = experiment_styles(made.manifest)
     scaling = colours(scaling_figure(made.manifest, made.laws))
     residuals = colours(residuals_figure(made.manifest, made.laws))
@@ -55,7 +53,6 @@ def test_an_arm_has_one_colour_in_all_figures_of_its_experiment(made):
 
 @pytest.mark.parametrize("names", [("KAN", "mlp_3"), ("mlp_3", "a transformer", "KAN")])
 def test_an_arm_of_anybodys_table_has_the_colour_of_the_family_it_is_named_after(tmp_path, names):
-    """Whatever else is in the table, and in both figures."""
     points = itertools.product(names, (10, 30, 100, 300, 1000))
     laws = laws_of_rows(tmp_path, [(name, size, names.index(name) + 1 / size) for name, size in points], ("floor",))
     for figure in (scaling_figure(None, laws), residuals_figure(None, laws)):
@@ -65,7 +62,6 @@ def test_an_arm_of_anybodys_table_has_the_colour_of_the_family_it_is_named_after
 
 
 def test_names_are_read_as_people_write_them():
-    """The longest family that a name begins with counts."""
     names = {"KAN, G = 5": "kan", "spline-mlp wide": "spline_mlp", "MLPs": "mlp", "Fourier KAN": "fourier_kan"}
     for name, family in names.items():
         assert named_styles([name])[name].colour == FAMILIES[family].colour.lower()
@@ -73,7 +69,6 @@ def test_names_are_read_as_people_write_them():
 
 
 def test_a_spare_colour_does_not_depend_on_order():
-    """And is of nobody else while there are any left."""
     outside = [f"mine:Family{index}" for index in range(len(SPARE))]
     families = {name: name for name in (*outside, "kan")}
     known = {name: style.colour for name, style in family_styles(families).items()}
@@ -84,7 +79,6 @@ def test_a_spare_colour_does_not_depend_on_order():
 
 
 def test_the_series_of_a_family_differ():
-    """Forty of them look different in mark or line, neighbours in both and in lightness."""
     styles = list(family_styles({f"kan {index}": "kan" for index in range(40)}).values())
     assert len({(style.marker, style.line) for style in styles}) == 40 == len(MARKS) * len(LINES)
     assert len({style.colour for style in styles}) == 3

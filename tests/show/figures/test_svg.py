@@ -37,7 +37,6 @@ def _svgs(text: str) -> list[ElementTree.Element]:
 
 
 def test_a_figure_has_a_layout_for_each_width(drawn):
-    """A wide one and a narrow one, of which a page shows one by its width."""
     assert [one.get("id") for one in _svgs(drawn)] == ["scaling-wide", "scaling-narrow", "dots-wide", "dots-narrow"]
     assert drawn.count("@media (max-width:") == drawn.count("@media (min-width:") == 2
 

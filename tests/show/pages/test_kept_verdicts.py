@@ -5,7 +5,6 @@ from harness.show.pages.verdicts import keep_verdicts
 
 
 def test_what_an_earlier_format_kept_stays_and_is_named(tmp_path):
-    """Its verdicts have other keys, so that they are on no page."""
     kept = tmp_path / "verdicts"
     answer = {"question": "Which is better?", "commits": [], "runs": 3, "diverged": 0, "notes": [], "verdicts": []}
     for name in ("earlier", "now"):

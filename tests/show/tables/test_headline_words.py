@@ -39,7 +39,6 @@ def made(labels: int | list[str], names: tuple[str, str] = ("kan", "mlp"), clock
 
 
 def test_the_answer_fits_a_terminal_of_80_columns():
-    """Of many tasks the largest size alone; long names become letters."""
     long_names = ("the best of kan, kan_wide", "spline_mlp")
     for tasks, names, clock in itertools.product((1, 2, 3, 6, 27), (("kan", "mlp"), long_names), (None, "seconds")):
         lines = console_lines(made(tasks, names, clock), [], ["216 runs.", "Report: results/x/report.html"])
@@ -71,7 +70,6 @@ def test_a_lead_is_told_as_that_of_the_side_that_has_it(ratio, words):
 
 
 def test_all_cells_have_the_longest_form_that_fits_all_of_them():
-    """No number is cut, and no cell is shorter because another row is."""
     wide = Found(2.3456e5, 1.2345e4, 3.4567e6, at=30.0, replicates=5)
     for ratios, shown in ((RATIOS[:1], "kan 3.2x [1.4, 7]"), ((wide, RATIOS[0]), "kan 1.4 to 7x")):
         lines = console_lines(made_headline({"j0": "J0(20x)"}, ratios), [], [])
@@ -88,7 +86,6 @@ def test_factors_have_two_digits_and_powers_of_ten_from_ten_thousand_on(value, s
 
 
 def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
-    """A row a task and size; a column an axis, seconds too."""
     found = made(2, clock="seconds")
     table = answer_table(found)
     assert len(table.rows) == 6
@@ -105,7 +102,6 @@ def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
 
 
 def test_there_is_a_line_for_each_other_pair_and_a_row_for_each_effort():
-    """Those of the first side; without other pairs or a search there is no table."""
     found = made(1)
     assert effort_table(found) is None
     assert other_pairs(found) == []
@@ -127,7 +123,6 @@ def test_tasks_of_several_metrics_are_not_said_to_have_one():
 
 
 def test_errors_stand_below_every_answer_in_the_unit_of_a_table():
-    """Those of networks, of a constant and of a linear model; a side worse than a constant is named at its ratio."""
     found = made(2)
     said = "test RMSE, largest size: kan 0.001, mlp 0.001, a constant 0.58, a linear model 0.44"
     assert said in " ".join(line.strip() for line in console_lines(found, [], []))
@@ -156,12 +151,10 @@ def test_every_caution_is_told_with_the_most_important_first():
 
 
 def test_without_two_sides_the_reason_stands_in_the_answer_s_place():
-    """And the last lines all the same."""
     assert console_lines(NoHeadline("No two sides."), [], ["Report: r"]) == ["No two sides.", "Report: r"]
 
 
 def test_tasks_whose_names_begin_alike_are_told_apart():
-    """Of two, each has a line of its own; of more, each row has a name of its own."""
     begin_alike = ["exp2d train_points=1000", "exp2d train_points=200"]
     lines = console_lines(made(begin_alike), [], ["Report: r"])
     assert {f"{task}: exp(sin(πx) + y²)" for task in begin_alike} <= set(lines)

@@ -26,7 +26,6 @@ def _laws(sizes=SIZES, losses=LOSSES, most: float | None = None, hold_out: int =
 
 
 def test_the_law_without_the_window_has_a_row_of_its_own():
-    """Below the laws of the window stand the same laws of all sizes, under the same headings."""
     laws = _laws(np.append(SIZES, 1e7), np.append(LOSSES, 1.0), most=1e6)
     within, without = laws_table(laws).rows
     assert [cell.text for cell in within.cells[4:6]] == [exponent_words(fit) for fit in laws[0].fits.values()]
@@ -49,7 +48,6 @@ def test_any_caution_is_in_the_notes_and_in_a_sentence():
 
 
 def test_held_out_sizes_have_their_predictions_and_outcomes():
-    """A size that follows the law is within, one ten times worse is missed; errors stand beside the last value's."""
     laws = _laws(np.append(SIZES, AHEAD), np.append(LOSSES, 2 / AHEAD * [1, 10]), hold_out=2)
     good, bad, errors = (row.cells for row in held_out_table(laws).rows)
     held_out = laws[0].held_out["pure"]
@@ -60,7 +58,6 @@ def test_held_out_sizes_have_their_predictions_and_outcomes():
 
 
 def test_a_law_that_predicts_nothing_says_why_in_a_word():
-    """A refused law shows its code where a prediction would be, a local slope that there is none."""
     few, local = SIZES[:3], 10 ** np.linspace(3, 3.9, 6)
     for sizes, said in ((few, "TOO_FEW"), (local, "no prediction")):
         every = np.append(sizes, AHEAD)
@@ -69,7 +66,6 @@ def test_a_law_that_predicts_nothing_says_why_in_a_word():
 
 
 def test_a_series_that_every_law_refuses_has_no_number_in_its_checks():
-    """Nothing stands in the place of what cannot be known."""
     (one,) = check(_laws(SIZES[:2], LOSSES[:2]))
     other = check(_laws())
     assert checks_table([one, *other]).rows[0].cells[4:] == ("none", "–", "too few sizes", *["–"] * 7)

@@ -41,7 +41,6 @@ def printed(table: Table, width: int) -> list[str]:
 
 
 def test_a_terminal_never_breaks_a_word():
-    """Every word of every cell and heading stands whole in a line, however narrow the terminal."""
     texts = "what came out arm axis runs loss kan friends flops_train.shared_dense 12,345 0.000123 mlp best MISFIT"
     for width in (20, 50, 80, 160):
         lines = printed(TABLE, width)
@@ -49,7 +48,6 @@ def test_a_terminal_never_breaks_a_word():
 
 
 def test_where_columns_do_not_fit_each_row_stands_alone():
-    """A line a cell; columns fit where their longest words do."""
     lines = printed(TABLE, 60)
     assert "axis: flops_train.shared_dense" in lines
     assert "notes: MISFIT" in lines
@@ -59,7 +57,6 @@ def test_where_columns_do_not_fit_each_row_stands_alone():
 
 
 def test_a_page_has_numbers_typeset_and_names_escaped():
-    """Rows that belong together are marked as such; what to know of a row stands below it, code and sentence."""
     lines = list(ElementTree.fromstring(to_html(TABLE)).iter("tr"))
     rows = [["".join(cell.itertext()).strip() for cell in line] for line in lines]
     assert rows[0] == ["arm", "axis", "runs", "loss"]
@@ -71,7 +68,6 @@ def test_a_page_has_numbers_typeset_and_names_escaped():
 
 
 def test_markdown_is_a_table_of_as_many_cells():
-    """No cell ends early where a text has a bar in it."""
     heads, rule, *rows = to_markdown(TABLE).splitlines()
     assert heads == "| arm | axis | runs | loss |"
     assert rule == "| --- | --- | --- | --- |"
@@ -80,7 +76,6 @@ def test_markdown_is_a_table_of_as_many_cells():
 
 
 def test_a_data_frame_is_a_table():
-    """Numbers stand to the right, and what is missing is a dash."""
     frame = pd.DataFrame({"name": ["a", None], "size": [3, 4], "loss": [0.123456, float("nan")]})
     made = table_of_frame("", frame, digits=4)
     assert [column.is_number for column in made.columns] == [False, True, True]
