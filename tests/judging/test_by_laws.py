@@ -1,11 +1,11 @@
 """`harness compare` by laws: known ratios come back, crossovers are sets, mistakes are answered."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
-from commands import invoke, json_of
+from commands import invoke, json_of, said
 
 from harness.comparison import Crossover
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
@@ -23,12 +23,7 @@ SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 NEED = 4.0  # what mlp needs of params for each of kan's
 
 
-def _compare(*arguments: object) -> Result:
-    return invoke("compare", *arguments)
-
-
-def _json(*arguments: object) -> dict:
-    return json_of("compare", *arguments)
+_compare, _json = partial(invoke, "compare"), partial(json_of, "compare")
 
 
 def _table(path: Path, seed: int = 4, floors: tuple[float, float] = (0.0, 0.0)) -> Path:
@@ -60,15 +55,12 @@ def test_a_known_ratio_comes_back(table):
     for ratio in (one["cost"], one["twin"], one["loss"]):
         np.testing.assert_allclose(ratio["estimate"], NEED, rtol=0.1)
     for ratio in (one["cost"], one["loss"]):
-        assert all(low < value < high for low, value, high in zip(*_ends(ratio), strict=True))
+        ends = zip(ratio["low"], ratio["estimate"], ratio["high"], strict=True)
+        assert all(low < value < high for low, value, high in ends)
     assert one["ratio"]["estimate"] == pytest.approx(NEED, rel=0.05)
     assert one["exponents"]["pure"]["estimate"] == pytest.approx(0, abs=0.05)
     assert one["crossover"]["kind"] == "none"
     assert one["dominance"]["share"] == 1
-
-
-def _ends(ratio: dict) -> tuple[list[float], list[float], list[float]]:
-    return ratio["low"], ratio["estimate"], ratio["high"]
 
 
 def test_both_arms_have_the_law_that_fit_chooses(tmp_path):
@@ -181,9 +173,8 @@ def test_a_mistake_is_answered_with_what_is_allowed(table, arms, more, message):
 
 
 def test_one_architecture_is_no_comparison(table):
-    done = _compare(table, "kan", "mlp", "--x", "params", "--y", "rmse")
-    assert done.exit_code == 2
-    assert "one arm, and kan and mlp were asked for; --by says which column names arms" in done.stderr
+    told = said("compare", table, "kan", "mlp", "--x", "params", "--y", "rmse", exit_code=2)
+    assert "one arm, and kan and mlp were asked for; --by says which column names arms" in told
 
 
 def _answer(table: Path, *x: str) -> FitsAnswer:

@@ -1,12 +1,11 @@
 """`harness power`: from a pilot's records, from a declared noise, and with the next moves where there is neither."""
 
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import invoke
+from commands import invoke, json_of
 from judging.made_experiment import write_experiment
 from made_study import record_of
 
@@ -33,9 +32,7 @@ def here(tmp_path, monkeypatch) -> Path:
 
 
 def _rules(*arguments: str) -> list[dict]:
-    done = invoke("power", "experiments/made.yaml", "--json", *arguments)
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)["rules"]
+    return json_of("power", "experiments/made.yaml", *arguments)["rules"]
 
 
 def _write_pilot(folder: Path, seeds: int, noise: float = NOISE) -> None:

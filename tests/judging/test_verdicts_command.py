@@ -7,7 +7,7 @@ from typing import get_args
 
 import pandas as pd
 import pytest
-from commands import invoke
+from commands import invoke, json_of, said
 from judging import made_experiment
 from judging.made_experiment import RULES, write_records
 
@@ -30,9 +30,7 @@ def here(tmp_path, monkeypatch) -> Path:
 
 
 def _verdicts(*arguments: str) -> list[dict]:
-    done = invoke("verdicts", "--json", *arguments)
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)["experiments"]
+    return json_of("verdicts", *arguments)["experiments"]
 
 
 def test_before_anything_ran_every_rule_is_not_run(here):
@@ -95,21 +93,18 @@ def test_a_rule_that_was_changed_after_the_plan_is_judged_as_it_was_frozen(whole
 
 def test_rules_that_the_plan_has_not_are_no_rules_yet(here):
     write_experiment(here, rules="")
-    assert invoke("plan", "experiments/made.yaml").exit_code == 0
+    said("plan", "experiments/made.yaml")
     write_experiment(here)
-    asked = invoke("verdicts", "experiments/made.yaml")
-    assert asked.exit_code == 2
-    assert "`harness run experiments/made.yaml --replan` takes it in" in " ".join(asked.output.split())
+    told = said("verdicts", "experiments/made.yaml", exit_code=2)
+    assert "`harness run experiments/made.yaml --replan` takes it in" in " ".join(told.split())
 
 
 def test_a_scale_has_its_own_plan(whole):
     (short,) = _verdicts("--scale", "short")
-    none = invoke("verdicts", "--scale", "shrt")
-    named = invoke("verdicts", "experiments/made.yaml", "--scale", "shrt")
     assert (short["name"], short["command"]) == ("made-short", "harness run experiments/made.yaml --scale short")
-    assert none.exit_code == named.exit_code == 2
-    assert "no file with a `decide:` and a scale shrt here" in none.output
-    assert "did you mean 'short'?" in named.output
+    none = said("verdicts", "--scale", "shrt", exit_code=2)
+    assert "no file with a `decide:` and a scale shrt here" in none
+    assert "did you mean 'short'?" in said("verdicts", "experiments/made.yaml", "--scale", "shrt", exit_code=2)
 
 
 def test_a_damaged_record_is_named_and_the_command_fails_in_the_end(whole):
@@ -174,13 +169,8 @@ def test_what_an_open_rule_would_need_is_told_wherever_it_stands(here):
 
 
 def test_nothing_to_judge_or_to_keep_is_an_answer(here):
-    nothing = invoke("verdicts", "--keep")
+    assert "nothing to keep" in said("verdicts", "--keep", exit_code=3)
     write_experiment(here, rules="")
-    asked, empty = invoke("verdicts", "experiments/made.yaml"), invoke("verdicts")
-    absent = invoke("verdicts", "experiments/maid.yaml")
-    assert nothing.exit_code == 3
-    assert "nothing to keep" in nothing.output
-    assert [one.exit_code for one in (asked, empty, absent)] == [2, 2, 2]
-    assert "it has no `decide:`" in asked.output
-    assert "no file with a `decide:` here" in empty.output
-    assert "No such file" in absent.output
+    assert "it has no `decide:`" in said("verdicts", "experiments/made.yaml", exit_code=2)
+    assert "no file with a `decide:` here" in said("verdicts", exit_code=2)
+    assert "No such file" in said("verdicts", "experiments/maid.yaml", exit_code=2)

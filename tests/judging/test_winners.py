@@ -189,12 +189,6 @@ def test_among_failures_no_effort_has_a_leader():
         assert {one.ratio.is_refused_by("WORSE_THAN_CONSTANT") for one in found.efforts} == {refused}
 
 
-def test_a_larger_budget_never_leaves_less_to_choose_from(winners):
-    for _, of_replicate in winners.groupby(["series", "won_on", "seed"]):
-        losses = of_replicate.sort_values("asked")["val_loss"].dropna().to_numpy()
-        assert (np.diff(losses) <= 0).all()
-
-
 def test_the_effort_of_all_runs_is_the_answer():
     every = made_runs(np.random.default_rng(1), diverged=0.0)
     found = main_headline(searched(), reported(searched(), every), every)
@@ -204,29 +198,3 @@ def test_the_effort_of_all_runs_is_the_answer():
     assert last.ratio.estimate == pytest.approx(largest.estimate)
     assert (last.ratio.low, last.ratio.high) == pytest.approx((largest.low, largest.high))
     assert last.ratio.won + last.ratio.lost == 4
-
-
-def test_an_exponent_is_the_mean_of_the_replicates_own():
-    rng = np.random.default_rng(5)
-    text = TEXT.replace("[mlp, spline_mlp]", "mlp").replace("[60, 130, 280]", "[60, 280, 1200]")
-    plan = make_plan(parse_experiment(text, "which.yaml"), "which")
-    every = made_runs(rng, diverged=0.0, plan=plan)
-    slopes = {arm: rng.normal(mean, 0.2, 4) for arm, mean in (("kan", 3.0), ("mlp", 1.0), ("spline_mlp", 1.0))}
-    exact = [
-        row.asked ** -slopes[row.arm][row.seed] * (1 + 0.5 * (row.trial > 0) * rng.random())
-        for row in every.itertuples()
-    ]
-    every = every.assign(val_loss=exact, test_loss=exact)
-    rule = (
-        searched()
-        .experiment.decide[0]
-        .model_copy(update={"quantity": "exponent", "sides": ("kan", "mlp"), "threshold": 0, "level": 0.9})
-    )
-    (number,) = judge(rule, runs_of(plan, reported(plan, every))).numbers
-
-    gaps = slopes["kan"] - slopes["mlp"]
-    interval = ttest_1samp(gaps, 0).confidence_interval(0.9)
-    assert number.found.estimate == pytest.approx(gaps.mean(), rel=1e-9)
-    assert (number.found.low, number.found.high) == pytest.approx(tuple(interval), rel=1e-9)
-    assert number.found.replicates == 4
-    assert number.spread == pytest.approx(gaps.std(ddof=1), rel=1e-9)

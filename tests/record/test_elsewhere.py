@@ -24,7 +24,6 @@ def _read(folder: Path, text: str) -> pd.DataFrame:
     return read_table(_written(folder, text))
 
 
-# -------------------------------------------------------------------------------------------------------------- formats
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
 def test_the_delimiter_is_that_of_the_header(tmp_path, delimiter):
     pd.testing.assert_frame_equal(_read(tmp_path, TEXT.replace(",", delimiter)), _read(tmp_path, TEXT))
@@ -73,7 +72,6 @@ def test_tables_are_known_by_their_names(name, is_one):
     assert is_table(Path(name)) is is_one
 
 
-# -------------------------------------------------------------------------------------------------------- what is wrong
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -130,7 +128,6 @@ def test_a_cell_that_is_no_number_is_named(tmp_path, cell, message):
         runs_on(_read(tmp_path, f"params;rmse\n10;1\n20;{cell}\n"), Columns("rmse"), "params")
 
 
-# ------------------------------------------------------------------------------------------------- conditions, statuses
 def test_conditions_choose_rows(tmp_path):
     table = _read(tmp_path, "task,seed,note\nj0,1.0,a=b\nj0,2,c\nxy,1,d\n")
 
@@ -167,7 +164,6 @@ def test_statuses_are_tallied_and_one_must_be_ok(tmp_path):
         runs_on(table, Columns("rmse", status="arch"), "params")
 
 
-# -------------------------------------------------------------------------------------------------------------- columns
 def test_arms_are_named_and_sorted(tmp_path):
     table = _read(tmp_path, "arch,experts,y\nmlp,16,1\nkan,2,1\nmlp,2,1\n,16,1\n")
     columns = Columns("y", by=("arch", "experts"))
@@ -198,7 +194,6 @@ def test_columns_of_conventions_are_watched_unless_the_user_gave_them_a_meaning(
             runs_on(table, columns, "n", ("n", "hardware"))
 
 
-# ------------------------------------------------------------------------------------------------------------- checks
 SIZES, LOSSES = [10.0, 10.0, 100.0, 100.0, 1000.0, 1000.0], [1.0, 1.1, 0.3, 0.33, 0.1, 0.11]
 CONFIGS, SEEDS = ["a", "a", "b", "b", "c", "c"], ["0", "1"] * 3
 NAMED = Columns("rmse", config=("config",), seed="seed")

@@ -96,11 +96,6 @@ def test_only_matrices_decay_if_it_says_so():
         Adam(name="adam", decays="matrices")
 
 
-def test_a_cosine_ends_at_zero():
-    state = trained(COSINE, COSINE.start(starts(2), total_steps=STEPS), STEPS)
-    assert torch.equal(trained(COSINE, state, 3).position_RP, state.position_RP)
-
-
 @pytest.mark.parametrize("start", [COSINE.start, partial(compiled.start, COSINE)], ids=["torch", "compiled"])
 def test_a_cosine_without_its_length_is_refused(start):
     with pytest.raises(ValueError, match="total_steps=None"):
@@ -126,21 +121,6 @@ def test_a_diverged_lane_rests_at_its_last_finite_position(spoilt):
     assert later.evaluations_R.tolist() == [10, 5, 10]
     assert later.iterations_R.tolist() == [10, 4, 10]
     assert same(later, trained(settings, before, 6), [0, 2])
-
-
-@slow
-def test_a_compiled_cosine_ends_at_zero():
-    problem = Case(MLP).problem(0)
-    state = compiled.start(COSINE, Case(MLP).flat[0].numpy(), total_steps=10)
-    state = compiled.advance(COSINE, state, problem, 10)
-    assert np.array_equal(compiled.advance(COSINE, state, problem, 3).position_P, state.position_P)
-
-
-@slow
-def test_too_few_batches_are_refused():
-    state = compiled.start(COSINE, np.zeros(3), total_steps=3)
-    with pytest.raises(ValueError, match="2 rows for 3 evaluations"):
-        compiled.advance(COSINE, state, Case(MLP).problem(0), 3, np.zeros((2, 4), np.int64))
 
 
 @slow

@@ -12,24 +12,14 @@ import numpy as np
 import pytest
 import torch
 from networks import networks
+from packs import OPTIMIZERS, run_of
 from two_kinds import same
 
 from benchmarks.traced import operations
 from harness import families
-from harness.optimisers import Adam, LaneObjective, Lbfgs, LevenbergMarquardt, normal_equations
-from harness.spec import (
-    ChebyshevKanShape,
-    FourierKanShape,
-    KanShape,
-    MlpShape,
-    RationalKanShape,
-    RbfKanShape,
-    Recipe,
-    RunSpec,
-    SplineMlpShape,
-    Task,
-)
-from harness.tasks import resolve
+from harness.families import ChebyshevKanShape, FourierKanShape, RationalKanShape, RbfKanShape, SplineMlpShape
+from harness.optimisers import Adam, LaneObjective, Lbfgs, LevenbergMarquardt, levenberg
+from harness.spec import KanShape, MlpShape
 from harness.tasks.loss import SQUARES, LanePoints
 from harness.train import torch_engine
 from harness.train.captured import InPlace
@@ -112,23 +102,10 @@ def test_an_evaluation_by_lbfgs_is_few_operations_however_long_its_history():
     assert counts.pop() <= 150
 
 
-TASK = resolve(Task(target="exp2d", train_points=60, validation_points=10, test_points=10))
-ALL_IN_TENSORS = [
-    Adam(name="adam", learning_rate=0.01),
-    Adam(name="adam", learning_rate=0.01, schedule="cosine"),
-    Adam(name="adam", learning_rate=0.01, batch_size=16),
-    Lbfgs(name="lbfgs", history=3),
-    Lbfgs(name="lbfgs", iterations_per_step=4),
-    LevenbergMarquardt(name="levenberg_marquardt"),
-]
-
-
 @pytest.mark.parametrize("network", [MlpShape(shape=(2, 4, 1)), KanShape(shape=(2, 3, 1), grid=4)], ids=repr)
 def test_all_that_an_evaluation_changes_is_in_its_tensors(network):
-    for optimiser in ALL_IN_TENSORS:
-        recipe = Recipe(optimizer=optimiser, max_evaluations=40)
-        runs = [RunSpec(task=TASK, network=network, recipe=recipe, seed=seed) for seed in range(2)]
-        pack = torch_engine.prepare(runs)
+    for optimiser in OPTIMIZERS:
+        pack = torch_engine.prepare([run_of(network, optimiser, 40, seed) for seed in range(2)])
         begun = torch_engine.begin(pack)
         evaluate = partial(torch_engine._evaluate, pack, network, begun.knots, pack.train)
         indices = [torch_engine._feed(pack, begun, number) for number in range(13)]

@@ -13,42 +13,20 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from packs import after, numbers, trained_in_pieces
+from packs import OPTIMIZERS, after, numbers, run_of, trained_in_pieces
 
 from harness import train
 from harness.base.errors import HarnessError
 from harness.base.provenance import Code
 from harness.record import publish, read_record, record_path
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    Recipe,
-    Restarts,
-    RunSpec,
-    Task,
-    run_id,
-)
-from harness.tasks import resolve
+from harness.spec import GridExtension, GridUpdates, KanShape, MlpShape, Restarts, RunSpec, run_id
 from harness.train import PackStopped, Supervisor, train_pack
 from harness.train.checkpoint import FORMAT, PACKAGE, _digest, checkpoint_path, read_checkpoint
 
-TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
 NETWORKS = {
     "kan": KanShape(shape=(2, 2, 1), grid=4),
     "mlp": MlpShape(shape=(2, 4, 1)),
     "waves": MlpShape(shape=(2, 4, 1), activation="sine", omega_0=6, features=3),
-}
-OPTIMIZERS = {
-    "adam": Adam(name="adam", learning_rate=0.01, schedule="cosine"),
-    "batches": Adam(name="adam", learning_rate=0.01, batch_size=25),
-    "lbfgs": Lbfgs(name="lbfgs"),
-    "nested": Lbfgs(name="lbfgs", iterations_per_step=5),
-    "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),
 }
 RECIPES = list(product(("torch", "fused"), ("kan",), OPTIMIZERS))
 RECIPES += [("torch", "mlp", "batches"), ("torch", "waves", "lbfgs"), ("fused", "waves", "batches")]
@@ -60,10 +38,7 @@ def pack(engine: str, network: str, optimizer: str, evaluations: int = 26, runs:
     if network == "kan":
         course["grid_extension"] = GridExtension(grids=(2, 3), evaluations=5)
         course["grid_updates"] = GridUpdates(every=3, until=12, grid_eps=0.5)
-    recipe = Recipe(optimizer=OPTIMIZERS[optimizer], max_evaluations=evaluations, **course)
-    return [
-        RunSpec(task=TASK, network=NETWORKS[network], recipe=recipe, seed=seed, engine=engine) for seed in range(runs)
-    ]
+    return [run_of(NETWORKS[network], optimizer, evaluations, seed, engine, **course) for seed in range(runs)]
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """Classes: they are learnt by the cross-entropy of torch, and records say how many are told right."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from packs import trained_runs
+from packs import run_of, task, trained_runs
 from torch.nn.functional import cross_entropy
 
 from harness.base.errors import HarnessError
@@ -18,19 +16,13 @@ from harness.planning.plan import make_plan
 from harness.record import ClassMetrics, load, read_record, record_path
 from harness.show.figures.scaling import scaling_figure
 from harness.show.tables.runs import accuracies_table
-from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, RunTask, Task, parse_experiment
-from harness.tasks import draw, resolve, stream
+from harness.spec import KanShape, MlpShape, parse_experiment
+from harness.tasks import draw, stream
 from harness.tasks.loss import CROSS_ENTROPY, Accuracy, LanePoints, Seen
 from harness.train import train_pack
 
 MLP = MlpShape(shape=(13, 6, 3), activation="tanh")
 KAN = KanShape(shape=(13, 2, 3), grid=3)
-
-
-@cache
-def wine() -> RunTask:
-    """Its table is read when it is first asked for."""
-    return resolve(Task(target="wine"))
 
 
 def _network(network, lanes=2):
@@ -39,7 +31,7 @@ def _network(network, lanes=2):
 
 
 def _points(lanes=2) -> LanePoints:
-    train = draw(wine(), 0).train
+    train = draw(task("wine"), 0).train
     x, y = (torch.from_numpy(np.stack([one] * lanes)) for one in (train.x, train.y))
     return LanePoints(x, y, CROSS_ENTROPY)
 
@@ -84,8 +76,7 @@ def test_a_constant_added_to_all_outputs_changes_nothing_and_small_losses_have_t
 
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
 def test_classes_are_learnt(network):
-    recipe = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=30)
-    runs = [RunSpec(task=wine(), network=network, recipe=recipe, seed=seed) for seed in range(2)]
+    runs = [run_of(network, "lbfgs", 30, seed, of=task("wine")) for seed in range(2)]
     for outcome in trained_runs(runs, engine="torch").outcomes:
         assert outcome.metrics.train_accuracy > 0.9
         assert outcome.metrics.train_cross_entropy == outcome.curve[-1].train_loss
@@ -155,11 +146,7 @@ def test_a_loss_that_is_nothing_has_a_logarithm():
     [
         ("name: lbfgs", "name: levenberg_marquardt", r"recipes.fast.*levenberg_marquardt: .*use lbfgs or adam"),
         ("max_evaluations: 10", "max_evaluations: 10, phases: 2", "recipes.fast.phases: classes are learnt without"),
-        (
-            "max_evaluations: 10",
-            "max_evaluations: 90, sparsity: {strength: 0.1, evaluations: 9}",
-            "recipes.fast.sparsity: classes are learnt without",
-        ),
+        ("s: 10}}\nse", "s: 90, sparsity: {strength: 0.1, evaluations: 9}}}\nse", "recipes.fast.sparsity: classes are"),
     ],
 )
 def test_what_cannot_learn_classes_is_named(old, new, said):

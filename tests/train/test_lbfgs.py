@@ -8,8 +8,7 @@ import torch
 from two_kinds import COMPILED, IN_TORCH, every_kind, same, slow
 
 from harness.optimisers import Lbfgs
-from harness.optimisers.lanes import select
-from harness.optimisers.line_search import MAX_PROBES
+from harness.optimisers.lbfgs import MAX_PROBES
 
 F64 = torch.float64
 PAPER = Lbfgs(name="lbfgs", tolerance_curvature=1e-10)  # torch has no setting for it: 1e-10 is its constant
@@ -374,18 +373,3 @@ def test_lanes_are_blind_to_each_other(start, settings):
     plain = advanced(IN_TORCH, settings, settings.start(x_RP), 60)
     x_RP[2] = start
     assert same(advanced(IN_TORCH, settings, settings.start(x_RP), 60), plain, [0, 1, 3])
-
-
-def test_a_learning_rate_can_be_given_by_lane():
-    rates = torch.tensor([1.0, 0.1, 3.0], dtype=F64)
-    mixed = advanced(IN_TORCH, PAPER, PAPER.start(seeded(3, 5), rates), 40)
-    for lane, rate in enumerate(rates.tolist()):
-        settings = PAPER.model_copy(update={"learning_rate": rate})
-        assert same(mixed, advanced(IN_TORCH, settings, settings.start(seeded(3, 5)), 40), lane)
-
-
-def test_select_keeps_the_named_lanes():
-    kept = torch.tensor([3, 0, 3])
-    state = advanced(IN_TORCH, PAPER, PAPER.start(seeded(5, 4)), 17)
-    among_others = advanced(IN_TORCH, PAPER, state, 30)
-    assert same(advanced(IN_TORCH, PAPER, select(state, kept), 30), among_others, slice(None), kept)

@@ -58,12 +58,6 @@ def test_chunks_and_company_change_no_bit(network, engine, monkeypatch):
         assert parts.metrics.model_dump() == pytest.approx(whole.metrics.model_dump(), rel=1e-13)
 
 
-def test_more_points_begin_with_the_same_ones():
-    few, many = (draw(resolve(Task(target="exp4d", test_points=number)), 7) for number in (1000, 5000))
-    np.testing.assert_array_equal(many.test.x[:1000], few.test.x)
-    np.testing.assert_array_equal(many.train.x, few.train.x)
-
-
 def test_data_and_equations_show_their_curve_on_all_validation_points():
     """Rows are few, and a PDE's points inside and on the boundary belong together."""
     assert curve_points(resolve(Task(target="wine"))) == resolve(Task(target="wine")).validation_points

@@ -5,22 +5,20 @@ import math
 import numpy as np
 import pytest
 import torch
-from packs import numbers, trained_in_pieces
+from packs import numbers, run_of, task, trained_in_pieces
 from scipy.interpolate import BSpline
 
 from harness import families
 from harness.base.errors import HarnessError
 from harness.count import count, run_flops
 from harness.families.layout import of_layer, unflatten
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
 from harness.spec import (
-    Adam,
     GridExtension,
     GridUpdates,
     KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
     Recipe,
     Restarts,
     RunSpec,
@@ -35,7 +33,6 @@ from harness.tasks import resolve, stream
 from harness.tasks.loss import LanePoints
 from harness.train import sparsity, train_pack
 
-TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
 KAN = KanShape(shape=(2, 3, 1), grid=4)
 SPARSE = Sparsity(strength=0.01, evaluations=9)
 FULL = KanShape(shape=(2, 3, 2), grid=4, scales=True, bias=True)
@@ -87,7 +84,6 @@ def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI
     return (h_NI - y_NO).square().mean() + settings.strength * penalty
 
 
-# ------------------------------------------------------------------------------------------------------- the penalty
 @pytest.mark.parametrize(("entropy", "per_range"), [(1.0, False), (0.0, False), (1.0, True)])
 def test_the_loss_is_that_of_the_equations_and_so_is_its_gradient(entropy, per_range):
     """Eqs. 2.17 to 2.20 edge by edge, of every kind of parameter, differentiated by autograd."""
@@ -114,7 +110,6 @@ def test_the_entropy_counts_the_edges_in_use(norms, entropy):
     assert torch.autograd.grad(found, norm_ROI)[0].isfinite().all()
 
 
-# ----------------------------------------------------------------------------------------------------------- pruning
 def test_what_does_nothing_goes_and_the_function_stays():
     network = KanShape(shape=(3, 4, 2, 1), grid=3, scales=True)
     flat_RP, knots, points = drawn(network, lanes=1)
@@ -147,40 +142,24 @@ def test_every_layer_keeps_its_best_node():
     assert sparsity.kept_nodes([np.zeros((3, 2)), np.zeros((1, 3))], 0.01) == [[0], [0], [0]]
 
 
-# -------------------------------------------------------------------------------------------------------- whole runs
 def run(engine: str, seed: int = 0, **changes) -> RunSpec:
-    recipe = Recipe(
-        optimizer=Lbfgs(name="lbfgs"),
-        max_evaluations=40,
-        restarts=Restarts(count=2, evaluations=4),
-        grid_updates=GridUpdates(every=3, until=12),
-        grid_extension=GridExtension(grids=(2, 3), evaluations=5),
-        sparsity=SPARSE.model_copy(update=changes),
-    )
-    return RunSpec(task=TASK, network=KAN, recipe=recipe, seed=seed, engine=engine)
+    course = {
+        "restarts": Restarts(count=2, evaluations=4),
+        "grid_updates": GridUpdates(every=3, until=12),
+        "grid_extension": GridExtension(grids=(2, 3), evaluations=5),
+        "sparsity": SPARSE.model_copy(update=changes),
+    }
+    return run_of(KAN, "lbfgs", 40, seed, engine, **course)
 
 
-def test_the_parts_of_a_run_spend_its_cap():
-    spec = run("torch")
-
-    planned = stages(KAN, spec.recipe)
-
-    assert [(stage.network.grid, stage.starts, stage.evaluations) for stage in planned] == [
-        (2, 2, 4),
-        (2, 1, 9),
-        (2, 1, 5),
-        (3, 1, 5),
-        (4, 1, 13),
-    ]
-    assert sum(stage.starts * stage.evaluations for stage in planned) == spec.recipe.max_evaluations
+def test_a_cap_that_its_parts_would_exhaust_is_refused():
     with pytest.raises(HarnessError, match="sparsity"):
-        stages(KAN, spec.recipe.model_copy(update={"max_evaluations": 27}))
+        stages(KAN, run("torch").recipe.model_copy(update={"max_evaluations": 27}))
 
 
 @pytest.mark.parametrize("engine", ["torch", "fused"])
 def test_what_is_pruned_goes_on_as_the_smaller_network(engine, tmp_path):
     (whole,) = train_pack([run(engine)], tmp_path / "whole")
-    assert whole.pruned
     first, second = (np.array(layer) for layer in whole.pruned.scores)
     worth = np.minimum(first.max(1), second.max(0))
     assert whole.pruned.network == KAN
@@ -188,10 +167,8 @@ def test_what_is_pruned_goes_on_as_the_smaller_network(engine, tmp_path):
 
     (record,) = train_pack([run(engine, threshold=float(np.median(worth)))], tmp_path / "pruned")
 
-    assert record.pruned
     assert record.pruned.scores == whole.pruned.scores
     assert record.pruned.network.shape == (2, 1, 1)
-    assert record.metrics
     assert record.evaluations == 40
     assert [made for made, _ in record.by_stage] == [8, 9, 5, 5, 13]
     assert [point.evaluations for point in record.curve][-1] == 40
@@ -200,33 +177,32 @@ def test_what_is_pruned_goes_on_as_the_smaller_network(engine, tmp_path):
     spec, small = record.run, record.pruned.network
     penalised, rest = parts(KAN, spec.recipe, small)
     alone = [
-        run_flops(*part, TASK, spent)["flops_train.matmul"]
+        run_flops(*part, task(), spent)["flops_train.matmul"]
         for part, spent in ((penalised, record.by_stage[:2]), (rest, record.by_stage[2:]))
     ]
     assert record.counts["flops_train.matmul"] == sum(alone)
     assert sum(alone) < whole.counts["flops_train.matmul"]
 
 
-def test_an_input_that_goes_is_not_seen_again(tmp_path):
-    task = resolve(Task(target=f"{__name__}:second", inputs=2, train_points=60, validation_points=20, test_points=20))
-    recipe = Recipe(
-        optimizer=LevenbergMarquardt(name="levenberg_marquardt"),
-        max_evaluations=240,
-        sparsity=Sparsity(strength=0.03, evaluations=200, optimizer=Lbfgs(name="lbfgs")),
-    )
-    for engine in ("torch", "fused"):
-        spec = RunSpec(task=task, network=KanShape(shape=(2, 2, 1), grid=3), recipe=recipe, seed=1, engine=engine)
-        (record,) = train_pack([spec], tmp_path)
-        assert record.pruned
-        assert record.pruned.inputs == (1,)
-        assert record.pruned.network.shape == (1, 1, 1)
-        assert record.metrics
-        assert record.metrics.test_rmse < 1e-3 < record.pruned.test_rmse
-
-
 def second(x_NI):
-    """The task of a test."""
+    """A task that leaves out its first input."""
     return np.sin(2 * x_NI[:, 1])
+
+
+def run_of_second(network: KanShape, engine: str, snap: bool = False, **box) -> RunSpec:
+    """First L-BFGS with the penalty, then Levenberg-Marquardt without."""
+    few = {"train_points": 60, "validation_points": 20, "test_points": 20}
+    sparse = Sparsity(strength=0.03, evaluations=200, optimizer=Lbfgs(name="lbfgs"), snap=snap)
+    of = resolve(Task(target=f"{__name__}:second", inputs=2, **few, **box))
+    return run_of(network, LevenbergMarquardt(name="levenberg_marquardt"), 240, 1, engine, of, sparsity=sparse)
+
+
+@pytest.mark.parametrize("engine", ["torch", "fused"])
+def test_an_input_that_goes_is_not_seen_again(engine, tmp_path):
+    (record,) = train_pack([run_of_second(KanShape(shape=(2, 2, 1), grid=3), engine)], tmp_path)
+    assert record.pruned.inputs == (1,)
+    assert record.pruned.network.shape == (1, 1, 1)
+    assert record.metrics.test_rmse < 1e-3 < record.pruned.test_rmse
 
 
 @pytest.mark.parametrize("engine", ["torch", "fused"])
@@ -255,7 +231,6 @@ def test_a_run_that_diverges_under_the_penalty_has_a_record(tmp_path):
     assert record.counts["params.trainable"] == count(KAN)["params.trainable"]
 
 
-# -------------------------------------------------------------------------------------------------------- experiments
 def test_an_mlp_by_the_same_recipe_is_the_run_without_sparsity():
     text = """
 question: which?
@@ -286,22 +261,8 @@ def test_levenberg_marquardt_cannot_have_the_penalty():
 
 
 def test_what_is_left_is_read_into_a_formula(tmp_path):
-    task = resolve(
-        Task(
-            target=f"{__name__}:second", inputs=2, low=0, high=2, train_points=60, validation_points=20, test_points=20
-        )
-    )
-    recipe = Recipe(
-        optimizer=LevenbergMarquardt(name="levenberg_marquardt"),
-        max_evaluations=240,
-        sparsity=Sparsity(strength=0.03, evaluations=200, optimizer=Lbfgs(name="lbfgs"), snap=True),
-    )
-    spec = RunSpec(task=task, network=KanShape(shape=(2, 1), grid=3, bias=True), recipe=recipe, seed=1, engine="fused")
-
-    (record,) = train_pack([spec], tmp_path)
-
-    assert record.pruned
-    assert record.pruned.formula
+    network = KanShape(shape=(2, 1), grid=3, bias=True)
+    (record,) = train_pack([run_of_second(network, "fused", snap=True, low=0, high=2)], tmp_path)
     assert record.pruned.formula.least_r2 > 0.9999
     assert record.pruned.formula.test_rmse < 1e-5
     assert record.pruned.formula.text == "1.0*sin(2.0*x2)"

@@ -8,25 +8,11 @@ import pytest
 import torch
 from packs import trained_runs
 
-from harness.base.errors import HarnessError
 from harness.count import run_flops
 from harness.families import initialise, unflatten
+from harness.optimisers import Adam, Lbfgs
 from harness.record import read_record, record_path
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    Lbfgs,
-    MlpShape,
-    Recipe,
-    Restarts,
-    RunSpec,
-    Task,
-    run_id,
-    samples_per_evaluation,
-    stages,
-)
+from harness.spec import GridExtension, GridUpdates, KanShape, MlpShape, Recipe, Restarts, RunSpec, Task, run_id, stages
 from harness.tasks import draw, resolve, stream
 from harness.train import Supervisor, train_pack
 from harness.train import torch_engine as engine
@@ -107,17 +93,17 @@ def test_stages_spend_the_cap_and_are_counted():
     )
 
 
-def test_the_best_start_goes_on():
-    recipe = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=50, restarts=Restarts(count=3, evaluations=10))
-    pack = engine.prepare([_run(KAN, recipe, seed) for seed in (3, 4, 5)])
-    longer = dataclasses.replace(pack, stages=(pack.stages[0]._replace(evaluations=11), pack.stages[1]))
-    rivals = engine.advance(longer, engine.begin(longer), 10)
-    best = rivals.optimiser.loss_R.reshape(3, 3).argmin(1).tolist()
-    assert best != [0, 0, 0]
-
-    kept = engine.advance(pack, engine.begin(pack), 10)
-
-    assert kept.lanes == tuple((run, start) for run, start in enumerate(best))
+@pytest.mark.parametrize("optimizer", [Lbfgs(name="lbfgs"), Adam(name="adam", batch_size=20)], ids=lambda o: o.name)
+def test_the_start_that_is_best_on_all_training_points_goes_on(optimizer):
+    recipe = Recipe(optimizer=optimizer, max_evaluations=130, restarts=Restarts(count=3, evaluations=40))
+    pack = engine.prepare([_run(KAN, recipe, seed) for seed in range(6)])
+    longer = dataclasses.replace(pack, stages=(pack.stages[0]._replace(evaluations=41), pack.stages[1]))
+    rivals = engine.advance(longer, engine.begin(longer), 40)
+    losses = pack.final_losses(rivals, pack.of_lanes(pack.train, rivals.lanes)).reshape(6, 3)
+    best = losses.argmin(1).tolist()
+    assert best != [0] * 6
+    kept = engine.advance(pack, engine.begin(pack), 40)
+    assert kept.lanes == tuple(enumerate(best))
     index = torch.tensor([3 * run + start for run, start in enumerate(best)])
     assert torch.equal(kept.optimiser.position_RP, rivals.optimiser.position_RP[index])
     assert torch.equal(kept.curve_errors[:, :6], rivals.curve_errors[index][:, :6])
@@ -139,7 +125,6 @@ def test_batches_cover_the_data_and_differ_between_seeds():
         assert not torch.equal(epochs[0], epochs[1])
         for epoch in epochs:
             assert {tuple(point) for point in epoch.tolist()} == {tuple(p) for p in pack.train.x[lane].tolist()}
-    assert samples_per_evaluation(recipe, 200) == 50
 
 
 def test_a_full_batch_is_a_batch_of_everything():
@@ -195,12 +180,6 @@ def test_a_pack_publishes_a_record_a_run(tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*.json")} == before
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_one_sentence(tmp_path):
-    with pytest.raises(HarnessError, match="torch sees no GPU here; say device: cpu"):
-        train_pack([_run(KAN, LBFGS)], tmp_path, device="cuda")
-
-
 def test_a_shifted_and_stretched_box_is_the_same_task(tmp_path, monkeypatch):
     """Networks see the box scaled to [-1, 1]: f on [-1, 1] and f((x - 3) / 2) on [1, 5] train to the same errors."""
     (tmp_path / "boxes.py").write_text(
@@ -237,22 +216,6 @@ def test_a_curve_ends_with_the_work_that_was_done():
 
         assert at == sorted(set(at))
         assert at[-1] <= outcome.evaluations <= 200
-
-
-def test_the_best_start_is_judged_on_all_training_points():
-    recipe = Recipe(
-        optimizer=Adam(name="adam", learning_rate=0.01, batch_size=20),
-        max_evaluations=130,
-        restarts=Restarts(count=3, evaluations=40),
-    )
-    pack = engine.prepare([_run(MLP, recipe, seed) for seed in range(6)])
-    longer = dataclasses.replace(pack, stages=(pack.stages[0]._replace(evaluations=41), pack.stages[1]))
-    rivals = engine.advance(longer, engine.begin(longer), 40)
-    losses = pack.final_losses(rivals, pack.of_lanes(pack.train, rivals.lanes)).reshape(6, 3)
-
-    kept = engine.advance(pack, engine.begin(pack), 40)
-
-    assert [start for _, start in kept.lanes] == losses.argmin(1).tolist()
 
 
 def test_cosine_runs_over_restarts_and_last_stage_and_anew_on_a_finer_grid():
