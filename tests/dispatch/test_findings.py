@@ -76,10 +76,6 @@ def findings_of(profile: Profile, **changed: str) -> dict[str, Finding]:
     return told_well(doctor.partition_rows(profile, fields))
 
 
-def test_a_partition_that_suits():
-    assert {what: finding.level for what, finding in findings_of(GPU).items()} == {"partition": "ok", "time": "ok"}
-
-
 @pytest.mark.parametrize(
     ("changed", "what", "next_move"),
     [
@@ -101,14 +97,6 @@ def rows_here(folder: Path, profile: Profile, torch: str | None = None) -> dict[
     report = node.read(folder / "report.json")
     code = SNAPSHOT._replace(roots=(Path(report["code"]),))
     return told_well(probe.reported_rows(report, code))
-
-
-def test_what_the_job_writes_is_what_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(node.cluster, "can_requeue", lambda: True)
-    found = rows_here(tmp_path, Profile(cpus=1))
-    assert list(found) == ["harness", "node", "torch", "CPUs", "hard link", "space"]
-    assert {one.level for one in found.values()} == {"ok"}
-    assert "commit 0123456789ab" in found["harness"].told
 
 
 def test_what_a_node_lacks_is_told(tmp_path, monkeypatch):
@@ -179,13 +167,6 @@ def test_why_a_job_has_not_reported(listed, log, level, what, told):
     assert told in finding.told
     assert finding.next_move
     assert "harness cancel" not in finding.next_move
-
-
-def test_files_of_this_machine_do_what_is_asked(tmp_path):
-    found = probe.try_results(tmp_path / "results")
-    assert [finding.what for finding in found] == ["hard link", "space"]
-    assert {finding.level for finding in found[:-1]} == {"ok"}
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_nothing_can_be_written_to_is_one_line():

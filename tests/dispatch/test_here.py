@@ -26,18 +26,7 @@ from harness.dispatch import slots
 from harness.dispatch.here import Begun, Failed, TrainingEvent, _compilations, idle_workers, next_move, train_here
 from harness.dispatch.slots import Cause, Done, Evaluated, Failure, PackedRuns, Saved, TrainingOrder, failure
 from harness.record import Record, read_record, record_path
-from harness.spec import (
-    Adam,
-    ChebyshevKanShape,
-    FourierKanShape,
-    KanShape,
-    Lbfgs,
-    MlpShape,
-    Recipe,
-    RunSpec,
-    Task,
-    run_id,
-)
+from harness.spec import Adam, FourierKanShape, KanShape, Lbfgs, MlpShape, RbfKanShape, Recipe, RunSpec, Task, run_id
 from harness.tasks import draw, resolve
 from harness.train import PackStopped, Supervisor, train_pack
 from harness.train.checkpoint import checkpoint_path, read_checkpoint, write_checkpoint
@@ -84,7 +73,7 @@ def pack(target: str, seeds: range, evaluations: int = SHORT) -> PackedRuns:
 
 def test_the_kernels_of_a_plan_alone_are_compiled_each_once():
     """One process a module, and all loops in one of them: their common part is compiled once, whoever comes first."""
-    fixed = [ChebyshevKanShape(shape=(1, 1), degree=3), FourierKanShape(shape=(1, 1), harmonics=3)]
+    fixed = [RbfKanShape(shape=(1, 1), grid=3), FourierKanShape(shape=(1, 1), harmonics=3)]
     networks = [KanShape(shape=(1, 1), grid=3), MlpShape(shape=(1, 1)), *fixed]
     optimizers = [Adam(name="adam"), Lbfgs(name="lbfgs")]
     (run, *_) = pack("xy", range(1))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import invoke
+from commands import invoke, said
 from made_submission import send_off
 
 from harness.dispatch.profile import Profile
@@ -146,15 +146,8 @@ def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
 
 
 def test_without_experiments_it_says_how_to_make_one(tmp_path):
-    done = invoke("status", "--results", str(tmp_path))
-    assert (done.exit_code, done.output.splitlines()[0]) == (
-        0,
-        f"no experiment has a plan in {tmp_path}/; `harness run FILE` or `harness plan FILE` makes one",
-    )
-    for words, why in (
-        (("--results", str(tmp_path / "nowhere")), "nowhere: no such folder; give FILE, or"),
-        (("--why", "failed"), "--why failed: say of which experiment"),
-    ):
-        done = invoke("status", *words)
-        assert done.exit_code == 2
-        assert why in done.output
+    told = said("status", "--results", tmp_path)
+    assert f"no experiment has a plan in {tmp_path}/; `harness run FILE` or `harness plan FILE` makes one" in told
+    nowhere = said("status", "--results", tmp_path / "nowhere", exit_code=2)
+    assert "nowhere: no such folder; give FILE, or" in nowhere
+    assert "--why failed: say of which experiment" in said("status", "--why", "failed", exit_code=2)

@@ -257,10 +257,10 @@ def test_what_local_execution_adds_forward():
 
 def test_what_dense_execution_adds_forward():
     (formula,) = re.findall(r"exactly, and `([^`]+)` compares", PROSE)
-    for network in (EXAMPLE, KanShape(shape=(3, 4, 2), grid=20, order=2, bias=True)):
+    for network in networks_of("kan"):
         found = executed_forward(network, dense.evaluate)
-        assert found.matmul + found.elementwise == sum(layer_flops(network, "shared_dense"))
-        assert found.compares == sum(value(formula, **letters) for _, letters in layers_of(network))
+        assert found.matmul + found.elementwise == sum(layer_flops(network, "shared_dense")), network
+        assert found.compares == sum(value(formula, **letters) for _, letters in layers_of(network)), network
 
 
 @pytest.mark.parametrize("family", [codes(row[0])[0] for row in table("family")])

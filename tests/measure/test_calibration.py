@@ -1,7 +1,6 @@
 """Calibrations: a rate is that which made the times, shapes differ where prices do, files are trusted only whole."""
 
 import importlib
-import re
 import sys
 from functools import cache, partial
 
@@ -15,14 +14,11 @@ from harness.measure.calibration import (
     KnotMove,
     KnotRow,
     SoloRow,
-    bench_command,
     calibrate,
     calibration_path,
     fit_rate,
     is_current,
-    kind_of,
     knot_moves,
-    missing,
     move_flops,
     read_calibration,
     shape_of,
@@ -173,14 +169,6 @@ def test_what_is_timed_again_replaces_its_older_time():
     assert sorted(row.seconds_per_evaluation for row in kept) == [2, 3]
 
 
-def test_what_is_missing_is_named_with_the_command_that_measures_it():
-    runs = [a_run(engine="fused"), a_run(), a_run().model_copy(update={"dtype": "float32"})]
-    commands = [bench_command(kind_of(run)) for run in runs]
-    assert missing({}, runs) == [("fused", "float64"), ("torch", "float32"), ("torch", "float64")]
-    assert missing({("torch", "float64"): calibration()}, runs[:2]) == [("fused", "float64")]
-    assert commands == ["harness bench", "harness bench --engine torch", "harness bench --dtype float32"]
-
-
 def test_a_calibration_reads_as_it_was_written(tmp_path):
     path = write_calibration(calibration(), tmp_path)
     assert path == calibration_path(tmp_path, "torch", calibration().device, "float64")
@@ -196,13 +184,6 @@ def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
     assert read_calibration(tmp_path, engine, device, dtype) is None
     path.rename(calibration_path(tmp_path, engine, device, dtype))
     assert read_calibration(tmp_path, engine, device, dtype) is None
-
-
-def test_a_calibration_of_another_version_is_refused_with_what_to_do(tmp_path):
-    path = write_calibration(calibration().model_copy(update={"calibration_schema": 4}), tmp_path)
-    told = f"{path} was written by another version of harness; run `harness bench --engine torch` again"
-    with pytest.raises(HarnessError, match=re.escape(told)):
-        read_calibration(tmp_path, "torch", calibration().device, "float64")
 
 
 def test_a_calibration_of_other_libraries_is_not_current():

@@ -105,9 +105,8 @@ def machine(engine="torch", solo=(), knots=()) -> Calibration:
     elsewhere = solo_rows(a_run(engine=engine, points=123), 1.0)
     calibration = calibrate(engine, "float64", 1.0, [*elsewhere, *solo], [moved, *knots])
     rate = Rate(seconds=1e-3 if engine == "torch" else 1e-5, flops_per_second=1e9)
-    return calibration.model_copy(
-        update={"evaluation_rate": rate, "knot_rate": Rate(seconds=0.01, flops_per_second=1e12)}
-    )
+    moving = Rate(seconds=0.01, flops_per_second=1e12)
+    return calibration.model_copy(update={"evaluation_rate": rate, "knot_rate": moving})
 
 
 def predicted(runs: int, engine="torch", solo=(), knots=(), **settings) -> float:
@@ -284,7 +283,7 @@ def test_a_calibrated_machine_is_in_the_plan(manifest, here):
     write_calibration(machine(solo=solo), Path("results"))
     assert "workers (calibrated)" in told()
     write_calibration(machine().model_copy(update={"calibration_schema": 4}), Path("results"))
-    assert "another version of harness; run `harness bench --engine torch` again" in told()
+    assert "was written by another version of harness; run `harness bench --engine torch` again" in told()
 
 
 def test_a_login_node_reads_what_was_measured_on_a_node(here):

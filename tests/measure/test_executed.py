@@ -17,7 +17,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from harness import families
 from harness.count import Work, count, layer_flops, training_flops
 from harness.count.dispatched import Counter, UnknownOperation, executed_evaluation, executed_forward
-from harness.families.prices import KANBEFAIR
 from harness.spec import Adam, KanShape, MlpShape
 
 SHAPES = [(1, 1), (5, 4, 3, 2)]
@@ -35,19 +34,9 @@ def layers(network):
     return list(pairwise(network.shape))
 
 
-def edges(network):
-    return sum(inputs * outputs for inputs, outputs in layers(network))
-
-
 def arithmetic(executed):
     """What is left when compares are removed."""
     return executed.matmul + executed.elementwise
-
-
-def parts_flops(network):
-    """Base branch and bias of all layers of a KAN."""
-    base = 2 * edges(network) + KANBEFAIR["silu"] * sum(network.shape[:-1]) if network.base else 0
-    return base + (sum(network.shape[1:]) if network.bias else 0)
 
 
 def real(network, lanes, samples):
@@ -75,34 +64,6 @@ def test_funnels_are_the_worst_case_of_the_local_form(shape):
     network = KanShape(shape=shape, grid=5)
     without_lookup = sum(layer_flops(network, "local_min")) - 4 * sum(shape[:-1])
     assert 0.93 < arithmetic(executed_forward(network)) / without_lookup < 0.95
-
-
-def test_the_dense_evaluator_executes_the_shared_dense_form():
-    for network in KANS:
-        inputs = sum(network.shape[:-1])
-        executed = executed_forward(network, dense.evaluate)
-        assert arithmetic(executed) == sum(layer_flops(network, "shared_dense")), network
-        assert executed.compares == 3 * inputs * (network.grid + 2 * network.order), network
-
-
-def test_the_local_evaluator_executes_the_local_form():
-    """I k (5k + 7) / 2 + 2 E (k + 1) + k O and the parts, exactly, and the closed form within 5 %.
-
-    Compares are removed from both: the live lookup of an interval is a search, and the closed form's is one on uniform
-    knots. The closed form adds zero to the first of the falling terms (k an input) and leaves the k sums of the k + 1
-    bases' products out (k an output), which nearly cancels.
-    """
-    for network in KANS:
-        order, inputs, outputs = network.order, sum(network.shape[:-1]), sum(network.shape[1:])
-        executed = executed_forward(network, local)
-        recursion = inputs * order * (5 * order + 7) // 2
-        sums = 2 * edges(network) * (order + 1) + order * outputs
-        assert arithmetic(executed) == recursion + sums + parts_flops(network), network
-        without_lookup = sum(layer_flops(network, "local_min")) - 4 * inputs
-        assert arithmetic(executed) == pytest.approx(without_lookup, rel=0.05), network
-        # A search in the T knots, two bounds of its result, one check of it, and a floor under every width.
-        search = (network.grid + 2 * order).bit_length()
-        assert executed.compares == inputs * (search + 3 + order * (order + 1) // 2), network
 
 
 @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.nightly)])

@@ -1,16 +1,14 @@
 """Ladders of modules that this project does not train: counts are those of closed forms, and no larger size fits."""
 
 import csv
-import json
 
 import pytest
-from click.testing import CliRunner
+from commands import json_of, said
 from planning.foreign_modules import CONTEXT, INPUTS, OUTPUTS, TOKENS
 from ruamel.yaml import YAML
 
 import harness
 from harness.base.errors import HarnessError
-from harness.cli import main
 from harness.count.foreign import factory_at
 from harness.planning.ladder import LadderSetting, make_ladder, write_ladder
 
@@ -108,9 +106,8 @@ def test_how_long_a_rung_trains():
     """Tokens go by the parameters of the baseline, for both; or each spends the same FLOPs."""
     at = ("width=100", "width=1000")
     planned = ladder("thicker", *at, like="linear", solve="width", tokens_per_param=20)
-    for rung, baseline in zip(
-        planned.rungs, [planned.rungs[0], planned.rungs[0], *[planned.rungs[2]] * 2], strict=True
-    ):
+    for number, rung in enumerate(planned.rungs):
+        baseline = planned.rungs[number - number % 2]
         assert abs(rung.steps * planned.batch - 20 * baseline.counts["params"]) <= planned.batch / 2
         assert rung.flops_run == rung.steps * planned.batch * rung.counts["flops_train"]
     for rung in ladder("thicker", *at, like="linear", solve="width", train_flops=1e9).rungs:
@@ -139,19 +136,13 @@ def results(tmp_path):
     return path
 
 
-def said(*words):
-    done = CliRunner().invoke(main, [str(word) for word in words])
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
-
-
 def test_results_of_a_ladder_need_no_more_than_their_losses(results):
     """They are read as if every column had been named; a side that is named replaces all."""
     named = ("--by", "arm", "--config", "rung", "--seed", "seed")
     sizes = ("--x", "params", "--x", "flops_train")
-    asked = ("fit", results, "--y", "loss", "--json")
-    assert said(*asked, "--law", "pure") == said(*asked, "--law", "pure", *sizes, *named)
-    assert said(*asked, "--share", "floor") == said(*asked, "--share", "floor", *sizes[:2], *named)
+    asked = ("fit", results, "--y", "loss")
+    assert json_of(*asked, "--law", "pure") == json_of(*asked, "--law", "pure", *sizes, *named)
+    assert json_of(*asked, "--share", "floor") == json_of(*asked, "--share", "floor", *sizes[:2], *named)
     fitted = harness.fit(results, y="loss", law="pure")
     assert [(law.axis, law.series) for law in fitted.answer.laws] == [
         (axis, arm) for axis in ("params", "flops_train") for arm in ("linear", "thicker")
@@ -221,6 +212,4 @@ def test_a_size_that_is_called_as_a_column_is_refused(tmp_path):
     ],
 )
 def test_the_command_has_two_uses(words, answer):
-    done = CliRunner().invoke(main, ["match", "--at", "100", *words])
-    assert done.exit_code == 2
-    assert answer in done.output
+    assert answer in said("match", "--at", 100, *words, exit_code=2)

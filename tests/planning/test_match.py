@@ -74,10 +74,8 @@ def _neighbour(network, free, value):
 
 @pytest.mark.parametrize("optimizer", [Adam(name="adam"), Lbfgs(name="lbfgs")])
 def test_with_all_sizes_given_steps_are_solved_for(optimizer):
-    kan, mlp = match_arms(
-        ["kan hidden=[5] grid=5", "mlp depth=3 width=9"], _setting("flops_train.local_min", 1e9, optimizer=optimizer)
-    )
-    for one in (kan, mlp):
+    setting = _setting("flops_train.local_min", 1e9, optimizer=optimizer)
+    for one in match_arms(["kan hidden=[5] grid=5", "mlp depth=3 width=9"], setting):
         assert list(one.solved) == ["steps"]
         assert one.counts["flops_train.local_min"] == pytest.approx(1e9, rel=0.01)
 

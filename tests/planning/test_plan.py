@@ -246,11 +246,8 @@ def test_the_paper_recipe_turns_scales_on():
     text = EXPLICIT.replace("hidden: [5]}", "hidden: [5], grid: 3}").replace("depth: 3}", "hidden: [4]}")
     paper = text.replace("grid: 3}, recipe: fast", "grid: 3}, recipe: paper")
 
-    def scales(t: str) -> bool:
-        return _plan(t).cells[0].network.scales
-
-    assert (scales(text), scales(paper)) == (False, True)
-    assert not scales(paper.replace("grid: 3}", "grid: 3, scales: false}"))
+    off = paper.replace("grid: 3}", "grid: 3, scales: false}")
+    assert [_plan(each).cells[0].network.scales for each in (text, paper, off)] == [False, True, False]
 
 
 def test_axis_values_that_tell_siblings_apart_are_in_the_series_name():
@@ -282,27 +279,26 @@ def test_a_task_is_named_by_what_tells_it_from_others():
     assert {cell.task for cell in _plan(text).cells} == {"xy", "exp2d train_points=1000", "exp2d train_points=3000"}
 
 
+OLD_PAPER = "recipes:\n  paper: {optimizer: {name: adam}, max_evaluations: 9}\n"
+RANK = "{family: spline_mlp, hidden: [4], rank: 2}"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ("depth: 3}", "depth: 1}", "depth=1 has no hidden layer"),
-        (
-            "recipes:\n",
-            "recipes:\n  paper: {optimizer: {name: adam}, max_evaluations: 9}\n",
-            "recipes.paper: this name",
-        ),
-        ("seeds: [0, 1]", "seeds: [0, 1]\ngrid: {recipes.fast.gain: [1, 1]}", "grid.recipes.fast.gain: 1 is given"),
+        ("recipes:\n", OLD_PAPER, "recipes.paper: this name"),
+        ("", "grid: {recipes.fast.gain: [1, 1]}", "grid.recipes.fast.gain: 1 is given"),
         ("kan: grid, mlp: width", "kan: steps, mlp: width", "solve: steps does not change params"),
-        ("seeds: [0, 1]", "seeds: [0, 1]\nwindow: {mlp: {min: 10, max: 1}}", "window.mlp.min=10 must be below max=1"),
-        (
-            "seeds: [0, 1]",
-            "seeds: [0, 1]\nwindow: {mlp: {max: 9, until: minimum}}",
-            "window.mlp.max=9 and until=minimum both end the window; keep one of them",
-        ),
-        ("seeds: [0, 1]", "seeds: [0, 1]\nwindow: {mlp: {until: minimun}}", "did you mean 'minimum'?"),
-        ("seeds: [0, 1]", "seeds: [0, 1]\nhold_out: -1", "hold_out=-1: input should be greater than or equal to 0"),
-        ("seeds: [0, 1]", "seeds: [0, 1]\nhold_out: 2", "hold_out=2: kan on exp2d has 2 sizes in its window"),
-        ("seeds: [0, 1]", "seeds: [0, 1]\ndecide: [" + RULE.replace("mlp", "kan") + ", at_least: 1}]", "with itself"),
+        ("", "window: {mlp: {min: 10, max: 1}}", "window.mlp.min=10 must be below max=1"),
+        ("", "window: {mlp: {max: 9, until: minimum}}", "window.mlp.max=9 and until=minimum both end the window; keep"),
+        ("", "window: {mlp: {until: minimun}}", "did you mean 'minimum'?"),
+        ("", "hold_out: -1", "hold_out=-1: input should be greater than or equal to 0"),
+        ("", "hold_out: 2", "hold_out=2: kan on exp2d has 2 sizes in its window"),
+        ("", "decide: [" + RULE.replace("mlp", "kan") + ", at_least: 1}]", "with itself"),
+        ("", "dtype: float32\nengine: fused", "use engine: torch, or leave `engine` out"),
+        ("", "device: cuda\nengine: fused", "use engine: torch, or leave `engine` out"),
+        ("{family: mlp, depth: 3}", RANK, "a node has several splines only before the map; say place: before"),
         ("hidden: [5]}", "hidden: [5], grid: 3}", "arms.kan.architecture.grid=3: this size is varied by the plan"),
         ("depth: 3}", "hidden: [4]}", "arms.mlp.architecture: hidden=[4] fixes depth and width"),
         ("depth: 3}", "}", "arms.mlp.architecture.depth is missing"),
@@ -310,13 +306,11 @@ def test_a_task_is_named_by_what_tells_it_from_others():
         (", mlp: width", "", "match.solve: says nothing about arm 'mlp'"),
         ("evaluations: 2}", "evaluations: 5}", "restarts use 10 evaluations"),
         ("[exp2d]", "[exp2b]", "did you mean 'exp2d'"),
-        ("seeds: [0, 1]", "seeds: [0, 1]\ngrid: {device: [cpu, cuda]}", "grid.device: device is said once for all"),
+        ("", "grid: {device: [cpu, cuda]}", "grid.device: device is said once for all"),
     ],
 )
 def test_contradictions_are_named(old, new, said):
-    with pytest.raises(HarnessError) as caught:
-        make_plan(parse_experiment(TEXT.replace(old, new)), "test")
-    assert said in str(caught.value)
+    assert said in _refused(TEXT.replace(old, new) if old else f"{TEXT}{new}\n")
 
 
 # ----------------------------------------------------------------------------------------------------------- manifest
@@ -396,22 +390,10 @@ def test_a_damaged_manifest_is_refused(tmp_path, damage):
 
 @pytest.mark.parametrize(
     ("more", "engine"),
-    [
-        ("", "fused"),
-        ("engine: torch", "torch"),
-        ("dtype: float32", "torch"),
-        ("device: cuda", "torch"),
-        ("dtype: float32\nengine: torch", "torch"),
-    ],
+    [("", "fused"), *((one, "torch") for one in ("engine: torch", "dtype: float32", "device: cuda"))],
 )
 def test_the_engine_is_fused_where_it_can_be(more, engine):
     assert {planned.run.engine for planned in _plan(TEXT + more + "\n").runs} == {engine}
-
-
-@pytest.mark.parametrize("more", ["dtype: float32", "device: cuda"])
-def test_the_fused_engine_is_refused_with_the_one_that_can(more):
-    with pytest.raises(HarnessError, match="use engine: torch, or leave `engine` out"):
-        _plan(TEXT + more + "\nengine: fused\n")
 
 
 def test_only_runs_whose_numbers_changed_have_another_version_of_the_torch_engine():
@@ -463,16 +445,9 @@ def test_a_ladder_of_degrees_needs_no_match():
     text = text.replace("{family: kan, hidden: [5]}", "{family: kan, hidden: [5], grid: 3}")
     arm = "{family: chebyshev_kan, hidden: [4]}, "
     plan = _plan(text.replace(arm, arm + "sizes: {degree: [2, 5]}, "))
-    shapes = [cell.network for cell in plan.cells if cell.arm == "mlp"]
-    assert [shape.degree for shape in shapes] == [2, 5]
-    assert "give exactly one of grid, width, depth, hidden, degree, harmonics" in _refused(
-        text.replace(arm, arm + "sizes: {degree: [2], width: [3]}, ")
-    )
-
-
-def test_splines_of_a_rank_stand_before_the_map():
-    text = TEXT.replace("{family: mlp, depth: 3}", "{family: spline_mlp, hidden: [4], rank: 2}")
-    assert "rank=2: a node has several splines only before the map; say place: before" in _refused(text)
+    assert [cell.network.degree for cell in plan.cells if cell.arm == "mlp"] == [2, 5]
+    told = _refused(text.replace(arm, arm + "sizes: {degree: [2], width: [3]}, "))
+    assert "give exactly one of grid, width, depth, hidden, degree, harmonics" in told
 
 
 def test_a_count_that_does_not_define_a_family_is_refused():

@@ -46,9 +46,8 @@ def test_every_replicate_has_all_runs_of_every_arm_at_every_size():
     cells = by_cell(plan)
     assert len(cells) == len(plan.cells) == 2 * 2 * 2
     for replicates in cells.values():
-        assert {seed: [one.trial for one in runs] for seed, runs in replicates.items()} == {
-            seed: list(range(6)) for seed in range(3)
-        }
+        trials = {seed: [one.trial for one in runs] for seed, runs in replicates.items()}
+        assert trials == {seed: list(range(6)) for seed in range(3)}
         assert all(one.trial == one.run.initialisation for runs in replicates.values() for one in runs)
     assert plan.experiment.seeds == (0, 1, 2)
     for cell in plan.cells:
@@ -108,9 +107,8 @@ def test_lanes_of_the_torch_engine_fill_packs():
     for (_, arm, _), replicates in by_cell(plan).items():
         runs = [one.run for of_seed in replicates.values() for one in of_seed]
         shapes = {run.network.begun_as() for run in runs}
-        assert len({(run.network.begun_as(), run.recipe.model_copy(update={"gain": 1.0})) for run in runs}) <= (
-            COMBINATIONS
-        )
+        combinations = {(run.network.begun_as(), run.recipe.model_copy(update={"gain": 1.0})) for run in runs}
+        assert len(combinations) <= COMBINATIONS
         assert {run.network.begun_as() for run in runs if run.seed == 0} == shapes
         assert len({run.recipe.gain for run in runs}) > COMBINATIONS, arm
     sizes = sorted(map(len, plan.packs))

@@ -47,10 +47,8 @@ def test_training_flops_can_be_what_is_equal():
     plan = planned(("axis: params", "axis: flops_train"), ("[8, 16]", "[16, 32]"))
     for cell in plan.cells:
         run = next(planned.run for planned in plan.runs if planned.cell == cell.index)
-        assert (
-            cell.counts["flops_train.shared_dense"]
-            == run_flops(run.network, run.recipe, run.task)["flops_train.shared_dense"]
-        )
+        spent = run_flops(run.network, run.recipe, run.task)
+        assert cell.counts["flops_train.shared_dense"] == spent["flops_train.shared_dense"]
         assert abs(cell.residual) <= 0.15
 
 
@@ -63,9 +61,8 @@ def test_a_size_of_the_ladder_can_be_the_number_of_layers():
 def test_a_space_of_lists_as_large_as_the_runs_is_trained_whole_in_every_replicate():
     rates = "{recipe.optimizer.learning_rate: [1.0e-3, 3.0e-3, 1.0e-2]}"
     text = TEXT.replace("seeds: [0]", SEARCH).replace("width: [8, 16]}", f"width: [8, 16]}}, space: {rates}")
-    text = text.replace(
-        "grid: 3}}, recipe: adam", "grid: 3}}, recipe: adam, space: {architecture.block.order: [3, 2, 1]}"
-    )
+    orders = "space: {architecture.block.order: [3, 2, 1]}"
+    text = text.replace("grid: 3}}, recipe: adam", f"grid: 3}}}}, recipe: adam, {orders}")
     experiment = parse_experiment(text)
     assert experiment.budgets == 2
     for scramble in (0, 1):

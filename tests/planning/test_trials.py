@@ -96,9 +96,8 @@ def test_an_axis_with_when_varies_only_there():
         assert (trial.experiment.arms["mlp"].architecture.omega_0 != 30) == is_sine
     assert {"architecture.omega_0" in trial.values for trial in drawn} == {True, False}
 
-    space = (
-        "space: {recipe.gain: {low: 1.0, high: 2.0, when: {architecture.depth: 2}}, recipe.optimizer.history: [5, 20]}"
-    )
+    gain = "recipe.gain: {low: 1.0, high: 2.0, when: {architecture.depth: 2}}"
+    space = f"space: {{{gain}, recipe.optimizer.history: [5, 20]}}"
     assert all("recipe.gain" in one for one in values(with_runs(8, (MLP_SPACE, space)), "mlp")[1:])
     hidden = ("family: kan, depth: 2, width: 2", "family: kan, hidden: [2]")
     for others, condition in (
@@ -114,9 +113,8 @@ def test_an_axis_with_when_varies_only_there():
             assert ("architecture.noise" in one) == (str(one.get(path, [2])) == value)
     # A field that is left out of files at its default has it all the same.
     spline = ("family: mlp, depth: 2", "family: spline_mlp, depth: 2, width: 2")
-    space = (
-        "space: {architecture.noise: {low: 1.0, high: 2.0, when: {architecture.rank: 1}}, architecture.order: [2, 3]}"
-    )
+    noise = "architecture.noise: {low: 1.0, high: 2.0, when: {architecture.rank: 1}}"
+    space = f"space: {{{noise}, architecture.order: [2, 3]}}"
     experiment = with_runs(4, (MLP_SPACE, space), spline, ("mlp: width}", "mlp: grid}"))
     assert all("architecture.noise" in one for one in values(experiment, "mlp")[1:])
 
