@@ -46,19 +46,15 @@ class SweepFile:
         return self.results / self.file.stem
 
     def harness(self, command: str, *options: str) -> Result:
-        """What a command does on it."""
         return invoke(command, self.file, *options, "--results", self.results)
 
     def status(self) -> dict[str, Any]:
-        """`harness status --json`."""
         return json.loads(self.harness("status", "--json").stdout)
 
     def states(self) -> dict[str, int]:
-        """How many runs are in which state."""
         return self.status()["states"]
 
     def events(self, *names: str) -> list[Event]:
-        """All events of these names, of all attempts."""
         events = []
         for attempt in read_attempts(self.folder / "attempts"):
             events += [event for event in attempt.events if event["event"] in names]
@@ -66,7 +62,6 @@ class SweepFile:
 
 
 def job(*packs: tuple[str, ...], seconds: float = 1.0) -> SentJob:
-    """A job of packs that take so long each."""
     return SentJob(packs=packs, pack_seconds=(seconds,) * len(packs), seconds=seconds * len(packs))
 
 
@@ -78,7 +73,6 @@ def submission(name: str, jobs: tuple[SentJob, ...], **fields: Any) -> Submissio
 
 
 def write(folder: Path, sent: Submission, manifest: Manifest) -> Submission:
-    """Into an experiment's folder, with the runs of its plan."""
     write_submission(folder, sent, {planned.run_id: planned.run for planned in manifest.runs})
     return sent
 

@@ -44,7 +44,6 @@ def _harness(*arguments: str, cwd: Path, check: bool = False) -> subprocess.Comp
 
 
 def _said(*arguments: str) -> str:
-    """What a command that succeeds prints."""
     done = invoke(*arguments)
     assert done.exit_code == 0, done.output
     return done.stdout

@@ -21,14 +21,12 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 @pytest.fixture(scope="module")
 def stands():
-    """Whether what is kept is of this code."""
     (kept_by,) = set(KEPT["decided_by"])
     return kept_by == fingerprint("benchmarks.simulation")
 
 
 @pytest.fixture(scope="module")
 def workers():
-    """Processes that all simulations of a module share."""
     with pool() as executor:
         yield executor
 

@@ -24,7 +24,6 @@ def law() -> list[list[str]]:
 
 
 def imported_rooms(path: Path) -> set[str]:
-    """The rooms that a module imports from, also inside its functions."""
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -38,7 +37,6 @@ def imported_rooms(path: Path) -> set[str]:
 
 
 def is_text(node: ast.AST) -> bool:
-    """Whether it is a string as it stands in the code."""
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 

@@ -112,7 +112,6 @@ def test_a_task_that_changes_its_points_learns_at_the_points_that_were_drawn(fol
 
 
 def harness(folder, *arguments):
-    """A `harness` command in the user's folder, as a process."""
     command = [sys.executable, "-m", "harness.cli", *arguments]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

@@ -13,7 +13,6 @@ from harness.laws import deviance, fit_law
 
 
 def exact(arm, level=0.95):
-    """The fit of an arm without noise."""
     sizes = sizes_of(arm)
     return fit_law(sizes, curve(arm, sizes), "floor" if arm.floor else "pure", level)
 

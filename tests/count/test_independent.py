@@ -299,7 +299,6 @@ class GroupChebyshev(nn.Module):
 
 
 def build(network, local=False):
-    """The network, its parameters drawn from a generator of its own."""
     layers, features = [], getattr(network, "features", None)
     nodes = list(network.shape)
     if features:

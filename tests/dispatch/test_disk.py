@@ -69,12 +69,10 @@ class Swept(NamedTuple):
         (self.folder / f"{name}.yaml").write_text(text)
 
     def harness(self, command: str, name: str | None = None, *options: str, exit_code: int = 0) -> str:
-        """What a command prints."""
         files = [self.folder / f"{name}.yaml"] if name else []
         return said(command, *files, *options, "--results", self.results, exit_code=exit_code)
 
     def told(self, command: str, name: str | None = None) -> dict[str, Any]:
-        """What a command says as JSON."""
         files = [self.folder / f"{name}.yaml"] if name else []
         return json.loads(invoke(command, *files, "--json", "--results", self.results).stdout)
 
@@ -82,7 +80,6 @@ class Swept(NamedTuple):
         return self.harness("clean", None, "--yes", *(f"--{kind}" for kind in kinds))
 
     def train(self, name: str) -> None:
-        """Plan an experiment as its file is now, and train its runs."""
         self.harness("plan", name, "--replan")
         runs = [planned.run for planned in read_manifest(self.results / name).runs]
         train_pack(runs, self.results / "runs", networks=self.results / "networks")
@@ -91,12 +88,10 @@ class Swept(NamedTuple):
         return read_manifest(self.results / name).run_ids()
 
     def earlier_runs(self) -> set[str]:
-        """The runs of the first plan of `sweep`."""
         plan = json.loads((self.results / "sweep" / "manifest.1.json").read_text())
         return {planned["run_id"] for planned in plan["runs"]}
 
     def inside(self, paths: Iterable[Path | str]) -> set[str]:
-        """These paths below the results."""
         return {str(Path(path).relative_to(self.results)) for path in paths}
 
     def files(self) -> set[str]:
@@ -194,7 +189,6 @@ def made(tmp_path_factory) -> Made:
 
 @pytest.fixture
 def swept(made, tmp_path) -> Swept:
-    """A copy of the folder."""
     shutil.copytree(made.swept.folder, tmp_path / "swept", symlinks=True)
     return Swept(tmp_path / "swept")
 

@@ -90,7 +90,6 @@ def test_where_a_job_would_wait_for_ever(changed, what, next_move):
 
 
 def rows_here(folder: Path, profile: Profile, torch: str | None = None) -> dict[str, Finding]:
-    """What the job's function says of this machine."""
     asked = {"profile": profile.model_dump(mode="json"), "torch": torch or version("torch")}
     (folder / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
     look_around(folder)

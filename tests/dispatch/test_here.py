@@ -39,12 +39,10 @@ TOO_MUCH = 1 << 50
 
 # ------------------------------------------------------------------------------------- targets that fail on a worker
 def broken(x):
-    """Cannot be evaluated anywhere."""
     raise OSError("there is no such file on this node")
 
 
 def endless(x):
-    """Has no end."""
     Path("entered").touch()
     time.sleep(10_000)
 
@@ -55,7 +53,6 @@ def broken_elsewhere(x):
 
 
 def too_large_at_first(x):
-    """Takes more memory than there is, once in a folder."""
     if not EVALUATED.exists():
         EVALUATED.touch()
         bytes(TOO_MUCH)
@@ -93,7 +90,6 @@ def ids(runs: PackedRuns) -> list[str]:
 
 
 def numbers(records: Path, runs: PackedRuns) -> list[dict]:
-    """All that is in the records of some runs but when and where they were made."""
     return [record(records, run).model_dump(exclude={"provenance"}) for run in runs]
 
 

@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[2]
 
 
 def section(name: str) -> list[str]:
-    """The lines of a section of the recipe."""
     text = (ROOT / "slurm" / "harness.def").read_text(encoding="utf-8")
     body = re.search(rf"^%{name}\n(.*?)(?=^%|\Z)", text, re.DOTALL | re.MULTILINE)[1]
     return [line.strip() for line in body.splitlines() if line.strip()]

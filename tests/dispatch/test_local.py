@@ -51,7 +51,6 @@ class Sweep(SweepFile):
 
 
 def _numbers(records: Path) -> dict[str, dict[str, Any]]:
-    """All records without their provenance."""
     return {path.name: read_record(path).model_dump(exclude={"provenance"}) for path in records.glob("*.json")}
 
 

@@ -46,13 +46,11 @@ SEARCH = Search(runs=1, replicates=2, cap={"evaluations": [20]})
 
 @pytest.fixture(scope="module")
 def manifest():
-    """The plan of one pack."""
     return make_plan(parse_experiment(TEXT), "toys")
 
 
 @pytest.fixture(scope="module")
 def folder(manifest, tmp_path_factory):
-    """The records of the pack, trained."""
     folder = tmp_path_factory.mktemp("results") / "runs"
     specs = {planned.run_id: planned.run for planned in manifest.runs}
     train_pack([specs[run] for run in manifest.packs[0]], folder)
@@ -61,14 +59,11 @@ def folder(manifest, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def records(manifest, folder):
-    """The records of the pack, in its order."""
     return [read_record(record_path(folder, run)) for run in manifest.packs[0]]
 
 
 @pytest.fixture
 def export(manifest, folder, tmp_path):
-    """Makes an export of the plan to a folder `wandb`."""
-
     def make(mode="offline", records=folder, **fields):
         mirror = Mirror(mode=mode, project="theirs", **fields)
         return Export(mirror, manifest, records, tmp_path / "wandb")
@@ -78,12 +73,10 @@ def export(manifest, folder, tmp_path):
 
 @pytest.fixture
 def said():
-    """What exports say, in order."""
     return []
 
 
 def logged_of(record, manifest) -> WandbRun:
-    """What is logged of a record."""
     return of_run(record, manifest, [planned for planned in manifest.runs if planned.run_id == record.run_id])
 
 
@@ -189,7 +182,6 @@ class _Answers(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A stand-in for wandb's server, and a user with a key for it."""
     with _Server() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("HOME", str(tmp_path))

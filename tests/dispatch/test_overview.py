@@ -70,7 +70,6 @@ def made(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def here(made, tmp_path) -> Iterator[Path]:
-    """A copy of them, in which commands are run."""
     shutil.copytree(made, tmp_path / "here")
     with chdir(tmp_path / "here"):
         yield tmp_path / "here"

@@ -36,7 +36,6 @@ def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
 
 
 def _offered(sweep: SweepFile, profile: str, *options: str) -> Result:
-    """What `submit --dry-run` says of a profile of one line."""
     path = sweep.file.parent / "mine.yaml"
     path.write_text(profile, encoding="utf-8")
     return sweep.harness("submit", "--profile", str(path), "--dry-run", *options)

@@ -46,7 +46,6 @@ class Sweep(SweepFile):
         (self.cluster / "queue").write_text("".join(lines))
 
     def ended(self) -> list[str]:
-        """The jobs that scancel was given."""
         path = self.cluster / "ended"
         return path.read_text().split() if path.exists() else []
 

@@ -25,7 +25,6 @@ def _known(folder):
 
 
 def _sent(plan, folder, **fields):
-    """A submission of the plan's runs in one job, as it lies in the folder of the experiment."""
     where = {"host": "here", "roots": (str(folder.parent / "snapshots" / "c0de" / "0"),), "results": str(folder.parent)}
     jobs = fields.pop("jobs", (job(*plan.packs),))
     return write(folder, submission("example", jobs, **where | fields), plan)

@@ -28,7 +28,6 @@ from harness.tasks import draw
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with the files of the page, in which commands run."""
     write_files("docs/adding.md", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -37,7 +36,6 @@ def folder(tmp_path, monkeypatch):
 
 
 def harness(*words):
-    """What a command prints; it must succeed."""
     result = CliRunner().invoke(main, list(words), catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout

@@ -50,7 +50,6 @@ def table(first_header: str, nth: int = 0) -> list[list[str]]:
 
 
 def codes(cell: str) -> list[str]:
-    """What stands between backticks."""
     return re.findall(r"`([^`]+)`", cell)
 
 
@@ -65,7 +64,6 @@ def value(formula: str, **letters: float) -> float:
 
 
 def stated(sentence: str) -> None:
-    """The page says so."""
     assert sentence in PROSE, sentence
 
 
@@ -129,7 +127,6 @@ def layers_of(network):
 
 
 def networks_of(family):
-    """Networks of two layers, with every setting of a family."""
     return networks(FAMILIES[family].network, shapes=SIZES)
 
 

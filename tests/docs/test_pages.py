@@ -117,7 +117,6 @@ CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {"docs/fitting.md": of_fit
 
 
 def run_page(page: str, folder: Path, only_parsed: Sequence[tuple[str, str, str]] = ONLY_PARSED) -> None:
-    """Every block of a page, from top to bottom."""
     write_files(page, folder)
     blocks = blocks_of(page)
     names: dict[str, Any] = {}

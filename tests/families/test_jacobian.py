@@ -45,7 +45,6 @@ def by_autograd(network, flat, knots, x):
 
 
 def distance(a, b):
-    """Largest difference, relative to the largest number."""
     return np.abs(np.asarray(a) - np.asarray(b)).max() / np.abs(np.asarray(b)).max()
 
 

@@ -24,14 +24,12 @@ def pykan():
 
 
 def start(network, lanes=2, seed=0):
-    """Random parameters (scales too) and the knots of a network."""
     flat = initialise(network, [np.random.default_rng([seed, r]) for r in range(lanes)], 1.0, torch.float64, "cpu")
     flat = flat + 0.1 * torch.tensor(np.random.default_rng(seed).normal(size=flat.shape))
     return flat, network.initial_knots(lanes, torch.float64, "cpu")
 
 
 def their_layer(pykan, network, parameters, knots, layer, lane, grid_eps=0.02):
-    """pykan's layer with the parameters of one of our lanes."""
     inputs, outputs = network.shape[layer : layer + 2]
     theirs = pykan.KANLayer(inputs, outputs, num=network.grid, k=network.order, grid_eps=grid_eps)
     give(theirs, parameters, knots, layer, lane)
@@ -48,7 +46,6 @@ def give(theirs, parameters, knots, layer, lane):
 
 
 def their_network(pykan, network, flat, knots, lane, grid_eps=0.02):
-    """pykan's KAN with the parameters of one of our lanes."""
     theirs = pykan.KAN(
         width=list(network.shape),
         grid=network.grid,

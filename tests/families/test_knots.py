@@ -26,7 +26,6 @@ solvers = pytest.mark.parametrize("solver", SOLVERS)
 
 
 def start(network, samples=300, seed=0):
-    """Parameters, knots, and samples on [-1, 1]."""
     generators = [np.random.default_rng([seed, lane]) for lane in range(LANES)]
     flat = initialise(network, generators, 1.0, torch.float64, "cpu")
     x = torch.tensor(np.random.default_rng(seed).uniform(-1, 1, (LANES, samples, network.shape[0])))

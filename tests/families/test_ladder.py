@@ -55,7 +55,6 @@ def loss_and_gradient(function, flat):
 
 
 def agree(one, other, flat, tolerance=1e-12):
-    """Two functions of the flat vector have equal values and equal gradients."""
     assert_same(one(flat), other(flat), tolerance)
     for found, wanted in zip(loss_and_gradient(one, flat), loss_and_gradient(other, flat), strict=True):
         assert_same(found, wanted, tolerance)

@@ -63,7 +63,6 @@ def start(network, lanes, samples, seed=0):
 
 
 def loss_and_gradient(network, flat, knots, x, y):
-    """Mean squared error of each lane, and its gradient."""
     flat = flat.clone().requires_grad_()
     loss_R = (forward(network, flat, knots, x) - y).square().mean(dim=(1, 2))
     (gradient,) = torch.autograd.grad(loss_R.sum(), flat)

@@ -66,7 +66,6 @@ NETWORK = Coded(encoder=ENCODER, head=HEAD)
 
 
 def begun(network, seed=3):
-    """Parameters by name and knots of one lane, as a run of that seed begins."""
     flat = families.initialise(network, [stream(seed, "initial", 0)], 1.0, torch.float64, "cpu")
     return flat, network.draw_knots([stream(seed, "features", 0)], torch.float64, "cpu")
 

@@ -103,7 +103,6 @@ def test_constant_activations_give_zero_splines_and_no_nan():
 
 
 def some_network(kind, order, base, scales, bias):
-    """A network with knots of this kind, parameters of size 1 and samples."""
     rng = np.random.default_rng([order, base, scales, bias])
     network = KanShape(shape=(3, 4, 2), grid=GRID, order=order, base=base, scales=scales, bias=bias)
     shapes = network.parameter_shapes()

@@ -50,7 +50,6 @@ class Planned(NamedTuple):
 
 
 def experiments() -> Iterator[Planned]:
-    """Every experiment of the project and of the guard, at every scale."""
     for folder in ("experiments", "tests/guard/trained", "tests/guard/made"):
         for file in sorted((ROOT / folder).glob("*.yaml")):
             for scale in scales_of(file):
@@ -63,7 +62,6 @@ def small() -> tuple[str, ...]:
 
 
 def plans(names: Collection[str]) -> dict[str, Any]:
-    """Run ids, counts and manifests of some experiments."""
     return {one.name: _plan(one) for one in experiments() if one.name in names}
 
 
@@ -133,12 +131,10 @@ COMMANDS_AFTER_RECORDS = (
 
 
 def schema() -> str:
-    """The JSON Schema of experiment files."""
     return json.dumps(experiment_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def helps() -> str:
-    """The help of every command."""
     return "\n".join(said(f"{name} --help".strip()) for name in ("", *sorted(main.commands)))
 
 

@@ -24,7 +24,6 @@ def canonical(data: Any) -> str:
 
 
 def hashed(data: Any) -> str:
-    """64 hex digits of plain data."""
     return hashlib.sha256(canonical(data).encode()).hexdigest()
 
 

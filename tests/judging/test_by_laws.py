@@ -41,7 +41,6 @@ def _table(path: Path, seed: int = 4, floors: tuple[float, float] = (0.0, 0.0)) 
 
 @pytest.fixture
 def table(tmp_path) -> Path:
-    """Two arms of pure laws (`_table`)."""
     return _table(tmp_path / "runs.csv")
 
 

@@ -39,7 +39,6 @@ def winners_of(folder: Path) -> pd.DataFrame:
 
 
 def cells(folder: Path) -> Iterator[Cell]:
-    """Those of a kept search."""
     winners = winners_of(folder)
     winners = winners[winners["status"] == "done"]
     for place, rows in winners.groupby(["task", "won_on", "asked"]):

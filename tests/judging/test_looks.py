@@ -26,7 +26,6 @@ LAWS = {"kan": power(1, 1.0), "mlp": power(1.5, 1.0)}
 
 
 def looked(looks=LOOKS):
-    """The plan of eight seeds, without looks if there are none."""
     return made_plan(8, TASKS, RULES + (f"looks: {list(looks)}\n" if looks else ""))
 
 

@@ -23,7 +23,6 @@ decide:
 
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> Path:
-    """A folder with one experiment file and its plan, in which commands are run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     write_experiment(tmp_path, RULES)

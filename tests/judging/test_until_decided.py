@@ -14,7 +14,6 @@ FILE = "tiny.yaml"
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The file in the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     Path(FILE).write_text(open_experiment(seeds=7, looks=[3, 5, 7]), encoding="utf-8")
@@ -25,7 +24,6 @@ def records() -> set[str]:
 
 
 def numbers() -> list[dict]:
-    """All that the verdicts hang on."""
     return json.loads(Path("results/tiny/answer.json").read_text(encoding="utf-8"))["verdicts"]
 
 

@@ -22,7 +22,6 @@ def write_experiment(folder: Path, rules: str = RULES) -> None:
 
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> Path:
-    """A folder with one experiment file, in which commands are run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     write_experiment(tmp_path)

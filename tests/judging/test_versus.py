@@ -29,7 +29,6 @@ RATIOS = {
 
 @pytest.fixture(scope="module")
 def runs():
-    """Losses N^-1, and 4 N^-1 of the MLP."""
     return made_runs(FOUR_TIMES)
 
 
@@ -110,7 +109,6 @@ def test_many_tasks_have_a_panel_each_and_no_overlap_is_no_line():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """An experiment with all of its records."""
     folder = tmp_path_factory.mktemp("versus")
     invoke("plan", write_experiment(folder), "--results", folder / "results")
     write_records(folder)

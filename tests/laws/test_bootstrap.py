@@ -12,7 +12,6 @@ SIZES = np.geomspace(1e2, 1e5, 7)
 
 
 def pure_runs(seed, seeds=5, sd=0.2):
-    """Runs of y = x^-0.7."""
     return runs(np.random.default_rng(seed), SIZES, SIZES**-0.7, seeds, sd)
 
 

@@ -9,13 +9,11 @@ from harness.laws.law import LAWS
 
 
 def runs(sizes=9, seeds=3):
-    """Runs on y = .1 + 20 x^-.8 with a noise of 3 %."""
     x = np.repeat(np.geomspace(10, 1e4, sizes), seeds)
     return x, (0.1 + 20 * x**-0.8) * np.exp(0.03 * np.random.default_rng(0).standard_normal(x.size))
 
 
 def answer(items, start):
-    """The one item whose question begins so."""
     (found,) = [item for item in items if item.question.startswith(start)]
     return found
 

@@ -20,7 +20,6 @@ PURE = np.geomspace(1e3, 1e6, 7)
 
 @pytest.fixture(scope="module")
 def surface() -> pd.DataFrame:
-    """Five budgets of nine sizes."""
     of = isoflop_grid(5)
     noise = 0.005 * np.random.default_rng(0).standard_normal(of.n.size)
     return pd.DataFrame({"N": of.n, "D": of.d, "loss": np.exp(of.log_loss + noise)})

@@ -26,7 +26,6 @@ def sweep(exponent=0.5, coefficient=0.3, y_scale=1.0, budgets=BUDGETS, sizes=9, 
 
 
 def noisy(seed):
-    """The same with noise of 2 %."""
     budget, x, y = sweep()
     return budget, x, y * np.exp(0.02 * np.random.default_rng(seed).standard_normal(y.size))
 

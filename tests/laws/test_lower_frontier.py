@@ -13,7 +13,6 @@ SIZES = np.geomspace(1e2, 1e5, 7)
 
 
 def made(seed, sizes=SIZES, seeds=10, sd=0.3):
-    """Runs about 5 x^-1 with normal noise in ln y."""
     return runs(np.random.default_rng(seed), sizes, 5 / sizes, seeds, sd)
 
 

@@ -20,7 +20,6 @@ def two_arms(seed, sd=0.05, cost=3.0):
 
 
 def means_of(x, y):
-    """Mean ln y at each size."""
     return np.array([np.log(y[x == size]).mean() for size in SIZES])
 
 

@@ -13,7 +13,6 @@ TRUTH = 1 + (N / 1e7) ** -0.4 + (D / 1e9) ** -0.3
 
 
 def noisy(seed, sd=0.02):
-    """One run a cell."""
     return TRUTH * np.exp(sd * np.random.default_rng(seed).standard_normal(N.size))
 
 

@@ -64,7 +64,6 @@ ENGINES = ("fused", "torch")
 
 @pytest.fixture
 def manifest() -> Manifest:
-    """Two packs of three runs, in the torch engine."""
     return make_plan(parse_experiment(TEXT + "engine: torch\n"), "test")
 
 
@@ -76,12 +75,10 @@ def mixed() -> Manifest:
 
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> None:
-    """An empty folder, in which commands run."""
     monkeypatch.chdir(tmp_path)
 
 
 def told() -> str:
-    """What is said of the plan of tiny.yaml."""
     return " ".join(said("plan", "tiny.yaml").split())
 
 
@@ -110,7 +107,6 @@ def machine(engine="torch", solo=(), knots=()) -> Calibration:
 
 
 def predicted(runs: int, engine="torch", solo=(), knots=(), **settings) -> float:
-    """Seconds of a pack."""
     pack, calibrations = [a_run(engine=engine, **settings)] * runs, {(engine, "float64"): machine(engine, solo, knots)}
     (seconds,) = pack_seconds([pack], calibrations)
     return seconds

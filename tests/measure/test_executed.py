@@ -35,12 +35,10 @@ def layers(network):
 
 
 def arithmetic(executed):
-    """What is left when compares are removed."""
     return executed.matmul + executed.elementwise
 
 
 def real(network, lanes, samples):
-    """Parameters, knots, samples and targets with data."""
     rng = np.random.default_rng(0)
     flat = families.initialise(network, [rng] * lanes, 1.0, torch.float64, "cpu")
     knots = network.draw_knots([rng] * lanes, torch.float64, "cpu")

@@ -31,14 +31,6 @@ def test_every_row_says_where_it_is_from_and_how_it_is_known(name):
     assert not table.duplicated().any()
 
 
-@pytest.mark.parametrize("name", LINKED)
-def test_rows_name_known_errata_in_their_order(name):
-    known = load("errata")["erratum"].tolist()
-    for errata in load(name)["errata"].str.split():
-        places = [known.index(erratum) for erratum in errata]
-        assert places == sorted(set(places))
-
-
 def test_nothing_is_said_for_nobody():
     assert set(load("sources")["source"]) == set().union(*(load(name)["source"] for name in SOURCED))
     assert set(load("errata")["erratum"]) == set().union(*(ids(load(name)) for name in LINKED))

@@ -7,19 +7,11 @@ from importlib.resources import files
 import pytest
 from commands import invoke
 
-from harness.paper.reference import CONFIDENCE, load, names
+from harness.paper.reference import load, names
 
 
 def _rows(*words: str) -> list[dict]:
     return json.loads(invoke("reference", *words, "--json").output)["rows"]
-
-
-def test_without_a_name_it_lists_all_tables():
-    output = invoke("reference").output
-    listed = _rows()
-    assert [(row["table"], row["rows"]) for row in listed] == [(name, len(load(name))) for name in names()]
-    assert all(re.search(rf"│ {name} +│ +{len(load(name)):,} │", output) for name in names())
-    assert all(f"\n{word}: {meaning}\n" in output for word, meaning in CONFIDENCE.items())
 
 
 @pytest.mark.parametrize("name", names())
@@ -58,14 +50,6 @@ def test_a_long_table_says_that_it_is_cut():
     assert "2,052 rows, the first 60 shown: choose with --where, or take all with --csv" in output
     assert len(re.findall(r"^│ +\d", output, flags=re.MULTILINE)) == 60
     assert "\nE10, 46 rows: " in output
-
-
-def test_errata_are_said_in_words():
-    output = invoke("reference", "errata").output
-    assert re.findall(r"^(E\w+)\. ", output, flags=re.MULTILINE) == load("errata")["erratum"].tolist()
-    one = invoke("reference", "errata", "--where", "erratum=E10").output
-    assert one.startswith("E10. Fig. D.1 (certain). The 28th panel repeats III.17.37")
-    assert one.endswith("    Instead: Leave panel 28 out.\n    Rows: 46 of frontiers\n")
 
 
 @pytest.mark.parametrize(

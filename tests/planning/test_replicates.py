@@ -29,7 +29,6 @@ def planned(text=TEXT):
 
 
 def by_cell(plan):
-    """The runs of each cell, by replicate."""
     found = defaultdict(lambda: defaultdict(list))
     for one in plan.runs:
         cell = plan.cells[one.cell]

@@ -43,7 +43,6 @@ class KAN(Net):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with a module and a table, in which commands run."""
     (tmp_path / "starter_code.py").write_text(CODE, encoding="utf-8")
     chance = np.random.default_rng(0)
     rows = pd.DataFrame(chance.normal(size=(4000, 3)), columns=["a", "b", "the c"])

@@ -174,7 +174,6 @@ def test_the_standard_space_of_every_family_can_be_planned():
 
 
 def runs_of(plan: Manifest, arm: str, asked: float) -> list[PlannedRun]:
-    """The runs of an arm at a size."""
     cells = {cell.index for cell in plan.cells if (cell.arm, cell.asked) == (arm, asked)}
     return [one for one in plan.runs if one.cell in cells]
 

@@ -39,7 +39,6 @@ def prices(rows: int = 300) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def answer(tmp_path_factory):
-    """Of the experiment that FIELDS are."""
     results = tmp_path_factory.mktemp("results")
     study = harness.read(FIELDS, results=results, name="mine")
     assert study.folder == results / "mine"
@@ -47,7 +46,6 @@ def answer(tmp_path_factory):
 
 
 def runs() -> pd.DataFrame:
-    """Losses of two arms that fall by powers of 0.5 and 0.8, with three seeds."""
     random, rows = np.random.default_rng(0), []
     for arm, exponent in (("slow", 0.5), ("fast", 0.8)):
         for size in SIZES:

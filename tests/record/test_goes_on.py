@@ -25,7 +25,6 @@ def _bytes(folder: Path) -> dict[Path, bytes]:
 
 @pytest.fixture
 def planned(tmp_path, monkeypatch) -> Manifest:
-    """The plan of an experiment file in the current folder, without records."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     write_experiment(tmp_path, f"decide: [{RULE}]\n")

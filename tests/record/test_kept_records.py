@@ -26,20 +26,17 @@ NUMBER = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
 
 @pytest.fixture
 def here(tmp_path) -> Path:
-    """A results folder with a record of every run of the plan."""
     for place, planned in enumerate(PLAN.runs):
         publish(made_record(planned, test=0.1 + place / 7), tmp_path / "runs")
     return tmp_path
 
 
 def _kept(folder: Path, runs: list[str] = RUNS) -> Path:
-    """The file of the records that these runs have in a results folder."""
     keep(runs, folder / "runs", folder / KEPT_RECORDS)
     return folder / KEPT_RECORDS
 
 
 def _rewrite(path: Path, old: str, new: str) -> None:
-    """Change the text of a kept file by hand."""
     text = lzma.decompress(path.read_bytes()).decode()
     assert old in text
     path.write_bytes(lzma.compress(text.replace(old, new).encode()))

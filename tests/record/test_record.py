@@ -34,7 +34,6 @@ from harness.spec import read_manifest, sealed
 
 @pytest.fixture
 def manifest():
-    """Two arms, one size, six seeds."""
     return small_plan()
 
 

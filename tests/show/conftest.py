@@ -34,11 +34,9 @@ def held(tmp_path_factory) -> Study:
 
 @pytest.fixture(scope="session")
 def figure(made) -> Figure:
-    """The figure of `made`."""
     return scaling_figure(made.manifest, made.laws)
 
 
 @pytest.fixture(scope="session")
 def held_figure(held) -> Figure:
-    """The figure of `held`."""
     return scaling_figure(held.manifest, held.laws)

@@ -21,7 +21,6 @@ def clock(monkeypatch) -> list[float]:
 
 
 def progress_of(work: dict[tuple, float]) -> tuple[console.PackProgress, list[str]]:
-    """Progress over packs, and the lines that it writes."""
     lines: list[str] = []
     return console.PackProgress(work, sum(map(len, work)), lambda line, share: lines.append(line)), lines
 

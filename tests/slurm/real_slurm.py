@@ -23,7 +23,6 @@ class Bed(NamedTuple):
 
     @property
     def conf(self) -> Path:
-        """What SLURM_CONF points to."""
         return self.folder / "slurm.conf"
 
     def slurm(self, *command: str) -> str:
@@ -35,7 +34,6 @@ class Bed(NamedTuple):
         return done.stdout.strip()
 
     def job(self, job_id: str) -> dict[str, str]:
-        """The fields that scontrol shows of a job: JobState, Restarts, NodeList, …"""
         return dict(re.findall(r"(\S+?)=(\S*)", self.slurm("scontrol", "--oneliner", "show", "job", job_id)))
 
     def node_state(self, name: str) -> str:

@@ -19,7 +19,6 @@ TESTBED = (ROOT / "slurm" / "testbed.yaml").read_text(encoding="utf-8")
 
 
 def profile(folder: Path, **changed: object) -> Path:
-    """The testbed's profile with fields changed."""
     lines = [line for line in TESTBED.splitlines() if line.split(":")[0] not in changed]
     lines += [f"{name}: {value}" for name, value in changed.items()]
     path = folder / "mine.yaml"
@@ -28,7 +27,6 @@ def profile(folder: Path, **changed: object) -> Path:
 
 
 def diagnose(profile: Path, results: Path, *options: str) -> tuple[int, dict[str, dict[str, str]]]:
-    """The exit code, and findings by what they are about."""
     done = invoke("doctor", "--profile", profile, "--results", results, "--json", *options)
     found = json.loads(done.stdout)
     assert found["failed"] == sum(one["level"] == "FAILED" for one in found["findings"])
@@ -41,7 +39,6 @@ def failures(found: dict[str, dict[str, str]]) -> list[str]:
 
 
 def no_trace(bed: Bed, results: Path) -> bool:
-    """No job is there, and no file in the results."""
     return not bed.slurm("squeue", "-h", "--states=pending,running,completing") and not results.exists()
 
 

@@ -113,7 +113,6 @@ def test_what_each_field_becomes(testbed, tmp_path):
 
 
 def lines_of(fields: dict, folder: Path) -> list[str]:
-    """The script of a job of this profile."""
     job = ("harness.dispatch.worker", str(folder), "5ub")
     return script_text(Profile(**fields), "harness-x-5ub", folder, ["/snap shots/0"], *job).splitlines()
 

@@ -142,7 +142,6 @@ def wait_for_restart(bed: Bed, victim: Attempt) -> None:
 
 
 def in_midst(swept: Sweep) -> list[Attempt]:
-    """Attempts that train now."""
     return [
         attempt
         for attempt in swept.attempts()

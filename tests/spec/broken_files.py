@@ -102,7 +102,6 @@ def flow(value: Any) -> str:
 
 
 def written(data: dict) -> str:
-    """An experiment file of this content, a field a line."""
     return "".join(f"{flow(name)}: {flow(value)}\n" for name, value in data.items())
 
 
@@ -132,7 +131,6 @@ TEXTS = [*(path.read_text(encoding="utf-8") for path in EXPERIMENTS), SMALL, RIC
 
 @cache
 def trees() -> list[dict]:
-    """What the texts say, as plain data."""
     return [_small(text) for text in TEXTS]
 
 
@@ -205,7 +203,6 @@ TEXTS_BY_HAND = [
 
 
 def by_hand() -> list[str]:
-    """Texts that are no experiment."""
     found = [*TEXTS_BY_HAND, *LARGE.values()]
     for old, words in NEEDS.items():
         found += [SMALL.replace(old, word) for word in (*words.split(), *TAGGED.split("|"))]

@@ -62,7 +62,6 @@ def test_a_plan_of_before_is_read(folder):
 
 @pytest.fixture
 def searched(tmp_path, monkeypatch) -> Path:
-    """A folder with an old file, its two plans, and its kept records."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     for name in ("tiny", "tiny.search"):

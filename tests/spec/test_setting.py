@@ -24,7 +24,6 @@ scales: {short: {seeds: [0], match.at: [30]}}
 
 @pytest.fixture
 def file(tmp_path, monkeypatch):
-    """The experiment as a file, in whose folder commands run."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "toy.yaml").write_text(TEXT, encoding="utf-8")
     return tmp_path / "toy.yaml"

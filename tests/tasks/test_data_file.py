@@ -95,7 +95,6 @@ WRITTEN: dict[str, Path] = {}
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory) -> Path:
-    """A folder with the table in each format."""
     WRITTEN["folder"] = written(tmp_path_factory.mktemp("data"), "t.csv", table())
     table().to_parquet(WRITTEN["folder"] / "t.parquet")
     np.savez(WRITTEN["folder"] / "t.npz", x=table()[["a", "b"]].to_numpy(), y=table()["y"])

@@ -44,7 +44,6 @@ OF_EVERY_NETWORK = [
 
 
 def on_device(network, device):
-    """Positions, what the network carries, and points of every lane."""
     generators = [np.random.default_rng(lane) for lane in range(LANES)]
     options = {"dtype": torch.float64, "device": device}
     position_RP = families.initialise(network, generators, 1.0, torch.float64, "cpu").to(device)

@@ -207,7 +207,6 @@ def _read(folder, runs, of=None, announce=pytest.fail):
 
 @pytest.fixture
 def stopped(tmp_path, _one_evaluation_a_chunk) -> list[RunSpec]:
-    """The runs of a pack of which there is a checkpoint."""
     runs = pack("torch", "mlp", "lbfgs")
     with pytest.raises(PackStopped):
         train_pack(runs, tmp_path / "runs", "cpu", after(9), tmp_path / "checkpoints")

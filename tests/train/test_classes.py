@@ -94,7 +94,6 @@ search: {runs: 2, replicates: 3, cap: {evaluations: 10}}
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The plan, the folder of its records, and their table."""
     plan, folder = make_plan(parse_experiment(TEXT), "plan"), tmp_path_factory.mktemp("runs")
     of_id = {planned.run_id: planned.run for planned in plan.runs}
     for pack in plan.packs:

@@ -28,7 +28,6 @@ def run_of(network, name="lbfgs", seed=0, engine="fused", **recipe):
 
 
 def median_error(network, name):
-    """Of three seeds, on test points."""
     outcomes = (trained_runs([run_of(network, name, seed)]).outcomes[0] for seed in range(3))
     return float(np.median([outcome.metrics.test_rmse for outcome in outcomes]))
 

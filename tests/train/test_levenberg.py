@@ -70,7 +70,6 @@ class Case:
 
 
 def trained(settings, case, evaluations, kind=IN_TORCH):
-    """What is seen of the lanes after so many evaluations."""
     return kind.seen(kind.linearised(settings, kind.start(settings, case.flat), case, evaluations))
 
 

@@ -19,7 +19,6 @@ def a_run(network, engine, seed=3, **task):
 
 
 def errors_at(trained, samples):
-    """Absolute errors of a trained network, all points at once."""
     knots = [layer[None] for layer in trained.knots]
     with torch.no_grad():
         y = families.forward(trained.network, trained.position_P[None], knots, torch.from_numpy(samples.x[None]))

@@ -1,12 +1,11 @@
 """The figures of anybody's tables: refused laws draw nothing, and many arms stay readable."""
 
 import numpy as np
-import pytest
 from made_study import laws_of_rows
 
 from harness.judging.request import SizeRange
 from harness.show.figures.residuals import residuals_figure
-from harness.show.figures.scaling import MOST_SERIES, scaling_figure
+from harness.show.figures.scaling import scaling_figure
 
 SIZES = (10, 30, 100, 300, 1000, 3000)
 
@@ -21,7 +20,6 @@ def laws_of_arms(folder, arms: int, **asked):
 
 
 def drawn(figure, kind: str) -> set[str]:
-    """The arms that have a line of a kind in any panel."""
     gids = {str(line.get_gid()) for axes in figure.axes for line in axes.lines}
     return {gid.removeprefix(f"{kind}:") for gid in gids if gid.startswith(f"{kind}:")}
 
@@ -34,13 +32,3 @@ def test_a_refused_law_is_not_drawn(tmp_path):
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["arm 0: no law", "arm 1: no law"]
     assert figure.get_supxlabel().count("too few sizes") == 1
     assert residuals_figure(None, laws) is None
-
-
-@pytest.mark.parametrize("arms", [1, 8, 9, 14])
-def test_more_arms_than_lines_can_tell_apart_are_ranked(tmp_path, arms):
-    figure = scaling_figure(None, laws_of_arms(tmp_path, arms))
-    (axes,) = (axes for axes in figure.axes if axes.get_visible())
-    if arms > MOST_SERIES:
-        assert len(axes.get_yticklabels()) == arms
-    else:
-        assert len(drawn(figure, "runs")) == arms

@@ -25,7 +25,6 @@ def made(tasks: int | dict[str, str], ends: tuple[float, float] = (0.01, 100)) -
 
 
 def marks(figure) -> list:
-    """The marks of all ratios."""
     lines = itertools.chain.from_iterable(axes.lines for axes in figure.axes)
     return [line for line in lines if (line.get_gid() or "").startswith("ratio:")]
 

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -25,26 +24,23 @@ from harness.show.figures.ranking import ranking_figure
 from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import PANEL_HEIGHT, of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
-from harness.show.figures.theme import DPI, MOST_HEIGHT, write_figure
+from harness.show.figures.theme import DPI, write_figure
 from harness.show.names import written
 
 TASKS = ("exp2d", "exp100d")
 
 
 def line(axes: Axes, gid: str):
-    """The one line of that gid."""
     (found,) = [line for line in axes.get_lines() if line.get_gid() == gid]
     return found
 
 
 def drawn(laws: Sequence[SeriesLaws], task: str, series: str, axis: str) -> tuple[SeriesLaws, Fit]:
-    """The laws of a series, and the one of them that is drawn."""
     (one,) = [one for one in laws if (one.task, one.series, one.axis) == (task, series, axis)]
     return one, one.fits[drawn_law(laws, task, axis)]
 
 
 def gids(axes: Axes) -> set[str]:
-    """The gids of everything in a panel."""
     return {artist.get_gid() for artist in axes.get_children() if artist.get_gid()}
 
 
@@ -239,22 +235,6 @@ def test_every_run_is_within_panels_that_share_their_losses(held):
         assert low < by_size["test_loss"][by_size["chosen"]].min()
         assert by_cost["test_loss"][by_cost["chosen"]].max() < high
     assert "at the edge" not in shown.get_supxlabel()
-
-
-def test_no_figure_is_too_tall(made, monkeypatch):
-    for count, most in ((1, 8), (6, 3), (15, 8)):
-        tasks = [f"task {index}" for index in range(count)]
-        monkeypatch.setattr("harness.show.figures.scaling.MOST_SERIES", most)
-        formulas = dict.fromkeys(tasks, made.manifest.formulas["exp2d"])
-        laws = []
-        for one in made.laws:
-            if one.task == "exp2d":
-                laws += [replace(one, task=task, table=one.table.assign(task=task)) for task in tasks]
-        shown = scaling_figure(made.manifest.model_copy(update={"formulas": formulas}), laws)
-        shown.draw_without_rendering()
-        assert shown.get_figheight() <= MOST_HEIGHT
-        heights = [axes.get_window_extent().height for axes in shown.axes if axes.get_visible()]
-        assert min(heights) > 0.25 * shown.dpi
 
 
 def test_a_users_target_is_titled_with_its_docstring():

@@ -27,18 +27,12 @@ def _dots(count: int = 300):
 
 @pytest.fixture(scope="module")
 def drawn(made) -> str:
-    """Two figures of one page."""
     scaling = partial(scaling_figure, made.manifest, made.laws)
     return inline_svg(scaling, "scaling", "Losses & sizes") + inline_svg(_dots, "dots", "Dots")
 
 
 def _svgs(text: str) -> list[ElementTree.Element]:
     return [ElementTree.fromstring(found) for found in re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)]
-
-
-def test_a_figure_has_a_layout_for_each_width(drawn):
-    assert [one.get("id") for one in _svgs(drawn)] == ["scaling-wide", "scaling-narrow", "dots-wide", "dots-narrow"]
-    assert drawn.count("@media (max-width:") == drawn.count("@media (min-width:") == 2
 
 
 def test_ids_are_unique_in_a_page_and_all_links_lead_to_one(drawn):

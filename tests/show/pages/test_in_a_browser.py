@@ -25,7 +25,6 @@ pytestmark = [pytest.mark.slow, needs_browser]
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> dict[str, Path]:
-    """A page of every template, of made-up records."""
     folder = tmp_path_factory.mktemp("pages")
     with chdir(folder):
         prepare(Path())

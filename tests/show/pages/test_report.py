@@ -54,7 +54,6 @@ def written(made) -> str:
 
 @pytest.fixture(scope="module")
 def page(written) -> Page:
-    """The parsed report."""
     parsed = Page()
     parsed.feed(written)
     parsed.close()

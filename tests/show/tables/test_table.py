@@ -33,7 +33,6 @@ TABLE = Table(
 
 
 def printed(table: Table, width: int) -> list[str]:
-    """The lines that a terminal of that width shows."""
     console = Console(width=width, force_terminal=False)
     with console.capture() as captured:
         console.print(for_terminal(table, width), soft_wrap=True)

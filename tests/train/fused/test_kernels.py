@@ -167,7 +167,6 @@ class Case:
 
 
 def distance(a, b):
-    """Largest difference, relative to the largest number."""
     return np.abs(np.asarray(a) - b).max() / max(np.abs(b).max(), 1e-300)
 
 
@@ -180,7 +179,6 @@ def assert_equals_torch(case, gradient_within=1e-12, within=1e-12):
 
 
 def everything(case):
-    """All results of all kernels, as one vector."""
     loss, gradient = case.loss_and_gradient()
     parts = [[loss], gradient, case.predict(), *case.residuals_and_jacobian(), *case.normal_equations()]
     return np.concatenate([np.ravel(part) for part in parts])
