@@ -108,8 +108,7 @@ def test_of_two_sizes_the_compute_optimal_curves_are_compared(grid):
         told = [place["multiplier"]["value"] for place in axis["multiplier"]["sizes"][:5]]
         assert told == pytest.approx([expected] * 5, rel=0.02)
 
-    from_python = harness.compare(
-        grid, "kan", "mlp", x="params", y="loss", by="arm", and_="tokens", seconds="seconds", budgets=1e21
-    )
+    named = {"x": "params", "and_": "tokens", "seconds": "seconds", "y": "loss", "by": "arm"}
+    from_python = harness.compare(grid, "kan", "mlp", **named, budgets=1e21)
     assert from_python.multipliers["multiplier"].tolist()[:5] == pytest.approx([1.4] * 5, rel=0.02)
     assert "For the loss of kan at compute 1e+20, mlp needs" in from_python.sentences[0]

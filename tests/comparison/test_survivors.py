@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.comparison import budget_cautions, failure_cautions, failures
+from harness.comparison import failure_cautions, failures
 
 
 def started(failed, of=10):
@@ -31,14 +31,3 @@ def test_an_arm_that_fails_more_often_is_judged_by_its_luck():
     assert caution.code == "SURVIVOR_BIAS"
     assert "8 of 50 runs of the first arm failed and 0 of 50" in caution.reason
     assert failure_cautions(started([1, 1, 1, 1, 0]), started([1, 0, 0, 0, 0])) == ()
-
-
-def test_unequal_searches_are_a_mismatch():
-    edges = np.array([1.0, 10.0, 100.0])
-    equal = np.repeat([2.0, 20.0], 6)
-    (caution,) = budget_cautions(np.repeat(2.0, 44), equal, edges)
-
-    assert caution.code == "K_MISMATCH"
-    assert "44 of the first arm and 6 of the second" in caution.reason
-    assert budget_cautions(equal, equal, edges) == ()
-    assert budget_cautions(np.repeat(2.0, 6), equal, edges) == ()

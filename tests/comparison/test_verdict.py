@@ -1,6 +1,5 @@
 """What follows from intervals: per task, per convention, and over all of them."""
 
-import json
 from itertools import product
 
 import numpy as np
@@ -10,8 +9,7 @@ from two_arms import fit_of
 
 from benchmarks.arms import Arm
 from harness.base.errors import HarnessError
-from harness.base.plain import plain
-from harness.comparison import ClaimNumber, cost_ratio, judge, outcome, sentence, task_level, to_number
+from harness.comparison import ClaimNumber, cost_ratio, judge, outcome, task_level, to_number
 from harness.laws import Interval, fit_law
 
 INTERVALS = {"supported": (1.2, 2.0), "refuted": (0.2, 0.8), "open": (0.8, 1.5)}
@@ -68,23 +66,6 @@ def test_many_tasks_do_not_make_a_claim_true(tasks, at_least):
     """One task too few holds: the chance that enough intervals support the claim stays below half of 5 %."""
     error = (1 - task_level(0.95, tasks, at_least)) / 2
     assert 1 - binom.cdf(0, tasks - at_least + 1, error) <= 0.025 + 1e-12
-
-
-def test_the_sentence_names_all_that_was_found():
-    numbers = [number("supported", "params.trainable"), number("refuted", "flops_train.shared_dense")]
-    found = sentence(judge("KANs are cheaper", "cost", 1, 1, numbers))
-    assert found.startswith("“KANs are cheaper” is convention-dependent: ")
-    assert "supported under params.trainable (1 of 1 for it, 0 against)" in found
-    assert "refuted under flops_train.shared_dense (0 of 1 for it, 1 against)" in found
-
-
-def test_json_is_strict():
-    verdict = judge("c", "cost", 1, 1, [ClaimNumber("a", "t", 3, Interval(1.5, float("inf"), 0.95))])
-    written = json.loads(json.dumps(plain(verdict), allow_nan=False))
-    assert written["numbers"][0]["high"] is None
-    assert written["numbers"][0]["high_open"]
-    assert written["conclusion"] == "supported"
-    assert written["rule"] == "cost is above 1, its interval wholly so, on at least 1 of 1 task"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,8 @@
 """Laws foresee: budgets are told apart, exact laws miss nothing, bends are found, and the best N and D are the best."""
 
-import json
-
 import numpy as np
 import pytest
-from click.testing import Result
-from commands import invoke
+from commands import json_of, said
 from scipy.stats import t as t_distribution
 
 from benchmarks.planning import isoflop_grid
@@ -35,9 +32,8 @@ def test_an_exact_law_misses_no_budget():
 
     assert len(origins) == 2
     assert max(abs(origin.error) for origin in origins) < 1e-6
-    assert new_run(law, place, np.log([6 * 3e19 / grid.compute.max()]), origins).curve == pytest.approx(
-        1.8 + 480 * 1e9**-0.35 + 2100 * 3e10**-0.37
-    )
+    step = np.log([6 * 3e19 / grid.compute.max()])
+    assert new_run(law, place, step, origins).curve == pytest.approx(1.8 + 480 * 1e9**-0.35 + 2100 * 3e10**-0.37)
 
 
 def test_a_law_that_bends_is_told_and_its_new_run_has_room():
@@ -83,15 +79,11 @@ def table(tmp_path):
     return path
 
 
-def _fit(*arguments: object) -> Result:
-    return invoke("fit", *arguments)
-
-
 def test_compute_alone_takes_the_best_n_and_d(table):
     """C stands at the least loss of all N and D that cost as much, by the counted compute of the table."""
     asked = ("--x", "N", "--y", "loss", "--and", "D", "--compute", "flops", "--hold-out", 1)
     places = [part for n in (5e9, 8e9) for part in ("--predict", f"N={n:g},D={1e22 / 5.4 / n:g}")]
-    answer = json.loads(_fit(table, *asked, "--predict", "C=1e22", *places, "--json").stdout)
+    answer = json_of("fit", table, *asked, "--predict", "C=1e22", *places)
     (ahead,) = answer["ahead"]
     best, *others = ahead["predictions"]
 
@@ -108,7 +100,4 @@ def test_compute_alone_takes_the_best_n_and_d(table):
     ("place", "says"), [("D=1e9", "needs both, or the compute C alone"), ("N=x,D=1", "'x' is no number above 0")]
 )
 def test_a_place_that_is_none_is_said(table, place, says):
-    done = _fit(table, "--x", "N", "--y", "loss", "--and", "D", "--predict", place)
-
-    assert done.exit_code == 2
-    assert says in done.stderr
+    assert says in said("fit", table, "--x", "N", "--y", "loss", "--and", "D", "--predict", place, exit_code=2)

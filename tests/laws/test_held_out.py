@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_runs import codes, curve
+from made_runs import codes
 
 from harness.laws import fit_law, prediction_interval
 from harness.laws.fitting import warn_of_distance
@@ -18,13 +18,6 @@ def test_the_largest_sizes_are_distinct_sizes():
     assert not largest_sizes(x, 0).any()
     assert largest_sizes(x, 9).all()
     assert largest_sizes([], 2).tolist() == []
-
-
-@pytest.mark.parametrize(("law", "truth"), [("pure", lambda x: 5 * x**-0.7), ("floor", lambda x: curve(x, 0.7, 3))])
-def test_exact_laws_are_extrapolated_exactly(law, truth):
-    found = extrapolate(fit_law(SIZES, truth(SIZES), law), AHEAD, truth(AHEAD) * [1, 1])
-    assert found.prediction.curve == pytest.approx(truth(AHEAD), rel=1e-6)
-    assert found.prediction.rmsle == pytest.approx(0, abs=1e-6)
 
 
 def test_errors_are_those_of_the_closed_form():

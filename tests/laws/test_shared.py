@@ -66,9 +66,8 @@ def test_sharing_is_tested_by_f(share, spared):
     free, held = fit_shared(x, y, "nothing"), fit_shared(x, y, share)
     squares, least = held.sigma**2 * held.dof, free.sigma**2 * free.dof
     assert held.dof == free.dof + spared
-    assert held.p == pytest.approx(
-        stats.f.sf((squares - least) / spared / (least / free.dof), spared, free.dof), rel=1e-5
-    )
+    ratio = (squares - least) / spared / (least / free.dof)
+    assert held.p == pytest.approx(stats.f.sf(ratio, spared, free.dof), rel=1e-5)
 
 
 def test_arms_of_different_floors_refuse_to_share_one():

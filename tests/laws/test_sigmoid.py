@@ -81,10 +81,8 @@ def test_errors_that_are_too_small_are_said():
     scores = curve(LOSSES, **TRUE) + 0.005 * np.random.default_rng(5).standard_normal(12)
     narrow, free = fit_sigmoid(LOSSES, scores, sd=0.0005), fit_sigmoid(LOSSES, scores)
     assert codes(narrow.warnings) == ["MISFIT"]
-    ends = [
-        (law.parameters["midpoint"].interval.low, law.parameters["midpoint"].interval.high) for law in (narrow, free)
-    ]
-    assert ends[0] == pytest.approx(ends[1], rel=1e-6)
+    one, other = (law.parameters["midpoint"].interval for law in (narrow, free))
+    assert (one.low, one.high) == pytest.approx((other.low, other.high), rel=1e-6)
 
 
 def test_levels_without_room_between_them_are_an_error():
