@@ -179,10 +179,7 @@ def test_splines_moved_together_are_those_that_numpy_fits_one_by_one(order):
             expected = np.linalg.lstsq(design, values[entry], rcond=None)[0]
             condition = singular[0] / singular[rank - 1] if rank else 1.0
             tolerance = max(1e-12, 1e-15 * condition**2) if condition < 1e5 else 1e-15 * condition**2
-            assert np.abs(moved[entry] - expected).max() <= 10 * tolerance * np.abs(expected).max(), (
-                kind,
-                samples,
-                grid,
-            )
+            case = (kind, samples, grid)
+            assert np.abs(moved[entry] - expected).max() <= 10 * tolerance * np.abs(expected).max(), case
     assert min(ranks.values()) > 30
     assert at_threshold < 0.1 * sum(ranks.values())

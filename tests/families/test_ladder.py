@@ -76,9 +76,8 @@ def expansion(network, own, h):
     match network:
         case RbfKanShape():
             u = F.layer_norm(h, (h.shape[1],), own["norm_scale"], own["norm_shift"]) if "norm_scale" in own else h
-            centres, width = (
-                ([0.0], 4.0) if network.grid == 1 else (np.linspace(-2, 2, network.grid), 4 / (network.grid - 1))
-            )
+            centres = [0.0] if network.grid == 1 else np.linspace(-2, 2, network.grid)
+            width = 4 / max(1, network.grid - 1)
             return torch.stack([torch.exp(-(((u - centre) / width) ** 2)) for centre in centres], -1)
         case ChebyshevKanShape():
             return torch.tensor(chebyshev.chebvander(np.tanh(h.numpy()), network.degree))
@@ -89,9 +88,8 @@ def expansion(network, own, h):
 
 def test_a_layer_is_an_expansion_times_one_matrix():
     """And what stands beside it: of an RBF KAN a linear map of silu(x), a bias."""
-    for network, lane in product(
-        networks(RbfKanShape, ChebyshevKanShape, FourierKanShape, shapes=SHAPES), range(LANES)
-    ):
+    expanded = networks(RbfKanShape, ChebyshevKanShape, FourierKanShape, shapes=SHAPES)
+    for network, lane in product(expanded, range(LANES)):
         flat, _, x = start(network, spread=2.0)
         out = forward(network, flat, [], x)
         h = x[lane]

@@ -87,10 +87,8 @@ def network(name, width=4, inputs=2, outputs=1):
 
 @pytest.mark.parametrize(("width", "inputs", "outputs"), [(1, 1, 1), (7, 3, 2), (20, 3, 1)])
 def test_an_mlp_of_ones_own_counts_as_the_family_does(width, inputs, outputs):
-    own, mlp = (
-        network("TwoLayers", width, inputs, outputs),
-        MlpShape(shape=(inputs, width, width, outputs), activation="relu"),
-    )
+    own = network("TwoLayers", width, inputs, outputs)
+    mlp = MlpShape(shape=(inputs, width, width, outputs), activation="relu")
 
     assert parameter_count(own) == count(own)["params.trainable"] == count(mlp)["params.trainable"]
     for name in ("flops_forward.executed", "flops_forward.shared_dense", "flops_forward.matmul"):
@@ -103,9 +101,8 @@ def test_an_mlp_of_ones_own_counts_as_the_family_does(width, inputs, outputs):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_lanes_are_modules_side_by_side(dtype):
     own = network("TwoLayers")
-    flat_RP = initialise(
-        own, [np.random.default_rng(seed) for seed in (0, 1, 0)], [1, 1, 2], dtype, "cpu"
-    ).requires_grad_()
+    generators = [np.random.default_rng(seed) for seed in (0, 1, 0)]
+    flat_RP = initialise(own, generators, [1, 1, 2], dtype, "cpu").requires_grad_()
     x_RNI = torch.linspace(-1, 1, 30, dtype=dtype).reshape(3, 5, 2)
 
     y_RNO = forward(own, flat_RP, [], x_RNI)

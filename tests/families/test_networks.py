@@ -7,7 +7,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from networks import SHAPES, networks
-from torch.overrides import TorchFunctionMode
 
 from harness.base.errors import HarnessError
 from harness.families import (
@@ -23,7 +22,6 @@ from harness.families import (
     unflatten,
     update_knots,
 )
-from harness.families.splined import SplinedShape
 
 ACTIVATIONS = {"silu": F.silu, "relu": F.relu, "tanh": torch.tanh, "gelu": F.gelu}
 EVERY = networks(shapes=SHAPES[:3])
@@ -116,37 +114,6 @@ def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples
         assert torch.equal(few_loss, loss[:lanes])
         assert torch.equal(few_gradient, gradient[:lanes])
         assert all(torch.equal(own, among_all[:lanes]) for own, among_all in zip(few_moved, moved, strict=True))
-
-
-class _FromHost(TorchFunctionMode):
-    """Which functions were given Python's numbers to make a tensor of: a GPU would wait for the copy."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        is_index = func is torch.Tensor.__getitem__ and any(
-            isinstance(index, list) for index in (args[1] if isinstance(args[1], tuple) else args[1:])
-        )
-        if is_index or func in (torch.tensor, torch.as_tensor, torch.from_numpy):
-            self.found.append(func.__name__)
-        return func(*args, **(kwargs or {}))
-
-
-@pytest.mark.nightly
-def test_no_tensor_is_made_on_the_host_while_a_network_is_evaluated():
-    for network in networks(shapes=SHAPES[1:]):
-        flat, knots, x, y = start(network, 2, 40)
-        with _FromHost() as host:
-            loss_and_gradient(network, flat, knots, x, y)
-            if isinstance(network, SplinedShape):
-                on_device = [tensor.to("meta") for tensor in (flat, *knots, x)]  # numpy sorts what a CPU has
-                update_knots(network, on_device[0], on_device[1:-1], on_device[-1], 0.5, 0.01, "qr")
-        assert not host.found, (network, host.found)
-    with _FromHost() as host:
-        x[..., [0]] * torch.tensor([1.0], dtype=x.dtype)
-    assert host.found == ["__getitem__", "tensor"]
 
 
 @pytest.mark.parametrize("network", FEW, ids=repr)
@@ -261,11 +228,3 @@ def test_features_are_sines_and_cosines_of_random_frequencies():
     (many,) = wide.draw_knots(lane_generators(1), torch.float64, "cpu")
     assert many.std().item() == pytest.approx(2 * pi * 0.7, rel=0.03)
     assert abs(many.mean().item()) < 0.1
-
-
-def test_frequencies_are_of_their_generator():
-    network = MlpShape(shape=(3, 4, 2), features=5)
-    (alone,), (beside,) = (network.draw_knots(lane_generators(n), torch.float64, "cpu") for n in (1, 3))
-
-    assert torch.equal(alone[0], beside[0])
-    assert not torch.equal(beside[0], beside[1])

@@ -90,6 +90,13 @@ def test_evaluations_can_be_captured(network, monkeypatch):
                 assert_can_be_captured(*evaluation(network, settings, device))
 
 
+def test_knots_move_without_a_word_of_the_host():
+    for network in networks(KanShape, SplineMlpShape, shapes=NARROW):
+        position_RP, knots, points = on_device(network, "meta")
+        move = partial(families.update_knots, network, position_RP, knots, points.x, 0.5, 0.01, "qr")
+        assert not [one.name for one in operations(move) if one.waits], network
+
+
 def test_an_evaluation_by_lbfgs_is_few_operations_however_long_its_history():
     counts = set()
     for history in (1, 10, 100):
