@@ -1,4 +1,6 @@
-"""`harness list`: what there is."""
+"""What `harness list` says of families and others is what they are."""
+
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -42,3 +44,14 @@ def test_the_experiments_of_the_project_are_listed():
     (quickstart,) = [row for row in LISTS["experiments"][1]() if row[0] == "quickstart"]
     assert quickstart[2] == "tiny"
     assert quickstart[1].startswith("Do KANs or MLPs have the lower test error")
+
+
+def test_every_family_is_listed_with_its_fields():
+    said = CliRunner().invoke(main, ["list", "families"], env={"COLUMNS": "400"}).output
+    words = re.sub(r"[,;=│|]", " ", said).split()
+    begins = [words.index(name) for name in FAMILIES]
+    assert begins == sorted(begins)
+    for (name, architecture), begin, end in zip(FAMILIES.items(), begins, [*begins[1:], len(words)], strict=True):
+        assert set(architecture.model_fields) - {"family"} <= set(words[begin:end]), name
+    assert "prelu" in said
+    assert "true|false|frozen" in said

@@ -1,15 +1,16 @@
-"""Sizes at equal loss: exact where the data are, open where they say nothing, refused where no loss is shared."""
+"""Sizes at equal loss and losses at equal size: exact where data are, Welch's of pure laws, open where nothing says."""
 
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 from scipy.stats import f as f_distribution
-from two_arms import fit_of
+from scipy.stats import t as t_distribution
+from two_arms import fit_of, fits, line_of, welch
 
 from benchmarks.arms import Arm, curve, sizes_of
 from harness.base.errors import HarnessError
 from harness.comparison import cost_ratio, crossover, exponent_difference, loss_ratio
-from harness.laws import deviance, fit_law
+from harness.laws import deviance, fit_law, predict
 
 
 def exact(arm, level=0.95):
@@ -125,3 +126,88 @@ def test_a_law_that_does_not_fall_has_no_size_for_a_loss():
     found = cost_ratio(exact(Arm()), rising)
     assert rising.alpha < 0
     assert [refusal.code for refusal in found.refusals] == ["NOT_FALLING"]
+
+
+def test_of_pure_laws_a_ratio_of_losses_has_welchs_interval():
+    """Predictions of pure laws are linear, so the interval is known in closed form, also for unequal designs."""
+    rng = np.random.default_rng(1)
+    first, second = fit_of(Arm(sizes=5, seeds=1, sd=0.2), rng), fit_of(Arm(alpha=0.7, sizes=9, seeds=1), rng)
+    found = loss_ratio(first, second)
+
+    u = np.log(found.sizes)
+    (own, variance), (other, other_variance) = line_of(first).at(u), line_of(second).at(u)
+    half = t_distribution.isf(0.025, welch(variance, 3, other_variance, 7)) * np.sqrt(variance + other_variance)
+    assert np.log(found.estimate) == pytest.approx(other - own, abs=1e-9)
+    assert np.log(found.low) == pytest.approx(other - own - half, abs=1e-3 * half.min())
+    assert np.log(found.high) == pytest.approx(other - own + half, abs=1e-3 * half.min())
+
+
+def test_the_ends_of_a_ratio_of_losses_lie_where_the_joint_deviance_leaves():
+    """Of floor laws: at either end the least sum of both deviances is the F quantile at its own Welch weights."""
+    rng = np.random.default_rng(2)
+    first, second = fit_of(Arm(floor=1), rng), fit_of(Arm(floor=1, at=5e5), rng)
+    size = 1e5
+    found = loss_ratio(first, second, size)
+    loss = predict(first, [size]) * np.exp(np.linspace(-0.5, 0.5, 201))
+    for end in (found.low[0], found.high[0]):
+        own, other = deviance(first, size, loss), deviance(second, size, end * loss)
+        best = np.argmin(own + other)
+        share = own[best] / (own + other)[best]
+        dof = 1 / (share**2 / first.dof + (1 - share) ** 2 / second.dof)
+        assert (own + other)[best] == pytest.approx(f_distribution.isf(0.05, 1, dof), rel=0.05)
+
+
+def test_sizes_that_only_one_arm_has_must_be_asked_for_as_extrapolated():
+    rng = np.random.default_rng(4)
+    first, second = fit_of(Arm(), rng), fit_of(Arm(), rng)
+
+    with pytest.raises(HarnessError, match=r"size 2e\+06 .*1000 to 1e\+06"):
+        loss_ratio(first, second, [1e4, 2e6])
+    assert loss_ratio(first, second, [1e4, 2e6], extrapolate=True).extrapolated.tolist() == [False, True]
+    with pytest.raises(HarnessError, match=r"size -1\.0"):
+        loss_ratio(first, second, -1)
+
+
+def test_of_pure_laws_a_difference_of_exponents_has_welchs_interval():
+    """A slope is linear, so the interval is known in closed form, also for unequal designs."""
+    rng = np.random.default_rng(1)
+    first, second = fit_of(Arm(sizes=5, seeds=1, sd=0.2), rng), fit_of(Arm(alpha=0.7, sizes=9, seeds=1), rng)
+    found = exponent_difference(first, second)
+
+    line, other = line_of(first), line_of(second)
+    variance, other_variance = line.variance / line.squares, other.variance / other.squares
+    half = t_distribution.isf(0.025, welch(variance, 3, other_variance, 7)) * np.sqrt(variance + other_variance)
+    assert found.estimate == pytest.approx(other.slope - line.slope)
+    assert found.interval.low == pytest.approx(found.estimate - half, abs=1e-3 * half)
+    assert found.interval.high == pytest.approx(found.estimate + half, abs=1e-3 * half)
+
+
+def test_against_an_exact_arm_it_is_the_other_arms_interval():
+    fit = fit_of(Arm(floor=1), np.random.default_rng(2))
+    x = np.geomspace(1e3, 1e6, 7)
+    exact = fit_law(x, 1 + (x / 1e5) ** -0.5, "floor")
+    found = exponent_difference(fit, exact)
+    assert found.interval.low == pytest.approx(fit.alpha_interval.low - 0.5, abs=1e-3)
+    assert found.interval.high == pytest.approx(fit.alpha_interval.high - 0.5, abs=1e-3)
+
+
+def test_an_exponent_without_an_upper_end_leaves_the_difference_open():
+    x = np.geomspace(1e3, 1e6, 6)
+    noise = np.exp([0.0, 0.0, 0.04, -0.05, 0.05, -0.04])
+    steep = fit_law(x, (1 + (x / 1e3) ** -3) * noise, "floor")
+    found = exponent_difference(steep, fit_of(Arm(floor=1), np.random.default_rng(3)))
+
+    assert steep.alpha_interval.high_open
+    assert found.interval.high_open
+    assert np.isfinite(found.interval.low)
+
+
+def test_exponents_of_two_laws_are_not_compared():
+    rng = np.random.default_rng(4)
+    with pytest.raises(HarnessError, match=r"law='floor' .* law='pure'"):
+        exponent_difference(fit_of(Arm(floor=1), rng), fit_of(Arm(), rng))
+
+
+def test_unequal_exponents_are_told_apart():
+    found = [exponent_difference(*pair) for pair in fits(Arm(alpha=1.0), Arm(alpha=0.8), 10, seed=7)]
+    assert np.mean([difference.interval.low > 0 for difference in found]) >= 0.9

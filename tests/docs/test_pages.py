@@ -43,7 +43,7 @@ SHARED = (f"{TUTORIALS}first_run.md", "docs/python.md")
 
 # All commands of `harness` in `sh` blocks that are parsed and do not run: page, beginning of the command, and why.
 ONLY_PARSED = (
-    (f"{TUTORIALS}slurm.md", "", "tests/slurm/test_tutorial.py runs them on a real SLURM"),
+    (f"{TUTORIALS}slurm.md", "", "tests/slurm/test_readme_on_slurm.py runs them on a real SLURM"),
     ("", "doctor", "needs a cluster; tests/slurm/test_doctor.py"),
     ("", "submit", "needs a cluster; tests/slurm, and for the README a dry run below"),
     ("", "status", "needs a cluster; tests/slurm"),

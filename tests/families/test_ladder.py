@@ -12,11 +12,15 @@ import torch
 import torch.nn.functional as F
 from networks import networks
 from numpy.polynomial import Polynomial, chebyshev
+from scipy.interpolate import BSpline
 from torch import Tensor
 
-from harness.families import flatten, forward, initialise, parameter_count, unflatten
+from harness import families
+from harness.families import flatten, forward, initialise, parameter_count, unflatten, update_knots
+from harness.families.grouped_chebyshev import GroupedChebyshevShape, series
 from harness.families.layout import of_layer
-from harness.families.spline import extend_knots
+from harness.families.rational_kan import groups_of_nodes
+from harness.families.spline import design_matrix, extend_knots
 from harness.spec import (
     Adam,
     ChebyshevKanShape,
@@ -262,3 +266,100 @@ def test_straight_splines_are_a_relu_network_on_their_grid(shape, kind):
     mlp, relus = as_relu_network(kan, flat, knots)
 
     assert_same(forward(mlp, relus, [], x), forward(kan, flat, knots, x), 1e-10)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3, 7])
+def test_a_series_is_numpys_of_its_group(degree):
+    generator = np.random.default_rng(degree)
+    coefficients_GC, t_IN = generator.normal(size=(3, degree + 1)), generator.uniform(-1, 1, (7, 11))
+    ours_RIN = series(torch.from_numpy(coefficients_GC)[None], torch.from_numpy(t_IN)[None])
+    groups = groups_of_nodes(7, 3)
+    numpys = [chebyshev.chebval(t_N, coefficients_GC[group]) for t_N, group in zip(t_IN, groups, strict=True)]
+    np.testing.assert_allclose(ours_RIN[0], numpys, rtol=1e-12, atol=1e-12)
+
+
+def test_it_begins_as_an_mlp_of_tanh_that_keeps_the_variance():
+    network = GroupedChebyshevShape(shape=(400, 400, 400))
+    flat = families.initialise(network, [np.random.default_rng(0)], 1.0, torch.float64, "cpu")
+    own = families.unflatten(network, flat)
+    x_RNI = torch.randn(1, 500, 400, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    outputs = families.forward(network, flat, [], x_RNI)
+    hidden = torch.tanh(x_RNI) @ own["layer0.weight"]
+    torch.testing.assert_close(outputs, torch.tanh(hidden) @ own["layer1.weight"])
+    assert outputs.var().item() == pytest.approx(1, rel=0.1)
+
+
+ORDERS = [1, 2, 3, 4, 5]
+PLACES = ["after", "before"]
+both_places = pytest.mark.parametrize("place", PLACES)
+
+
+def scipy_spline(knots, coef, order, x):
+    """scipy's spline within all its knots, where k more without coefficients stand on each side, and 0 elsewhere."""
+    steps, zeros = np.arange(1, order + 1), np.zeros(order)
+    all_knots = np.concatenate([knots[0] - steps[::-1], knots, knots[-1] + steps])
+    values = BSpline(all_knots, np.concatenate([zeros, coef, zeros]), order)(x)
+    return np.where((x >= knots[0]) & (x < knots[-1]), values, 0.0)
+
+
+def scipy_network(network, parts, knots, lane, x):
+    """[N, O] of one lane, node by node."""
+    h, depth = x[lane].numpy(), len(network.shape) - 1
+
+    def activate(layer, h):
+        coef, own = parts[f"layer{layer}.coef"][lane].numpy(), knots[layer][lane].numpy()
+        return np.stack([scipy_spline(*node, network.order, row) for *node, row in zip(own, coef, h.T, strict=True)], 1)
+
+    for layer in range(depth):
+        h = activate(layer, h) if network.place == "before" else h
+        h = h @ parts[f"layer{layer}.weight"][lane].numpy() + parts[f"layer{layer}.bias"][lane].numpy()
+        h = activate(layer, h) if network.place == "after" and layer < depth - 1 else h
+    return h
+
+
+@both_places
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", ["uniform", "uneven"])
+def test_the_network_is_linear_maps_and_splines_of_scipy(kind, order, place):
+    for shape, grid in product([(1, 1), (2, 5, 1), (3, 4, 5, 2)], [1, 5]):
+        network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+        flat, knots, x = start(network, 100, spread=3.0)
+        knots = uneven(network) if kind == "uneven" else knots
+        out, parts = forward(network, flat, knots, x), unflatten(network, flat)
+        for lane in range(LANES):
+            expected = scipy_network(network, parts, knots, lane, x)
+            assert np.abs(out[lane].numpy() - expected).max() < 1e-12 * max(1, np.abs(expected).max())
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_initial_splines_are_the_smallest_through_noise_at_the_knots(order):
+    """As KANbeFair's: U(+-noise / 2G) at the G + 1 knots of the domain, and the least norm of coefficients."""
+    network = SplineMlpShape(shape=(3, 400, 1), grid=5, order=order, noise=0.4, low=-2.0, high=3.0)
+    generators = [np.random.default_rng(0)]
+    parts = unflatten(network, initialise(network, generators, 1.0, torch.float64, "cpu"))
+    (knots,) = network.initial_knots(1, torch.float64, "cpu")
+    coef = parts["layer0.coef"][0]
+    design = design_matrix(knots[:, :1], knots[:, :1, order:-order], order)[0, 0]
+    values = coef @ design.T
+    assert values.abs().max() <= 0.04 * (1 + 1e-12)
+    assert values.std().item() == pytest.approx(0.08 / np.sqrt(12), rel=0.05)
+    assert torch.allclose(coef, values @ torch.linalg.pinv(design).T, rtol=0, atol=1e-15)
+
+
+@both_places
+def test_update_takes_knots_to_the_activations(place):
+    """With grid_eps=1 every domain is the range of what its spline is given, widened by the margin on each side."""
+    network = SplineMlpShape(shape=(2, 4, 1), grid=6, place=place)
+    flat, knots, x = start(network, 300)
+    new_flat, new_knots = update_knots(network, flat, knots, x, 1.0, 0.25)
+    parts = unflatten(network, new_flat)
+    given = x
+    if place == "before":
+        splines = design_matrix(new_knots[0], x.transpose(1, 2), 3) @ parts["layer0.coef"][..., None]
+        assert torch.allclose(new_knots[0][..., 3], x.amin(1) - 0.25, rtol=0, atol=1e-14)
+        given = splines[..., 0].transpose(1, 2)
+    given = given @ parts["layer0.weight"] + parts["layer0.bias"][:, None]
+    assert torch.allclose(new_knots[-1][..., 3], given.amin(1) - 0.25, rtol=0, atol=1e-13)
+    assert torch.allclose(new_knots[-1][..., -4], given.amax(1) + 0.25, rtol=0, atol=1e-13)
+    for name in ("layer0.weight", "layer0.bias", "layer1.weight", "layer1.bias"):
+        assert torch.equal(parts[name], unflatten(network, flat)[name])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from harness.base.plain import plain
-from harness.judging.laws import SeriesLaws, check, drawn_law, fit_table
+from harness.judging.laws import Fitting, SeriesLaws, check, drawn_law, fit_runs, fit_table
 from harness.judging.scaling import chosen_runs, size_axes, sizes_of, with_parts
 from harness.laws import data_hash, fit_law
 
@@ -194,3 +194,19 @@ def test_checks_are_of_the_runs_that_were_fitted_on_the_axes_that_were_asked_for
 def test_a_series_that_every_law_refuses_is_not_diagnosed():
     (found,) = check(fit_table(_table().query("cell < 2"), [AXIS]))
     assert (found.quoted_law, found.quoted, found.checks) == (None, None, None)
+
+
+def test_merged_sizes_have_the_law_of_all():
+    """Means of neighbours lie on a law as their runs do: exponent and interval are those of the thousand sizes."""
+    rng = np.random.default_rng(0)
+    x = np.geomspace(1e6, 1e9, 1000)
+    y = x**-0.3 * np.exp(0.05 * rng.standard_normal(1000))
+    runs = pd.DataFrame({"task": "", "series": "a", "size": x, "test_loss": y, "status": "done", "metric": "loss"})
+    runs = runs.assign(in_window=True, until_minimum=False, hold_out=0, dtype="float64")
+    (merged,) = fit_runs({"x": runs}, Fitting(("pure",)))
+    law, all_sizes = merged.fits["pure"], fit_law(x, y, "pure")
+    assert law.points.sizes.size == 64
+    assert law.points.counts.sum() == 1000
+    assert law.alpha == pytest.approx(all_sizes.alpha, abs=2e-4)
+    widths = [fit.alpha_interval.high - fit.alpha_interval.low for fit in (law, all_sizes)]
+    assert widths[0] == pytest.approx(widths[1], rel=0.25)

@@ -8,7 +8,7 @@ from made_runs import codes, curve, runs
 
 from harness.base.errors import HarnessError
 from harness.laws import band, bootstrap, diagnose, fit_law, predict, sandwich, to_json
-from harness.laws.refusal import stuck
+from harness.laws.refusal import stuck, warn_of_precision
 from harness.laws.solve import Solution
 
 SIZES = np.geomspace(1e2, 1e5, 7)
@@ -125,3 +125,19 @@ def test_a_refused_fit_prints_no_number():
     for ask in (sandwich, diagnose, lambda refused: bootstrap([1, 2, 3], [3, 2, 1], refused, "pairs")):
         with pytest.raises(HarnessError, match="the floor law was refused, so "):
             ask(fit)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "floor", "warned"), [("float32", 3e-7, True), ("float64", 3e-7, False), ("float64", 1e-15, True)]
+)
+def test_a_floor_near_rounding_is_the_arithmetics(dtype, floor, warned):
+    """3e-7 is rounding in float32 and a result in float64; 1e-15 is rounding in both."""
+    x, y = runs(np.random.default_rng(0), SIZES, curve(SIZES, 2.0, floor), seeds=3, sd=0.05)
+    fit = fit_law(x, y, "floor")
+    assert ("NUMERICAL_FLOOR" in codes(warn_of_precision(fit, dtype).warnings)) == warned
+    assert "NUMERICAL_FLOOR" not in codes(fit.warnings)
+
+
+def test_a_refused_fit_comes_back_as_it_is():
+    fit = fit_law([1.0, 2.0], [2.0, 1.0], "floor")
+    assert warn_of_precision(fit, "float32") is fit

@@ -1,8 +1,8 @@
-"""An experiment with looks on a cluster: each submission sends what undecided rules ask for by then."""
+"""Experiments with looks, and of transformers, on a cluster: what is sent, and that its bits are those of here."""
 
 import pytest
 from made_open import open_experiment
-from sweeps import records, sweep, undisturbed
+from sweeps import assert_completes, records, sweep, undisturbed
 
 from harness.spec import read_manifest
 
@@ -33,3 +33,22 @@ def test_a_submission_sends_the_next_look_once_the_one_before_has_ended(testbed,
     assert swept.harness("report").exit_code == 0
     alone, trained = undisturbed(LOOKED), records(swept)
     assert trained == {name: alone[name] for name in trained}  # whatever else a pack would have had
+
+
+SWAP = """question: Do transformers train on nodes?
+tasks: {target: mess3, context: 4, train_points: 32, validation_points: 32, test_points: 64}
+arms:
+  kan: {architecture: {family: transformer, layers: 1, block: {family: kan, grid: 3}}, recipe: adam}
+  mlp: {architecture: {family: transformer, layers: 1, block: {family: mlp}}, recipe: adam, sizes: {width: [8]}}
+match: {axis: params, like: mlp, solve: block.width, tol: 0.25}
+recipes: {adam: {optimizer: {name: adam, batch_size: 16}, max_evaluations: 40}}
+seeds: [0, 1]
+dtype: float32
+"""
+
+
+def test_a_sweep_of_transformers(testbed, tmp_path):
+    swept = sweep(tmp_path)
+    swept.file.write_text(SWAP, encoding="utf-8")
+    assert "4 runs" in swept.submit()
+    assert_completes(swept)

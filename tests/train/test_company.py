@@ -22,7 +22,7 @@ OF_CLASSES = {
     "mlp of classes": [MlpShape(shape=(13, 6, 3), activation="tanh")],
     "kan of classes": [KanShape(shape=(13, 2, 3), grid=3, noise=noise) for noise in (0.1, 0.3)],
 }
-EARLY = {"tolerance_change": 1e-4}  # of Levenberg-Marquardt, so that some lanes rest
+CHANGES = {"levenberg": {"tolerance_change": 1e-4}} | dict.fromkeys(("adam", "batches"), {"learning_rate": 0.02})
 CASES = [
     *product(("torch", "fused"), BEGINNINGS, OPTIMIZERS),
     *product(("torch", "fused"), OF_CLASSES, [name for name in OPTIMIZERS if name != "levenberg"]),
@@ -33,8 +33,8 @@ CASES = [
 def test_a_run_has_the_same_bits_in_any_company_and_at_any_interruption(engine, name, optimizer):
     """Alone = in a pack of other seeds, gains, rates and beginnings, first or last in it = stored on the way."""
     course = {"restarts": Restarts(count=2, evaluations=4), "early_stopping": optimizer == "lbfgs"}
-    networks, settings = (BEGINNINGS | OF_CLASSES)[name], OPTIMIZERS[optimizer]
-    settings = settings.model_copy(update=EARLY if optimizer == "levenberg" else {})
+    networks = (BEGINNINGS | OF_CLASSES)[name]
+    settings = OPTIMIZERS[optimizer].model_copy(update=CHANGES.get(optimizer, {}))
     if name in ("kan", "spline_mlp"):
         course["grid_extension"] = GridExtension(grids=(2,), evaluations=8)
         course["grid_updates"] = GridUpdates(every=6, until=12)

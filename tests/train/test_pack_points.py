@@ -1,4 +1,4 @@
-"""A run's errors are those of all its points, whatever the chunks, and its learning curve reads the first of them."""
+"""A run's errors are of all its points, its curve reads the first of them; early stopping takes the curve's least."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from packs import trained_runs
 
 from harness import families
 from harness.record import Metrics
-from harness.spec import KanShape, LevenbergMarquardt, MlpShape, Recipe, RunSpec, Task
+from harness.spec import GridExtension, KanShape, Lbfgs, LevenbergMarquardt, MlpShape, Recipe, Restarts, RunSpec, Task
 from harness.tasks import curve_points, draw, loss, resolve
 
 NETWORKS = [MlpShape(shape=(2, 5, 1)), KanShape(shape=(2, 2, 1), grid=4)]
@@ -61,3 +61,47 @@ def test_data_and_equations_show_their_curve_on_all_validation_points():
     """Rows are few, and a PDE's points inside and on the boundary belong together."""
     assert curve_points(resolve(Task(target="wine"))) == resolve(Task(target="wine")).validation_points
     assert curve_points(resolve(Task(target="poisson", validation_points=2000))) == 2000
+
+
+# Twelve points, which both networks learn by heart.
+TWELVE = resolve(Task(target="exp2d", train_points=12, validation_points=1000, test_points=2000))
+BY_HEART = {"mlp": MlpShape(shape=(2, 12, 1)), "kan": KanShape(shape=(2, 3, 1), grid=6)}
+RECIPE = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=300)
+
+
+def finished(engine, network, recipe):
+    run = RunSpec(task=TWELVE, network=network, recipe=recipe, seed=0, engine=engine)
+    return trained_runs([run], chunk=37, stored=True).outcomes
+
+
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+@pytest.mark.parametrize("name", BY_HEART)
+def test_the_network_is_that_of_the_least_validation_error(engine, name):
+    whole = finished(engine, BY_HEART[name], RECIPE)
+    stopped = finished(engine, BY_HEART[name], RECIPE.model_copy(update={"early_stopping": True}))
+    for one, other in zip(whole, stopped, strict=True):
+        least = min(one.curve, key=lambda point: point.validation_rmse)
+        assert other.metrics.validation_rmse == pytest.approx(least.validation_rmse, rel=1e-12)
+        assert other.metrics.train_rmse == pytest.approx(least.train_rmse, rel=1e-12)
+        assert other.metrics.validation_rmse < one.metrics.validation_rmse
+        assert (other.curve, other.evaluations, other.counts) == (one.curve, one.evaluations, one.counts)
+
+
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+def test_only_the_runs_own_size_counts(engine):
+    refined = RECIPE.model_copy(
+        update={
+            "early_stopping": True,
+            "grid_extension": GridExtension(grids=(3,), evaluations=100),
+            "restarts": Restarts(count=2, evaluations=20),
+        }
+    )
+    for one in finished(engine, BY_HEART["kan"], refined):
+        before = sum(made for made, _ in one.by_stage[:-1])
+        last = [point.validation_rmse for point in one.curve if point.evaluations > before]
+        assert one.metrics.validation_rmse == pytest.approx(min(last), rel=1e-12)
+    coarse_only = refined.model_copy(update={"grid_extension": None})
+    for one in finished(engine, BY_HEART["kan"], coarse_only):
+        assert one.metrics.validation_rmse == pytest.approx(
+            min(point.validation_rmse for point in one.curve), rel=1e-12
+        )

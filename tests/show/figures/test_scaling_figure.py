@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_headline import made_headline
+from made_study import laws_of_rows
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ from matplotlib.text import Text
 
 from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, fit_table
+from harness.judging.request import SizeRange
 from harness.judging.scaling import HEADLINE_AXES, chosen_runs
 from harness.judging.versus import Baseline
 from harness.laws import Fit, predict
@@ -267,3 +269,30 @@ def test_residuals_of_an_experiment_lie_about_its_laws(made):
     (means,) = [line for axes in figure.axes for line in axes.lines if line.get_gid() == "means:exp2d:mlp"]
     assert means.get_ydata() == pytest.approx(np.log(fit.points.means / predict(fit, fit.points.sizes)))
     assert means.get_xdata() == pytest.approx(fit.points.sizes)
+
+
+SIX = (10, 30, 100, 300, 1000, 3000)
+
+
+def laws_of_arms(folder, arms: int, **asked):
+    """Of so many arms of exponent 1 with 2 runs a size."""
+    noise = np.random.default_rng(2)
+    rows = []
+    for arm in range(arms):
+        rows += [(f"arm {arm}", size, float(np.exp(0.1 * noise.standard_normal()) / size)) for size in 2 * SIX]
+    return laws_of_rows(folder, rows, ("pure", "floor"), **asked)
+
+
+def arms_drawn(figure, kind: str) -> set[str]:
+    gids = {str(line.get_gid()) for axes in figure.axes for line in axes.lines}
+    return {gid.removeprefix(f"{kind}:") for gid in gids if gid.startswith(f"{kind}:")}
+
+
+def test_a_refused_law_is_not_drawn(tmp_path):
+    laws = laws_of_arms(tmp_path, 2, window=SizeRange(high=200))
+    figure = scaling_figure(None, laws)
+    assert not arms_drawn(figure, "law")
+    assert arms_drawn(figure, "joined") == {"arm 0", "arm 1"}
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["arm 0: no law", "arm 1: no law"]
+    assert figure.get_supxlabel().count("too few sizes") == 1
+    assert residuals_figure(None, laws) is None
