@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import Result
-from commands import invoke
+from commands import invoke, said
 
 from harness.dispatch.events import Event, read_attempts
 from harness.dispatch.jobs import SentJob
@@ -47,6 +47,9 @@ class SweepFile:
 
     def harness(self, command: str, *options: str) -> Result:
         return invoke(command, self.file, *options, "--results", self.results)
+
+    def said(self, command: str, *options: str, exit_code: int = 0) -> str:
+        return said(command, self.file, *options, "--results", self.results, exit_code=exit_code)
 
     def status(self) -> dict[str, Any]:
         return json.loads(self.harness("status", "--json").stdout)

@@ -13,8 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner
-from commands import invoke
+from commands import invoke, json_of, said
 from made_searched import TEXT as SEARCHED
 
 from harness.base.json_text import FORMAT
@@ -115,9 +114,8 @@ def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatc
 @pytest.mark.parametrize("command", ["status", "fit", "report"])
 def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY + "window: {kan: {max: 100}}\n")
-    done = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"))
-    assert done.exit_code == 2
-    assert "is not what was planned (it differs in: window)" in done.output
+    done = said(command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"), exit_code=2)
+    assert "is not what was planned (it differs in: window)" in done
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
@@ -146,9 +144,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     assert 1 <= len(kept) < 8
     assert not list((tmp_path / "results" / "runs").glob(".*"))
     monkeypatch.chdir(tmp_path)
-    status = invoke("status", "tiny.yaml")
-    assert status.exit_code == 3
-    assert f"{8 - len(kept)} missing" in status.stdout
+    assert f"{8 - len(kept)} missing" in said("status", "tiny.yaml", exit_code=3)
 
     resumed = invoke("run", "tiny.yaml", "--workers", "1").stderr
 
@@ -195,19 +191,18 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
         "one": free.replace("space: {architecture.order", "space: {recipe: [lbfgs, levenberg], architecture.order"),
         "both": free.replace("space: {", "space: {recipe: [lbfgs, levenberg], "),
     }
-    said = {}
+    noted = {}
     for name, text in texts.items():
         file = tmp_path / f"{name}.yaml"
         file.write_text(text)
-        done = invoke("plan", str(file), "--results", str(tmp_path / "results"))
-        assert done.exit_code == 0, done.output
-        said[name] = [line for line in done.output.splitlines() if line.startswith("note: arms")]
+        lines = said("plan", file, "--results", tmp_path / "results").splitlines()
+        noted[name] = [line for line in lines if line.startswith("note: arms")]
 
     words = (
         "note: arms have different recipes to choose from (kan: lbfgs, levenberg; mlp: lbfgs); "
         "`search.recipes` gives all the same choice"
     )
-    assert said == {"all": [], "nobody": [], "one": [words], "both": []}
+    assert noted == {"all": [], "nobody": [], "one": [words], "both": []}
 
 
 # --------------------------------------------------------------------------------------------------------------- help
@@ -281,10 +276,9 @@ def test_python_m_harness_is_the_command():
 def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY.replace("at: [30,", "at: [3, 30,"))
-    shown = invoke("plan", str(file), "--results", str(tmp_path / "results"))
-    assert shown.exit_code == 0
-    assert "infeasible: xy kan: params.trainable=3 cannot be met within 20%; nearest: grid=1 gives 30" in shown.output
-    assert "uncalibrated" in shown.output
+    shown = said("plan", str(file), "--results", str(tmp_path / "results"))
+    assert "infeasible: xy kan: params.trainable=3 cannot be met within 20%; nearest: grid=1 gives 30" in shown
+    assert "uncalibrated" in shown
     assert (tmp_path / "results" / "tiny" / "manifest.json").exists()
 
 
@@ -299,11 +293,9 @@ def test_plan_shows_ten_sizes_unless_all_are_asked_for(tmp_path):
 def test_plan_as_json_is_the_manifest(tmp_path):
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
-    plan = ["plan", str(file), "--results", str(tmp_path), "--json"]
-    shown = json.loads(invoke(*plan).output)
+    shown = json_of("plan", file, "--results", tmp_path)
     frozen = json.loads((tmp_path / "tiny" / "manifest.json").read_text())
-    del frozen["checksum"]
-    assert shown == {"format": FORMAT, **frozen}
+    assert {**shown, "checksum": frozen["checksum"]} == {"format": FORMAT, **frozen}
 
 
 # ---------------------------------------------------------------------------------------------------------- bad input
@@ -314,9 +306,7 @@ def test_a_full_disk_is_no_mistake(disk, tmp_path):
     command = ("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / "results"))
     small = disk(tmp_path / "results")
     small.fill()
-    done = invoke(*command)
-    assert done.exit_code == 3
-    assert "No space left on device; make room there, and run the same command again" in done.output
+    assert "No space left on device; make room there, and run the same command again" in said(*command, exit_code=3)
     small.make_room()
     assert invoke(*command).exit_code == 0
 
@@ -329,10 +319,9 @@ def test_an_unwritable_results_folder_is_named(tmp_path):
         ("taken", "/tiny: Not a directory"),
         ("broken", f": a link to {tmp_path / 'gone'}, which is not"),
     ):
-        done = invoke("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name))
-        assert done.exit_code == 2
-        assert f"error: {tmp_path / name}{why}" in done.output
-        assert "choose another --results folder" in done.output
+        done = said("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name), exit_code=2)
+        assert f"error: {tmp_path / name}{why}" in done
+        assert "choose another --results folder" in done
     assert (tmp_path / "taken").read_text() == "a file"
 
 
@@ -350,19 +339,17 @@ def test_output_that_cannot_be_written_is_told(finished, monkeypatch, capsys):
 @pytest.mark.parametrize("command", ["status", "fit", "report"])
 def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
-    unplanned = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-    absent = invoke(command, "never.yaml", "--results", str(tmp_path))
-    assert (unplanned.exit_code, absent.exit_code) == (2, 2)
-    assert "no plan yet; make one with `harness plan FILE`" in unplanned.output
-    assert "never.yaml: No such file or directory" in absent.output
+    unplanned = said(command, tmp_path / "tiny.yaml", "--results", tmp_path, exit_code=2)
+    assert "no plan yet; make one with `harness plan FILE`" in unplanned
+    absent = said(command, "never.yaml", "--results", tmp_path, exit_code=2)
+    assert "never.yaml: No such file or directory" in absent
 
 
 @pytest.mark.parametrize("stem", ["runs", "reference"])
 def test_reserved_names_are_refused(stem, tmp_path):
     (tmp_path / f"{stem}.yaml").write_text(TINY)
-    done = invoke("plan", str(tmp_path / f"{stem}.yaml"), "--results", str(tmp_path))
-    assert done.exit_code == 2
-    assert "is kept for something else" in done.output
+    done = said("plan", str(tmp_path / f"{stem}.yaml"), "--results", str(tmp_path), exit_code=2)
+    assert "is kept for something else" in done
 
 
 def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
@@ -384,9 +371,8 @@ def test_names_with_square_brackets_are_shown_as_they_are(tmp_path):
 def test_an_incomplete_plan_is_not_analysed(command, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-    done = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-    assert done.exit_code == 3
-    assert "12 of 12 runs of tiny have no record" in done.output
+    done = said(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path), exit_code=3)
+    assert "12 of 12 runs of tiny have no record" in done
     assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["manifest.json"]
 
 
@@ -421,9 +407,8 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
             yield pack, here.Failed(failure, "give up", True)
 
     monkeypatch.setattr("harness.dispatch.here.train_here", crash)
-    done = invoke("run", str(file), "--results", str(tmp_path / "results"))
-    assert done.exit_code == 3
-    assert "12 packs crashed (first: RuntimeError: boom); tracebacks in" in done.output
+    done = said("run", str(file), "--results", str(tmp_path / "results"), exit_code=3)
+    assert "12 packs crashed (first: RuntimeError: boom); tracebacks in" in done
     assert "RuntimeError: boom" in (tmp_path / "results" / "tiny" / "crashes.log").read_text()
 
 
@@ -432,31 +417,20 @@ def test_characters_that_act_on_a_terminal_are_shown(tmp_path):
     rows = [f"{name},{n},{1 / n + 0.01 / n**2}" for name in names for n in (1, 10, 100, 1000, 10_000, 100_000)]
     (tmp_path / "t.csv").write_text("\n".join(["arch,n,y", *rows]), encoding="utf-8")
     words = ["fit", str(tmp_path / "t.csv"), "--x", "n", "--y", "y", "--by", "arch"]
-    fitted = CliRunner().invoke(main, words)
-    refused = CliRunner().invoke(main, [*words, "--where", "arch=c"])
-    assert (fitted.exit_code, refused.exit_code) == (0, 2)
-    for said in (fitted.output, refused.output):
-        assert "\\u202ea" in said
-        assert "\\u001b]0;title" in said
-        assert not set("\u202e\x1b\x07") & set(said)
+    for shown in (said(*words), said(*words, "--where", "arch=c", exit_code=2)):
+        assert "\\u202ea" in shown
+        assert "\\u001b]0;title" in shown
+        assert not set("\u202e\x1b\x07") & set(shown)
 
 
 def test_a_gpu_that_is_not_here_is_said_before_a_plan_is_frozen(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    file, results = tmp_path / "t.yaml", tmp_path / "results"
+    file, results = tmp_path / "t.yaml", ("--results", tmp_path / "results")
     file.write_text(TINY + "device: cuda\n", encoding="utf-8")
-
-    said = CliRunner().invoke(main, ["validate", str(file)])
-    refused = CliRunner().invoke(main, ["run", str(file), "--results", str(results)])
-    was_frozen = results.exists()
-    planned = CliRunner().invoke(main, ["plan", str(file), "--results", str(results)])
-    again = CliRunner().invoke(main, ["run", str(file), "--results", str(results)])
-
-    for warned in (said, planned):
-        assert warned.exit_code == 0
-        assert "warning: device: cuda, but torch sees no GPU here: `harness run` refuses; submit it" in warned.output
-    for one in (refused, again):
-        assert one.exit_code == 2
-        assert "device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one" in one.output
-    assert not was_frozen
+    for warns in (("validate", file), ("plan", file, *results)):
+        told = said(*warns)
+        assert "warning: device: cuda, but torch sees no GPU here: `harness run` refuses; submit it" in told
+        refused = said("run", file, *results, exit_code=2)
+        assert "device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one" in refused
+        assert results[1].exists() == (warns[0] == "plan")

@@ -3,9 +3,8 @@
 import re
 
 import pytest
-from click.testing import CliRunner
+from commands import said
 
-from harness.cli import main
 from harness.cli.commands.list import LISTS
 from harness.count.conventions import CONVENTIONS
 from harness.families import FAMILIES
@@ -21,12 +20,6 @@ THERE = {
     "codes": [*CODES],
     "profiles": ["cpu", "gpu", "testbed"],
 }
-
-
-def said(*words: str) -> str:
-    result = CliRunner().invoke(main, list(words), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.mark.parametrize("what", THERE)
@@ -46,12 +39,13 @@ def test_the_experiments_of_the_project_are_listed():
     assert quickstart[1].startswith("Do KANs or MLPs have the lower test error")
 
 
-def test_every_family_is_listed_with_its_fields():
-    said = CliRunner().invoke(main, ["list", "families"], env={"COLUMNS": "400"}).output
-    words = re.sub(r"[,;=│|]", " ", said).split()
+def test_every_family_is_listed_with_its_fields(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    listed = said("list", "families")
+    words = re.sub(r"[,;=│|]", " ", listed).split()
     begins = [words.index(name) for name in FAMILIES]
     assert begins == sorted(begins)
     for (name, architecture), begin, end in zip(FAMILIES.items(), begins, [*begins[1:], len(words)], strict=True):
         assert set(architecture.model_fields) - {"family"} <= set(words[begin:end]), name
-    assert "prelu" in said
-    assert "true|false|frozen" in said
+    assert "prelu" in listed
+    assert "true|false|frozen" in listed

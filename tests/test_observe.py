@@ -1,10 +1,12 @@
 """`harness observe`: beliefs of kept networks, drawn beside the true ones."""
 
-import numpy as np
-import pytest
-from click.testing import CliRunner
+from pathlib import Path
 
-from harness.cli import main
+import numpy as np
+import pandas as pd
+import pytest
+from commands import said
+
 from harness.show.figures.beliefs import CORNERS, beliefs_figure
 from harness.tasks import TASKS
 from harness.tasks.processes import Probed
@@ -22,41 +24,26 @@ keep: networks
 
 
 @pytest.fixture
-def said(tmp_path, monkeypatch):
+def results(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "q.yaml").write_text(TEXT, encoding="utf-8")
-
-    def run(*arguments: str):
-        done = CliRunner().invoke(main, arguments)
-        return done.exit_code, done.output
-
-    return run
+    return tmp_path / "results" / "q"
 
 
-def test_it_draws_the_networks_of_the_first_replicate_whose_errors_are_those_of_their_runs(said, tmp_path):
-    assert said("run", "q.yaml", "--workers", "1")[0] == 0
-    code, output = said("observe", "q.yaml")
-    assert code == 0, output
-    runs = (tmp_path / "results" / "q" / "runs.csv").read_text(encoding="utf-8").splitlines()
-    column = {name: place for place, name in enumerate(runs[0].split(","))}["observed.belief_error"]
+def test_it_draws_the_networks_of_the_first_replicate_whose_errors_are_those_of_their_runs(results):
+    said("run", "q.yaml", "--workers", "1")
+    output = said("observe", "q.yaml")
     assert {arm for arm in ("kan", "mlp") if f"mess3, {arm}: a probe" in output} == {"kan", "mlp"}
-    errors = [f"{float(value):.2g}" for value in _column(tmp_path, column)]
+    errors = [f"{value:.2g}" for value in pd.read_csv(results / "runs.csv")["observed.belief_error"]]
     assert all(any(f"errs by {error}," in line for error in errors) for line in output.splitlines()[:2])
-    assert (tmp_path / "results" / "q" / "beliefs-mess3.png").stat().st_size > 10_000
+    assert (results / "beliefs-mess3.png").stat().st_size > 10_000
 
 
-def _column(folder, place):
-    import pandas as pd
-
-    return pd.read_csv(folder / "results" / "q" / "runs.csv").iloc[:, place]
-
-
-def test_without_kept_networks_it_says_what_to_do(said, tmp_path):
-    (tmp_path / "q.yaml").write_text(TEXT.replace("keep: networks\n", ""), encoding="utf-8")
-    assert said("plan", "q.yaml")[0] == 0
-    code, output = said("observe", "q.yaml")
-    assert code == 2
-    assert "keep" in output
+@pytest.mark.usefixtures("results")
+def test_without_kept_networks_it_says_what_to_do():
+    Path("q.yaml").write_text(TEXT.replace("keep: networks\n", ""), encoding="utf-8")
+    said("plan", "q.yaml")
+    assert "keep" in said("observe", "q.yaml", exit_code=2)
 
 
 def test_certainty_of_a_state_is_a_corner_and_five_states_lie_in_their_main_plane():

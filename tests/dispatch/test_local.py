@@ -132,7 +132,5 @@ def test_what_trains_is_not_sent_off_again_and_cancel_ends_it(sweep):
 
 def test_a_worker_that_cannot_begin_is_told_at_once(sweep, monkeypatch):
     monkeypatch.setattr(local, "code_environment", lambda roots: {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"})
-    done = sweep.harness("submit", "--local", "1", "--yes")
-    assert done.exit_code == 3
-    assert "the worker could not begin: " in done.output
+    assert "the worker could not begin: " in sweep.said("submit", "--local", "1", "--yes", exit_code=3)
     assert sweep.states() == {"planned": 2}

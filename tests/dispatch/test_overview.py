@@ -114,12 +114,11 @@ def test_disk_is_that_of_the_folder_and_of_its_runs(here):
 
 
 def test_what_is_shown_says_what_to_do_next(here):
-    done = invoke("status")
-    assert done.exit_code == 3
-    assert re.search(r"│ half +│ +6 │ +2 │ +4 │ +0 │ +4 │ +0 │", done.output)
-    assert "looked: 4 runs are of later looks; `harness status results/looked` says whether a rule asks" in done.output
-    assert "`harness status results/NAME` says more of one" in done.output
-    assert "disk: results/ takes " in done.output
+    done = said("status", exit_code=3)
+    assert re.search(r"│ half +│ +6 │ +2 │ +4 │ +0 │ +4 │ +0 │", done)
+    assert "looked: 4 runs are of later looks; `harness status results/looked` says whether a rule asks" in done
+    assert "`harness status results/NAME` says more of one" in done
+    assert "disk: results/ takes " in done
     for name in ("half", "beside", "given_up", "looked"):
         shutil.rmtree(RESULTS / name)
     assert invoke("status").exit_code == 0
@@ -138,10 +137,9 @@ def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
     assert (counted["half"]["missing"], counted["half"]["queued"]) == (4, 4)
     whys = sorted(told["unreadable"])
     assert [why.partition(" ")[0] for why in whys] == [str(sent), str(plan)]
-    done = invoke("status")
-    assert done.exit_code == 3
+    done = said("status", exit_code=3)
     for why in whys:
-        assert why in done.output
+        assert why in done
 
 
 def test_without_experiments_it_says_how_to_make_one(tmp_path):

@@ -70,10 +70,9 @@ def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
     first.harness("plan")
     send_off(first.folder)
 
-    refused = twin.harness("run")
-    assert refused.exit_code == 3
-    assert "2 runs of twin are on their way; wait for them" in refused.output
-    assert f"`harness cancel {first.folder}`" in refused.output
+    refused = twin.said("run", exit_code=3)
+    assert "2 runs of twin are on their way; wait for them" in refused
+    assert f"`harness cancel {first.folder}`" in refused
     offered = twin.harness("submit", "--local", "1", "--dry-run").output
     assert "to submit: 1 runs" in offered
     assert f"2 of the runs were sent off by {first.folder}" in offered
@@ -150,23 +149,19 @@ def test_damaged_records_are_a_state_with_a_way_out(tmp_path):
     told = sweep.status()
     assert told["states"] == {"done": 3, "damaged": 1}  # a digit is found by whatever computes
     assert told["runs"][paths[0].stem]["next_move"].startswith("`harness retry FILE --cause damaged`")
-    shown = sweep.harness("status", "--why", "damaged")
-    assert shown.exit_code == 3
-    assert f"│ {paths[0].stem} │" in shown.output
+    assert f"│ {paths[0].stem} │" in sweep.said("status", "--why", "damaged", exit_code=3)
     submitted = sweep.harness("submit", "--local", "1", "--yes").output
     assert "nothing to submit" in submitted
     assert "damaged: `harness retry FILE --cause damaged`" in submitted
     for command in ("run", "fit"):
-        refused = sweep.harness(command)
-        assert refused.exit_code == 3
-        assert "2 of 4 records" in refused.output
-        assert f"`harness retry {sweep.folder} --cause damaged --local N`" in refused.output
+        refused = sweep.said(command, exit_code=3)
+        assert "2 of 4 records" in refused
+        assert f"`harness retry {sweep.folder} --cause damaged --local N`" in refused
     assert "to submit: 2 runs" in sweep.harness("retry", "--cause", "damaged", "--local", "1", "--dry-run").output
     assert {path: path.read_bytes() for path in paths} == before
 
-    done = sweep.harness("retry", "--cause", "damaged", "--local", "1", "--yes")
-    assert done.exit_code == 0
-    assert f"moved 2 damaged records to {sweep.results / 'runs' / 'damaged'}" in done.output
+    done = sweep.said("retry", "--cause", "damaged", "--local", "1", "--yes")
+    assert f"moved 2 damaged records to {sweep.results / 'runs' / 'damaged'}" in done
     aside = {path.name.partition(".")[0]: path.read_bytes() for path in paths[0].parent.glob("damaged/*")}
     assert aside == {path.stem: before[path] for path in paths[:2]}
     assert all(read_record(path).status == "done" for path in paths)

@@ -42,7 +42,7 @@ def folder(tmp_path_factory) -> Path:
             cell = cells[planned.cell]
             away = np.log(cell.counts[SIZE] / (20 * (cell.asked / 1e9) ** 0.25))
             loss = (cell.asked / 1e8) ** -0.2 * np.exp(0.1 * away**2 + noise.normal(0, 0.01))
-            publish(record_of(planned.run_id, planned.run, cell.counts, loss), folder / "results" / "runs")
+            publish(record_of(planned, cell.counts, loss), folder / "results" / "runs")
         invoke("fit", "results/made")
     return folder
 

@@ -200,7 +200,7 @@ def _write_pilot(folder: Path, seeds: int, noise: float = NOISE) -> None:
         if planned.run.seed < seeds:
             counts = cells[planned.cell].counts
             loss = 3 / counts["params.trainable"] * np.exp(random.normal(0, noise))
-            publish(record_of(planned.run_id, planned.run, counts, loss), folder / "results" / "runs")
+            publish(record_of(planned, counts, loss), folder / "results" / "runs")
 
 
 def test_without_records_and_without_noise_there_are_two_next_moves(here):

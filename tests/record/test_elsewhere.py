@@ -73,40 +73,24 @@ def test_tables_are_known_by_their_names(name, is_one):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "is empty"),
-        ("  \n\n", "is empty"),
-        ("params,rmse\n", "no rows below its header"),
-        ("params,rmse,rmse\n1,2,3\n", "'rmse' is there twice"),
-        ("params,rmse\n1,2\n3\n4,5,6\n", "header has 2 cells, but line 3: 1 cells, line 4: 3 cells"),
-    ],
-)
-def test_a_damaged_table_is_named(tmp_path, text, message):
-    with pytest.raises(HarnessError, match=message):
-        _read(tmp_path, text)
-
-
-@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("runs.csv", b"", "is empty"),
+        ("runs.csv", b"  \n\n", "is empty"),
+        ("runs.csv", b"params,rmse\n", "no rows below its header"),
+        ("runs.csv", b"params,rmse,rmse\n1,2,3\n", "'rmse' is there twice"),
+        ("runs.csv", b"params,rmse\n1,2\n3\n4,5,6\n", "header has 2 cells, but line 3: 1 cells, line 4: 3 cells"),
         ("runs.csv.gz", b"not packed", "cannot be unpacked"),
         ("runs.csv.gz", gzip.compress(TEXT.encode(), mtime=0)[:-9], "cannot be unpacked"),
         ("runs.csv", b"params,rmse\n1,\xff\n", "not UTF-8"),
         ("runs.parquet", b"params,rmse\n", "cannot be read as Parquet"),
     ],
 )
-def test_a_file_of_another_kind_is_named(tmp_path, name, content, message):
-    (tmp_path / name).write_bytes(content)
-
-    with pytest.raises(HarnessError, match=message):
-        read_table(tmp_path / name)
-
-
-def test_what_is_no_file_is_named(tmp_path):
-    for name, message in (("none.csv", r"none\.csv is not there"), (".", "is a folder")):
-        with pytest.raises(HarnessError, match=message):
-            read_table(tmp_path / name)
+def test_what_is_no_table_is_named(tmp_path, name, content, message):
+    for wrong, said in ((name, message), ("none.csv", r"none\.csv is not there"), (".", "is a folder")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(HarnessError, match=said):
+            read_table(tmp_path / wrong)
 
 
 @pytest.mark.parametrize("columns", [Columns("rsme"), Columns("rmse", by=("arhc",)), Columns("rmse", seed="sed")])
@@ -181,16 +165,18 @@ def test_arms_are_named_and_sorted(tmp_path):
         (Columns("y", by=("metric",)), None),
         (Columns("y", by=("metric",), config=("hardware",), same=("unit",)), "unit"),
         (Columns("y", config=("metric",), seed="hardware"), None),
+        (Columns("y", by=("hardware",)), None),  # each arm has one metric
     ],
 )
 def test_columns_of_conventions_are_watched_unless_the_user_gave_them_a_meaning(tmp_path, columns, watched):
-    """A column called metric must have one value in a fit, unless it means something else; --same adds others."""
+    """A column called metric must have one value in a curve, unless it means something else; --same adds others."""
     table = _read(tmp_path, "metric,unit,hardware,n,y\nrmse,m,1,1,1\nmae,cm,2,2,1\nrmse,cm,3,1,1\n")
 
     if watched is None:
         runs_on(table, columns, "n", ("n", "hardware"))
     else:
-        with pytest.raises(HarnessError, match=rf"{watched} has 2 values \(line"):
+        message = rf"{watched} has 2 values \(line \d: {watched} = \w+ in 2 rows, line \d: {watched} = \w+"
+        with pytest.raises(HarnessError, match=message):
             runs_on(table, columns, "n", ("n", "hardware"))
 
 
@@ -272,13 +258,3 @@ def test_seeds_that_spent_slightly_different_work_are_one_size():
 
     assert runs["size"].tolist() == [11, 11, 11, 100, 200, 1000]
     assert (cautions["all"][0].code, cautions["all"][0].reason[:6]) == ("MEDIAN_SIZE", "2 runs")
-
-
-def test_two_metrics_are_not_one_curve():
-    metric = ["rmse"] * 3 + ["mae"] * 3
-    arms = Columns("rmse", by=("arm",), config=("config",), seed="seed")
-
-    _runs(arms, metric=metric, arm=["kan"] * 3 + ["mlp"] * 3)
-    message = r"metric has 2 values \(row 3: metric = mae in 3 rows, row 0: metric = rmse"
-    with pytest.raises(HarnessError, match=message):
-        _runs(NAMED, metric=metric)

@@ -56,6 +56,10 @@ def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
     whole = load(manifest, tmp_path)
     assert len(whole) == 12
     assert whole.iloc[:-1].drop(columns="chosen").equals(part.drop(columns="chosen"))
+    assert set(whole["metric"]) == {"rmse"}
+    assert (whole["val_loss"] == whole["validation_rmse"]).all()
+    assert (whole["test_loss"] == whole["test_rmse"]).all()
+    assert (whole["in_window"] == (whole["arm"] == "mlp")).all()
 
 
 def test_the_late_fall_is_that_of_the_curve_from_half_of_the_evaluations_on(manifest):
@@ -257,22 +261,16 @@ def test_the_table_counts_what_records_of_before_did_not(manifest, tmp_path):
         assert stored == (77 if index == 0 else count(planned.run.network)["params.stored"])
 
 
-def test_statuses_are_those_of_the_plan(manifest, tmp_path):
-    assert recorded(manifest.run_ids(), tmp_path / "runs") == ({}, {})
-    for planned, status in zip(manifest.runs[:2], ("done", "diverged"), strict=True):
-        publish(made_record(planned, status=status), tmp_path)
-    (tmp_path / "0123456789abcdef.json").write_text("of another experiment")
-    known = {manifest.runs[0].run_id: "done", manifest.runs[1].run_id: "diverged"}
-    assert recorded(manifest.run_ids(), tmp_path) == (known, {})
-
-
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": 1}', '{"status": "lost"}'])
-def test_a_status_is_never_read_from_a_damaged_record(manifest, tmp_path, damage):
-    bad, good = manifest.runs[:2]
-    record_path(tmp_path, bad.run_id).write_text(damage)
-    publish(made_record(good), tmp_path)
+def test_statuses_are_those_of_whole_records_of_the_plan(manifest, tmp_path, damage):
+    bad, done, lost = (planned.run_id for planned in manifest.runs[:3])
+    assert recorded(manifest.run_ids(), tmp_path / "runs") == ({}, {})
+    for run in (bad, "0123456789abcdef"):
+        record_path(tmp_path, run).write_text(damage)
+    publish(made_record(manifest.runs[1]), tmp_path)
+    publish(made_record(manifest.runs[2], status="diverged"), tmp_path)
     statuses, damaged = recorded(manifest.run_ids(), tmp_path)
-    assert (statuses, list(damaged)) == ({good.run_id: "done"}, [bad.run_id])
+    assert (statuses, list(damaged)) == ({done: "done", lost: "diverged"}, [bad])
 
 
 def test_a_changed_digit_is_found_where_all_is_checked(manifest, tmp_path):
@@ -335,13 +333,3 @@ def test_a_diverged_run_stays_and_counts_as_infinitely_bad(tuned, tmp_path):
     assert set(table.loc[table["chosen"] & (table["arm"] == "kan"), "trial"]) == {1}
     assert (table["status"] == "diverged").sum() == 2
     assert np.isnan(table.loc[table["status"] == "diverged", "test_rmse"]).all()
-
-
-def test_the_table_has_the_metric_of_the_task_and_marks_the_window_of_an_arm(manifest, tmp_path):
-    for planned in manifest.runs:
-        publish(made_record(planned, test=0.2 + planned.run.seed), tmp_path)
-    table = load(manifest, tmp_path)
-    assert set(table["metric"]) == {"rmse"}
-    assert (table["val_loss"] == table["validation_rmse"]).all()
-    assert (table["test_loss"] == table["test_rmse"]).all()
-    assert (table["in_window"] == (table["arm"] == "mlp")).all()

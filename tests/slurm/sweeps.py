@@ -30,9 +30,7 @@ class Sweep(SweepFile):
     profile: Path
 
     def submit(self, *options: str) -> str:
-        done = self.harness("submit", "--profile", str(self.profile), "--yes", *options)
-        assert done.exit_code == 0, done.output
-        return done.output
+        return self.said("submit", "--profile", str(self.profile), "--yes", *options)
 
     def whys(self) -> set[str]:
         """Why its runs are thought to be where they are, without what SLURM says of the moment in brackets."""
@@ -42,8 +40,7 @@ class Sweep(SweepFile):
         return {run["next_move"] for run in self.status()["runs"].values()}
 
     def retry(self, cause: str) -> None:
-        done = self.harness("retry", "--cause", cause, "--profile", str(self.profile), "--yes")
-        assert done.exit_code == 0, done.output
+        self.said("retry", "--cause", cause, "--profile", str(self.profile), "--yes")
 
     def provenances(self) -> list[Provenance]:
         return [read_record(path).provenance for path in (self.results / "runs").glob("*.json")]

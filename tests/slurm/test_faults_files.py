@@ -247,10 +247,9 @@ def test_a_disk_that_is_too_full_for_checkpoints(disk, testbed, tmp_path):
 def test_a_folder_that_is_read_only(disk, testbed, tmp_path, where):
     swept = sweep(tmp_path)
     disk(swept.results / where).make_read_only()
-    refused = swept.harness("submit", "--profile", str(swept.profile), "--yes")
-    assert refused.exit_code == 2
-    assert f"{swept.results / where}" in refused.output
-    assert "Read-only file system" in refused.output
+    refused = swept.said("submit", "--profile", str(swept.profile), "--yes", exit_code=2)
+    assert f"{swept.results / where}" in refused
+    assert "Read-only file system" in refused
     assert testbed.slurm("squeue", "-h") == ""
 
 

@@ -1,9 +1,15 @@
 """Experiments with looks, and of transformers, on a cluster: what is sent, and that its bits are those of here."""
 
+import re
+from pathlib import Path
+
 import pytest
 from made_open import open_experiment
+from real_slurm import wait_until
 from sweeps import assert_completes, records, sweep, undisturbed
 
+from harness.base.provenance import processor
+from harness.measure.calibration import read_calibration
 from harness.spec import read_manifest
 
 pytestmark = pytest.mark.slurm
@@ -52,3 +58,30 @@ def test_a_sweep_of_transformers(testbed, tmp_path):
     swept.file.write_text(SWAP, encoding="utf-8")
     assert "4 runs" in swept.submit()
     assert_completes(swept)
+
+
+def test_a_job_times_the_plan_on_a_node(testbed, tmp_path):
+    swept = sweep(tmp_path, cpus=2, time_minutes=30)
+    assert "uncalibrated" in swept.harness("plan").output
+    done = swept.harness("bench", "--profile", str(swept.profile))
+    number = re.search(r"submitted: job (\d+)", done.output)[1]
+    log = Path(re.search(r"its output: (.*)", done.output)[1])
+    assert testbed.job(number)["NumCPUs"] == "1"
+    wait_until(log.exists, 60, "the job writes")
+    wait_until(lambda: "calibration: " in log.read_text(), 400, "the bench ends")
+    calibration = read_calibration(swept.results, "torch", processor(), "float64")
+    assert {row.shape.optimizer for row in calibration.solo} == {"adam", "lbfgs", "levenberg_marquardt"}
+    assert "(calibrated)" in swept.harness("plan").output
+    wait_until(lambda: not list(swept.results.glob(".bench-*")), 30, "the job's code is removed")
+
+
+def test_a_dry_run_and_a_limit_that_is_too_short_send_nothing(testbed, tmp_path):
+    swept = sweep(tmp_path, time_minutes=30)
+    shown = swept.harness("bench", "--profile", str(swept.profile), "--dry-run")
+    short = sweep(tmp_path, time_minutes=3)
+    refused = short.harness("bench", "--profile", str(short.profile))
+    assert (shown.exit_code, refused.exit_code) == (0, 2)
+    assert "one job of one CPU times 1 shape, about 2 min" in shown.output
+    assert "raise it to 4" in refused.output
+    assert not testbed.slurm("squeue", "-h")
+    assert not list(swept.results.glob(".bench-*"))

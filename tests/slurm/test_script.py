@@ -151,9 +151,8 @@ def test_a_results_folder_that_slurm_would_rename(testbed, tmp_path):
     for name in ("100%", "per%jcent", "back\\slash"):
         (tmp_path / name).mkdir()
         made = sweep(tmp_path / name)
-        done = made.harness("submit", "--profile", str(made.profile), "--yes")
-        assert done.exit_code == 2, done.output
-        assert "SLURM changes % and \\ in the path of a log; choose another results folder: --results" in done.output
+        done = made.said("submit", "--profile", str(made.profile), "--yes", exit_code=2)
+        assert "SLURM changes % and \\ in the path of a log; choose another results folder: --results" in done
         assert not made.submissions()
 
 

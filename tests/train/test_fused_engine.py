@@ -39,6 +39,7 @@ from harness.train import fused_engine as fused
 from harness.train import train_pack
 from harness.train.fused import kernels
 
+TASK = resolve(Task(target="exp2d", train_points=200, validation_points=100, test_points=100))
 MLP = MlpShape(shape=(2, 6, 1))
 KAN = KanShape(shape=(2, 3, 1), grid=4)
 SPLINES = SplineMlpShape(shape=(2, 3, 1), grid=4, place="before", noise=4.0)
@@ -90,7 +91,7 @@ def test_every_module_of_kernels_has_a_tiny_network_of_its_own():
 @pytest.mark.parametrize("name", [*OPTIMIZERS, *PLAIN])
 def test_the_first_20_evaluations_are_those_of_the_torch_engine(network, name):
     optimizer, tolerance = (PLAIN[name], 1e-5) if name in PLAIN else (OPTIMIZERS[name], 1e-9)
-    run = run_of(network, optimizer)
+    run = run_of(network, optimizer, of=TASK)
 
     (ours,), (theirs,) = _trained([run]), _trained([run], engine="torch")
 
