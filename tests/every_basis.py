@@ -28,10 +28,7 @@ def evaluate(network: KanShape, parameters: Mapping[str, Tensor], knots: Sequenc
 
 
 def all_bases(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
-    """Every basis at every sample, [R, I, C, N], by the Cox-de Boor recursion.
-
-    Of the 9 operations of a textbook term, 2 are differences of knots. They have no sample axis, so a sample costs 7.
-    """
+    """Every basis at every sample, [R, I, C, N]; 7 operations a term, as differences of knots have no sample axis."""
     t, x = knots_RIT[..., None], x_RIN[:, :, None]
     bases = ((t[:, :, :-1] <= x) & (x < t[:, :, 1:])).to(x.dtype)
     for degree in range(1, order + 1):

@@ -57,11 +57,7 @@ def study(
     diverged: tuple[str, int] | None = None,
     bent: tuple[str, ...] = (),
 ) -> Study:
-    """An experiment whose arms follow RMSE = N^-alpha with 5 % of noise, with laws on three axes.
-
-    `diverged` is an arm and the seed that diverges at its largest size; that of `bent` arms is 30 times worse than
-    their law.
-    """
+    """Of RMSE = N^-alpha with 5 % of noise; of the largest size one arm may diverge, `bent` ones are 30 times worse."""
     shapes = [f"family: mlp, depth: {2 + i // 4}, activation: {ACTIVATIONS[i % 4]}" for i in range(len(exponents))]
     arms = "\n".join(
         f"  {name}: {{architecture: {{{shape}}}, recipe: adam}}" for name, shape in zip(exponents, shapes, strict=True)

@@ -1,7 +1,4 @@
-"""Networks of every kind, for all tests: settings of each family, at shapes from one edge to layers of 32 nodes.
-
-All their parameters train: a KAN whose base is frozen is for tests of its own.
-"""
+"""Networks of every kind, for all tests, at shapes from one edge to layers of 32 nodes; all their parameters train."""
 
 from itertools import product
 

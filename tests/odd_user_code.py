@@ -1,8 +1,6 @@
-"""Odd tasks and networks that a user could bring, each with what `harness validate` must make of it.
+"""Odd tasks and networks of users: (source, part of the line by which `harness validate` refuses it), or no line.
 
-A case is (source, said): said is part of the one line that refuses it; a source alone is ACCEPTED. Sources of FUNCTIONS
-define f(x); sources of REFERENCES are files of their own, each with the reference to it; sources of NETWORKS define the
-class Net.
+FUNCTIONS define f(x), REFERENCES are files, each with the reference to it, and NETWORKS define the class Net.
 """
 
 ACCEPTED = ""

@@ -1,7 +1,4 @@
-"""The benchmarks time the same computation: every exact peer makes our loss, from our parameters.
-
-Comparisons with an earlier commit measure the code of that checkout.
-"""
+"""Benchmarks time the same computation: peers make our loss from our parameters, and a checkout its own code."""
 
 import shutil
 

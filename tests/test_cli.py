@@ -64,7 +64,6 @@ def finished(tmp_path_factory) -> Path:
     return folder
 
 
-# ------------------------------------------------------------------------------------------------------- the main job
 def test_run_leaves_table_fits_figures_and_report(finished):
     folder = finished / "results" / "tiny"
     table = pd.read_csv(folder / "runs.csv")
@@ -182,7 +181,6 @@ def test_workers_share_what_is_compiled_also_where_it_cannot_be_kept(monkeypatch
     assert os.environ["HARNESS_CACHE"] == "/dev/null/cache"
 
 
-# ---------------------------------------------------------------------------------------------------------- searches
 def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_path):
     free = re.sub(r"  recipes: .*\n", "", SEARCHED)
     texts = {
@@ -205,7 +203,6 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
     assert noted == {"all": [], "nobody": [], "one": [words], "both": []}
 
 
-# --------------------------------------------------------------------------------------------------------------- help
 def test_every_command_has_help_with_an_example():
     for name in main.commands:
         shown = invoke(name, "--help").output
@@ -296,9 +293,6 @@ def test_plan_as_json_is_the_manifest(tmp_path):
     shown = json_of("plan", file, "--results", tmp_path)
     frozen = json.loads((tmp_path / "tiny" / "manifest.json").read_text())
     assert {**shown, "checksum": frozen["checksum"]} == {"format": FORMAT, **frozen}
-
-
-# ---------------------------------------------------------------------------------------------------------- bad input
 
 
 def test_a_full_disk_is_no_mistake(disk, tmp_path):

@@ -19,8 +19,7 @@ def exact(arm, level=0.95):
 
 
 def test_a_cost_multiplier_is_found_exactly():
-    """Laws that share floor and exponent: ((L_second - E) / (L_first - E))^(1 / alpha) at equal size is the ratio of
-    sizes at every equal loss."""
+    """Laws with one floor and exponent: ((L_second - E) / (L_first - E))^(1 / alpha) at equal size, at every loss."""
     first, second = Arm(floor=2, alpha=0.5, at=1e4), Arm(floor=2, alpha=0.5, at=3e4)
     multiplier = ((curve(second, 1e5) - 2) / (curve(first, 1e5) - 2)) ** (1 / 0.5)
     found = cost_ratio(exact(first), exact(second))

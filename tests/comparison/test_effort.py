@@ -160,11 +160,7 @@ def test_one_size_has_no_interval():
 
 
 def _kanbefair_cells():
-    """KAN and MLP runs of each special function in six bins equal in ln FLOPs over the range of both, empty ones out.
-
-    The metric is the test error (column 16 of KANs, 13 of MLPs), the size the released FLOPs. Twice: runs where they
-    are in their bins, as a plot of bins has them, and moved to the middle.
-    """
+    """Released runs of the special functions in six bins equal in ln FLOPs: where they are, and moved to the middle."""
     runs = {}
     with open(shared("fair", "kanbefair_results_raw_noheader.csv"), newline="", encoding="utf-8") as file:
         for row in csv.reader(file):
@@ -182,8 +178,7 @@ def _kanbefair_cells():
 
 
 def test_kanbefair_at_equal_run_counts():
-    """MLP error / KAN error on the special functions at equal FLOPs: 3.85 best of bin, 2.07 at a common k, 1.34 by
-    medians, as the notes have it; here 3.85, 2.05 and 1.30, and the last interval is the narrowest.
+    """MLP error / KAN error: 3.85 best of bin, 2.05 at a common k, 1.30 by medians; the last interval is the narrowest.
 
     Other bins (5, 8 or 10 a task) give 3.80 to 4.03, 1.98 to 2.21 and 1.31 to 1.37. With runs moved to the middle of
     their bin it is 1.87 at a common k: part of the 2.05 is that the arms have other sizes within bins.

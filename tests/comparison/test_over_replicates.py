@@ -122,9 +122,7 @@ def test_bounds_make_the_answer_a_bound_by_the_median():
 
 
 def test_other_bounds():
-    """Better from its smallest budget is one from above, a fifth of bounds enter as numbers, and bounds on both sides
-    in equal numbers say nothing.
-    """
+    """Better from its smallest budget is one from above; a fifth of bounds are numbers, on both sides say nothing."""
     above = multiplier(law([100.0] * 4, 1.0), law([1.0] * 4, 1.0), 120)
     few = multiplier(law([1.0] * 5, 1.0), law([2.0, 2.0, 2.0, 2.0, 100.0], 1.0), 120)
     nothing = multiplier(law([1.0] * 4, 1.0), law([100.0, 100.0, 0.001, 0.001], 1.0), 120)
@@ -192,10 +190,7 @@ def test_no_rising_law_is_drawn_and_weak_ones_have_cautions():
 
 
 def test_a_difference_of_exponents_is_taken_in_each_replicate():
-    """Luck that both sides share in a replicate cancels; budgets that one side lacks are left out of both.
-
-    It is refused with either exponent.
-    """
+    """Luck that both sides share cancels, budgets that one lacks are left out; it is refused with either exponent."""
     alphas = np.array([[1.0], [2.0], [3.0], [4.0]])
     first, second = BUDGETS ** -(alphas + 0.5), BUDGETS**-alphas
     first[:, 0], second[0, 0] = 1.0, NAN

@@ -49,7 +49,6 @@ def is_of_its_paper(network):
 NETWORKS = [network for network in networks() if is_of_its_paper(network)]
 
 
-# ---------------------------------------------------------------------------------------------------- implementations
 def weights(*size):
     return nn.Parameter(torch.empty(size, dtype=torch.float64))
 
@@ -155,10 +154,7 @@ class BSplineKanLayer(nn.Module):
 
 
 class FastKanLayer(nn.Module):
-    """Li 2024: Gaussians exp(-((x - c) / h)^2) of normalised inputs; a base branch on inputs as they are.
-
-    A single input is not normalised, which the released code refuses.
-    """
+    """Li 2024: Gaussians exp(-((x - c) / h)^2) of normalised inputs; a base branch on inputs as they are."""
 
     def __init__(self, inputs, outputs, grid):
         super().__init__()
@@ -411,7 +407,6 @@ def evaluators(family):
 every_family = pytest.mark.parametrize("family", SETTINGS, ids=lambda family: family.__name__)
 
 
-# -------------------------------------------------------------------------------------------------------------- truths
 @every_family
 def test_what_an_outsider_registers(family):
     for network, local in evaluators(family):
@@ -457,7 +452,6 @@ def test_matrix_products_are_the_convention_matmul(family):
             assert executed(network, local)[0] == count(network)["flops_forward.matmul"], network
 
 
-# ---------------------------------------------------------------------------- the implementations are what they claim
 @pytest.mark.parametrize(("grid", "order"), GRIDS_AND_ORDERS)
 def test_both_splines_are_scipys(grid, order):
     network = SplineMlpShape(shape=(3, 1), grid=grid, order=order, place="before")

@@ -1,7 +1,4 @@
-"""What results take on disk, and `harness clean`: it finds and removes what nobody needs, and that alone.
-
-Real runs made the folder: of plans, of an earlier plan, of a plan that was removed, and of packs that were stopped.
-"""
+"""What results take on disk, and `harness clean`: of what real runs left it removes what nobody needs, and no more."""
 
 import json
 import os
@@ -193,7 +190,6 @@ def swept(made, tmp_path) -> Swept:
     return Swept(tmp_path / "swept")
 
 
-# -------------------------------------------------------------------------------------------------------- what is shown
 def test_what_is_shown_is_what_nobody_needs(made, swept):
     before = swept.files()
     shown = swept.harness("clean")
@@ -223,7 +219,6 @@ def test_status_says_how_much_disk_results_take(swept):
     assert "harness clean" not in swept.harness("status", "sweep")
 
 
-# ------------------------------------------------------------------------------------------------------------- removing
 def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
     plans = ("sweep", "other", "going", "own")
     states = [swept.told("status", name)["states"] for name in plans]
@@ -292,7 +287,6 @@ def test_an_experiment_is_cleaned_alone(made, swept):
     assert "nowhere: no such folder" in said("clean", "--results", swept.folder / "nowhere", exit_code=2)
 
 
-# --------------------------------------------------------------------------------------------------------- interruption
 def test_an_interruption_leaves_a_valid_folder(made, swept):
     """After each file, by Ctrl-C: what is left of a run that no plan names is found again, and all else is whole."""
     states = swept.told("status", "sweep")["states"]
@@ -326,7 +320,6 @@ def test_a_stopped_clean_leaves_no_half_snapshot_under_its_name(made, swept, mon
     assert list(snapshot.parent.iterdir()) == []
 
 
-# ---------------------------------------------------------------------------------------------------- what is not known
 def test_what_its_writer_removes_meanwhile_is_no_leftover(tmp_path, monkeypatch):
     half = tmp_path / "runs" / f".{uuid.uuid4().hex}.json"
     half.parent.mkdir()

@@ -37,7 +37,6 @@ EVALUATED = Path("evaluated")
 TOO_MUCH = 1 << 50
 
 
-# ------------------------------------------------------------------------------------- targets that fail on a worker
 def broken(x):
     raise OSError("there is no such file on this node")
 
@@ -97,7 +96,6 @@ def record(records: Path, run: RunSpec) -> Record:
     return read_record(record_path(records, run_id(run)))
 
 
-# ------------------------------------------------------------------------------------------ a sweep with all that fails
 @cache
 def packs() -> dict[str, PackedRuns]:
     return {
@@ -246,7 +244,6 @@ def test_workers_wait_for_the_next_stage(tmp_path):
     assert not any(map(lives, processes[0]))
 
 
-# --------------------------------------------------------------------------------------------------- an end before time
 def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
     told: dict[PackedRuns, list[TrainingEvent]] = defaultdict(list)
     evaluated: list[PackedRuns] = []
@@ -358,7 +355,6 @@ def test_a_death_by_a_signal_is_told_from_an_end_of_its_own():
     assert next_move([deaths[1]] * 2, runs=2) == ("give up", True)
 
 
-# ------------------------------------------------------------------------------------------------------ what comes next
 MOVES = {
     "crashed": "again",
     "killed": "again",
@@ -442,7 +438,6 @@ def test_memory_that_is_not_there_is_known_by_all_its_names(tmp_path, monkeypatc
         assert _failure(allocate, -1).cause == "crashed"
 
 
-# ----------------------------------------------------------------------------------------------------------------- GPUs
 def test_each_slot_sees_one_gpu_of_those_that_are_visible(monkeypatch):
     for number, own in ((0, "2"), (1, "GPU-5"), (2, "2"), (5, "GPU-5")):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-5")

@@ -84,7 +84,6 @@ def _first(records, status):
     return next(record for record in records if record.status == status)
 
 
-# ------------------------------------------------------------------------------------------------------ what is logged
 def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records, manifest):
     record = _first(records, "done")
     logged = logged_of(record, manifest)
@@ -106,12 +105,8 @@ def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records, manif
     assert None not in itertools.chain.from_iterable(row.values() for row in logged.history)
 
 
-# -------------------------------------------------------------------------------------------------------- through wandb
 class _Server(ThreadingHTTPServer):
-    """Stands in for wandb's server, which cannot be had here: by the ids of runs, what it is sent of them.
-
-    What the real one answers is known from the requests of wandb 0.31 only.
-    """
+    """Stands in for wandb's server: by the ids of runs, what it is sent of them. It answers as wandb 0.31 asks."""
 
     daemon_threads = True
 
@@ -291,7 +286,6 @@ def test_of_a_search_only_what_validation_picks_is_copied_unless_all_is_asked_fo
         assert len([*tmp_path.glob(f"{kind}/*")]) == number
 
 
-# --------------------------------------------------------------------------------------------------- never in the way
 def test_a_failure_is_said_with_how_many_are_left_and_what_to_do(export, said, tmp_path):
     (tmp_path / "wandb").touch()
     assert export().go_on(said.append) == 4
@@ -336,7 +330,6 @@ def test_no_key_is_said_before_anything_is_sent_off(tmp_path, monkeypatch):
     check_wandb("online")
 
 
-# ---------------------------------------------------------------------------------------------------- who watches runs
 @pytest.mark.nightly
 @pytest.mark.parametrize("command", [["run"], ["submit", "--local", "1", "--yes"]])
 def test_what_trains_and_what_looks_copies_finished_runs(command, manifest, tmp_path):

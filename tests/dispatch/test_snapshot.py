@@ -237,7 +237,6 @@ def test_submodules_are_noted_and_left_out(checkout, tmp_path):
     assert not any("code.py" in name for name in _files(snapshot.path))
 
 
-# ------------------------------------------------------------------------------------------------------ user's targets
 @pytest.fixture
 def script(tmp_path, monkeypatch):
     """A folder outside of git, which the user works in: a target, the module that it imports, and much else."""

@@ -39,7 +39,6 @@ FORWARD = "flops_forward."
 ACTIVATIONS = ("relu", "tanh", "silu", "gelu", "prelu", "sine")
 
 
-# -------------------------------------------------------------------------------------------------- reading the page
 def table(first_header: str, nth: int = 0) -> list[list[str]]:
     """The rows of the nth table whose first header is that; in an empty first cell the one above it is repeated."""
     bodies = re.findall(rf"^\| {re.escape(first_header)} \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", TEXT, flags=re.MULTILINE)
@@ -74,7 +73,6 @@ def test_every_equation_holds():
         assert value(expression) == number(result), expression
 
 
-# -------------------------------------------------------------------------------------------------------- the figure
 def test_the_figure_is_of_these_numbers():
     text = draw_counting.PICTURE.read_bytes()
     start = text.index(b"Description\0") + len(b"Description\0")
@@ -83,7 +81,6 @@ def test_the_figure_is_of_these_numbers():
     assert matplotlib.image.imread(draw_counting.PICTURE).shape[1] == draw_counting.SIZE[0] * draw_counting.DPI
 
 
-# -------------------------------------------------------------------------------------------------------- the formulas
 SIZES = [(1, 1, 1), (2, 5, 1), (3, 4, 2), (7, 3, 5)]
 
 
@@ -189,7 +186,6 @@ def test_the_number_of_recursion_terms():
         assert value(formula, G=grid, k=order) == recursion_terms(grid, order)
 
 
-# ----------------------------------------------------------------------------------------------------- worked example
 def test_the_network_by_hand():
     counted, rows = count(EXAMPLE), table("count", 1)
     assert {codes(row[0])[0] for row in rows} == set(counted)
@@ -216,7 +212,6 @@ def test_its_training_by_hand():
     assert kan.counts["flops_train.shared_dense"] == numbers[2]
 
 
-# ------------------------------------------------------------------------------------------------------------ training
 def per_sample(network, convention):
     """Forward and backward by the rule."""
     return evaluation_flops(layer_flops(network, convention))
@@ -244,7 +239,6 @@ def test_least_squares_of_knots():
         assert least_squares_flops(samples, unknowns, sides) == pytest.approx(exact, abs=1)
 
 
-# ------------------------------------------------------------------------------------------------------------ executed
 def test_what_local_execution_adds_forward():
     rows = table("executed less `local_min`, a layer")
     for network in networks_of("kan"):
@@ -317,7 +311,6 @@ def test_what_torchs_counter_hides():
     assert programs[1].matmul == 9 * programs[0].matmul
 
 
-# ---------------------------------------------------------------------------------------------------------- literature
 def test_how_much_more_than_per_edge_kanbefairs_formula_is():
     small = count(EXAMPLE)
     more = small[FORWARD + "kanbefair"] / small[FORWARD + "per_edge"] - 1

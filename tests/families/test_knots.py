@@ -152,10 +152,7 @@ def some_samples(kind, rng, samples):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_splines_moved_together_are_those_that_numpy_fits_one_by_one(order):
-    """Rank and solution of least norm are numpy's: few samples and many, spread, clustered, repeated, all the same.
-
-    Where a singular value is at the threshold of the rank, roundings decide; there are few such systems.
-    """
+    """Of least norm, of any samples; where a singular value is at the threshold of the rank, roundings decide."""
     ranks, at_threshold = {True: 0, False: 0}, 0
     kinds = ("spread", "clustered", "few values", "mostly one", "constant")
     for seed, (kind, samples, grid) in enumerate(product(kinds, (5, 40, 333), (3, 20))):

@@ -233,11 +233,7 @@ def test_at_full_rank_they_are_every_kan_without_base(shape):
 
 
 def as_relu_network(kan, flat, knots):
-    """The MLP that is a KAN of order 1 without base, everywhere: one ReLU a knot of every node.
-
-    A spline's slope changes at its knots, from 0 before the first to 0 after the last, so that it is the sum of
-    changes times ReLU(x - t).
-    """
+    """The MLP that is a KAN of order 1 without base: a ReLU a knot, times the change of the slope there."""
     parts, made, maps = unflatten(kan, flat), {}, None
     for layer, own_knots in enumerate(knots):
         inputs, knot_count = own_knots.shape[1:]

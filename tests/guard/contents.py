@@ -1,8 +1,4 @@
-"""What is guarded, made from the code as it is now.
-
-The guard goes by commands and files where it can. Of `harness` it imports what is named here, in `workplace.py`, in
-`train.py` and in `test_guard_records.py`: these lines follow code that is moved.
-"""
+"""What is guarded, made from the code as it is now: by commands and files where it can, by few imports where not."""
 
 import json
 import re
@@ -85,10 +81,7 @@ POINTS = {"train_points": 100, "validation_points": 10, "test_points": 16}
 
 
 def targets() -> dict[str, Any]:
-    """By name, the fingerprint by which a run knows a target, and a sum over training points of seed 0 to nine digits.
-
-    The fingerprint of a function of the project is a number in its source, which stays if the function is changed.
-    """
+    """By name, the fingerprint of a target, which stays if its code changes, and a sum over points of seed 0."""
     known = {name: 4 if named.has_instances else None for name, named in TASKS.items() if name not in LEFT_OUT}
     found = {}
     for name, inputs in {**known, **OWN}.items():

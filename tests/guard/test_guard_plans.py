@@ -1,7 +1,4 @@
-"""Nothing that a record names changes while code is moved: run ids, counts, manifests, fingerprints.
-
-`python -m tests.guard.write` adds what is new (see there).
-"""
+"""Nothing that a record names changes while code is moved: run ids, counts, manifests, fingerprints."""
 
 import pytest
 

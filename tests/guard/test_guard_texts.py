@@ -1,7 +1,4 @@
-"""What users read stays the same while code is moved, but for numbers' last digits; so do results that are kept.
-
-A text that is meant to change is written by `python -m tests.guard.write`, and goes into a commit of its own.
-"""
+"""What users read stays the same while code is moved, but for numbers' last digits; so do results that are kept."""
 
 import sys
 

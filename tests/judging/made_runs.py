@@ -41,10 +41,7 @@ def made_plan(seeds: int = 5, tasks: str = "[xy]", more: str = "") -> Manifest:
 def made_table(
     manifest: Manifest, laws: Mapping[str, Law], noise: float = 0.03, rng: int = 0, task: str = "", **columns
 ) -> pd.DataFrame:
-    """A row for every run of the arms that have a law of test loss by parameters, on one task or on all.
-
-    Every run has lognormal noise of its own, of which validation knows nothing. `columns` are added, or replaced.
-    """
+    """A row for every run of the arms with a law, with noise of its own; `columns` are added, or replaced."""
     cells = [
         (manifest.cells[one.cell], one)
         for one in manifest.runs

@@ -14,9 +14,7 @@ SIZES = np.geomspace(1e2, 1e5, 7)
 
 @pytest.mark.parametrize("level", [0.68, 0.95, 0.999])
 def test_pure_interval_is_the_t_interval_of_the_regression(level):
-    """A line in log space has the exact t interval of its slope, and Student's band around it; two seeds, equal
-    weights.
-    """
+    """A line in log space has the exact t interval of its slope, and Student's band around it."""
     x, y = runs(np.random.default_rng(1), SIZES, SIZES**-0.7, seeds=2, sd=0.2)
     fit = fit_law(x, y, "pure", level)
     line = stats.linregress(np.log(fit.points.sizes), np.log(fit.points.means))

@@ -16,10 +16,7 @@ from harness.laws.solve import Problem, descend, residuals_of
 
 @st.composite
 def noisy_runs(draw, law):
-    """Seeded runs of a law over 1.5 to 4 decades, with its floor or shift anywhere from dominant to out of sight.
-
-    A break is one that can be seen: the broken law has no answer otherwise, and the fit may say so.
-    """
+    """Of a law over 1.5 to 4 decades, its floor or shift from dominant to out of sight; a break can be seen."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     decades, alpha = draw(st.floats(1.5, 4)), draw(st.floats(0.3, 4))
     sizes = 10 ** (2 + decades * np.linspace(0, 1, draw(st.integers(5, 9)) if law != "broken" else 14))

@@ -14,10 +14,7 @@ BUDGETS = np.geomspace(1e18, 1e21, 7)
 
 
 def sweep(exponent=0.5, coefficient=0.3, y_scale=1.0, budgets=BUDGETS, sizes=9, off_centre=0.0, bend=0.1):
-    """Runs on exact parabolas of ln y, two decades wide in x, with minima on coefficient * budget^exponent.
-
-    `off_centre` moves the tried x along ln x; the best loss falls as budget^-.1.
-    """
+    """Exact parabolas of ln y with minima on coefficient * budget^exponent; `off_centre` moves the tried x."""
     best = coefficient * budgets**exponent
     steps = off_centre + np.linspace(-np.log(10), np.log(10), sizes)
     x = best[:, None] * np.exp(steps)
@@ -90,9 +87,7 @@ def test_the_law_is_the_regression_of_the_minima():
 
 @pytest.mark.nightly
 def test_intervals_hold_the_truth():
-    """The exponent is covered 93 to 98.5 times in 100, noise alone explains the scatter, and the minima of a budget
-    scatter as much as their errors say.
-    """
+    """The exponent 93 to 98.5 times in 100; noise explains the scatter, and minima scatter as their errors say."""
     fits = [isoflop(*noisy(seed)) for seed in range(500)]
     held = [fit.exponent_interval.low <= 0.5 <= fit.exponent_interval.high for fit in fits]
     first = [fit.valleys[0] for fit in fits]

@@ -26,10 +26,7 @@ def test_spread_ignores_copies_of_a_run():
 
 
 def test_outliers_of_clean_runs_stay_rare_however_many_there_are():
-    """Of tables of normal runs few have one, of 25 runs or of 250,000; a run at 8 standard deviations is one in both.
-
-    At 5 standard deviations, whatever the number of runs, 4 of these 10 large tables had outliers.
-    """
+    """Few tables of 25 or 250,000 runs have one; at 5 standard deviations 4 of these 10 large ones had."""
     for tables, seeds_a_size in ((range(100), 5), (range(54, 64), 50_000)):
         said = 0
         for seed in tables:

@@ -94,10 +94,7 @@ def test_routing_saves_parameters(experts, low, high):
 
 
 def test_chinchilla_by_ml_scalefit():
-    """124 digitised runs, N in millions and D in billions: near the published fit, whose grid had steps of .01.
-
-    Published by Huber's loss of linear residuals: .36, .40, E 1.8608, optimum .3692, .4024. In logs alpha is .378.
-    """
+    """Huber's loss of linear residuals gave .36, .40, E 1.8608, optimum .3692, .4024. In logs alpha is .378."""
     runs = pd.read_csv(shared("scaling_data", "openathena_isoflops", "isoflops.csv"))
     runs = runs[runs["source"] == "ml_scalefit"]
     fit = fit_surface(runs["params"] / 1e6, runs["tokens"] / 1e9, runs["loss"], objective=PUBLISHED_HUBER)
@@ -147,9 +144,7 @@ def test_a_floor_of_nothing_is_no_refusal():
 
 @pytest.mark.parametrize("objective", ["least_squares", PUBLISHED_HUBER])
 def test_vision_curves_extrapolate(objective):
-    """72 curves, judged on later sizes: by squares .1046 pure, .0725 with a floor, .0880 for the last value; none is
-    refused, and nowhere but once is the floor worse than no floor.
-    """
+    """Errors at later sizes of 72 curves: .1046 pure, .0725 with a floor, .0880 for the last value; none is refused."""
     curves = pd.read_csv(shared("scaling_data", "colpret", "revisiting_vision.csv"))
     errors = []
     for _, curve in curves.groupby(["Domain", "Task", "Model"]):

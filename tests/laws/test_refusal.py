@@ -48,9 +48,7 @@ def test_a_local_slope_is_not_extrapolated():
 
 
 def test_a_significant_rise_is_refused_and_located():
-    """Seeds that agree to 1 % and a mean that rises by 30 %: both sizes are named. Seeds that differ by 30 % prove
-    nothing.
-    """
+    """By 30 %, of seeds that agree to 1 %: both sizes are named. Seeds that differ by 30 % prove nothing."""
     means = curve(SIZES, 1.0) * np.array([1, 1, 1, 1, 1, 1, 1.3])
     for law in ("pure", "floor"):
         fit, noisy = (fit_law(*runs(np.random.default_rng(1), SIZES, means, seeds=5, sd=sd), law) for sd in (0.01, 0.3))
@@ -83,9 +81,7 @@ def test_a_law_without_an_exponent_is_stuck():
 
 
 def test_a_lonely_start_and_a_search_that_did_not_move_or_rest_are_stuck():
-    """Two starts of sixteen are enough. The commonest real failure: the optimiser hands back its start, or stops on a
-    slope.
-    """
+    """Two starts of sixteen are enough. The commonest failure: the start is handed back, or it stops on a slope."""
     found = Solution(p=np.zeros(3), objective=1.0, agreeing=2, starts=16, edge=None, gradient=0.0)
     assert stuck(found) is None
     for failed in ({"agreeing": 1}, {"unmoved": True}, {"gradient": 1e-3}):

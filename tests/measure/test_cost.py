@@ -120,7 +120,6 @@ def _publish(manifest, folder: Path) -> None:
         publish(record.model_copy(update={"evaluations": 7, "iterations": 7, "by_stage": by_stage}), folder)
 
 
-# --------------------------------------------------------------------------------------------------------------- packs
 def test_more_of_anything_never_costs_less():
     for engine in ENGINES:
         for network in (KAN, MLP):
@@ -197,7 +196,6 @@ def test_how_many_shapes_go_by_a_rate_is_counted():
     assert never_timed(runs, {TORCH: machine(solo=solo_rows(a_run(), 1.0))}) == (2, 3)
 
 
-# --------------------------------------------------------------------------------------------------------- run seconds
 def test_the_seconds_of_a_run_add_over_its_stages():
     run = a_run(restarts=Restarts(count=2, evaluations=10), grid_extension=GridExtension(grids=(5, 10), evaluations=30))
     rows = {row.shape.network.grid: row for row in solo_rows(run, 1.0)}
@@ -215,12 +213,8 @@ def test_what_was_not_timed_alone_has_no_seconds():
         assert run_seconds(known, a_run(**change), [200]) is None
 
 
-# -------------------------------------------------------------------------------------------------------------- sweeps
 def test_unmeasured_packs_weigh_as_they_take():
-    """What packs of `fig3_3_poisson --scale table` took (CPU seconds), within a factor of three of the assumption.
-
-    Small networks take the time of an evaluation, whatever their FLOPs, so that progress is not at its end before them.
-    """
+    """CPU seconds of `fig3_3_poisson --scale table`, within three times; of small networks those of an evaluation."""
     taken = {(2, 10, 10, 1): 49.2, (2, 20, 20, 20, 1): 69.0, (2, 50, 50, 1): 129.7, (2, 100, 100, 100, 1): 590.9}
     manifest = make_plan(read_experiment(POISSON, "table"), "table")
     packs = {planned.run.network.shape: [planned.run] * 3 for planned in manifest.runs}

@@ -52,10 +52,7 @@ def test_cells_are_typed(name):
 
 
 def test_the_numbers_are_those_that_were_held_against_their_sources():
-    """Cell by cell, at commit 119fa50, against the files in which the published numbers were first written down.
-
-    Who corrects a table holds it against the publication again, and writes the new hash here.
-    """
+    """Cell by cell, at commit 119fa50. Who corrects a table does it again, and writes the new hash here."""
     tables = sorted((ROOT / "harness" / "paper" / "reference").glob("*.csv"))
     found = hashlib.sha256(b"".join(path.read_bytes() for path in tables)).hexdigest()
     assert found == "b1468dcaeccdf785b2381b67819c55ca79f54311f7157202684d1ff0eb92c211"

@@ -30,10 +30,7 @@ def refused(name, *at, **setting):
 
 @pytest.mark.parametrize("name", ["linear", "convolved"])
 def test_a_stack_of_linear_maps_counts_its_closed_form(name):
-    """Forward 2 a weight and 1 a relu; backward 4 a weight, 2 in the first layer, and 1 a bias and relu.
-
-    torch counts the addition of a bias in a matrix product, and not in a convolution.
-    """
+    """Forward 2 a weight, 1 a relu; backward 4 a weight, 2 in the first layer, 1 a relu, and a bias where linear."""
     for width in (1, 4, 33):
         first, second = INPUTS * width, width * OUTPUTS
         biases = width + OUTPUTS

@@ -329,7 +329,6 @@ def test_contradictions_are_named(old, new, said):
     assert said in _refused(TEXT.replace(old, new) if old else f"{TEXT}{new}\n")
 
 
-# ----------------------------------------------------------------------------------------------------------- manifest
 def test_a_plan_is_frozen_and_read_back(tmp_path):
     plan = _plan(TEXT)
     freeze(plan, tmp_path)

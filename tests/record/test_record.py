@@ -97,7 +97,6 @@ def test_the_first_publish_wins(manifest, tmp_path):
     assert recorded(manifest.run_ids(), tmp_path).statuses == {first.run_id: "done"}
 
 
-# ------------------------------------------------------------------------------------------------------------ verdicts
 CLEAN = {"commit": "c0de", "dirty": False}
 
 
@@ -154,7 +153,6 @@ def test_machines_agree_at_first_and_in_kind_at_the_end(manifest, early, end, st
     assert verdict(made(1.0, 1.0), made_at(made(early, end, status), device="other")) == said
 
 
-# --------------------------------------------------------------------------------------------------------------- files
 def _no_links(*_) -> None:
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 

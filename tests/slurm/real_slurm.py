@@ -37,10 +37,7 @@ class Bed(NamedTuple):
         return dict(re.findall(r"(\S+?)=(\S*)", self.slurm("scontrol", "--oneliner", "show", "job", job_id)))
 
     def node_state(self, name: str) -> str:
-        """As in sinfo: idle, mixed, allocated, down, idle*, …
-
-        It can go on to show a job that ended within the second of the last question, so never wait for idle.
-        """
+        """As in sinfo: idle, mixed, down, idle*, … It may show a job that has just ended, so never wait for idle."""
         return self.slurm("sinfo", "-hn", name, "-p", "gpu", "-o", "%T")
 
     def node_is_up(self, name: str) -> bool:

@@ -1,7 +1,4 @@
-"""Experiment files that nobody should write: a list of them made by hand, and mutants of good ones.
-
-A mutant is made by a `random.Random`, so that hypothesis, or a plain loop over seeds, can draw it.
-"""
+"""Experiment files that nobody should write: a list made by hand, and mutants of good ones, made by a `random.Random`."""
 
 # ruff: noqa: E501 -- experiments and lists of words, which are read across
 
@@ -134,7 +131,6 @@ def trees() -> list[dict]:
     return [_small(text) for text in TEXTS]
 
 
-# ------------------------------------------------------------------------------------------------------------- by hand
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
@@ -222,7 +218,6 @@ def by_hand() -> list[str]:
     return found
 
 
-# ------------------------------------------------------------------------------------------------------------- mutants
 def mutant(random: Random) -> str:
     """A good file with one to three things that are wrong with it, or with its meaning."""
     if random.random() < 0.3:

@@ -1,7 +1,4 @@
-"""Broken experiment files, by hand and by chance: whatever a file says, the answer is lines of errors and exit code 2.
-
-pytest tests/spec/test_broken_files.py; with -m nightly 50 times as many mutants.
-"""
+"""Broken experiment files, by hand and by chance: whatever a file says, the answer is lines of errors, exit code 2."""
 
 import math
 from pathlib import Path

@@ -43,7 +43,6 @@ def inputs_of(samples) -> set:
     return set(map(tuple, samples.x))
 
 
-# -------------------------------------------------------------------------------------------------------------- splits
 @given(
     copies=st.lists(st.integers(1, 4), min_size=12, max_size=40),
     seed=st.integers(0, 99),
@@ -137,7 +136,6 @@ def test_classes_are_said_or_seen(folder):
     assert learnt(folder, "three.csv", inputs=["a", "b"], classes=True).classes == 3
 
 
-# ------------------------------------------------------------------------------------------------------------ identity
 def test_the_content_is_the_identity(folder, tmp_path):
     one = learnt(folder, inputs=["a", "b"])
     changed = table()
@@ -247,7 +245,6 @@ def test_tasks_of_one_file_are_told_apart_by_what_they_learn(folder):
     assert sorted(plan.formulas) == ["t.csv inputs=('a', 'b')", "t.csv inputs=('a',)"]
 
 
-# ------------------------------------------------------------------------------------------------------------ refusals
 NUMBERS = {"a": np.arange(20.0), "b": np.arange(20.0) % 7, "y": np.arange(20.0) ** 2}
 HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
 

@@ -70,10 +70,7 @@ def after(evaluations: int) -> Supervisor:
 
 
 def trained_in_pieces(runs: list[RunSpec], folder: Path, monkeypatch, attempt=None) -> tuple[list[Record], int]:
-    """The records of a pack that is stopped after every single evaluation, and how often it was.
-
-    Nothing but the file of its checkpoint is left between two evaluations.
-    """
+    """Of a pack that stops after every evaluation, with nothing but its checkpoint left: records, and number of stops."""
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
     for stops in itertools.count():
         try:

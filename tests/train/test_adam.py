@@ -1,7 +1,4 @@
-"""Adam of both engines: the path of torch.optim.Adam or AdamW in each lane, and no lane aware of another.
-
-`test_fused_engine.py` has the paths of compiled loops.
-"""
+"""Adam of both engines: the path of torch.optim.Adam or AdamW in each lane, and no lane aware of another."""
 
 from functools import partial
 

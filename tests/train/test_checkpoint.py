@@ -46,7 +46,6 @@ def _one_evaluation_a_chunk(monkeypatch):
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
 
 
-# ----------------------------------------------------------------------------------------------------- bit for bit
 @pytest.mark.parametrize(("engine", "network", "optimizer"), RECIPES, ids=map("-".join, RECIPES))
 def test_stopped_after_every_single_evaluation_a_pack_ends_with_the_same_bits(
     engine, network, optimizer, tmp_path, monkeypatch
@@ -118,7 +117,6 @@ def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(e
     assert [numbers(record) for record in killed] == [numbers(record) for record in through]
 
 
-# ------------------------------------------------------------------------------------------------ when, and how long
 def _file(folder: Path, runs: list[RunSpec]) -> Path:
     return checkpoint_path(folder / "checkpoints", [run_id(run) for run in runs])
 
@@ -198,7 +196,6 @@ def test_a_record_that_ought_to_be_the_same_and_is_not_is_told_at_once(tmp_path,
     assert sentence.endswith(f"; the second one is kept in {kept}")
 
 
-# ------------------------------------------------------------------------------------------------- what is of no use
 def _read(folder, runs, of=None, announce=pytest.fail):
     numerics = train._numerics(runs[0].engine, "cpu")
     ids = [run_id(run) for run in runs]
@@ -345,10 +342,7 @@ def test_a_pickled_file_of_an_earlier_version_is_refused_unread(stopped, tmp_pat
 
 
 def test_nothing_unpickles():
-    """No module of the package reads pickles, by whatever name; pipes between own processes are Python's affair.
-
-    But for kept laws, whose reader knows only types of their own rooms (tests/judging/test_kept.py).
-    """
+    """But for pipes between own processes, and kept laws, whose reader knows own types (tests/judging/test_kept.py)."""
     sources = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
     assert "pickle.load" not in sources.pop(PACKAGE / "judging" / "kept.py")
     words = ("import pickle", "pickle.load", "torch.load", "allow_pickle=True", "joblib", "marshal", "shelve")
@@ -373,7 +367,6 @@ def test_the_checkpoint_of_other_runs_is_not_read(stopped, tmp_path):
     assert f"does not have run {min(map(run_id, others))}" in _trains_from_the_beginning(tmp_path, others)
 
 
-# ------------------------------------------------------------------------------------------------------- a full disk
 @pytest.fixture
 def _no_file_can_grow():
     """Every write to a file of the disk fails, as on a full one."""

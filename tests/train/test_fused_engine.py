@@ -1,7 +1,4 @@
-"""The fused engine: the same course of a run as the torch engine.
-
-Compiles kernels where that has not been done, once a machine.
-"""
+"""The fused engine: the same course of a run as the torch engine. Compiles kernels once a machine."""
 
 import math
 from itertools import accumulate, product
@@ -211,10 +208,7 @@ def test_systems_without_a_solution_are_counted_and_nothing_is_raised(engine):
 
 @pytest.mark.nightly
 def test_levenberg_marquardt_fits_to_rounding_what_the_network_contains():
-    """y = x1 x2 is a sum of two squares of sums, which cubic splines hold: errors fall to rounding where points are.
-
-    Of the test points, those in corners that no training point saw are left to the median.
-    """
+    """y = x1 x2 is a sum of squares of sums, which cubic splines hold; test points in unseen corners are left out."""
     course = {
         "restarts": Restarts(count=4, evaluations=20),
         "grid_extension": GridExtension(grids=(3, 10), evaluations=80),

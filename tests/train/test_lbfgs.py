@@ -20,7 +20,6 @@ def seeded(*shape, seed=0):
     return torch.randn(*shape, dtype=F64, generator=torch.Generator().manual_seed(seed))
 
 
-# --------------------------------------------------------------------------------------------------------- objectives
 def rosenbrock(x_RP):
     """Minimum 0 at (1, ..., 1); only products and sums, so that the bits of a lane are its own."""
     bend, rest = x_RP[:, 1:] - x_RP[:, :-1] * x_RP[:, :-1], 1 - x_RP[:, :-1]
@@ -120,7 +119,6 @@ def trained(kind, settings, x_RP, objective, limit=5000):
         state = advanced(kind, settings, state, 1, objective)
 
 
-# --------------------------------------------------------------------------------------------------- torch's own path
 def closure_of(objective, x):
     def closure():
         x.grad = None
@@ -132,11 +130,7 @@ def closure_of(objective, x):
 
 
 def torch_path(objective, x_P, settings, stops):
-    """Positions and evaluations of torch.optim.LBFGS after each iteration, or each step if iterations are nested.
-
-    Where they are not, a call repeats the evaluation that ended the one before; only the very first is new. `max_eval`
-    then leaves 25 to the search.
-    """
+    """Of torch.optim.LBFGS: positions and evaluations after each iteration, or after each step if they are nested."""
     x, nested = torch.nn.Parameter(x_P.clone()), settings.iterations_per_step
     optimizer = torch.optim.LBFGS(
         [x],
@@ -158,10 +152,7 @@ def torch_path(objective, x_P, settings, stops):
 
 
 def lane_paths(kind, objective, x_RP, settings, stops, at_steps=False):
-    """The same of every lane up to where it rests, off an ensemble whose lanes are at different points.
-
-    A step is over when the next evaluation is a repeated one.
-    """
+    """The same of every lane up to where it rests. A step is over when the next evaluation is a repeated one."""
     state, paths = kind.start(settings, x_RP), [([], []) for _ in x_RP]
     seen = kind.seen(state)
     is_resting = [False] * len(paths)
@@ -251,7 +242,6 @@ def test_lanes_finish_where_torch_stops(kind, objective, x_RP):
         assert seen.evaluations_R[lane] == optimizer.state[x]["func_evals"]
 
 
-# ------------------------------------------------------------------------------------------------------- nested steps
 @pytest.fixture
 def whole_searches(monkeypatch):
     """torch's line search with its default of 25 probes, as in pykan, however few evaluations are left of a step."""
@@ -302,9 +292,6 @@ def test_what_is_told_of_a_repeated_point_is_only_counted(kind):
     assert torch.equal(told.evaluations_R, seen.evaluations_R + 1)
 
 
-# ---------------------------------------------------------------------------------------------------- what is reached
-
-
 @every_kind
 @pytest.mark.parametrize("rate", [1.0, 10.0, 1000.0])
 def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(kind, rate):
@@ -315,7 +302,6 @@ def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(kind, rate):
     torch.testing.assert_close(seen.loss_R, torch.full((3,), -math.sqrt(6.25), dtype=F64), rtol=0, atol=1e-12)
 
 
-# ------------------------------------------------------------------------------------------------------ lanes at rest
 @every_kind
 def test_a_lane_diverges_at_a_start_that_is_not_finite(kind):
     state = kind.start(PAPER, seeded(5, 3))
@@ -361,9 +347,6 @@ def test_a_lane_at_rest_keeps_every_bit(kind):
     nan_R, nan_RP = torch.full((3,), torch.nan, dtype=F64), torch.full((3, 4), torch.nan, dtype=F64)
     assert same(kind.seen(kind.tell(settings, state, nan_R, nan_RP)), seen)
     assert torch.equal(kind.ask(settings, state)[::2], seen.position_RP[::2])
-
-
-# ------------------------------------------------------------------------------------------ independence, in torch only
 
 
 @pytest.mark.parametrize("settings", [PAPER, NESTED], ids=["paper", "nested"])

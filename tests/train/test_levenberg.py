@@ -24,7 +24,6 @@ BOTH = KanShape(shape=(2, 3, 2), grid=3, scales=True, bias=True)
 SPLINE = KanShape(shape=(1, 1), grid=6)  # linear in its parameters
 
 
-# ----------------------------------------------------------------------------------------------------------- networks
 class Case:
     """Lanes of a network at random starts, each with its samples of a smooth function; a lane depends on its number."""
 
@@ -85,7 +84,6 @@ def second_differences(network):
     return torch.from_numpy(np.concatenate(rows))
 
 
-# ---------------------------------------------------------------------------------------------------------- the system
 @pytest.mark.parametrize("network", [MLP, KAN, BOTH], ids=repr)
 def test_a_system_is_made_of_the_residuals_and_their_jacobian(network):
     case, ridge = Case(network, lanes=3), 0.7
@@ -113,7 +111,6 @@ def test_lanes_are_linearised_in_groups_that_change_no_bit(monkeypatch):
         monkeypatch.undo()
 
 
-# ---------------------------------------------------------------------------------------------------- what is reached
 def test_linear_least_squares_is_solved_in_one_step():
     case = Case(SPLINE, noise=0.1)
     case.flat[:] = 100.0
@@ -177,7 +174,6 @@ def test_the_loss_never_rises_and_every_evaluation_is_counted(kind):
     assert (seen.iterations_R > 0).all()
 
 
-# ------------------------------------------------------------------------------------------ systems without a solution
 @every_kind
 def test_a_system_without_a_solution_makes_the_damping_grow(kind):
     """Columns of J that are equal, undamped, have no solution: refused steps are counted, and training goes on."""
@@ -252,7 +248,6 @@ def test_lanes_that_solve_together_walk_the_same_path(samples, as_on_a_device, m
         torch.testing.assert_close(getattr(together, name), getattr(alone, name), rtol=1e-6, atol=1e-7)
 
 
-# -------------------------------------------------------------------------------------------------------- not finite
 @every_kind
 @pytest.mark.parametrize("samples", [60, 5])
 @pytest.mark.parametrize("spoilt", ["target", "start"])
@@ -293,7 +288,6 @@ def test_a_step_to_a_loss_that_is_not_finite_is_not_taken(kind):
     assert (seen.loss_R < first.loss_R).all()
 
 
-# ------------------------------------------------------------------------------------------------------ lanes at rest
 @every_kind
 def test_lanes_finish_when_there_is_nothing_to_gain(kind):
     case = Case(SPLINE, noise=0.1)
@@ -329,7 +323,6 @@ def test_lanes_begin_anew_where_they_are_sent():
         assert same(IN_TORCH.linearised(MARQUARDT, sent, case, 5), trained(MARQUARDT, case, 5), [0, 2])
 
 
-# ------------------------------------------------------------------------------------------------------- independence
 @pytest.mark.parametrize("network", [MLP, KAN, BOTH], ids=repr)
 @pytest.mark.parametrize("samples", [61, 5])
 def test_lanes_are_the_same_bits_in_any_pack(network, samples):
@@ -339,7 +332,6 @@ def test_lanes_are_the_same_bits_in_any_pack(network, samples):
         assert same(trained(MARQUARDT, case.of(lanes), 25), pack, slice(None), lanes)
 
 
-# ------------------------------------------------------------------------------------------------- the compiled loop
 @slow
 @pytest.mark.parametrize(
     ("network", "samples", "ridge", "evaluations"),

@@ -81,12 +81,8 @@ FIXED = networks(
 )
 
 
-# ------------------------------------------------------------------------------------------------------------- helpers
 def make_knots(network, kind, rng):
-    """[1, I, T] of every layer: as a network starts, or moved at random, and then some of them repeated.
-
-    They move by less than their distance: in tiny intervals splines are so steep that rounding errors grow.
-    """
+    """[1, I, T] of every layer, as it starts, or moved by less than their distance, and some of them repeated."""
     uniform = network.initial_knots(1, torch.float64, "cpu")
     if kind == "uniform":
         return uniform
@@ -184,7 +180,6 @@ def everything(case):
     return np.concatenate([np.ravel(part) for part in parts])
 
 
-# --------------------------------------------------------------------------------------------------- equal to families
 @pytest.mark.parametrize("knots", KNOTS)
 def test_kans_equal_the_reference(knots):
     for shape, order in product(SHAPES, ORDERS):
@@ -245,7 +240,6 @@ def test_the_derivative_of_the_size_of_q_at_0_is_that_of_q():
     assert (case.loss_and_gradient()[1][4:8] != 0.0).all()
 
 
-# -------------------------------------------------------------------------------------------------------------- classes
 class ClassCase(Case):
     """Targets are the numbers of classes, one a sample."""
 
@@ -357,7 +351,6 @@ def test_sines_are_accurate_to_the_last_bits():
         assert np.isnan(case.loss_and_gradient()[0])
 
 
-# ------------------------------------------------------------------------------------------------------- least squares
 @pytest.mark.parametrize("knots", KNOTS)
 def test_the_jacobian_is_that_of_autograd(knots):
     for case in [Case(network, samples=70, knots=knots) for network in FEW]:
@@ -400,7 +393,6 @@ def assert_normal_equations_are_right(case):
     assert (room[-64:] == 7.0).all(), case.network
 
 
-# ----------------------------------------------------------------------------------------------------------- same bits
 @pytest.mark.parametrize("network", FEW, ids=repr)
 def test_bits_hang_on_the_arguments_alone(network):
     case = Case(network, samples=200)
@@ -419,13 +411,9 @@ def test_bits_hang_on_the_arguments_alone(network):
         assert {values.tobytes() for values in pool.map(everything, cases)} == {bits}
 
 
-# ---------------------------------------------------------------------------------------------------------- not finite
 @pytest.mark.parametrize("knots", KNOTS)
 def test_what_is_not_finite_makes_a_loss_that_is_not(knots):
-    """In a sample, a target or a parameter that the samples need: no kernel raises, hangs or leaves its arrays.
-
-    tanh, with which a Chebyshev KAN begins, makes 1 of an infinite sample.
-    """
+    """No kernel raises, hangs or leaves its arrays. tanh of a Chebyshev KAN makes 1 of an infinite sample."""
     for network, bad, where in product(FEW, (np.nan, np.inf, -np.inf), ("x", "y", "parameters")):
         if network.family == "chebyshev_kan" and where == "x" and np.isinf(bad):
             continue
@@ -468,7 +456,6 @@ def test_knots_that_are_not_finite(bad):
         everything(case)
 
 
-# ---------------------------------------------------------------------------------------------------------------- seam
 class OwnShape(FourierKanShape):
     """A family of a user's own."""
 
