@@ -11,7 +11,7 @@ from made_records import made_record
 from made_times import ADAM, KAN, LBFGS, MLP, a_run, solo_rows
 
 from harness.count import count, run_work
-from harness.measure import bench
+from harness.measure import bench, cost
 from harness.measure.calibration import (
     Calibration,
     KnotMove,
@@ -21,14 +21,6 @@ from harness.measure.calibration import (
     kind_of,
     knot_moves,
     write_calibration,
-)
-from harness.measure.cost import (
-    flops_per_evaluation,
-    likely_seconds,
-    never_timed,
-    pack_seconds,
-    run_seconds,
-    with_seconds,
 )
 from harness.planning.plan import make_plan
 from harness.record import load, publish
@@ -108,7 +100,7 @@ def machine(engine="torch", solo=(), knots=()) -> Calibration:
 
 def predicted(runs: int, engine="torch", solo=(), knots=(), **settings) -> float:
     pack, calibrations = [a_run(engine=engine, **settings)] * runs, {(engine, "float64"): machine(engine, solo, knots)}
-    (seconds,) = pack_seconds([pack], calibrations)
+    (seconds,) = cost.pack_seconds([pack], calibrations)
     return seconds
 
 
@@ -143,8 +135,8 @@ def test_a_pack_of_fused_runs_costs_the_sum_of_its_runs():
 def test_a_further_lane_of_torch_costs_its_flops():
     run = a_run()
     (work,) = run_work(run.network, run.recipe, run.task)
-    arithmetic = flops_per_evaluation(LBFGS, work) / 1e9
-    forward = count(run.network)["flops_forward.local_min"] * work.samples / flops_per_evaluation(LBFGS, work)
+    arithmetic = cost.flops_per_evaluation(LBFGS, work) / 1e9
+    forward = count(run.network)["flops_forward.local_min"] * work.samples / cost.flops_per_evaluation(LBFGS, work)
     # Evaluations, the learning curve over two splits of 1000, and three such splits at the run's end.
     passes = 200 + forward * ((2 * math.log2(200) + 1) * 2 + 3)
 
@@ -192,8 +184,8 @@ def test_every_phase_begins_and_ends_as_a_run_does():
 
 def test_how_many_shapes_go_by_a_rate_is_counted():
     runs = [a_run(), a_run(network=MLP), a_run(engine="fused"), a_run(seed=1)]
-    assert never_timed(runs, {}) == (3, 3)
-    assert never_timed(runs, {TORCH: machine(solo=solo_rows(a_run(), 1.0))}) == (2, 3)
+    assert cost.never_timed(runs, {}) == (3, 3)
+    assert cost.never_timed(runs, {TORCH: machine(solo=solo_rows(a_run(), 1.0))}) == (2, 3)
 
 
 def test_the_seconds_of_a_run_add_over_its_stages():
@@ -201,16 +193,16 @@ def test_the_seconds_of_a_run_add_over_its_stages():
     rows = {row.shape.network.grid: row for row in solo_rows(run, 1.0)}
     times = {5: 1.0, 10: 10.0, 20: 100.0}
     solo = [row.model_copy(update={"seconds_per_evaluation": times[grid]}) for grid, row in rows.items()]
-    seconds = run_seconds(machine(solo=solo, knots=knot_rows(run, 0.25)), run, [20, 30, 25, 7])
+    seconds = cost.run_seconds(machine(solo=solo, knots=knot_rows(run, 0.25)), run, [20, 30, 25, 7])
     assert seconds == pytest.approx(20 * 1 + 30 * 1 + 25 * 10 + 7 * 100 + 2 * 0.25)
 
 
 def test_what_was_not_timed_alone_has_no_seconds():
     """Solo times are of exact shapes: other points, another optimiser or network have none; nor has a move of knots."""
     known = machine(solo=solo_rows(a_run(), 1e-3))
-    assert run_seconds(known, a_run(), [200]) == pytest.approx(0.2)
+    assert cost.run_seconds(known, a_run(), [200]) == pytest.approx(0.2)
     for change in ({"points": 999}, {"optimizer": ADAM}, {"network": MLP}, {"grid_updates": GridUpdates()}):
-        assert run_seconds(known, a_run(**change), [200]) is None
+        assert cost.run_seconds(known, a_run(**change), [200]) is None
 
 
 def test_unmeasured_packs_weigh_as_they_take():
@@ -219,24 +211,24 @@ def test_unmeasured_packs_weigh_as_they_take():
     manifest = make_plan(read_experiment(POISSON, "table"), "table")
     packs = {planned.run.network.shape: [planned.run] * 3 for planned in manifest.runs}
     for shape, seconds in taken.items():
-        (likely,) = likely_seconds([packs[shape]], {}, "cpu")
+        (likely,) = cost.likely_seconds([packs[shape]], {}, "cpu")
         assert seconds / 3 < likely < 3 * seconds
 
 
 def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
     both = {FUSED: machine("fused"), TORCH: machine()}
     packs = _packs(mixed)
-    measured, assumed = pack_seconds(packs, both), likely_seconds(packs, {}, "cpu")
+    measured, assumed = cost.pack_seconds(packs, both), cost.likely_seconds(packs, {}, "cpu")
     assert sorted(len(pack) for pack in packs) == [1] * 6 + [3] * 2
-    assert measured == likely_seconds(packs, both, "cpu")
+    assert measured == cost.likely_seconds(packs, both, "cpu")
     assert not set(assumed) & set(measured)
     for kind in both:
         calibrated, is_of_kind = {kind: both[kind]}, [kind_of(pack[0]) == kind for pack in packs]
-        assert pack_seconds(packs, calibrated) == [
+        assert cost.pack_seconds(packs, calibrated) == [
             seconds if is_known else None for seconds, is_known in zip(measured, is_of_kind, strict=True)
         ]
         either = zip(measured, assumed, is_of_kind, strict=True)
-        assert likely_seconds(packs, calibrated, "cpu") == [
+        assert cost.likely_seconds(packs, calibrated, "cpu") == [
             seconds if is_known else rate for seconds, rate, is_known in either
         ]
 
@@ -251,14 +243,14 @@ def test_seconds_are_evaluations_at_the_solo_time_of_each_runs_engine(mixed, tmp
         solo[run.engine] += solo_rows(run, times[run.engine, run.network.family])
     fused, torch = machine("fused", solo["fused"]), machine("torch", solo["torch"])
 
-    told = with_seconds(table, specs, {FUSED: fused, TORCH: torch})
+    told = cost.with_seconds(table, specs, {FUSED: fused, TORCH: torch})
 
     for kind, seconds in told.groupby(["engine", "arm"])["seconds"]:
         assert seconds.unique() == pytest.approx(7 * times[kind])
     assert set(told["seconds_on"]) == {f"{torch.host}, {torch.device}, {torch.measured_at[:10]}"}
     in_part = machine("torch", [row for row in solo["torch"] if row.shape.network.family == "kan"])
     for calibrations in ({FUSED: fused}, {FUSED: fused, TORCH: in_part}, {}):
-        pd.testing.assert_frame_equal(with_seconds(table, specs, calibrations), table)
+        pd.testing.assert_frame_equal(cost.with_seconds(table, specs, calibrations), table)
 
 
 def test_a_calibrated_machine_is_in_the_plan(manifest, here):

@@ -70,7 +70,7 @@ def after(evaluations: int) -> Supervisor:
 
 
 def trained_in_pieces(runs: list[RunSpec], folder: Path, monkeypatch, attempt=None) -> tuple[list[Record], int]:
-    """Of a pack that stops after every evaluation, with nothing but its checkpoint left: records, and number of stops."""
+    """Of a pack that stops after every evaluation, with its checkpoint alone left: records, and how often it stops."""
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
     for stops in itertools.count():
         try:
