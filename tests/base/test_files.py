@@ -58,11 +58,8 @@ def test_what_a_killed_writer_left_goes_with_the_next_file(tmp_path, monkeypatch
     """Not what is being written, nor what has another name; also where another process removes one of them first."""
     names = (f".{uuid.uuid4().hex}{ending}" for ending in (".png", ".csv", ".json", ""))
     left, too, being_written, snapshot = (tmp_path / name for name in names)
-    others = (
-        tmp_path / ".submit.claim",
-        tmp_path / f".{uuid.uuid4().hex[:-1]}.png",
-        tmp_path / f"{uuid.uuid4().hex}.png",
-    )
+    kept = (".submit.claim", f".{uuid.uuid4().hex[:-1]}.png", f"{uuid.uuid4().hex}.png")
+    others = [tmp_path / name for name in kept]
     (snapshot / "0").mkdir(parents=True)
     for path in (left, too, being_written, *others):
         path.write_text("half of")

@@ -9,15 +9,8 @@ from networks import networks
 
 from harness import families
 from harness.count import count, layer_flops
-from harness.spec import (
-    ChebyshevKanShape,
-    FourierKanShape,
-    KanShape,
-    MlpShape,
-    RationalKanShape,
-    RbfKanShape,
-    SplineMlpShape,
-)
+from harness.families import ChebyshevKanShape, FourierKanShape, RationalKanShape, RbfKanShape, SplineMlpShape
+from harness.spec import KanShape, MlpShape
 
 EVERY_FAMILY = (
     MlpShape(shape=(2, 4, 1)),

@@ -107,11 +107,6 @@ def test_levenberg_marquardt_is_its_products_and_its_factorisation(samples, para
     assert system_flops(parameters, samples) == pytest.approx(expected, rel=0.03)
 
 
-def test_a_sparse_jacobian_costs_by_its_nonzeros():
-    dense, sparse = system_flops(300, 1000), system_flops(300, 1000, row=30)
-    assert dense - sparse == 1000 * (300 * 301 - 30 * 31) + 2 * 1000 * 270
-
-
 def optimiser_part(network: Network, samples: int = 1000) -> dict[str, int]:
     """By convention, what Levenberg-Marquardt adds to the passes of an evaluation."""
     counted = training_flops([Work(network, 1, samples, 1)], LEVENBERG)

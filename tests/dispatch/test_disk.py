@@ -108,10 +108,8 @@ class Swept(NamedTuple):
 
 def _stopped(swept: Swept, name: str) -> str:
     """The checkpoint of the pack of an experiment, of which training was stopped; where its file is."""
-    runs, elsewhere = (
-        [planned.run for planned in read_manifest(swept.results / name).runs],
-        swept.folder / f"for_{name}",
-    )
+    runs = [planned.run for planned in read_manifest(swept.results / name).runs]
+    elsewhere = swept.folder / f"for_{name}"
     shutil.copytree(swept.results / "data", elsewhere / "data")
     told = iter([False])  # to stop, after a step
     supervisor = Supervisor(stop=lambda: next(told, True))

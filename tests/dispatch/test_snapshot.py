@@ -242,9 +242,8 @@ def script(tmp_path, monkeypatch):
     """A folder outside of git, which the user works in: a target, the module that it imports, and much else."""
     folder = tmp_path / "work"
     folder.mkdir()
-    (folder / "snapshot_target.py").write_text(
-        "import snapshot_neighbour\ndef f(x): return snapshot_neighbour.N * x[:, 0]\n"
-    )
+    code = "import snapshot_neighbour\ndef f(x): return snapshot_neighbour.N * x[:, 0]\n"
+    (folder / "snapshot_target.py").write_text(code)
     (folder / "snapshot_neighbour.py").write_text("N = 2\n")
     (folder / "unrelated.py").write_text("")
     monkeypatch.chdir(folder)

@@ -13,7 +13,6 @@ import pytest
 from networks import GRIDS_AND_ORDERS, local, networks
 
 from harness.count import (
-    CONVENTIONS,
     WEIGHTS,
     Work,
     count,
@@ -28,7 +27,7 @@ from harness.families.prices import BACKWARD, activation_price
 from harness.families.shape import evaluation_flops
 from harness.optimisers.normal_equations import system_flops
 from harness.planning.match import MatchSetting, match_arms
-from harness.spec import KanShape, Lbfgs, LevenbergMarquardt, MlpShape
+from harness.spec import KanShape, Lbfgs, MlpShape
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "counting.md").read_text(encoding="utf-8")
@@ -224,12 +223,6 @@ def test_levenberg_marquardt():
     for each in (active, 135):
         assert system_flops(135, 1000, each) == math.floor(value(tall, N=1000, P=135, a=each))
         assert system_flops(3000, 1000, each) == math.floor(value(wide, N=1000, P=3000, a=each))
-    run = training_flops([Work(EXAMPLE, 1, 1000, 1)], LevenbergMarquardt(name="levenberg_marquardt"))
-    by_layers = [one.name for one in CONVENTIONS if one.flops and one.flops.layers]
-    costs = {name: run[f"flops_train.{name}"] - 1000 * per_sample(EXAMPLE, name) for name in by_layers}
-    dense, sparse = costs["shared_dense"], costs.pop("local_min")
-    assert {*costs.values(), run["flops_train.part_optimizer"]} == {dense} == {system_flops(135, 1000)}
-    assert sparse == system_flops(135, 1000, active)
 
 
 def test_least_squares_of_knots():

@@ -56,12 +56,8 @@ def test_faults_are_tests_of_the_term_that_they_add():
     u = np.log(x / x[0])
     fit = fit_law(x, x**-0.5 * np.exp(0.1 * rng.standard_normal(9)), "pure")
     v = np.log(fit.points.means)
-    added = {
-        "break": np.maximum(u - u[-1] / 2, 0),
-        "shift": np.exp(-u),
-        "end": u == u[-1],
-        "floor": np.exp(fit.alpha * u),
-    }
+    added = {"break": np.maximum(u - u[-1] / 2, 0), "shift": np.exp(-u), "end": u == u[-1]}
+    added["floor"] = np.exp(fit.alpha * u)
     line = np.column_stack([np.ones(9), u])
     before = np.linalg.lstsq(line, v, rcond=None)[1][0]
     for kind, column in added.items():

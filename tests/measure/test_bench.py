@@ -9,20 +9,12 @@ from made_times import MLP, a_run
 
 from benchmarks.traced import operations
 from harness.count import run_work
+from harness.families import SplineMlpShape
 from harness.measure import cost
 from harness.measure.bench import bench_solo, compile_kernels, standard_runs
 from harness.measure.calibration import calibrate, knot_moves, shape_of
 from harness.measure.cost import run_seconds
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    LevenbergMarquardt,
-    Restarts,
-    SplineMlpShape,
-    stages,
-)
+from harness.spec import Adam, GridExtension, GridUpdates, KanShape, LevenbergMarquardt, Restarts, stages
 from harness.train import torch_engine
 
 KAN = KanShape(shape=(2, 5, 1), grid=5)

@@ -121,11 +121,7 @@ def test_conditions_choose_rows(tmp_path):
 
 @pytest.mark.parametrize(
     ("condition", "message"),
-    [
-        ("task", "is not COLUMN=VALUE"),
-        ("tsk=j0", "did you mean 'task'"),
-        ("task=exp3d", "leaves no row; did you mean 'exp2d'"),
-    ],
+    [("task", "not COLUMN=VALUE"), ("tsk=j0", "did you mean 'task'"), ("task=exp3d", "no row; did you mean 'exp2d'")],
 )
 def test_a_condition_that_fits_no_row_says_what_would(tmp_path, condition, message):
     with pytest.raises(HarnessError, match=message):

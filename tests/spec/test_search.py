@@ -56,10 +56,7 @@ SPACES = [  # what an arm's space says, and what is said of it
     ("architecture.order: 2", ":8: arms.kan.space.architecture.order: give a list of choices or a range"),
     ("architecture.order: [2, tree]", 'architecture.order="tree": a whole number is expected'),
     ("recipe.optimizer.learning_rate: [0.1, fast]", 'space.recipe.optimizer.learning_rate="fast": a number is'),
-    (
-        "recipe.restarts: [{count: 1}, {count: two}]",
-        'space.recipe.restarts.count="two": a whole number is expected; write 2',
-    ),
+    ("recipe.restarts: [{count: 1}, {count: two}]", 'recipe.restarts.count="two": a whole number is expected; write 2'),
     ("architecture.grid: {low: 3, high: 5}", "architecture.grid: match.solve finds this size"),
     ("architecture.noise: {low: 3, high: 3}", ":8: arms.kan.space.architecture.noise.low=3 must be below"),
     ("architecture.noise: {low: 0, high: 3, log: true}", "low=0: a logarithmic range begins above 0"),

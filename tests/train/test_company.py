@@ -22,11 +22,7 @@ OF_CLASSES = {
     "mlp of classes": [MlpShape(shape=(13, 6, 3), activation="tanh")],
     "kan of classes": [KanShape(shape=(13, 2, 3), grid=3, noise=noise) for noise in (0.1, 0.3)],
 }
-CHANGES = {
-    "levenberg": {"tolerance_change": 1e-4},
-    "adam": {"learning_rate": 0.02},
-    "batches": {"learning_rate": 0.02},
-}
+CHANGES = {"levenberg": {"tolerance_change": 1e-4}, "adam": {"learning_rate": 0.02}, "batches": {"learning_rate": 0.02}}
 CASES = [
     *product(("torch", "fused"), BEGINNINGS, OPTIMIZERS),
     *product(("torch", "fused"), OF_CLASSES, [name for name in OPTIMIZERS if name != "levenberg"]),

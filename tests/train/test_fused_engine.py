@@ -1,15 +1,13 @@
 """The fused engine: the same course of a run as the torch engine. Compiles kernels once a machine."""
 
 import math
-from itertools import accumulate, product
+from itertools import accumulate
 
 import numpy as np
 import pytest
 from packs import OPTIMIZERS, run_of, task, trained_runs
 
 from harness.base.errors import HarnessError
-from harness.dispatch.here import train_here
-from harness.dispatch.slots import Done, TrainingOrder
 from harness.families import (
     ARCHITECTURES,
     ChebyshevKanShape,
@@ -19,21 +17,9 @@ from harness.families import (
     SplineMlpShape,
 )
 from harness.optimisers import OPTIMISERS
-from harness.record import read_record, record_path
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    LevenbergMarquardt,
-    MlpShape,
-    Restarts,
-    Task,
-    run_id,
-)
+from harness.spec import Adam, GridExtension, GridUpdates, KanShape, LevenbergMarquardt, MlpShape, Restarts, Task
 from harness.tasks import domain_points, resolve
 from harness.train import fused_engine as fused
-from harness.train import train_pack
 from harness.train.fused import kernels
 
 TASK = resolve(Task(target="exp2d", train_points=200, validation_points=100, test_points=100))
@@ -157,28 +143,6 @@ def test_final_errors_agree_within_the_spread_of_seeds(network):
     assert abs(fused_logs.mean() - torch_logs.mean()) < max(fused_logs.std(), torch_logs.std())
 
 
-@pytest.mark.nightly
-def test_records_do_not_hang_on_the_number_of_workers(tmp_path):
-    courses = {MLP: {"restarts": COURSE["restarts"]}, KAN: COURSE}
-    runs = []
-    for (network, course), seed in product(courses.items(), (0, 1)):
-        runs.append(run_of(network, "lbfgs", 120, seed, **course))
-    runs += [run_of(OF_CLASSES[3], "batches", 30, seed, of=task("wine")) for seed in (0, 1)]
-    for workers in (1, 2):
-        packs = [(run,) for run in runs]
-        events = [event for _, event in train_here(packs, TrainingOrder(tmp_path / str(workers)), workers)]
-        assert sum(isinstance(event, Done) for event in events) == len(packs)
-    train_pack(runs[:2], tmp_path / "packed")
-    train_pack(runs[2:4], tmp_path / "packed")
-    train_pack(runs[4:], tmp_path / "packed")
-
-    for run in runs:
-        records = [read_record(record_path(tmp_path / name, run_id(run))) for name in ("1", "2", "packed")]
-        numbers = [record.model_dump(exclude={"provenance"}) for record in records]
-        assert numbers[0] == numbers[1] == numbers[2]
-        assert {record.provenance.threads for record in records} == {1}
-
-
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 def test_a_diverged_run_is_an_outcome_and_touches_no_other(engine):
     calm, wild = (Adam(name="adam", learning_rate=rate) for rate in (0.01, 1e200))
@@ -209,12 +173,10 @@ def test_systems_without_a_solution_are_counted_and_nothing_is_raised(engine):
 @pytest.mark.nightly
 def test_levenberg_marquardt_fits_to_rounding_what_the_network_contains():
     """y = x1 x2 is a sum of squares of sums, which cubic splines hold; test points in unseen corners are left out."""
-    course = {
-        "restarts": Restarts(count=4, evaluations=20),
-        "grid_extension": GridExtension(grids=(3, 10), evaluations=80),
-    }
     optimizer, xy = LevenbergMarquardt(name="levenberg_marquardt"), resolve(Task(target="xy", train_points=1000))
-    (outcome,) = _trained([run_of(KanShape(shape=(2, 2, 1), grid=50), optimizer, 400, of=xy, **course)])
+    starts, grids = Restarts(count=4, evaluations=20), GridExtension(grids=(3, 10), evaluations=80)
+    run = run_of(KanShape(shape=(2, 2, 1), grid=50), optimizer, 400, of=xy, restarts=starts, grid_extension=grids)
+    (outcome,) = _trained([run])
 
     assert outcome.metrics.train_rmse < 1e-7
     assert outcome.metrics.test_root_median_square < 1e-7

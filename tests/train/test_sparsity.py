@@ -129,10 +129,8 @@ def test_what_does_nothing_goes_and_the_function_stays():
 
     assert kept == [[0, 1], [0, 2], [0, 1], [0]]
     assert smaller.shape == (2, 2, 2, 1)
-    before, after = (
-        families.forward(network, dead, knots, points.x),
-        families.forward(smaller, flat_1P, fewer, points.x[..., :2]),
-    )
+    before = families.forward(network, dead, knots, points.x)
+    after = families.forward(smaller, flat_1P, fewer, points.x[..., :2])
     assert torch.allclose(before, after, rtol=0, atol=1e-12)
 
 

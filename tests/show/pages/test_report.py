@@ -126,11 +126,3 @@ def test_a_window_that_the_data_cut_is_warned_of(made, text):
     shown = [fit for one in made.laws if one.axis in HEADLINE_AXES for fit in one.fits.values()]
     assert any(said.code == "WINDOW" for fit in shown for said in fit.warnings)
     assert "turned on exp2d: up to the size with the least mean test RMSE" in text
-
-
-def test_laws_that_are_refused_for_one_reason_have_one_sentence(made, tmp_path):
-    laws = [series for series in made.laws if all(fit.refusals for fit in series.fits.values())][:1]
-    records = read_planned(made.manifest, made.folder.parent / "runs")
-    found = main_headline(made.manifest, made.table)
-    text = write_report(made.manifest, records, made.table, laws, found, [], tmp_path).read_text(encoding="utf-8")
-    assert "All laws are refused for one reason." in text
