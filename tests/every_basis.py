@@ -1,10 +1,6 @@
-"""The dense evaluator of B-spline KANs, a reference to count and to check against; nothing trains with it.
+"""The dense evaluator of B-spline KANs, as PyTorch code has it that knows nothing of local support: a reference.
 
-What good PyTorch code does that knows nothing of local support (efficient-kan, pykan from 0.2 on): all G+k bases of
-every input by the Cox-de Boor recursion on the extended knots, then one matrix product with all coefficients. Its
-arithmetic is the convention `shared_dense` of `harness.count`. The functions are those of `harness.families.kan`,
-outside of the grid and on repeated knots too.
-
+All bases of every input by Cox-de Boor, then one matrix product: the convention `shared_dense` of `harness.count`.
 Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients of a spline.
 """
 

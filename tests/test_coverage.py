@@ -1,8 +1,6 @@
 """Intervals hold the truth as often as they say, by the simulations of benchmarks/simulation.py.
 
-What results/fits/coverage.csv keeps is believed as long as the code behind it, numpy and scipy are those that it names,
-or give the same numbers for five replicates; otherwise all is simulated here, 500 replicates a scenario.
-`.ci/nightly` always simulates.
+What results/fits/coverage.csv keeps is believed for its code, numpy and scipy; otherwise all is simulated here.
 """
 
 import ast

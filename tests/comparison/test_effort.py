@@ -180,8 +180,7 @@ def _kanbefair_cells():
 def test_kanbefair_at_equal_run_counts():
     """MLP error / KAN error: 3.85 best of bin, 2.05 at a common k, 1.30 by medians; the last interval is the narrowest.
 
-    Other bins (5, 8 or 10 a task) give 3.80 to 4.03, 1.98 to 2.21 and 1.31 to 1.37. With runs moved to the middle of
-    their bin it is 1.87 at a common k: part of the 2.05 is that the arms have other sizes within bins.
+    Part of the 2.05 is that the arms have other sizes within bins: with runs in the middle of their bin it is 1.87.
     """
     found, moved = _kanbefair_cells()
     best = np.exp(np.mean([cell.second.min() - cell.first.min() for cell in found]))

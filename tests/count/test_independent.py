@@ -1,11 +1,8 @@
 """Closed forms of every family against implementations of their papers that share nothing with this package.
 
 Each network is written as its paper has it, from torch alone, and counted as it runs. A forward pass costs what one
-sample more costs, (64 samples - 32 samples) / 32, so that what is done once a batch has no share in it: differences of
-knots, scales folded into coefficients. Compares are removed on both sides: intervals of order 0, the clamp of a span.
-Prices are the weight table's: exp 1, tanh 6, silu 5, and so they are in the closed forms.
-
-In the formulas here a layer maps I inputs to O outputs over E = I O edges.
+sample more costs, (64 samples - 32 samples) / 32, so that what is done once a batch has no share in it. Compares are
+removed on both sides. In the formulas a layer maps I inputs to O outputs over E = I O edges.
 """
 
 from functools import cache

@@ -24,6 +24,7 @@ from tests.guard.workplace import GUARD, ROOT, said
 PACKAGE = Path(harness.__file__).parent
 RECORDS = GUARD / "records"
 FUSED = ("mlp", "kan", "spline_mlp")
+ALIKE = ("device", "instruction_set", "versions")
 # Modules that training loads and that `source_hash`, by which checkpoints know their code, leaves out. All but the last
 # are harmless: what goes on from a checkpoint in another version of them comes out as if it had been trained in that
 # one. The last is left out all the same, as the hash stays what it is while code is moved.
@@ -134,9 +135,7 @@ def test_training_comes_to_the_kept_records(trained, tmp_path):
     assert len(found["same"]) + len(found["within_tolerance"]) == len(list(RECORDS.glob("*.json")))
     for path in trained[1].glob("*.json"):
         new, old = content(path), content(RECORDS / path.name)
-        if all(
-            new["provenance"][name] == old["provenance"][name] for name in ("device", "instruction_set", "versions")
-        ):
+        if all(new["provenance"][each] == old["provenance"][each] for each in ALIKE):
             assert (new["metrics"] or {}).items() >= (old["metrics"] or {}).items()
             assert new["counts"] == old["counts"]
 

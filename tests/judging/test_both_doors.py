@@ -104,9 +104,8 @@ def test_arms_of_an_experiment_can_share_a_law_and_have_a_lower_edge(here):
     assert list(shared) == ["xy: alpha", "xy: nothing", "xy: floor", "xy: both"]
     assert shared["xy: alpha"]["p"] < 0.01
     assert "needs, for each of kan" in " ".join(said("fit", "results/made", "--share", "both").split())
-    assert {name: one["alpha"] for name, one in edge.items()} == pytest.approx(
-        {"xy: kan": 1.0, "xy: mlp": 0.6}, abs=0.05
-    )
+    alphas = {name: one["alpha"] for name, one in edge.items()}
+    assert alphas == pytest.approx({"xy: kan": 1.0, "xy: mlp": 0.6}, abs=0.05)
 
 
 def test_what_is_asked_of_an_experiment_is_written_where_it_is_told_to_be(here, tmp_path):

@@ -83,23 +83,21 @@ def test_what_a_look_decides_on_a_task_stays_as_it_was_found_there():
     table = pd.concat([quiet, noisy], ignore_index=True)
     at_first, later = (judge_all(manifest, of_seeds(table, number))[0] for number in (3, 8))
     assert [one.outcome for one in at_first.numbers] == ["supported", "open"]
-    assert (at_first.verdict, at_first.waits_for) == ("open", 5)
+    assert (at_first.verdict, at_first.later) == ("open", 5)
     assert later.numbers[0] == at_first.numbers[0]
     assert later.numbers[1].look.replicates == 8
     turned = table.assign(test_loss=table["test_loss"].where(table["seed"] < 3, 1.0))
     assert judge_all(manifest, turned)[0].numbers[0] == at_first.numbers[0]
 
 
-@pytest.mark.parametrize(
-    ("recorded", "reached", "waits_for"), [(3, 3, 5), (4, 3, 5), (5, 5, 8), (7, 5, 8), (8, 8, None)]
-)
-def test_an_open_rule_waits_until_the_replicates_of_its_look_are_recorded(recorded, reached, waits_for):
+@pytest.mark.parametrize(("recorded", "reached", "later"), [(3, 3, 5), (4, 3, 5), (5, 5, 8), (7, 5, 8), (8, 8, None)])
+def test_an_open_rule_waits_until_the_replicates_of_its_look_are_recorded(recorded, reached, later):
     manifest = looked()
     table = of_seeds(made_table(manifest, {"kan": power(1, 1.0), "mlp": power(1, 1.0)}, noise=1.0), recorded)
     verdict = judge_all(manifest, table)[0]
     assert verdict.verdict == "open"
     assert {one.look.replicates for one in verdict.numbers} == {reached}
-    assert verdict.waits_for == waits_for
+    assert verdict.later == later
 
 
 def test_without_looks_and_with_one_look_alone_all_runs_are_judged_at_once():

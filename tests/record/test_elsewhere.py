@@ -171,7 +171,7 @@ def test_columns_of_conventions_are_watched_unless_the_user_gave_them_a_meaning(
     if watched is None:
         runs_on(table, columns, "n", ("n", "hardware"))
     else:
-        message = rf"{watched} has 2 values \(line \d: {watched} = \w+ in 2 rows, line \d: {watched} = \w+"
+        message = rf"{watched} has 2 values \(line \d: {watched} = \w+ in 1 rows, line \d: {watched} = \w+"
         with pytest.raises(HarnessError, match=message):
             runs_on(table, columns, "n", ("n", "hardware"))
 

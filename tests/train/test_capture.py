@@ -1,8 +1,6 @@
 """Evaluations on a device repeat the same operations, and the host neither waits for one nor copies to the device.
 
-So an evaluation can be captured once, as a CUDA graph, and replayed. That is checked without a GPU, twice: on tensors
-without data (torch's device meta), where any other tensor and any number that is asked for is found, and on a CPU,
-where tensors that are made of Python's numbers are. What a graph would repeat is run on a CPU too.
+So a CUDA graph can replay them. Checked without a GPU: on tensors without data (torch's device meta), and on a CPU.
 """
 
 from dataclasses import replace
