@@ -12,22 +12,13 @@ from hypothesis import strategies as st
 from made_submission import job, small, submission, write
 
 from harness.base.errors import HarnessError
+from harness.dispatch import submission as sending
 from harness.dispatch.cluster import Listed, Queue, scrubbed, tasks_of
 from harness.dispatch.events import EventLog, read_attempts
 from harness.dispatch.jobs import arrays, bin_packs, makespan
 from harness.dispatch.profile import Profile
 from harness.dispatch.reconcile import gather, reconcile, spending, start_seconds, stillborn
 from harness.dispatch.state import RunState
-from harness.dispatch.submission import (
-    cancelled,
-    keep_number,
-    one_submitter,
-    read_job,
-    read_orders,
-    read_submissions,
-    retrying,
-    write_order,
-)
 from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
 
@@ -44,9 +35,9 @@ def _submission(plan):
 def test_a_submission_is_read_as_it_was_written(plan, tmp_path):
     specs = {planned.run_id: planned.run for planned in plan.runs}
     written = write(tmp_path, _submission(plan), plan)
-    assert read_submissions(tmp_path) == [written]
+    assert sending.read_submissions(tmp_path) == [written]
     for place, sent in enumerate(written.jobs):
-        read = read_job(tmp_path, "5ub", place)
+        read = sending.read_job(tmp_path, "5ub", place)
         assert read.ids == sent.packs
         assert read.packs == tuple(tuple(specs[run] for run in pack) for pack in sent.packs)
 
@@ -55,37 +46,37 @@ def test_a_submission_that_was_changed_by_hand_is_named(plan, tmp_path):
     write(tmp_path / "example", _submission(plan), plan)
     path = tmp_path / "example" / "submissions" / "5ub" / "submission.json"
     path.write_text(path.read_text().replace("c0de", "c0d0"))
-    (found,) = read_submissions(tmp_path / "example")
+    (found,) = sending.read_submissions(tmp_path / "example")
     assert f"{path} is damaged (" in found.damage
     assert f"`scancel --name={_submission(plan).name}` ends its jobs" in found.damage
     assert found.jobs == ()
 
 
 def test_the_last_order_counts(tmp_path):
-    write_order(tmp_path, "cancel", ["a", "b"], "her")
-    write_order(tmp_path, "retry", ["a"], "him")
-    assert cancelled(read_orders(tmp_path)).keys() == {"b"}
-    write_order(tmp_path, "cancel", ["a"], "him")
-    found = cancelled(read_orders(tmp_path))
+    sending.write_order(tmp_path, "cancel", ["a", "b"], "her")
+    sending.write_order(tmp_path, "retry", ["a"], "him")
+    assert sending.cancelled(sending.read_orders(tmp_path)).keys() == {"b"}
+    sending.write_order(tmp_path, "cancel", ["a"], "him")
+    found = sending.cancelled(sending.read_orders(tmp_path))
     assert {run: order.by for run, order in found.items()} == {"a": "him", "b": "her"}
 
 
 def test_a_second_submitter_is_told_so(tmp_path):
     told = f"submit.lock: process {os.getpid()} on {socket.gethostname()}, since .*, is submitting runs"
-    with one_submitter(tmp_path), pytest.raises(HarnessError, match=told), one_submitter(tmp_path):
+    with sending.one_submitter(tmp_path), pytest.raises(HarnessError, match=told), sending.one_submitter(tmp_path):
         pytest.fail("both submit")
-    with one_submitter(tmp_path):
+    with sending.one_submitter(tmp_path):
         pass
 
 
 def test_a_retry_counts_for_what_is_sent_after_it(plan, tmp_path):
-    with retrying(tmp_path, plan.run_ids()):
+    with sending.retrying(tmp_path, plan.run_ids()):
         write(tmp_path, _submission(plan), plan)
-    (order,), (sent,) = read_orders(tmp_path), read_submissions(tmp_path)
+    (order,), (sent,) = sending.read_orders(tmp_path), sending.read_submissions(tmp_path)
     assert order.at < sent.at
-    with pytest.raises(HarnessError), retrying(tmp_path, plan.run_ids()):
+    with pytest.raises(HarnessError), sending.retrying(tmp_path, plan.run_ids()):
         raise HarnessError("sbatch refused the jobs")
-    assert read_orders(tmp_path) == [order]
+    assert sending.read_orders(tmp_path) == [order]
 
 
 @pytest.fixture
@@ -235,12 +226,12 @@ def sent(one_seed, tmp_path, monkeypatch):
 def test_one_worker_that_began_is_enough_to_submit_again(one_seed, sent, tmp_path):
     """Then a node was broken, and not the profile; a retry says that it was mended."""
     folder = tmp_path / "example"
-    keep_number(folder, sent.id, "4711")
+    sending.keep_number(folder, sent.id, "4711")
     (folder / "logs").mkdir()
     (folder / "logs" / "4711_0_0_log.out").write_text("set-up line failed: false\n")
     assert stillborn(reconcile(one_seed, folder, _known(folder)), _known(folder))
 
-    order = write_order(folder, "retry", one_seed.run_ids(), "`harness retry`")
+    order = sending.write_order(folder, "retry", one_seed.run_ids(), "`harness retry`")
     assert not stillborn(reconcile(one_seed, folder, _known(folder)), _known(folder))
     order.unlink()
     EventLog(folder / "attempts", "a").write("begun", submission=sent.id, place=1, host="n1", pid=1)

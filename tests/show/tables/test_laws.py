@@ -11,19 +11,9 @@ from harness.judging.laws import SeriesLaws, check, fit_runs
 from harness.judging.scaling import windowed
 from harness.laws import Caution
 from harness.show.pages.page import to_html
+from harness.show.tables import table as tables
 from harness.show.tables.frames import table_of_frame
 from harness.show.tables.laws import checks_table, held_out_table, laws_table, note_sentences
-from harness.show.tables.table import (
-    Note,
-    Styled,
-    Table,
-    TableRow,
-    for_terminal,
-    number_columns,
-    table_of,
-    text_columns,
-    to_markdown,
-)
 from harness.show.words import exponent_words
 
 SIZES = 10.0 ** np.arange(1, 7)
@@ -57,7 +47,7 @@ def test_any_caution_is_in_the_notes_and_in_a_sentence():
     (one,) = _laws()
     pure = replace(one.fits["pure"], warnings=(Caution("BRAND_NEW", "a reason"),))
     table = laws_table([replace(one, fits=one.fits | {"pure": pure})])
-    assert Note("BRAND_NEW", "E = 0", "a reason", "BRAND_NEW") in table.rows[0].notes
+    assert tables.Note("BRAND_NEW", "E = 0", "a reason", "BRAND_NEW") in table.rows[0].notes
     assert "BRAND_NEW, xy kan, E = 0: a reason" in list(note_sentences([table]))
 
 
@@ -85,23 +75,25 @@ def test_a_series_that_every_law_refuses_has_no_number_in_its_checks():
     assert checks_table([one, *other]).rows[0].cells[4:] == ("none", "–", "too few sizes", *["–"] * 7)
 
 
-COLUMNS = (*text_columns("arm", "axis"), *number_columns("runs", "loss"))
-NOTE = Note("MISFIT", "E = 0", "the law <misses> sizes.", "MISFIT")
-TABLE = Table(
+COLUMNS = (*tables.text_columns("arm", "axis"), *tables.number_columns("runs", "loss"))
+NOTE = tables.Note("MISFIT", "E = 0", "the law <misses> sizes.", "MISFIT")
+TABLE = tables.Table(
     "what came out",
     COLUMNS,
     (
-        TableRow(("kan & friends", Styled("flops_train.shared_dense", "code"), 12345, 0.000123456), (NOTE,)),
-        TableRow(("", Styled("as before", "dim"), 3, None), goes_on=True),
-        TableRow((["mlp", Styled("best", "strong")], "a|b", 7, 0.5), begins_section=True),
+        tables.TableRow(
+            ("kan & friends", tables.Styled("flops_train.shared_dense", "code"), 12345, 0.000123456), (NOTE,)
+        ),
+        tables.TableRow(("", tables.Styled("as before", "dim"), 3, None), goes_on=True),
+        tables.TableRow((["mlp", tables.Styled("best", "strong")], "a|b", 7, 0.5), begins_section=True),
     ),
 )
 
 
-def printed(table: Table, width: int) -> list[str]:
+def printed(table: tables.Table, width: int) -> list[str]:
     console = Console(width=width, force_terminal=False)
     with console.capture() as captured:
-        console.print(for_terminal(table, width), soft_wrap=True)
+        console.print(tables.for_terminal(table, width), soft_wrap=True)
     return captured.get().splitlines()
 
 
@@ -129,11 +121,11 @@ def test_a_page_has_numbers_typeset_and_names_escaped():
     assert rows[2][0] == "MISFIT, E = 0: the law <misses> sizes."
     assert rows[3:] == [["", "as before", "3", "–"], ["mlp best", "a|b", "7", "0.5"]]
     assert [line.get("class", "") for line in lines] == ["", "told", "follows", "follows", ""]
-    assert "<th>arm</th>" in to_html(Table("", COLUMNS, ()))  # without rows
+    assert "<th>arm</th>" in to_html(tables.Table("", COLUMNS, ()))  # without rows
 
 
 def test_markdown_is_a_table_of_as_many_cells():
-    heads, rule, *rows = to_markdown(TABLE).splitlines()
+    heads, rule, *rows = tables.to_markdown(TABLE).splitlines()
     assert heads == "| arm | axis | runs | loss |"
     assert rule == "| --- | --- | --- | --- |"
     assert rows[0] == "| kan & friends | `flops_train.shared_dense` | 12,345 | 1.23×10⁻⁴ |"
@@ -144,4 +136,4 @@ def test_a_data_frame_is_a_table():
     frame = pd.DataFrame({"name": ["a", None], "size": [3, 4], "loss": [0.123456, float("nan")]})
     made = table_of_frame("", frame, digits=4)
     assert [column.is_number for column in made.columns] == [False, True, True]
-    assert made == table_of("", made.columns, [("a", 3, "0.1235"), (None, 4, None)])
+    assert made == tables.table_of("", made.columns, [("a", 3, "0.1235"), (None, 4, None)])
