@@ -18,22 +18,10 @@ from harness.count import (
     training_flops,
 )
 from harness.count.conventions import Convention, Flops
-from harness.families import Network
-from harness.optimisers.normal_equations import system_flops
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    Recipe,
-    Restarts,
-    RunTask,
-    Sparsity,
-    least_evaluations,
-)
+from harness.families import KanShape, MlpShape, Network
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
+from harness.optimisers.levenberg import system_flops
+from harness.spec import GridExtension, GridUpdates, Recipe, Restarts, RunTask, Sparsity, least_evaluations
 
 BY_LAYERS = [one.name for one in CONVENTIONS if one.flops and one.flops.layers]
 LBFGS = Lbfgs(name="lbfgs", history=4)

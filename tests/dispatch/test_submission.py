@@ -133,9 +133,8 @@ def _packs(seconds):
 def test_every_pack_is_in_one_job(seconds, job_seconds, slots):
     packs = _packs(seconds)
     jobs = bin_packs(packs, job_seconds, slots)
-    assert sorted(pack for job in jobs for pack in zip(job.packs, job.pack_seconds, strict=True)) == sorted(
-        packs.items()
-    )
+    binned = [pack for job in jobs for pack in zip(job.packs, job.pack_seconds, strict=True)]
+    assert sorted(binned) == sorted(packs.items())
     assert all(job.packs for job in jobs)
 
 

@@ -15,22 +15,12 @@ from numpy.polynomial import Polynomial, chebyshev
 from scipy.interpolate import BSpline
 from torch import Tensor
 
-from harness import families
+from harness import families, spec
 from harness.families import flatten, forward, initialise, parameter_count, unflatten, update_knots
 from harness.families.grouped_chebyshev import GroupedChebyshevShape, series
 from harness.families.layout import of_layer
 from harness.families.rational_kan import groups_of_nodes
 from harness.families.spline import design_matrix, extend_knots
-from harness.spec import (
-    Adam,
-    ChebyshevKanShape,
-    FourierKanShape,
-    KanShape,
-    MlpShape,
-    RationalKanShape,
-    RbfKanShape,
-    SplineMlpShape,
-)
 
 LANES = 2
 SHAPES = [(1, 1), (2, 5, 1), (3, 4, 5, 2)]
@@ -78,21 +68,21 @@ def uneven(network, seed=1):
 def expansion(network, own, h):
     """The functions of the inputs h [N, I] of a layer, [N, I, C], by numpy and torch alone."""
     match network:
-        case RbfKanShape():
+        case spec.RbfKanShape():
             u = F.layer_norm(h, (h.shape[1],), own["norm_scale"], own["norm_shift"]) if "norm_scale" in own else h
             centres = [0.0] if network.grid == 1 else np.linspace(-2, 2, network.grid)
             width = 4 / max(1, network.grid - 1)
             return torch.stack([torch.exp(-(((u - centre) / width) ** 2)) for centre in centres], -1)
-        case ChebyshevKanShape():
+        case spec.ChebyshevKanShape():
             return torch.tensor(chebyshev.chebvander(np.tanh(h.numpy()), network.degree))
-        case FourierKanShape():
+        case spec.FourierKanShape():
             numbers = torch.arange(1, network.harmonics + 1)
             return torch.cat([torch.cos(h[..., None] * numbers), torch.sin(h[..., None] * numbers)], -1)
 
 
 def test_a_layer_is_an_expansion_times_one_matrix():
     """And what stands beside it: of an RBF KAN a linear map of silu(x), a bias."""
-    expanded = networks(RbfKanShape, ChebyshevKanShape, FourierKanShape, shapes=SHAPES)
+    expanded = networks(spec.RbfKanShape, spec.ChebyshevKanShape, spec.FourierKanShape, shapes=SHAPES)
     for network, lane in product(expanded, range(LANES)):
         flat, _, x = start(network, spread=2.0)
         out = forward(network, flat, [], x)
@@ -107,7 +97,7 @@ def test_a_layer_is_an_expansion_times_one_matrix():
 
 def test_a_rational_kan_is_numpys_polynomials_and_linear_layers():
     """P(x) / (1 + |Q(x)|) of every input, Q that of its group of neighbours, then the map."""
-    for network, lane in product(networks(RationalKanShape, shapes=SHAPES), range(LANES)):
+    for network, lane in product(networks(spec.RationalKanShape, shapes=SHAPES), range(LANES)):
         flat, _, x = start(network, spread=2.0)
         out = forward(network, flat, [], x)
         h = x[lane].numpy()
@@ -125,7 +115,7 @@ def test_a_rational_kan_is_numpys_polynomials_and_linear_layers():
 
 def test_a_denominator_that_starts_at_zero_learns():
     """The first layer's Q is 0 to begin with; its coefficients have a gradient all the same, as in KAT's kernels."""
-    network = RationalKanShape(shape=(2, 3, 1))
+    network = spec.RationalKanShape(shape=(2, 3, 1))
     flat = initialise(network, [np.random.default_rng(lane) for lane in range(LANES)], 1.0, torch.float64, "cpu")
     x = start(network)[2]
     _, gradient = loss_and_gradient(lambda flat: forward(network, flat, [], x), flat)
@@ -137,7 +127,7 @@ def test_a_denominator_that_starts_at_zero_learns():
 def test_a_rational_kan_starts_as_the_identity_and_then_swish_and_keeps_the_variance():
     """F of the first layer is x, of the others silu within 0.01 on [-3, 3]; normal inputs keep their variance."""
     shape, x = (200, 200, 200), torch.linspace(-3, 3, 200, dtype=torch.float64)
-    network, rng = RationalKanShape(shape=shape), np.random.default_rng(1)
+    network, rng = spec.RationalKanShape(shape=shape), np.random.default_rng(1)
     flat = initialise(network, [np.random.default_rng(lane) for lane in range(2)], 1.0, torch.float64, "cpu")
     parts = unflatten(network, flat)
     for layer, wanted in enumerate((x, F.silu(x))):
@@ -151,7 +141,7 @@ def test_a_rational_kan_starts_as_the_identity_and_then_swish_and_keeps_the_vari
 
 def trained(function, flat, steps=20):
     """Every position of Adam."""
-    settings = Adam(name="adam", learning_rate=0.01)
+    settings = spec.Adam(name="adam", learning_rate=0.01)
     state, positions = settings.start(flat), []
     for _ in range(steps):
         state = settings.tell(state, *loss_and_gradient(function, settings.ask(state)))
@@ -161,7 +151,7 @@ def trained(function, flat, steps=20):
 
 def test_the_two_ways_to_write_a_kan_train_alike_and_redundant_scales_do_not():
     """From the same start: the same trajectory of Adam, and another function once w_s is trained beside c (E4)."""
-    network = KanShape(shape=(2, 4, 1), grid=5)
+    network = spec.KanShape(shape=(2, 4, 1), grid=5)
     scaled = network.model_copy(update={"scales": True})
     flat, knots, x = start(network)
     flat, knots = flat / 4, uneven(network)
@@ -181,7 +171,7 @@ def test_the_two_ways_to_write_a_kan_train_alike_and_redundant_scales_do_not():
 
 def as_kan(network):
     """The KAN without base whose coefficients are those of a spline MLP before its maps, and what makes them."""
-    kan = KanShape(shape=network.shape, grid=network.grid, order=network.order, base=False, bias=True)
+    kan = spec.KanShape(shape=network.shape, grid=network.grid, order=network.order, base=False, bias=True)
 
     def coefficients(flat):
         parts, made = unflatten(network, flat), {}
@@ -201,7 +191,7 @@ def as_kan(network):
 @pytest.mark.parametrize("rank", [1, 2, 4])
 def test_splines_before_a_map_are_a_kan_with_coefficients_of_that_rank(shape, order, rank):
     """c_i = sum_k w_ik a_ik^T: equal values, and gradients by the chain rule (E2 at rank 1)."""
-    network = SplineMlpShape(shape=shape, grid=4, order=order, place="before", rank=rank)
+    network = spec.SplineMlpShape(shape=shape, grid=4, order=order, place="before", rank=rank)
     kan, coefficients = as_kan(network)
     flat, _, x = start(network)
     flat, knots = flat / 2, uneven(network)
@@ -215,9 +205,9 @@ def test_splines_before_a_map_are_a_kan_with_coefficients_of_that_rank(shape, or
 @pytest.mark.parametrize("shape", SHAPES)
 def test_at_full_rank_they_are_every_kan_without_base(shape):
     """By singular values of each input's coefficients, a spline MLP of as many splines a node as there are outputs."""
-    kan = KanShape(shape=shape, grid=4, base=False, bias=True)
+    kan = spec.KanShape(shape=shape, grid=4, base=False, bias=True)
     rank = max(min(outputs, 7) for outputs in shape[1:])
-    network = SplineMlpShape(shape=shape, grid=4, place="before", rank=rank)
+    network = spec.SplineMlpShape(shape=shape, grid=4, place="before", rank=rank)
     flat, _, x = start(kan)
     flat, knots, made = flat / 4, uneven(kan), {}
     for layer in range(len(shape) - 1):
@@ -247,7 +237,7 @@ def as_relu_network(kan, flat, knots):
     last = len(knots)
     made[f"layer{last}.weight"], made[f"layer{last}.bias"] = maps, flat.new_zeros(LANES, kan.shape[-1])
     widths = [own.shape[1] * own.shape[2] for own in knots]
-    mlp = MlpShape(shape=(kan.shape[0], *widths, kan.shape[-1]), activation="relu")
+    mlp = spec.MlpShape(shape=(kan.shape[0], *widths, kan.shape[-1]), activation="relu")
     return mlp, flatten(mlp, made)
 
 
@@ -255,7 +245,7 @@ def as_relu_network(kan, flat, knots):
 @pytest.mark.parametrize("kind", ["uniform", "uneven"])
 def test_straight_splines_are_a_relu_network_on_their_grid(shape, kind):
     """The whole network converts, inside of the grid, on knots and outside (E3, Schoots et al. 2025)."""
-    kan = KanShape(shape=shape, grid=6, order=1, base=False)
+    kan = spec.KanShape(shape=shape, grid=6, order=1, base=False)
     flat, knots, x = start(kan, 200, spread=3.0)
     knots = knots if kind == "uniform" else uneven(kan)
     x[:, :8] = knots[0][:, :, :8].transpose(1, 2)
@@ -318,7 +308,7 @@ def scipy_network(network, parts, knots, lane, x):
 @pytest.mark.parametrize("kind", ["uniform", "uneven"])
 def test_the_network_is_linear_maps_and_splines_of_scipy(kind, order, place):
     for shape, grid in product([(1, 1), (2, 5, 1), (3, 4, 5, 2)], [1, 5]):
-        network = SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
+        network = spec.SplineMlpShape(shape=shape, grid=grid, order=order, place=place)
         flat, knots, x = start(network, 100, spread=3.0)
         knots = uneven(network) if kind == "uneven" else knots
         out, parts = forward(network, flat, knots, x), unflatten(network, flat)
@@ -330,7 +320,7 @@ def test_the_network_is_linear_maps_and_splines_of_scipy(kind, order, place):
 @pytest.mark.parametrize("order", ORDERS)
 def test_initial_splines_are_the_smallest_through_noise_at_the_knots(order):
     """As KANbeFair's: U(+-noise / 2G) at the G + 1 knots of the domain, and the least norm of coefficients."""
-    network = SplineMlpShape(shape=(3, 400, 1), grid=5, order=order, noise=0.4, low=-2.0, high=3.0)
+    network = spec.SplineMlpShape(shape=(3, 400, 1), grid=5, order=order, noise=0.4, low=-2.0, high=3.0)
     generators = [np.random.default_rng(0)]
     parts = unflatten(network, initialise(network, generators, 1.0, torch.float64, "cpu"))
     (knots,) = network.initial_knots(1, torch.float64, "cpu")
@@ -345,7 +335,7 @@ def test_initial_splines_are_the_smallest_through_noise_at_the_knots(order):
 @both_places
 def test_update_takes_knots_to_the_activations(place):
     """With grid_eps=1 every domain is the range of what its spline is given, widened by the margin on each side."""
-    network = SplineMlpShape(shape=(2, 4, 1), grid=6, place=place)
+    network = spec.SplineMlpShape(shape=(2, 4, 1), grid=6, place=place)
     flat, knots, x = start(network, 300)
     new_flat, new_knots = update_knots(network, flat, knots, x, 1.0, 0.25)
     parts = unflatten(network, new_flat)

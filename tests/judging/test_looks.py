@@ -195,9 +195,8 @@ def test_what_no_rule_asks_for_is_not_cancelled(here):
 def test_a_file_without_looks_is_told_what_to_add(here):
     Path(FILE).write_text(open_experiment(seeds=7, looks=[]), encoding="utf-8")
     for command in (("run", FILE), ("submit", FILE, "--local", "1")):
-        assert "add after how many replicates, as in `looks: [8, 12, 16]`" in harness(
-            *command, "--until-decided", exit_code=2
-        )
+        told = harness(*command, "--until-decided", exit_code=2)
+        assert "add after how many replicates, as in `looks: [8, 12, 16]`" in told
     assert not Path("results").exists()
 
 

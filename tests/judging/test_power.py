@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import invoke, json_of
+from commands import json_of, said
 from hypothesis import given
 from hypothesis import strategies as st
 from judging.made_experiment import write_experiment
@@ -184,7 +184,7 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     write_experiment(tmp_path, RULES_OF_FILE)
-    assert invoke("plan", "experiments/made.yaml").exit_code == 0
+    said("plan", "experiments/made.yaml")
     return tmp_path
 
 
@@ -204,44 +204,38 @@ def _write_pilot(folder: Path, seeds: int, noise: float = NOISE) -> None:
 
 
 def test_without_records_and_without_noise_there_are_two_next_moves(here):
-    done = invoke("power", "experiments/made.yaml")
+    told = said("power", "experiments/made.yaml", exit_code=2)
+    for move in ("train a pilot (`harness run FILE`", "declare `noise: 0.3`", "for once, give --noise"):
+        assert move in told
     write_experiment(here, rules="")
-    nothing = invoke("power", "experiments/made.yaml")
-    assert done.exit_code == nothing.exit_code == 2
-    assert "train a pilot (`harness run FILE`" in done.output
-    assert "declare `noise: 0.3`" in done.output
-    assert "for once, give --noise" in done.output
-    assert "it has no `decide:`" in nothing.output
+    assert "it has no `decide:`" in said("power", "experiments/made.yaml", exit_code=2)
 
 
 def test_a_pilot_of_two_seeds_is_enough(here):
     _write_pilot(here, 2)
     (here / "results" / "runs" / f"{read_manifest(here / 'results' / 'made').runs[0].run_id}.json").unlink()
-    part = invoke("power", "experiments/made.yaml")
+    part = said("power", "experiments/made.yaml", exit_code=2)
+    assert "no two seeds have all of their records" in " ".join(part.split())
     _write_pilot(here, 2)
     few, many = _rules(), _rules("--replicates", "12")
-    shown = invoke("power", "experiments/made.yaml")
-    assert invoke("keep", "experiments/made.yaml").exit_code == 0
+    shown = said("power", "experiments/made.yaml")
+    said("keep", "experiments/made.yaml")
     shutil.rmtree(here / "results" / "runs")
-
     assert _rules() == few
-    assert part.exit_code == 2
-    assert "no two seeds have all of their records" in " ".join(part.output.split())
     assert [one["replicates"] for one in (few[0], many[0])] == [3, 12]
     (of_few,), (of_many,) = few[0]["numbers"], many[0]["numbers"]
     assert of_many["half_width"] < of_few["half_width"]
     assert of_few["replicates_needed"] == of_many["replicates_needed"]
-    assert "1. “is better” (from records of 2 replicates): a difference of 10 % would need" in shown.output
-    assert "`harness power experiments/made.yaml` says" in invoke("plan", "experiments/made.yaml").output
+    assert "1. “is better” (from records of 2 replicates): a difference of 10 % would need" in shown
+    assert "`harness power experiments/made.yaml` says" in said("plan", "experiments/made.yaml")
 
 
 def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
     path = here / "experiments" / "made.yaml"
     path.write_text(path.read_text(encoding="utf-8") + "noise: 0.1\n", encoding="utf-8")
-    planned = invoke("plan", "experiments/made.yaml", "--replan")
+    planned = said("plan", "experiments/made.yaml", "--replan")
     of_file = _rules()
     _write_pilot(here, 2)
-    assert "`harness power experiments/made.yaml` says how many replicates the rules need" in planned.output
-    assert [one["source"] for one in (of_file[0], _rules()[0], _rules("--noise", "0.5")[0])] == [
-        *("a declared noise of 0.1", "records of 2 replicates", "a declared noise of 0.5")
-    ]
+    assert "`harness power experiments/made.yaml` says how many replicates the rules need" in planned
+    sources = [one["source"] for one in (of_file[0], _rules()[0], _rules("--noise", "0.5")[0])]
+    assert sources == ["a declared noise of 0.1", "records of 2 replicates", "a declared noise of 0.5"]

@@ -23,20 +23,10 @@ from harness.measure.calibration import (
     knot_moves,
     write_calibration,
 )
+from harness.optimisers import Adam, LevenbergMarquardt
 from harness.planning.plan import make_plan
 from harness.record import load, publish
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    LevenbergMarquardt,
-    Manifest,
-    Restarts,
-    RunSpec,
-    parse_experiment,
-    read_experiment,
-    stages,
-)
+from harness.spec import GridExtension, GridUpdates, Restarts, RunSpec, parse_experiment, read_experiment, stages
 
 POISSON = Path(__file__).parents[2] / "experiments" / "fig3_3_poisson.yaml"
 TEXT = SIX_SEEDS.partition("seeds")[0] + "seeds: [0, 1, 2]\n"
@@ -47,12 +37,12 @@ ENGINES = ("fused", "torch")
 
 
 @pytest.fixture
-def manifest() -> Manifest:
+def manifest():
     return make_plan(parse_experiment(TEXT + "engine: torch\n"), "test")
 
 
 @pytest.fixture
-def mixed() -> Manifest:
+def mixed():
     """Two packs of three runs in the torch engine, and the same six runs in the fused one, each a pack."""
     return make_plan(parse_experiment(MIXED), "test")
 

@@ -10,27 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
+from harness.families import KanShape, MlpShape
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.planning import arms, candidates
 from harness.planning.plan import PACK_BYTES, lane_bytes, make_plan, packs_of, planned_flops, runs_at_a_time
 from harness.planning.solve import most_evaluations, nearest_sizes
-from harness.spec import (
-    KanShape,
-    MlpShape,
-    PlannedRun,
-    Recipe,
-    Restarts,
-    RunSpec,
-    Task,
-    content_hash,
-    freeze,
-    parse_experiment,
-    read_manifest,
-    run_id,
-    stages,
-)
-from harness.spec.manifest import check_unchanged
-from harness.spec.run import run_ids
+from harness.spec import Recipe, Restarts, RunSpec, Task, content_hash, freeze, parse_experiment, read_manifest, stages
+from harness.spec.manifest import PlannedRun, check_unchanged
+from harness.spec.run import run_id, run_ids
 from harness.tasks import resolve
 
 ROOT = Path(__file__).parents[2]

@@ -11,24 +11,13 @@ from scipy.interpolate import BSpline
 from harness import families
 from harness.base.errors import HarnessError
 from harness.count import count, run_flops
+from harness.families import KanShape
 from harness.families.layout import of_layer, unflatten
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
-from harness.spec import (
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    Recipe,
-    Restarts,
-    RunSpec,
-    Sparsity,
-    Task,
-    parse_experiment,
-    parts,
-    run_id,
-    stages,
-)
+from harness.spec import GridExtension, GridUpdates, Recipe, Restarts, Sparsity, Task, parse_experiment, parts, stages
+from harness.spec.run import RunSpec, run_id
 from harness.tasks import resolve, stream
 from harness.tasks.loss import LanePoints
 from harness.train import sparsity, train_pack
