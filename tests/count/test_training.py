@@ -20,7 +20,7 @@ from harness.count import (
 from harness.count.conventions import Convention, Flops
 from harness.families import KanShape, MlpShape, Network
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
-from harness.optimisers.levenberg import system_flops
+from harness.optimisers.normal_equations import system_flops
 from harness.spec import GridExtension, GridUpdates, Recipe, Restarts, RunTask, Sparsity, least_evaluations
 
 BY_LAYERS = [one.name for one in CONVENTIONS if one.flops and one.flops.layers]

@@ -16,7 +16,7 @@ from two_kinds import same
 from benchmarks.traced import operations
 from harness import families
 from harness.families import ChebyshevKanShape, FourierKanShape, RationalKanShape, RbfKanShape, SplineMlpShape
-from harness.optimisers import Adam, LaneObjective, Lbfgs, LevenbergMarquardt, levenberg
+from harness.optimisers import Adam, LaneObjective, Lbfgs, LevenbergMarquardt, normal_equations
 from harness.spec import KanShape, MlpShape
 from harness.tasks.loss import SQUARES, LanePoints
 from harness.train import torch_engine

@@ -8,7 +8,7 @@ import torch
 from two_kinds import COMPILED, IN_TORCH, every_kind, same, slow
 
 from harness.optimisers import Lbfgs
-from harness.optimisers.lbfgs import MAX_PROBES
+from harness.optimisers.line_search import MAX_PROBES
 
 F64 = torch.float64
 PAPER = Lbfgs(name="lbfgs", tolerance_curvature=1e-10)  # torch has no setting for it: 1e-10 is its constant
