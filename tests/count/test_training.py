@@ -7,17 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.count import (
-    CONVENTIONS,
-    Work,
-    flops_by_cap,
-    layer_flops,
-    least_squares_flops,
-    run_flops,
-    run_work,
-    training_flops,
-)
+from harness.count import CONVENTIONS, Work, flops_by_cap, layer_flops, run_flops, run_work, training_flops
 from harness.count.conventions import Convention, Flops
+from harness.count.training import least_squares_flops
 from harness.families import KanShape, MlpShape, Network
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.optimisers.normal_equations import system_flops

@@ -12,15 +12,7 @@ import matplotlib.image
 import pytest
 from networks import GRIDS_AND_ORDERS, local, networks
 
-from harness.count import (
-    WEIGHTS,
-    Work,
-    count,
-    layer_flops,
-    least_squares_flops,
-    recursion_terms,
-    training_flops,
-)
+from harness.count import WEIGHTS, Work, count, layer_flops, least_squares_flops, recursion_terms, training_flops
 from harness.count.dispatched import executed_evaluation, executed_forward
 from harness.families import FAMILIES
 from harness.families.prices import BACKWARD, activation_price

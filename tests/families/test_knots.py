@@ -7,16 +7,8 @@ import pytest
 import torch
 
 from harness.base.errors import HarnessError
-from harness.families import (
-    KanShape,
-    MlpShape,
-    SplineMlpShape,
-    extend_grid,
-    forward,
-    initialise,
-    unflatten,
-    update_knots,
-)
+from harness.families import KanShape, MlpShape, SplineMlpShape, extend_grid, forward, initialise, update_knots
+from harness.families.layout import unflatten
 from harness.families.spline import design_matrix, extend_knots, knots_from_samples, move_spline
 
 ORDERS = [1, 2, 3, 4, 5]

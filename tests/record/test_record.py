@@ -13,22 +13,8 @@ from made_records import WHERE, made_at, made_record, small_plan
 
 from harness.base.errors import HarnessError
 from harness.count import count
-from harness.record import (
-    CurvePoint,
-    duplicates,
-    fingerprint,
-    load,
-    missing,
-    publish,
-    read_present,
-    read_record,
-    record_path,
-    recorded,
-    runs_table,
-    set_aside,
-    store,
-    verdict,
-)
+from harness.record import CurvePoint, fingerprint, load, read_record, record_path, runs_table, store, verdict
+from harness.record.store import duplicates, missing, publish, read_present, recorded, set_aside
 from harness.spec import read_manifest, sealed
 
 

@@ -8,14 +8,8 @@ import pytest
 from packs import OPTIMIZERS, run_of, task, trained_runs
 
 from harness.base.errors import HarnessError
-from harness.families import (
-    ARCHITECTURES,
-    ChebyshevKanShape,
-    FourierKanShape,
-    RationalKanShape,
-    RbfKanShape,
-    SplineMlpShape,
-)
+from harness.families import ARCHITECTURES, ChebyshevKanShape, FourierKanShape, RationalKanShape, RbfKanShape
+from harness.families.spline_mlp import SplineMlpShape
 from harness.optimisers import OPTIMISERS
 from harness.spec import Adam, GridExtension, GridUpdates, KanShape, LevenbergMarquardt, MlpShape, Restarts, Task
 from harness.tasks import domain_points, resolve
