@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import said as harness
+from commands import said
 from judging.made_runs import made_plan, made_rule, made_table, power
 from made_open import open_experiment
 from scipy.stats import t
@@ -57,8 +57,8 @@ def test_a_ratio_of_equal_sides_is_decided_at_any_look_as_seldom_as_the_level_sa
     wrong = {"shared": 0, "unadjusted": 0}
     for gaps in rng.normal(0, spread, (2000, 16)):
         for way, looks in (("shared", shared), ("unadjusted", unadjusted)):
-            said = (outcome(rule, ratio_over(gaps[: look.replicates], look.level)) for look in looks)
-            decided = next((one for one in said if one != "open"), "open")
+            outcomes = (outcome(rule, ratio_over(gaps[: look.replicates], look.level)) for look in looks)
+            decided = next((one for one in outcomes if one != "open"), "open")
             wrong[way] += decided in ("supported", "refuted")
     assert wrong["shared"] / 2000 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 2000)
     assert wrong["unadjusted"] > 2 * wrong["shared"]
@@ -150,8 +150,8 @@ def test_replicates_are_added_while_a_rule_is_open(here):
     """The verdicts are the same after an interruption; test_looks.py says that later replicates change none."""
     text = Path(FILE).read_text(encoding="utf-8")
     Path(FILE).write_text(text.replace("sides: [good, twin], threshold: 1", "sides: [good, twin], within: 1.9"))
-    assert "with --until-decided, the first look, at 3 of 7 replicates: 18 runs" in harness("plan", FILE)
-    told = harness("run", FILE, "--until-decided", "--workers", "1")
+    assert "with --until-decided, the first look, at 3 of 7 replicates: 18 runs" in said("plan", FILE)
+    told = said("run", FILE, "--until-decided", "--workers", "1")
     manifest, asked_for, judged = read_manifest(Path("results/tiny")), records(), numbers()
 
     assert "first look, at 3 of 7 replicates: 18 of 18 runs to go" in told
@@ -162,40 +162,40 @@ def test_replicates_are_added_while_a_rule_is_open(here):
 
     unasked = "30 of 42 runs; no open rule asks for the other 12"
     for command in ("status", "verdicts"):
-        assert unasked in harness(command, FILE)
-    assert " at 3 of 7 replicates" in harness("verdicts", FILE, "--json")
-    assert json.loads(harness("status", FILE, "--json"))["missing"] == 0
+        assert unasked in said(command, FILE)
+    assert " at 3 of 7 replicates" in said("verdicts", FILE, "--json")
+    assert json.loads(said("status", FILE, "--json"))["missing"] == 0
 
     later = [run for run in asked_for if run not in manifest.with_seeds(3)]
     lost = Path("results/runs") / f"{later[0]}.json"
     whole = lost.read_text(encoding="utf-8")
     lost.write_text(whole.replace('"test_rmse": 0.', '"test_rmse": 0.1'), encoding="utf-8")
-    told = json.loads(harness("status", FILE, "--json", exit_code=3))
+    told = json.loads(said("status", FILE, "--json", exit_code=3))
     assert (told["missing_ids"], told["states"]["damaged"]) == ([lost.stem], 1)
-    assert "trains them" not in harness("status", FILE, exit_code=3)
+    assert "trains them" not in said("status", FILE, exit_code=3)
     lost.unlink()
-    harness("status", FILE, exit_code=3)
-    assert "are wanted by now have no record" in harness("report", FILE, exit_code=3)
-    between_looks = harness("verdicts", FILE)
+    said("status", FILE, exit_code=3)
+    assert "are wanted by now have no record" in said("report", FILE, exit_code=3)
+    between_looks = said("verdicts", FILE)
     assert "harness run tiny.yaml --until-decided" in between_looks
-    judged_now = json.loads(harness("verdicts", FILE, "--json").splitlines()[0])["experiments"][0]["verdicts"]
+    judged_now = json.loads(said("verdicts", FILE, "--json").splitlines()[0])["experiments"][0]["verdicts"]
     assert [verdict["verdict"] for verdict in judged_now] == ["supported", "open"]
-    assert unasked in harness("run", FILE, "--until-decided", "--workers", "1")
+    assert unasked in said("run", FILE, "--until-decided", "--workers", "1")
     assert (records(), numbers()) == (asked_for, judged)
 
 
 def test_what_no_rule_asks_for_is_not_cancelled(here):
-    harness("plan", FILE)
-    assert harness("cancel", FILE, "--yes") == "cancelled: 18 runs\n"
-    assert json.loads(harness("status", FILE, "--json", exit_code=3))["states"] == {"planned": 24, "cancelled": 18}
-    assert "to submit: 18 runs" in harness("retry", FILE, "--cause", "cancelled", "--local", "1", "--dry-run")
-    assert "no run of tiny that fits" in harness("cancel", FILE, "--where", "seed=6", "--yes", exit_code=2)
+    said("plan", FILE)
+    assert said("cancel", FILE, "--yes") == "cancelled: 18 runs\n"
+    assert json.loads(said("status", FILE, "--json", exit_code=3))["states"] == {"planned": 24, "cancelled": 18}
+    assert "to submit: 18 runs" in said("retry", FILE, "--cause", "cancelled", "--local", "1", "--dry-run")
+    assert "no run of tiny that fits" in said("cancel", FILE, "--where", "seed=6", "--yes", exit_code=2)
 
 
 def test_a_file_without_looks_is_told_what_to_add(here):
     Path(FILE).write_text(open_experiment(seeds=7, looks=[]), encoding="utf-8")
     for command in (("run", FILE), ("submit", FILE, "--local", "1")):
-        told = harness(*command, "--until-decided", exit_code=2)
+        told = said(*command, "--until-decided", exit_code=2)
         assert "add after how many replicates, as in `looks: [8, 12, 16]`" in told
     assert not Path("results").exists()
 
@@ -203,9 +203,9 @@ def test_a_file_without_looks_is_told_what_to_add(here):
 @pytest.mark.nightly
 def test_a_submission_sends_what_is_wanted_now(here):
     submit = ("submit", FILE, "--until-decided", "--local", "1", "--yes")
-    assert "18 runs in" in harness(*submit)
-    assert "“twins differ” is open; the next look is at 5 of 7 replicates" in harness(*submit)
-    harness(*submit)
-    last = harness(*submit)
+    assert "18 runs in" in said(*submit)
+    assert "“twins differ” is open; the next look is at 5 of 7 replicates" in said(*submit)
+    said(*submit)
+    last = said(*submit)
     assert "no rule asks for more replicates" in last
     assert "nothing to submit; `harness run FILE --until-decided` fits, draws and reports" in last
