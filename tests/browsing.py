@@ -41,7 +41,6 @@ def shown(browser: Browser, path: Path, screen: dict[str, int], scheme: str = "l
 
 
 def everywhere() -> list[tuple[dict[str, int], str]]:
-    """Every screen, light and dark."""
     return [(screen, scheme) for screen in SCREENS for scheme in SCHEMES]
 
 

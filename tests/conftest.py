@@ -1,7 +1,4 @@
-"""One thread: small ensembles are slower on two, and a lane's bits must not hang on the machine's load.
-
-One core for laws too: the tests themselves run on all cores, and each process takes seconds to start.
-"""
+"""One thread: small ensembles are slower on two, and a lane's bits must not hang on the load. One core for laws too."""
 
 import os
 import signal

@@ -1,10 +1,6 @@
-"""The dense evaluator of B-spline KANs, a reference to count and to check against; nothing trains with it.
+"""The dense evaluator of B-spline KANs, as PyTorch code has it that knows nothing of local support: a reference.
 
-What good PyTorch code does that knows nothing of local support (efficient-kan, pykan from 0.2 on): all G+k bases of
-every input by the Cox-de Boor recursion on the extended knots, then one matrix product with all coefficients. Its
-arithmetic is the convention `shared_dense` of `harness.count`. The functions are those of `harness.families.kan`,
-outside of the grid and on repeated knots too.
-
+All bases of every input by Cox-de Boor, then one matrix product: the convention `shared_dense` of `harness.count`.
 Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients of a spline.
 """
 
@@ -28,10 +24,7 @@ def evaluate(network: KanShape, parameters: Mapping[str, Tensor], knots: Sequenc
 
 
 def all_bases(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
-    """Every basis at every sample, [R, I, C, N], by the Cox-de Boor recursion.
-
-    Of the 9 operations of a textbook term, 2 are differences of knots. They have no sample axis, so a sample costs 7.
-    """
+    """Every basis at every sample, [R, I, C, N]; 7 operations a term, as differences of knots have no sample axis."""
     t, x = knots_RIT[..., None], x_RIN[:, :, None]
     bases = ((t[:, :, :-1] <= x) & (x < t[:, :, 1:])).to(x.dtype)
     for degree in range(1, order + 1):

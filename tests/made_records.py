@@ -31,7 +31,6 @@ WHERE = Provenance(
 
 
 def small_plan() -> Manifest:
-    """Two arms, one size, six seeds."""
     return make_plan(parse_experiment(TEXT), "test")
 
 
@@ -54,11 +53,9 @@ def made_record(planned, validation=0.1, test=0.2, status="done") -> Record:
 
 
 def made_of_plan(plan: Manifest) -> list[Record]:
-    """A record of each of its runs, with the counts of its cell."""
     counts = {cell.index: cell.counts for cell in plan.cells}
     return [made_record(run).model_copy(update={"counts": counts[run.cell]}) for run in plan.runs]
 
 
 def made_at(record: Record, **where) -> Record:
-    """The record with another provenance."""
     return record.model_copy(update={"provenance": record.provenance.model_copy(update=where)})

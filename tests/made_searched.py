@@ -45,7 +45,6 @@ def changed(*changes: tuple[str, str]) -> str:
 
 
 def planned(text: str = TEXT) -> Manifest:
-    """The plan of a text."""
     return make_plan(parse_experiment(text), "tiny")
 
 

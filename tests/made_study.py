@@ -12,8 +12,9 @@ from harness.judging.scaling import HEADLINE_AXES
 from harness.planning.plan import make_plan
 from harness.record import Metrics, Provenance, Record, load, publish
 from harness.record.elsewhere import Columns
-from harness.spec import Manifest, parse_experiment
+from harness.spec import Manifest, PlannedRun, parse_experiment
 from harness.study.tables import fits_answer, of_file
+from tests.made_records import made_record
 
 QUESTION = '"Does <b>alpha</b> & beta differ?"'
 CLAIM = "the first arm scales <faster>"
@@ -56,11 +57,7 @@ def study(
     diverged: tuple[str, int] | None = None,
     bent: tuple[str, ...] = (),
 ) -> Study:
-    """An experiment whose arms follow RMSE = N^-alpha with 5 % of noise, with laws on three axes.
-
-    `diverged` is an arm and the seed that diverges at its largest size; that of `bent` arms is 30 times worse than
-    their law.
-    """
+    """Of RMSE = N^-alpha with 5 % of noise; of the largest size one arm may diverge, `bent` ones are 30 times worse."""
     shapes = [f"family: mlp, depth: {2 + i // 4}, activation: {ACTIVATIONS[i % 4]}" for i in range(len(exponents))]
     arms = "\n".join(
         f"  {name}: {{architecture: {{{shape}}}, recipe: adam}}" for name, shape in zip(exponents, shapes, strict=True)
@@ -77,7 +74,7 @@ def study(
         rmse = offset * cell.counts["params.trainable"] ** -exponents[cell.arm] * np.exp(noise.normal(0, 0.05))
         rmse *= 30 if largest and cell.arm in bent else 1
         failed = largest and (cell.arm, planned.run.seed) == diverged
-        publish(record_of(planned.run_id, planned.run, cell.counts, None if failed else rmse), results / "runs")
+        publish(record_of(planned, cell.counts, None if failed else rmse), results / "runs")
     folder = results / "study"
     folder.mkdir()
     table = load(manifest, results / "runs")
@@ -92,33 +89,25 @@ def laws_of_rows(folder: Path, rows: list[tuple], laws: tuple[str, ...], **asked
     return fits_answer(request, of_file(request, columns)).laws
 
 
-def record_of(identity, run, counts, rmse) -> Record:
-    provenance = Provenance(
-        commit="c0ffee" * 6 + "c0ff",
-        dirty=True,
-        versions={"python": "3.11", "torch": "2.6"},
-        host="testhost",
-        device="test processor",
-        instruction_set="AVX2",
-        threads=2,
-        started_at="2026-01-02T03:04:05+00:00",
-        pack_seconds=12.5,
-        pack_cpu_seconds=12.0,
-        pack_lanes=3,
-    )
-    return Record(
-        run_id=identity,
-        run=run,
-        status="done" if rmse else "diverged",
-        metrics=Metrics(train_rmse=rmse, validation_rmse=rmse, test_rmse=rmse, test_root_median_square=rmse)
-        if rmse
-        else None,
-        evaluations=100,
-        iterations=90,
-        diverged_at=None if rmse else 40,
-        counts=counts,
-        by_stage=((100, 90),),
-        weights="kanbefair",
-        curve=(),
-        provenance=provenance,
-    )
+TESTHOST = Provenance(
+    commit="c0ffee" * 6 + "c0ff",
+    dirty=True,
+    versions={"python": "3.11", "torch": "2.6"},
+    host="testhost",
+    device="test processor",
+    instruction_set="AVX2",
+    threads=1,
+    started_at="2026-01-02T03:04:05+00:00",
+    pack_seconds=12.5,
+    pack_cpu_seconds=12.0,
+    pack_lanes=3,
+)
+
+
+def record_of(planned: PlannedRun, counts: dict[str, int], rmse: float | None) -> Record:
+    """All errors are the same; a run without one has diverged."""
+    names = ("train_rmse", "validation_rmse", "test_rmse", "test_root_median_square")
+    spent = {"evaluations": 100, "iterations": 90, "by_stage": ((100, 90),)}
+    found = {"metrics": Metrics(**dict.fromkeys(names, rmse)) if rmse else None, "curve": (), "counts": counts}
+    record = made_record(planned, status="done" if rmse else "diverged")
+    return record.model_copy(update={**spent, **found, "provenance": TESTHOST})

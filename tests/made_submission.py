@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import Result
-from commands import invoke
+from commands import invoke, said
 
 from harness.dispatch.events import Event, read_attempts
 from harness.dispatch.submission import SentJob, Submission, now, write_submission
@@ -45,19 +45,18 @@ class SweepFile:
         return self.results / self.file.stem
 
     def harness(self, command: str, *options: str) -> Result:
-        """What a command does on it."""
         return invoke(command, self.file, *options, "--results", self.results)
 
+    def said(self, command: str, *options: str, exit_code: int = 0) -> str:
+        return said(command, self.file, *options, "--results", self.results, exit_code=exit_code)
+
     def status(self) -> dict[str, Any]:
-        """`harness status --json`."""
         return json.loads(self.harness("status", "--json").stdout)
 
     def states(self) -> dict[str, int]:
-        """How many runs are in which state."""
         return self.status()["states"]
 
     def events(self, *names: str) -> list[Event]:
-        """All events of these names, of all attempts."""
         events = []
         for attempt in read_attempts(self.folder / "attempts"):
             events += [event for event in attempt.events if event["event"] in names]
@@ -65,7 +64,6 @@ class SweepFile:
 
 
 def job(*packs: tuple[str, ...], seconds: float = 1.0) -> SentJob:
-    """A job of packs that take so long each."""
     return SentJob(packs=packs, pack_seconds=(seconds,) * len(packs), seconds=seconds * len(packs))
 
 
@@ -77,7 +75,6 @@ def submission(name: str, jobs: tuple[SentJob, ...], **fields: Any) -> Submissio
 
 
 def write(folder: Path, sent: Submission, manifest: Manifest) -> Submission:
-    """Into an experiment's folder, with the runs of its plan."""
     write_submission(folder, sent, {planned.run_id: planned.run for planned in manifest.runs})
     return sent
 

@@ -1,7 +1,4 @@
-"""The benchmarks time the same computation: every exact peer makes our loss, from our parameters.
-
-Comparisons with an earlier commit measure the code of that checkout.
-"""
+"""Benchmarks time the same computation: peers make our loss from our parameters, and a checkout its own code."""
 
 import shutil
 
@@ -79,7 +76,6 @@ def test_each_checkout_measures_its_own_code(tmp_path):
 
 @pytest.mark.nightly
 def test_engines_before_and_today_have_both_columns(tmp_path):
-    """The same code twice: a block of every measure is timed, and its page names what was compared."""
     for words in ("all 2 lanes", "user's module", "MLP [24] on digits", "k=3 on digits"):
         found = engines.compare(tmp_path, ROOT, rounds=1, only=words)
         assert (found.table[["before_ms", "today_ms"]] > 0).all(axis=None), words

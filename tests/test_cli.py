@@ -13,8 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner
-from commands import invoke
+from commands import invoke, json_of, said
 from made_searched import TEXT as SEARCHED
 
 from harness.base.json_text import FORMAT
@@ -38,13 +37,7 @@ seeds: [0, 1]
 """
 
 
-def _harness(*arguments: str, cwd: Path, check: bool = False) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "harness.cli", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=check, timeout=240)
-
-
 def _said(*arguments: str) -> str:
-    """What a command that succeeds prints."""
     done = invoke(*arguments)
     assert done.exit_code == 0, done.output
     return done.stdout
@@ -61,14 +54,12 @@ def finished(tmp_path_factory) -> Path:
         running.stdout.close()
         code, said = running.wait(240), running.stderr.read()
     assert code == 0, said
-    assert "error" not in said
+    assert not re.search("error|\x1b", said)
     assert "Ctrl-C stops it" in said.splitlines()[1]  # two lines, and then it trains
     return folder
 
 
-# ------------------------------------------------------------------------------------------------------- the main job
 def test_run_leaves_table_fits_figures_and_report(finished):
-    """One command writes everything the README promises, and each file holds what its name says."""
     folder = finished / "results" / "tiny"
     table = pd.read_csv(folder / "runs.csv")
     assert len(table) == 2 * 3 * 2
@@ -86,7 +77,6 @@ def test_run_leaves_table_fits_figures_and_report(finished):
 
 
 def test_the_answer_is_a_block_for_a_pull_request(finished, monkeypatch):
-    """Whose table is folded, with links to the file and the report, and what identifies both."""
     monkeypatch.chdir(finished)
     said = _said("run", "tiny.yaml", "--markdown")
     experiment = read_manifest(Path("results/tiny")).experiment_hash[:12]
@@ -104,7 +94,6 @@ def test_a_scale_has_its_own_folder_and_shares_records(finished, monkeypatch):
 
 
 def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatch):
-    """A second run finds all records, reads each once for all that it does, and leaves their bytes alone."""
     records = {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()}
     read = []
     monkeypatch.setattr(store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1])
@@ -118,20 +107,15 @@ def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatc
 
 @pytest.mark.parametrize("command", ["status", "fit", "report"])
 def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
-    """A file that no longer says what was planned is named with what differs; nothing is analysed under its name."""
     (tmp_path / "tiny.yaml").write_text(TINY + "window: {kan: {max: 100}}\n")
-    done = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"))
-    assert done.exit_code == 2
-    assert "is not what was planned (it differs in: window)" in done.output
+    done = said(command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"), exit_code=2)
+    assert "is not what was planned (it differs in: window)" in done
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])
 def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_path, monkeypatch):
-    """Interrupted after the first pack: exit code 3, a sentence that says how to go on, and only the rest is redone.
-
-    Schedulers end a job by SIGTERM to the parent alone: no worker is left behind then, or the pipe would stay open.
-    """
+    """Interrupted after the first pack: exit code 3, a sentence that says how to go on, and only the rest is redone."""
     # Adam never comes to rest, so that all runs together take some seconds.
     slow = TINY.replace("name: lbfgs}, max_evaluations: 12", "name: adam}, max_evaluations: 6000")
     few = slow.replace("[30, 60, 120]", "[60, 120]")
@@ -154,9 +138,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     assert 1 <= len(kept) < 8
     assert not list((tmp_path / "results" / "runs").glob(".*"))
     monkeypatch.chdir(tmp_path)
-    status = invoke("status", "tiny.yaml")
-    assert status.exit_code == 3
-    assert f"{8 - len(kept)} missing" in status.stdout
+    assert f"{8 - len(kept)} missing" in said("status", "tiny.yaml", exit_code=3)
 
     resumed = invoke("run", "tiny.yaml", "--workers", "1").stderr
 
@@ -187,7 +169,6 @@ def test_ctrl_c_while_compiling_stops_at_once(tmp_path, monkeypatch):
 
 
 def test_workers_share_what_is_compiled_also_where_it_cannot_be_kept(monkeypatch):
-    """A cache folder that cannot be written is named, and all processes get the same temporary one meanwhile."""
     monkeypatch.setenv("HARNESS_CACHE", "/dev/null/cache")
     with here._shared_cache() as told:
         assert told == ", not kept: /dev/null/cache cannot be written"
@@ -195,9 +176,7 @@ def test_workers_share_what_is_compiled_also_where_it_cannot_be_kept(monkeypatch
     assert os.environ["HARNESS_CACHE"] == "/dev/null/cache"
 
 
-# ---------------------------------------------------------------------------------------------------------- searches
 def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_path):
-    """A note, no error; none where all choose among the same, or nobody chooses."""
     free = re.sub(r"  recipes: .*\n", "", SEARCHED)
     texts = {
         "all": SEARCHED,
@@ -205,22 +184,20 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
         "one": free.replace("space: {architecture.order", "space: {recipe: [lbfgs, levenberg], architecture.order"),
         "both": free.replace("space: {", "space: {recipe: [lbfgs, levenberg], "),
     }
-    said = {}
+    noted = {}
     for name, text in texts.items():
         file = tmp_path / f"{name}.yaml"
         file.write_text(text)
-        done = invoke("plan", str(file), "--results", str(tmp_path / "results"))
-        assert done.exit_code == 0, done.output
-        said[name] = [line for line in done.output.splitlines() if line.startswith("note: arms")]
+        lines = said("plan", file, "--results", tmp_path / "results").splitlines()
+        noted[name] = [line for line in lines if line.startswith("note: arms")]
 
     words = (
         "note: arms have different recipes to choose from (kan: lbfgs, levenberg; mlp: lbfgs); "
         "`search.recipes` gives all the same choice"
     )
-    assert said == {"all": [], "nobody": [], "one": [words], "both": []}
+    assert noted == {"all": [], "nobody": [], "one": [words], "both": []}
 
 
-# --------------------------------------------------------------------------------------------------------------- help
 def test_every_command_has_help_with_an_example():
     for name in main.commands:
         shown = invoke(name, "--help").output
@@ -307,13 +284,11 @@ def test_python_m_harness_is_the_command():
 
 
 def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
-    """harness plan prints each cell with its residual, the infeasible ones with their neighbours, and freezes."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY.replace("at: [30,", "at: [3, 30,"))
-    shown = invoke("plan", str(file), "--results", str(tmp_path / "results"))
-    assert shown.exit_code == 0
-    assert "infeasible: xy kan: params.trainable=3 cannot be met within 20%; nearest: grid=1 gives 30" in shown.output
-    assert "uncalibrated" in shown.output
+    shown = said("plan", str(file), "--results", str(tmp_path / "results"))
+    assert "infeasible: xy kan: params.trainable=3 cannot be met within 20%; nearest: grid=1 gives 30" in shown
+    assert "uncalibrated" in shown
     assert (tmp_path / "results" / "tiny" / "manifest.json").exists()
 
 
@@ -328,14 +303,9 @@ def test_plan_shows_ten_sizes_unless_all_are_asked_for(tmp_path):
 def test_plan_as_json_is_the_manifest(tmp_path):
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
-    plan = ["plan", str(file), "--results", str(tmp_path), "--json"]
-    shown = json.loads(invoke(*plan).output)
+    shown = json_of("plan", file, "--results", tmp_path)
     frozen = json.loads((tmp_path / "tiny" / "manifest.json").read_text())
-    del frozen["checksum"]
-    assert shown == {"format": FORMAT, **frozen}
-
-
-# ---------------------------------------------------------------------------------------------------------- bad input
+    assert {**shown, "checksum": frozen["checksum"]} == {"format": FORMAT, **frozen}
 
 
 def test_a_full_disk_is_no_mistake(disk, tmp_path):
@@ -343,9 +313,7 @@ def test_a_full_disk_is_no_mistake(disk, tmp_path):
     command = ("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / "results"))
     small = disk(tmp_path / "results")
     small.fill()
-    done = invoke(*command)
-    assert done.exit_code == 3
-    assert "No space left on device; make room there, and run the same command again" in done.output
+    assert "No space left on device; make room there, and run the same command again" in said(*command, exit_code=3)
     small.make_room()
     assert invoke(*command).exit_code == 0
 
@@ -354,14 +322,11 @@ def test_an_unwritable_results_folder_is_named(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "taken").write_text("a file")
     (tmp_path / "broken").symlink_to(tmp_path / "gone")
-    for name, why in (
-        ("taken", "/tiny: Not a directory"),
-        ("broken", f": a link to {tmp_path / 'gone'}, which is not"),
-    ):
-        done = invoke("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name))
-        assert done.exit_code == 2
-        assert f"error: {tmp_path / name}{why}" in done.output
-        assert "choose another --results folder" in done.output
+    whys = {"taken": "/tiny: Not a directory", "broken": f": a link to {tmp_path / 'gone'}, which is not"}
+    for name, why in whys.items():
+        done = said("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name), exit_code=2)
+        assert f"error: {tmp_path / name}{why}" in done
+        assert "choose another --results folder" in done
     assert (tmp_path / "taken").read_text() == "a file"
 
 
@@ -378,26 +343,21 @@ def test_output_that_cannot_be_written_is_told(finished, monkeypatch, capsys):
 
 @pytest.mark.parametrize("command", ["status", "fit", "report"])
 def test_no_plan_yet_says_how_to_make_one(command, tmp_path):
-    """Asking about an experiment that was never planned, and about a file that does not exist."""
     (tmp_path / "tiny.yaml").write_text(TINY)
-    unplanned = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-    absent = invoke(command, "never.yaml", "--results", str(tmp_path))
-    assert (unplanned.exit_code, absent.exit_code) == (2, 2)
-    assert "no plan yet; make one with `harness plan FILE`" in unplanned.output
-    assert "never.yaml: No such file or directory" in absent.output
+    unplanned = said(command, tmp_path / "tiny.yaml", "--results", tmp_path, exit_code=2)
+    assert "no plan yet; make one with `harness plan FILE`" in unplanned
+    absent = said(command, "never.yaml", "--results", tmp_path, exit_code=2)
+    assert "never.yaml: No such file or directory" in absent
 
 
 @pytest.mark.parametrize("stem", ["runs", "reference"])
 def test_reserved_names_are_refused(stem, tmp_path):
-    """An experiment called like a folder of the project would mix its files with others."""
     (tmp_path / f"{stem}.yaml").write_text(TINY)
-    done = invoke("plan", str(tmp_path / f"{stem}.yaml"), "--results", str(tmp_path))
-    assert done.exit_code == 2
-    assert "is kept for something else" in done.output
+    done = said("plan", str(tmp_path / f"{stem}.yaml"), "--results", str(tmp_path), exit_code=2)
+    assert "is kept for something else" in done
 
 
 def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
-    """A folder where a file should be written is named after the fits are shown, which are then not kept."""
     shutil.copytree(finished / "results", tmp_path / "results")
     (tmp_path / "results" / "tiny" / "runs.csv").unlink()
     (tmp_path / "results" / "tiny" / "runs.csv").mkdir()
@@ -416,34 +376,9 @@ def test_names_with_square_brackets_are_shown_as_they_are(tmp_path):
 def test_an_incomplete_plan_is_not_analysed(command, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     invoke("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-    done = invoke(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path))
-    assert done.exit_code == 3
-    assert "12 of 12 runs of tiny have no record" in done.output
+    done = said(command, str(tmp_path / "tiny.yaml"), "--results", str(tmp_path), exit_code=3)
+    assert "12 of 12 runs of tiny have no record" in done
     assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["manifest.json"]
-
-
-@pytest.mark.nightly
-def test_a_target_of_ones_own_runs_and_edited_code_trains_anew(tmp_path):
-    """package.module:function from the current folder; after an edit its records are not reused.
-
-    Plain lines go into a pipe: the answer alone, and progress to stderr.
-    """
-    text = TINY.replace("[xy]", "[{target: 'mine:f', inputs: 1}]").replace("at: [30, 60, 120]", "at: [40]")
-    (tmp_path / "tiny.yaml").write_text(text)
-    (tmp_path / "mine.py").write_text("def f(x):\n    return x[:, 0] ** 2\n")
-    first = _harness("run", "tiny.yaml", "--workers", "1", cwd=tmp_path, check=True)
-    (tmp_path / "mine.py").write_text("def f(x):\n    return x[:, 0] ** 3 + 0\n")
-
-    stale = _harness("run", "tiny.yaml", cwd=tmp_path)
-    second = _harness("run", "tiny.yaml", "--replan", "--workers", "1", cwd=tmp_path, check=True)
-
-    assert "\x1b" not in first.stdout + first.stderr
-    assert "(4/4 runs)" in first.stderr
-    assert first.stdout.startswith("Whose test RMSE is lower")
-    assert stale.returncode == 2
-    assert "(it differs in: the data or code of mine:f)" in " ".join(stale.stderr.split())
-    assert "(4/4 runs)" in second.stderr
-    assert len(list((tmp_path / "results" / "runs").iterdir())) == 8
 
 
 def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
@@ -456,43 +391,30 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
             yield pack, here.Failed(failure, "give up", True)
 
     monkeypatch.setattr("harness.dispatch.here.train_here", crash)
-    done = invoke("run", str(file), "--results", str(tmp_path / "results"))
-    assert done.exit_code == 3
-    assert "12 packs crashed (first: RuntimeError: boom); tracebacks in" in done.output
+    done = said("run", str(file), "--results", str(tmp_path / "results"), exit_code=3)
+    assert "12 packs crashed (first: RuntimeError: boom); tracebacks in" in done
     assert "RuntimeError: boom" in (tmp_path / "results" / "tiny" / "crashes.log").read_text()
 
 
 def test_characters_that_act_on_a_terminal_are_shown(tmp_path):
-    """A name in a file may turn the text behind it, or set a window's title: what is printed shows these characters."""
     names = ("\u202ea", "\x1b]0;title\x07b")
     rows = [f"{name},{n},{1 / n + 0.01 / n**2}" for name in names for n in (1, 10, 100, 1000, 10_000, 100_000)]
     (tmp_path / "t.csv").write_text("\n".join(["arch,n,y", *rows]), encoding="utf-8")
     words = ["fit", str(tmp_path / "t.csv"), "--x", "n", "--y", "y", "--by", "arch"]
-    fitted = CliRunner().invoke(main, words)
-    refused = CliRunner().invoke(main, [*words, "--where", "arch=c"])
-    assert (fitted.exit_code, refused.exit_code) == (0, 2)
-    for said in (fitted.output, refused.output):
-        assert "\\u202ea" in said
-        assert "\\u001b]0;title" in said
-        assert not set("\u202e\x1b\x07") & set(said)
+    for shown in (said(*words), said(*words, "--where", "arch=c", exit_code=2)):
+        assert "\\u202ea" in shown
+        assert "\\u001b]0;title" in shown
+        assert not set("\u202e\x1b\x07") & set(shown)
 
 
 def test_a_gpu_that_is_not_here_is_said_before_a_plan_is_frozen(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    file, results = tmp_path / "t.yaml", tmp_path / "results"
+    file, results = tmp_path / "t.yaml", ("--results", tmp_path / "results")
     file.write_text(TINY + "device: cuda\n", encoding="utf-8")
-
-    said = CliRunner().invoke(main, ["validate", str(file)])
-    refused = CliRunner().invoke(main, ["run", str(file), "--results", str(results)])
-    was_frozen = results.exists()
-    planned = CliRunner().invoke(main, ["plan", str(file), "--results", str(results)])
-    again = CliRunner().invoke(main, ["run", str(file), "--results", str(results)])
-
-    for warned in (said, planned):
-        assert warned.exit_code == 0
-        assert "warning: device: cuda, but torch sees no GPU here: `harness run` refuses; submit it" in warned.output
-    for one in (refused, again):
-        assert one.exit_code == 2
-        assert "device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one" in one.output
-    assert not was_frozen
+    for warns in (("validate", file), ("plan", file, *results)):
+        told = said(*warns)
+        assert "warning: device: cuda, but torch sees no GPU here: `harness run` refuses; submit it" in told
+        refused = said("run", file, *results, exit_code=2)
+        assert "device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one" in refused
+        assert results[1].exists() == (warns[0] == "plan")

@@ -1,9 +1,10 @@
-"""`harness list`: what there is."""
+"""What `harness list` says of families and others is what they are."""
+
+import re
 
 import pytest
-from click.testing import CliRunner
+from commands import said
 
-from harness.cli import main
 from harness.cli.commands.list import LISTS
 from harness.count.conventions import CONVENTIONS
 from harness.families import FAMILIES
@@ -21,15 +22,8 @@ THERE = {
 }
 
 
-def said(*words: str) -> str:
-    result = CliRunner().invoke(main, list(words), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
 @pytest.mark.parametrize("what", THERE)
 def test_all_that_there_is_is_listed(what):
-    """Every name, of which no row lacks its words."""
     heads, make_rows, _ = LISTS[what]
     rows = [*make_rows()]
     assert [row[0] for row in rows] == THERE[what]
@@ -43,3 +37,15 @@ def test_the_experiments_of_the_project_are_listed():
     (quickstart,) = [row for row in LISTS["experiments"][1]() if row[0] == "quickstart"]
     assert quickstart[2] == "tiny"
     assert quickstart[1].startswith("Do KANs or MLPs have the lower test error")
+
+
+def test_every_family_is_listed_with_its_fields(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    listed = said("list", "families")
+    words = re.sub(r"[,;=│|]", " ", listed).split()
+    begins = [words.index(name) for name in FAMILIES]
+    assert begins == sorted(begins)
+    for (name, architecture), begin, end in zip(FAMILIES.items(), begins, [*begins[1:], len(words)], strict=True):
+        assert set(architecture.model_fields) - {"family"} <= set(words[begin:end]), name
+    assert "prelu" in listed
+    assert "true|false|frozen" in listed

@@ -1,8 +1,6 @@
 """Intervals hold the truth as often as they say, by the simulations of benchmarks/simulation.py.
 
-What results/fits/coverage.csv keeps is believed as long as the code behind it, numpy and scipy are those that it names,
-or give the same numbers for five replicates; otherwise all is simulated here, 500 replicates a scenario.
-`.ci/nightly` always simulates.
+What results/fits/coverage.csv keeps is believed for its code, numpy and scipy; otherwise all is simulated here.
 """
 
 import ast
@@ -22,14 +20,12 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 @pytest.fixture(scope="module")
 def stands():
-    """Whether what is kept is of this code."""
     (kept_by,) = set(KEPT["decided_by"])
     return kept_by == fingerprint("benchmarks.simulation")
 
 
 @pytest.fixture(scope="module")
 def workers():
-    """Processes that all simulations of a module share."""
     with pool() as executor:
         yield executor
 
@@ -73,7 +69,6 @@ def test_what_is_kept_is_of_this_code(name, stands):
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", BY_NAME)
 def test_acceptance_simulated(name, workers):
-    """Every score of 500 replicates is in its accepted range, or else that of 2000 others."""
     is_accepted(BY_NAME[name], judged(BY_NAME[name], workers))
 
 
@@ -87,7 +82,6 @@ def test_the_hash_covers_what_decides_the_numbers():
 
 
 def test_only_meaning_counts_in_the_hash():
-    """A comment, a docstring, a type and a line break change nothing; a number does."""
     code = 'def half(x):\n    """Half of x."""\n    return x / 2\n'
     same = "# of two\ndef half(x: float) -> float:\n    return (\n        x / 2)\n"
     assert meaning(ast.parse(code)) == meaning(ast.parse(same))

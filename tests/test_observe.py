@@ -1,11 +1,12 @@
 """`harness observe`: beliefs of kept networks, drawn beside the true ones."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import said
 
-from harness.cli import main
 from harness.show.figures.beliefs import CORNERS, beliefs_figure
 from harness.tasks import TASKS
 from harness.tasks.processes import Probed
@@ -23,55 +24,47 @@ keep: networks
 
 
 @pytest.fixture
-def said(tmp_path, monkeypatch):
+def results(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "q.yaml").write_text(TEXT, encoding="utf-8")
-
-    def run(*arguments: str):
-        done = CliRunner().invoke(main, arguments)
-        return done.exit_code, done.output
-
-    return run
+    return tmp_path / "results" / "q"
 
 
-def test_it_draws_the_networks_of_the_first_replicate_whose_errors_are_those_of_their_runs(said, tmp_path):
-    assert said("run", "q.yaml", "--workers", "1")[0] == 0
-    code, output = said("observe", "q.yaml")
-    assert code == 0, output
-    runs = pd.read_csv(tmp_path / "results" / "q" / "runs.csv")
+def test_it_draws_the_networks_of_the_first_replicate_whose_errors_are_those_of_their_runs(results):
+    said("run", "q.yaml", "--workers", "1")
+    output = said("observe", "q.yaml")
     assert {arm for arm in ("kan", "mlp") if f"mess3, {arm}: a probe" in output} == {"kan", "mlp"}
-    errors = [f"{value:.2g}" for value in runs["observed.belief_error"]]
+    errors = [f"{value:.2g}" for value in pd.read_csv(results / "runs.csv")["observed.belief_error"]]
     assert all(any(f"errs by {error}," in line for error in errors) for line in output.splitlines()[:2])
-    assert (tmp_path / "results" / "q" / "beliefs-mess3.png").stat().st_size > 10_000
+    assert (results / "beliefs-mess3.png").stat().st_size > 10_000
 
 
-def test_snapshots_are_states_on_the_way_whose_errors_are_those_of_shorter_runs(said, tmp_path):
+def test_snapshots_are_states_on_the_way_whose_errors_are_those_of_shorter_runs(results):
     """Of a constant learning rate: a run that ends at a moment ends where a longer one's snapshot was taken."""
     longer = TEXT + "snapshots: 4\n"
     shorter = longer.replace("max_evaluations: 30", "max_evaluations: 10").replace("snapshots: 4", "snapshots: 1")
     courses = {}
     for name, text in {"q": longer, "p": shorter}.items():
-        (tmp_path / f"{name}.yaml").write_text(text.replace("0.01,", "0.01, schedule: constant,"), encoding="utf-8")
-        assert said("run", f"{name}.yaml", "--workers", "1")[0] == 0
-        assert said("observe", f"{name}.yaml")[0] == 0
-        courses[name] = pd.read_csv(tmp_path / "results" / name / "course-mess3.csv")
+        Path(f"{name}.yaml").write_text(text, encoding="utf-8")
+        said("run", f"{name}.yaml", "--workers", "1")
+        said("observe", f"{name}.yaml")
+        courses[name] = pd.read_csv(results.with_name(name) / "course-mess3.csv")
     course = courses["q"]
     assert course.groupby("arm")["evaluations"].apply(list).to_dict() == {"kan": [1, 3, 10, 30], "mlp": [1, 3, 10, 30]}
     at_ten = course[course["evaluations"] == 10].reset_index(drop=True)
     pd.testing.assert_frame_equal(at_ten, courses["p"])
     last = course[course["evaluations"] == 30].set_index("arm")["excess"]
-    runs = pd.read_csv(tmp_path / "results" / "q" / "runs.csv")
+    runs = pd.read_csv(results / "runs.csv")
     ends = runs[runs["seed"] == 0].set_index("arm")["test_loss"]
     np.testing.assert_allclose(last, ends[last.index], rtol=1e-6)
-    assert (tmp_path / "results" / "q" / "course-mess3.png").stat().st_size > 10_000
+    assert (results / "course-mess3.png").stat().st_size > 10_000
 
 
-def test_without_kept_networks_it_says_what_to_do(said, tmp_path):
-    (tmp_path / "q.yaml").write_text(TEXT.replace("keep: networks\n", ""), encoding="utf-8")
-    assert said("plan", "q.yaml")[0] == 0
-    code, output = said("observe", "q.yaml")
-    assert code == 2
-    assert "keep" in output
+@pytest.mark.usefixtures("results")
+def test_without_kept_networks_it_says_what_to_do():
+    Path("q.yaml").write_text(TEXT.replace("keep: networks\n", ""), encoding="utf-8")
+    said("plan", "q.yaml")
+    assert "keep" in said("observe", "q.yaml", exit_code=2)
 
 
 def test_certainty_of_a_state_is_a_corner_and_five_states_lie_in_their_main_plane():

@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from commands import said
 
 from harness.base.errors import HarnessError
 from harness.base.outside import installed
-from harness.cli import main
 from harness.families import family_named
 from harness.planning.plan import make_plan
 from harness.spec import content_hash, parse_experiment
@@ -71,7 +70,7 @@ def test_a_short_name_is_the_place_in_full():
 
 def test_lists_have_them():
     for what, name in (("tasks", "ripple"), ("families", "bump_kan")):
-        assert name in CliRunner().invoke(main, ["list", what]).stdout
+        assert name in said("list", what)
 
 
 @pytest.mark.parametrize(

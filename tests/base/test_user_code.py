@@ -111,9 +111,7 @@ def test_a_task_that_changes_its_points_learns_at_the_points_that_were_drawn(fol
     assert np.array_equal(train.y, 2 * train.x)
 
 
-# ------------------------------------------------------------------------------------------------- in processes apart
 def harness(folder, *arguments):
-    """A `harness` command in the user's folder, as a process."""
     command = [sys.executable, "-m", "harness.cli", *arguments]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -132,7 +130,6 @@ def f(x): return x[:, 0]
 
 
 def test_the_command_ends_though_threads_of_the_users_do_not(tmp_path):
-    """Threads that print and sleep for ever keep neither the command nor its exit code."""
     arguments = write(tmp_path, "odd_threads", THREADS, "{target: 'NAME:f', inputs: 2}")
     with harness(tmp_path, *arguments) as process:
         stdout, stderr = process.communicate(timeout=60)

@@ -1,10 +1,23 @@
-"""The share of matched bins that an arm wins, and what of it is beyond the noise of all bins at once."""
+"""Two arms without a law: the bins that each wins, the cost ratio as the data read it, and what failed runs spoil."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from harness.base.errors import HarnessError
-from harness.comparison import dominance, matched_edges, to_runs, without_law
+from harness.comparison import (
+    cost_ratio,
+    dominance,
+    failure_cautions,
+    failures,
+    matched_edges,
+    to_runs,
+    twin_cautions,
+    twin_ratio,
+    without_law,
+)
+from harness.laws import fit_law
 
 SIZES = np.geomspace(1e3, 1e6, 16)
 
@@ -14,14 +27,12 @@ def arm(rng, means, seeds=5, sd=0.1):
 
 
 def test_bins_are_equal_in_log_over_what_both_reach():
-    """Edges ascend by one factor from the larger smallest to the smaller largest size, to the last bit."""
     edges = matched_edges(np.array([1.0, 100.0]), np.array([0.1, 1000.0]), 4)
     assert edges == pytest.approx(np.geomspace(1, 100, 5))
     assert (edges[0], edges[-1]) == (1, 100)
 
 
 def test_curves_that_cross_in_the_middle_share_the_range():
-    """The steeper arm is better in the half of the bins above the crossing, beyond doubt except next to it."""
     rng = np.random.default_rng(1)
     first, second = arm(rng, (SIZES / 10**4.5) ** -1.0), arm(rng, (SIZES / 10**4.5) ** -0.5)
     found = dominance(first, second, matched_edges(first.x, second.x, 8))
@@ -31,14 +42,12 @@ def test_curves_that_cross_in_the_middle_share_the_range():
 
 
 def test_a_single_run_decides_nothing():
-    """A bin with one run of an arm counts in the share, not among what is beyond doubt."""
     first, second = to_runs([1, 2, 4, 8], [1, 1, 1, 1]), to_runs([1, 2, 4, 8], [9, 9, 9, 9])
     found = dominance(first, second, matched_edges(first.x, second.x, 3))
     assert (found.share, found.at_least, found.at_most) == (1, pytest.approx(1 / 3), 1)
 
 
 def test_arms_that_share_no_sizes_are_an_error():
-    """The error names both ranges."""
     with pytest.raises(HarnessError, match=r"from 1 to 2, the second's from 3 to 4"):
         matched_edges(np.array([1.0, 2.0]), np.array([3.0, 4.0]), 2)
 
@@ -57,7 +66,6 @@ def test_arms_of_one_law_are_level_whatever_their_sizes():
 
 
 def test_without_a_law_bins_hold_several_units_of_both_arms():
-    """Many sizes are units; of arms of other sizes too, in fewer bins; without overlap there is no bin."""
     rng = np.random.default_rng(2)
     first, second = arm(rng, SIZES**-0.4), arm(rng, 0.5 * SIZES**-0.4)
     found = without_law(first, second)
@@ -71,3 +79,90 @@ def test_without_a_law_bins_hold_several_units_of_both_arms():
     assert len(without_law(*shifted).ratio) < 3
     assert without_law(to_runs([1, 2], [1, 1]), to_runs([3, 4], [1, 1])) is None
     assert without_law(to_runs([1, 2], [1, 1]), to_runs([], [])) is None
+
+
+FIFTEEN = np.geomspace(1e3, 1e6, 15)
+
+
+def noisy(rng, means, seeds=5, sd=0.05):
+    """x and y of `seeds` runs a size."""
+    return np.repeat(FIFTEEN, seeds), np.repeat(means, seeds) * np.exp(sd * rng.standard_normal(len(means) * seeds))
+
+
+def test_power_laws_are_read_without_error():
+    """On the line between two sizes in log-log space a power law is itself: 3 times the size at every loss."""
+    first, second = to_runs(FIFTEEN, 1e6 / FIFTEEN), to_runs(FIFTEEN, 3e6 / FIFTEEN)
+    found = twin_ratio(first, second, [4, 10, 200], np.random.default_rng(1), draws=50)
+    assert found.estimate == pytest.approx(3)
+
+
+def test_a_loss_that_rises_is_pooled_with_its_neighbour():
+    """Size means 100, 10, 40, 1: the two in the middle become their geometric mean, 20, before the curve is read."""
+    x = np.array([1.0, 10.0, 100.0, 1000.0])
+    first, second = to_runs(x, [100, 10, 40, 1]), to_runs(x, 1e4 / x)
+    found = twin_ratio(first, second, np.sqrt(100 * 20), np.random.default_rng(2), draws=20)
+    own, other = 10**0.5, 1e4 / np.sqrt(100 * 20)
+    assert found.estimate[0] == pytest.approx(other / own)
+
+
+def test_a_loss_beyond_an_arm_is_open():
+    first, second = to_runs(FIFTEEN, 1e6 / FIFTEEN), to_runs(FIFTEEN, 9e6 / FIFTEEN)
+    found = twin_ratio(first, second, [2.0], np.random.default_rng(3), draws=100)
+    assert np.isinf(found.estimate[0])
+    assert np.isinf(found.high[0])
+
+
+def test_the_draws_come_from_the_generator_that_is_given():
+    rng = np.random.default_rng(4)
+    first, second = to_runs(*noisy(rng, 1e6 / FIFTEEN)), to_runs(*noisy(rng, 2e6 / FIFTEEN))
+    found = [twin_ratio(first, second, 30.0, np.random.default_rng(seed), draws=100) for seed in (0, 0, 1)]
+    assert found[0].low[0] == found[1].low[0]
+    assert found[0].low[0] != found[2].low[0]
+
+
+def ratios(rng, second_means, at):
+    """The fitted ratio, by pure laws, and its twin."""
+    runs = [noisy(rng, 1e6 / FIFTEEN), noisy(rng, second_means)]
+    fitted = cost_ratio(*(fit_law(*run, "pure") for run in runs), at)
+    return fitted, twin_ratio(*(to_runs(*run) for run in runs), fitted.losses, rng, draws=300)
+
+
+def test_a_law_that_bends_away_from_the_data_is_flagged():
+    """Pure laws through a curve that breaks: 1.96 times by law, 1.21 as the data read, and it is said."""
+    broken = 1e6 / FIFTEEN * (1 + (FIFTEEN / 3e4) ** 2) ** 0.3
+    fitted, twin = ratios(np.random.default_rng(5), broken, 50.0)
+    (caution,) = twin_cautions(fitted, twin)
+
+    assert caution.code == "TWIN_DISAGREES"
+    assert f"{fitted.estimate[0]:.3g}" in caution.reason
+    assert f"{twin.estimate[0]:.3g}" in caution.reason
+    with pytest.raises(HarnessError, match="different losses"):
+        twin_cautions(fitted, replace(twin, losses=np.array([40.0])))
+
+
+def started(failed, of=10):
+    """Counts of an arm that started `of` runs at each size, of which `failed` failed."""
+    x = np.repeat(10.0 ** np.arange(len(failed)), of)
+    return failures(x, np.concatenate([np.arange(of) < lost for lost in failed]))
+
+
+def test_runs_are_counted_by_size():
+    found = failures([100, 10, 100, 100], [True, False, False, True])
+    assert found.sizes.tolist() == [10, 100]
+    assert found.runs.tolist() == [1, 3]
+    assert found.failed.tolist() == [0, 2]
+
+
+def test_more_than_a_fifth_failed_is_censored():
+    assert failure_cautions(started([2, 0]), started([2, 0])) == ()
+    (caution,) = failure_cautions(started([0, 0]), started([0, 3]))
+    assert caution.code == "CENSORED"
+    assert "3 of 10 runs of the second arm failed at size 10" in caution.reason
+
+
+def test_an_arm_that_fails_more_often_is_judged_by_its_luck():
+    """8 of 50 against 0 of 50 is no chance (Fisher: .6 %), 4 of 50 against 1 may be."""
+    (caution,) = failure_cautions(started([2, 2, 2, 2, 0]), started([0] * 5))
+    assert caution.code == "SURVIVOR_BIAS"
+    assert "8 of 50 runs of the first arm failed and 0 of 50" in caution.reason
+    assert failure_cautions(started([1, 1, 1, 1, 0]), started([1, 0, 0, 0, 0])) == ()

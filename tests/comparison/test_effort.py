@@ -1,5 +1,6 @@
-"""What a search of an effort finds: against all subsets, one by one, of one size and of several."""
+"""What a search finds: of an effort, against all subsets, one by one; the best of k, exact by enumeration."""
 
+import csv
 import math
 from itertools import chain, combinations, product
 
@@ -7,7 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shared_data import shared
 
+from benchmarks.simulation import equal_cells
+from harness.base.errors import HarnessError
+from harness.comparison import ArmRuns, SizePair, cells, expected_best, matched_edges, ratio
+from harness.comparison.bins import bin_of
 from harness.comparison.effort import Searched, efforts, value
 
 BUDGET = 2.0
@@ -54,24 +60,13 @@ def searches(draw):
 
 @given(searches(), st.integers(1, 6))
 def test_it_is_the_mean_over_all_subsets(side, effort):
-    """Whatever diverged, cost too much or tied; and the chance that a subset has no value stands beside it."""
     ln_loss, none = by_subsets(side, BUDGET, effort)
     found = value(side, BUDGET, effort)
     assert found.ln_loss == pytest.approx(ln_loss, nan_ok=True)
     assert found.none == pytest.approx(none, abs=1e-12)
 
 
-def test_one_size_has_the_known_weights():
-    """Of 6 runs the i-th best is the best of 3 in C(6 - i, 2) of the C(6, 3) subsets; weights sum to 1."""
-    test = np.exp(np.eye(6))  # ln loss 1 of one run and 0 of the others, in six replicates
-    rows = searched(np.zeros((6, 6)), np.zeros((6, 6)), np.tile(np.arange(6.0), (6, 1)), test)
-    weights = value(rows, BUDGET, 3).ln_loss
-    assert weights == pytest.approx([math.comb(6 - i, 2) / math.comb(6, 3) for i in range(1, 7)])
-    assert weights.sum() == pytest.approx(1)
-
-
 def test_one_run_is_the_mean_and_all_runs_are_the_best():
-    """Of one size the mean of ln loss; with all runs the test loss that validation picks, to the last bit."""
     rng = np.random.default_rng(1)
     validation, test = rng.random(40), rng.random(40)
     side = of_one_size(validation, test)
@@ -84,13 +79,11 @@ def test_one_run_is_the_mean_and_all_runs_are_the_best():
 def test_hundreds_of_runs_keep_their_digits(effort):
     """Of n runs whose losses are exp(rank), the best of k has the mean rank (n + 1) / (k + 1)."""
     ranks = np.arange(1.0, 701.0)
-    assert value(of_one_size(ranks, np.exp(ranks)), BUDGET, effort).ln_loss == pytest.approx(
-        701 / (effort + 1), rel=1e-12
-    )
+    found = value(of_one_size(ranks, np.exp(ranks)), BUDGET, effort)
+    assert found.ln_loss == pytest.approx(701 / (effort + 1), rel=1e-12)
 
 
 def test_neither_order_nor_units_nor_a_run_that_cannot_win_matter():
-    """Another order gives the same value, another unit a shift; a worst run joined at full effort changes nothing."""
     rng = np.random.default_rng(2)
     columns = np.array([rng.integers(0, 3, 30), rng.choice([1.0, 3.0], 30), rng.integers(0, 9, 30), rng.random(30)])
     columns[2, ::7] = np.nan
@@ -106,7 +99,6 @@ def test_neither_order_nor_units_nor_a_run_that_cannot_win_matter():
 
 
 def test_replicates_are_read_at_once_as_one_by_one():
-    """Rows of [replicates, runs] may have other sizes, and one with no candidate has no value."""
     rng = np.random.default_rng(3)
     size, cost = rng.integers(0, 2, (5, 8)), rng.choice([1.0, 3.0], (5, 8))
     cost[2] = 3.0
@@ -120,18 +112,82 @@ def test_replicates_are_read_at_once_as_one_by_one():
     assert together.none[2] == 1
 
 
-def test_a_run_within_the_budget_is_missed_as_often_as_the_others_of_its_size_are_taken():
-    """One of four runs is a candidate: a search of one run has none in three cases of four."""
-    side = searched(np.zeros(4), [1, 9, 9, 1], [0.5, 0.1, 0.1, np.nan], [2, 1, 1, 1])
-    assert value(side, BUDGET, 1) == (pytest.approx(math.log(2)), pytest.approx(0.75))
-    assert value(side, BUDGET) == (math.log(2), 0)
-
-
 def test_a_test_loss_of_zero_is_minus_infinity_only_where_it_can_be_picked():
-    """A loss of 0 that validation never picks does no harm."""
     assert value(of_one_size([1, 2], [1, 0]), BUDGET).ln_loss == 0
     assert value(of_one_size([1, 2], [1, 0]), BUDGET, 1).ln_loss == -math.inf
 
 
 def test_the_efforts_of_a_curve_double_and_end_with_all_runs():
     assert [efforts(most) for most in (1, 2, 20, 32)] == [(1,), (1, 2), (1, 2, 4, 8, 16, 20), (1, 2, 4, 8, 16, 32)]
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 7])
+def test_it_is_the_mean_over_all_choices_of_k(k):
+    """The order-statistic weights equal the mean of the minimum over every subset of k of the 7 runs."""
+    runs = np.random.default_rng(1).standard_normal(7)
+    enumerated = np.mean([min(choice) for choice in combinations(runs, k)])
+    assert expected_best(runs, k) == pytest.approx(enumerated)
+
+
+def test_the_default_is_the_median():
+    cells = [SizePair(np.zeros(3), np.array([0.0, 1.0, 50.0]))]
+    assert ratio(cells).estimate == pytest.approx(np.e)
+    assert ratio(cells, "mean_log").estimate == pytest.approx(np.exp(17))
+    with pytest.raises(HarnessError, match=r"how='min' .* median, mean_log, best"):
+        ratio(cells, "min")
+
+
+@pytest.mark.parametrize("k", [0, 7])
+def test_a_k_that_a_size_cannot_give_is_an_error(k):
+    with pytest.raises(HarnessError, match=f"`k` {k}: there are 6 runs of a size"):
+        ratio([SizePair(np.zeros(44), np.zeros(6))], "best", k=k)
+
+
+def test_the_best_of_more_runs_is_better_for_nothing():
+    """Equal arms of sd .3, run 44 times and 6 times: by the best of all runs the one is 1.32 times better."""
+    rng = np.random.default_rng(4)
+    replicates = [equal_cells(rng, 44, 6) for _ in range(300)]
+    naive = np.exp(np.mean([[cell.second.min() - cell.first.min() for cell in cells] for cells in replicates]))
+    assert naive == pytest.approx(1.32, abs=0.02)
+
+
+def test_one_size_has_no_interval():
+    """A ratio at a single size says nothing of other sizes: the interval is open."""
+    found = ratio([SizePair(np.zeros(3), np.ones(3)), SizePair(np.zeros(0), np.ones(3))])
+    assert found.cells == 1
+    assert found.estimate == pytest.approx(np.e)
+    assert (found.interval.low, found.interval.high) == (0, np.inf)
+
+
+def _kanbefair_cells():
+    """Released runs of the special functions in six bins equal in ln FLOPs: where they are, and moved to the middle."""
+    runs = {}
+    with open(shared("fair", "kanbefair_results_raw_noheader.csv"), newline="", encoding="utf-8") as file:
+        for row in csv.reader(file):
+            if row[1].startswith("Special"):
+                error, flops = (row[15], row[17]) if row[2] == "KAN" else (row[12], row[14])
+                runs.setdefault((row[1], row[2]), []).append((float(flops), float(error)))
+    plain, moved = [], []
+    for task in sorted({task for task, _ in runs}):
+        kan, mlp = (ArmRuns(*np.array(runs[task, model]).T) for model in ("KAN", "MLP"))
+        edges = matched_edges(kan.x, mlp.x, 6)
+        moved += cells(kan, mlp, edges)
+        bins = [bin_of(arm.x, edges) for arm in (kan, mlp)]
+        plain += [SizePair(np.log(kan.y[bins[0] == one]), np.log(mlp.y[bins[1] == one])) for one in range(6)]
+    return [[cell for cell in found if cell.first.size and cell.second.size] for found in (plain, moved)]
+
+
+def test_kanbefair_at_equal_run_counts():
+    """MLP error / KAN error: 3.85 best of bin, 2.05 at a common k, 1.30 by medians; the last interval is the narrowest.
+
+    Part of the 2.05 is that the arms have other sizes within bins: with runs in the middle of their bin it is 1.87.
+    """
+    found, moved = _kanbefair_cells()
+    best = np.exp(np.mean([cell.second.min() - cell.first.min() for cell in found]))
+    common, median = ratio(found, "best"), ratio(found, "median")
+
+    assert best == pytest.approx(3.85, abs=0.05)
+    assert common.estimate == pytest.approx(2.07, abs=0.15)
+    assert median.estimate == pytest.approx(1.34, abs=0.06)
+    assert common.interval.low < 2.07 < common.interval.high
+    assert 1 < ratio(moved, "best").estimate < common.estimate

@@ -8,14 +8,7 @@ from scipy.stats import ttest_1samp, ttest_rel
 
 from harness.base.errors import HarnessError
 from harness.comparison.effort import Value
-from harness.comparison.replicates import (
-    Curve,
-    best_ratio,
-    exponent,
-    exponent_gap,
-    half_width,
-    multiplier,
-)
+from harness.comparison.replicates import Curve, best_ratio, exponent, exponent_gap, half_width, multiplier
 
 BUDGETS = np.array([30.0, 60.0, 120.0, 240.0, 480.0])
 NAN = math.nan
@@ -58,7 +51,6 @@ def test_the_interval_is_students_of_pairs(level):
 
 
 def test_a_half_width_is_foreseen_by_the_same_formula():
-    """Student's of as many replicates as there may be; one replicate shows nothing."""
     gaps = np.random.default_rng(2).standard_normal(12)
     interval = ttest_1samp(gaps, 0).confidence_interval(0.95)
     assert half_width(gaps.std(ddof=1), 12, 0.95) == pytest.approx((interval.high - interval.low) / 2)
@@ -67,7 +59,6 @@ def test_a_half_width_is_foreseen_by_the_same_formula():
 
 
 def test_a_side_without_a_network_loses_the_replicate_and_is_left_out_of_the_mean():
-    """One of five fails: a caution. The mean is of the other four, of which the first wins two and nobody one."""
     found = best_ratio(values(0, 1, 2, 3, NAN), values(2, 2, 2, 2, 2))
     assert (found.won, found.lost) == (2, 2)
     assert found.estimate == pytest.approx(math.exp(np.mean([2, 1, 0, -1])))
@@ -75,7 +66,6 @@ def test_a_side_without_a_network_loses_the_replicate_and_is_left_out_of_the_mea
 
 
 def test_too_many_failures_refuse_the_number_and_leave_who_won():
-    """Two of five are more than a fifth. Where both fail nobody wins."""
     both = best_ratio(values(NAN, NAN, 1, 1), values(NAN, 1, NAN, 2))
     assert (both.won, both.lost) == (2, 1)
     found = best_ratio(values(0, 0, 0, NAN, 0), values(1, 2, 3, 4, NAN))
@@ -115,14 +105,12 @@ def test_the_multiplier_of_two_power_laws_is_the_closed_form(at):
 
 
 def test_a_rise_counts_as_flat():
-    """Validation's mistake at 120: the loss of 60 stands, and who has that loss at 60 needs no more than 60."""
     clean, mistaken = of_losses([[8, 4, 4, 2, 1.0]] * 2), of_losses([[8, 4, 5, 2, 1.0]] * 2)
     assert near(multiplier(clean, mistaken, 120), 0.5)
     assert near(multiplier(mistaken, clean, 120), 0.5)
 
 
 def test_bounds_make_the_answer_a_bound_by_the_median():
-    """The second side never comes to the first's loss in two of four: at least 480 / 120, and the median is of all."""
     first = law([1.0] * 4, 1.0)
     second = law([2.0, 3.0, 100.0, 200.0], 1.0)
     found = multiplier(first, second, 120)
@@ -134,9 +122,7 @@ def test_bounds_make_the_answer_a_bound_by_the_median():
 
 
 def test_other_bounds():
-    """Better from its smallest budget is one from above, a fifth of bounds enter as numbers, and bounds on both sides
-    in equal numbers say nothing.
-    """
+    """Better from its smallest budget is one from above; a fifth of bounds are numbers, on both sides say nothing."""
     above = multiplier(law([100.0] * 4, 1.0), law([1.0] * 4, 1.0), 120)
     few = multiplier(law([1.0] * 5, 1.0), law([2.0, 2.0, 2.0, 2.0, 100.0], 1.0), 120)
     nothing = multiplier(law([1.0] * 4, 1.0), law([100.0, 100.0, 0.001, 0.001], 1.0), 120)
@@ -146,7 +132,6 @@ def test_other_bounds():
 
 
 def test_a_side_that_never_finishes_never_comes_to_a_loss_and_has_none():
-    """As the second it gives a bound; as the first it gives no number, and too many of them refuse."""
     first = law([1.0] * 4, 1.0)
     nothing = of_losses(np.full((4, 5), NAN))
     assert multiplier(first, nothing, 120).bound == ("at least", pytest.approx(4))
@@ -154,7 +139,6 @@ def test_a_side_that_never_finishes_never_comes_to_a_loss_and_has_none():
 
 
 def test_before_its_first_value_a_side_has_no_loss():
-    """The first side has no network at 30: at 40 it has no loss. A second side like it is a bound from 60 on."""
     late = of_losses([[NAN, 4, 3, 2, 1.0]] * 4)
     assert codes(multiplier(late, law([1.0] * 4, 1.0), 40).refusals) == ["FAILED_REPLICATES", "ONE_REPLICATE"]
     assert near(multiplier(late, late, 60), 1)
@@ -167,7 +151,6 @@ def test_a_multiplier_is_asked_within_the_budgets():
 
 
 def test_an_exponent_is_the_mean_slope_with_students_interval():
-    """Known exponents, one a replicate: above 0 as losses fall."""
     alphas = np.array([1.0, 1.5, 2.5, 3.0, 1.0, 1.5, 2.5, 3.0])
     side = of_losses(BUDGETS ** -alphas[:, None])
     found = exponent(side)
@@ -182,7 +165,6 @@ def test_an_exponent_is_the_mean_slope_with_students_interval():
 
 
 def test_copies_of_one_network_carry_no_law():
-    """One network from 60 on, in two of four replicates. In one of five the flat curve stays in the mean."""
     copies = [[8, 4, 4, 4, 4.0]]
     fall = (100 / BUDGETS)[None, :].tolist()
     refused, kept = exponent(of_losses(copies * 2 + fall * 2)), exponent(of_losses(copies + fall * 4))
@@ -196,7 +178,6 @@ def test_copies_of_one_network_carry_no_law():
 
 
 def test_no_rising_law_is_drawn_and_weak_ones_have_cautions():
-    """Losses rise in the mean of the replicates, although they fall in one; an interval reaches 0; a range is short."""
     found = exponent(of_losses(BUDGETS ** -np.array([[-1.0], [-0.5], [0.2]])))
     assert (codes(found.refusals), found.estimate) == (["NOT_FALLING"], None)
     short = [30.0, 60.0, 120.0]
@@ -209,10 +190,7 @@ def test_no_rising_law_is_drawn_and_weak_ones_have_cautions():
 
 
 def test_a_difference_of_exponents_is_taken_in_each_replicate():
-    """Luck that both sides share in a replicate cancels; budgets that one side lacks are left out of both.
-
-    It is refused with either exponent.
-    """
+    """Luck that both sides share cancels, budgets that one lacks are left out; it is refused with either exponent."""
     alphas = np.array([[1.0], [2.0], [3.0], [4.0]])
     first, second = BUDGETS ** -(alphas + 0.5), BUDGETS**-alphas
     first[:, 0], second[0, 0] = 1.0, NAN
@@ -227,7 +205,6 @@ def test_a_difference_of_exponents_is_taken_in_each_replicate():
 
 
 def test_one_budget_has_no_exponent_because_it_is_one():
-    """No replicate has failed there."""
     losses = np.zeros((8, 1))
     (refusal,) = exponent(Curve(np.array([20.0]), losses, losses)).refusals
     assert refusal.code == "RANGE"

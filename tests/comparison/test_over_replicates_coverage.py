@@ -1,8 +1,7 @@
 """Student's interval over replicates, on populations of kept runs: does it hold what the population has?
 
-A population is all runs of a search that the project keeps, of one side at 320 to 400 parameters. A replicate draws its
-runs from it with replacement, so the mean over all replicates is known exactly. A cell has 16,000 replicates: its share
-of 16 replicates has a standard error of .7 %. Bounds are what was measured, with room for two of these errors.
+A population is all runs of a kept search of one side at 320 to 400 parameters, from which replicates draw. A cell has
+16,000 replicates: a share of 16 replicates has a standard error of .7 %, and bounds leave room for two of them.
 """
 
 import json

@@ -38,10 +38,8 @@ class Line:
 
     def at(self, u):
         """The line and its variance at ln sizes u."""
-        return (
-            self.mean_v + self.slope * (u - self.mean_u),
-            self.variance * (1 / self.n + (u - self.mean_u) ** 2 / self.squares),
-        )
+        away = u - self.mean_u
+        return self.mean_v + self.slope * away, self.variance * (1 / self.n + away**2 / self.squares)
 
 
 def line_of(fit):

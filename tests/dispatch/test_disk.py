@@ -1,7 +1,4 @@
-"""What results take on disk, and `harness clean`: it finds and removes what nobody needs, and that alone.
-
-Real runs made the folder: of plans, of an earlier plan, of a plan that was removed, and of packs that were stopped.
-"""
+"""What results take on disk, and `harness clean`: of what real runs left it removes what nobody needs, and no more."""
 
 import json
 import os
@@ -69,12 +66,10 @@ class Swept(NamedTuple):
         (self.folder / f"{name}.yaml").write_text(text)
 
     def harness(self, command: str, name: str | None = None, *options: str, exit_code: int = 0) -> str:
-        """What a command prints."""
         files = [self.folder / f"{name}.yaml"] if name else []
         return said(command, *files, *options, "--results", self.results, exit_code=exit_code)
 
     def told(self, command: str, name: str | None = None) -> dict[str, Any]:
-        """What a command says as JSON."""
         files = [self.folder / f"{name}.yaml"] if name else []
         return json.loads(invoke(command, *files, "--json", "--results", self.results).stdout)
 
@@ -82,7 +77,6 @@ class Swept(NamedTuple):
         return self.harness("clean", None, "--yes", *(f"--{kind}" for kind in kinds))
 
     def train(self, name: str) -> None:
-        """Plan an experiment as its file is now, and train its runs."""
         self.harness("plan", name, "--replan")
         runs = [planned.run for planned in read_manifest(self.results / name).runs]
         train_pack(runs, self.results / "runs", networks=self.results / "networks")
@@ -91,12 +85,10 @@ class Swept(NamedTuple):
         return read_manifest(self.results / name).run_ids()
 
     def earlier_runs(self) -> set[str]:
-        """The runs of the first plan of `sweep`."""
         plan = json.loads((self.results / "sweep" / "manifest.1.json").read_text())
         return {planned["run_id"] for planned in plan["runs"]}
 
     def inside(self, paths: Iterable[Path | str]) -> set[str]:
-        """These paths below the results."""
         return {str(Path(path).relative_to(self.results)) for path in paths}
 
     def files(self) -> set[str]:
@@ -116,10 +108,8 @@ class Swept(NamedTuple):
 
 def _stopped(swept: Swept, name: str) -> str:
     """The checkpoint of the pack of an experiment, of which training was stopped; where its file is."""
-    runs, elsewhere = (
-        [planned.run for planned in read_manifest(swept.results / name).runs],
-        swept.folder / f"for_{name}",
-    )
+    runs = [planned.run for planned in read_manifest(swept.results / name).runs]
+    elsewhere = swept.folder / f"for_{name}"
     shutil.copytree(swept.results / "data", elsewhere / "data")
     told = iter([False])  # to stop, after a step
     supervisor = Supervisor(stop=lambda: next(told, True))
@@ -194,12 +184,10 @@ def made(tmp_path_factory) -> Made:
 
 @pytest.fixture
 def swept(made, tmp_path) -> Swept:
-    """A copy of the folder."""
     shutil.copytree(made.swept.folder, tmp_path / "swept", symlinks=True)
     return Swept(tmp_path / "swept")
 
 
-# -------------------------------------------------------------------------------------------------------- what is shown
 def test_what_is_shown_is_what_nobody_needs(made, swept):
     before = swept.files()
     shown = swept.harness("clean")
@@ -229,9 +217,7 @@ def test_status_says_how_much_disk_results_take(swept):
     assert "harness clean" not in swept.harness("status", "sweep")
 
 
-# ------------------------------------------------------------------------------------------------------------- removing
 def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
-    """Nothing else is gone, states are the same, networks load, and `run` trains nothing again."""
     plans = ("sweep", "other", "going", "own")
     states = [swept.told("status", name)["states"] for name in plans]
     before = swept.files()
@@ -299,7 +285,6 @@ def test_an_experiment_is_cleaned_alone(made, swept):
     assert "nowhere: no such folder" in said("clean", "--results", swept.folder / "nowhere", exit_code=2)
 
 
-# --------------------------------------------------------------------------------------------------------- interruption
 def test_an_interruption_leaves_a_valid_folder(made, swept):
     """After each file, by Ctrl-C: what is left of a run that no plan names is found again, and all else is whole."""
     states = swept.told("status", "sweep")["states"]
@@ -333,7 +318,6 @@ def test_a_stopped_clean_leaves_no_half_snapshot_under_its_name(made, swept, mon
     assert list(snapshot.parent.iterdir()) == []
 
 
-# ---------------------------------------------------------------------------------------------------- what is not known
 def test_what_its_writer_removes_meanwhile_is_no_leftover(tmp_path, monkeypatch):
     half = tmp_path / "runs" / f".{uuid.uuid4().hex}.json"
     half.parent.mkdir()

@@ -42,14 +42,12 @@ def told_well(found) -> dict[str, Finding]:
     return by_name
 
 
-# ------------------------------------------------------------------------------------------------------------- parsed
 def test_durations_as_slurm_prints_them():
     seconds = {"5 sec": 5, "300": 300, "00:10:00": 600, "2-12:00:00": 216_000, "UNLIMITED": math.inf}
     assert {text: doctor.time_seconds(text) for text in seconds} == seconds
     assert doctor.time_seconds("INFINITE") == math.inf
 
 
-# ------------------------------------------------------------------------------------------------------------ cluster
 @pytest.mark.parametrize(
     ("known", "what", "level", "told"),
     [
@@ -62,14 +60,11 @@ def test_durations_as_slurm_prints_them():
     ],
 )
 def test_what_a_configuration_means(known, what, level, told):
-    """Each line of `scontrol show config` that a sweep hangs on is told, and judged."""
     finding = told_well(doctor.cluster_rows(known))[what]
     assert (finding.level, told in finding.told) == (level, True), finding
 
 
-# ---------------------------------------------------------------------------------------------------------- partition
 def test_the_default_partition_is_taken_where_none_is_given():
-    """Else those of the profile, of which there may be several."""
     partitions = doctor.parse_partitions(PARTITION)
     assert doctor.partition_names(Profile(), partitions) == ["gpu"]
     assert doctor.partition_names(Profile(partition="long,gpu"), partitions) == ["long", "gpu"]
@@ -79,10 +74,6 @@ def test_the_default_partition_is_taken_where_none_is_given():
 def findings_of(profile: Profile, **changed: str) -> dict[str, Finding]:
     fields = {**doctor.parse_partitions(PARTITION)["gpu"], **changed}
     return told_well(doctor.partition_rows(profile, fields))
-
-
-def test_a_partition_that_suits():
-    assert {what: finding.level for what, finding in findings_of(GPU).items()} == {"partition": "ok", "time": "ok"}
 
 
 @pytest.mark.parametrize(
@@ -98,24 +89,13 @@ def test_where_a_job_would_wait_for_ever(changed, what, next_move):
     assert (failed.what, next_move in failed.next_move) == (what, True), failed
 
 
-# --------------------------------------------------------------------------------------------------------------- node
 def rows_here(folder: Path, profile: Profile, torch: str | None = None) -> dict[str, Finding]:
-    """What the job's function says of this machine."""
     asked = {"profile": profile.model_dump(mode="json"), "torch": torch or version("torch")}
     (folder / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
     look_around(folder)
     report = node.read(folder / "report.json")
     code = SNAPSHOT._replace(roots=(Path(report["code"]),))
     return told_well(doctor.reported_rows(report, code))
-
-
-def test_what_the_job_writes_is_what_is_read(tmp_path, monkeypatch):
-    """Of this machine, which has all that is asked."""
-    monkeypatch.setattr(node.cluster, "can_requeue", lambda: True)
-    found = rows_here(tmp_path, Profile(cpus=1))
-    assert list(found) == ["harness", "node", "torch", "CPUs", "hard link", "space"]
-    assert {one.level for one in found.values()} == {"ok"}
-    assert "commit 0123456789ab" in found["harness"].told
 
 
 def test_what_a_node_lacks_is_told(tmp_path, monkeypatch):
@@ -131,7 +111,6 @@ def test_what_a_node_lacks_is_told(tmp_path, monkeypatch):
 
 
 def test_another_torch_or_other_code_than_here_is_told(tmp_path):
-    """Other code may write other reports, of which nothing is read."""
     assert rows_here(tmp_path, Profile(), torch="1.0")["torch"].level == "warning"
     (finding,) = doctor.reported_rows({"harness": "0.0.1", "code": "/usr/lib/python3"}, SNAPSHOT)
     assert (finding.level, "not from the snapshot" in finding.told) == ("FAILED", True)
@@ -152,7 +131,6 @@ def test_gpus_that_torch_sees(gpus, visible, has_driver, level, told):
 
 
 def test_why_sbatch_refuses_is_the_line_that_says_so():
-    """Neither the hint at its help nor the last of several lines hides what was wrong."""
     hint, failed = 'Try "sbatch --help" for more information', "allocation failure: Invalid feature specification"
     reasons = {
         f"sbatch: unrecognized option '--nicee=1'\n{hint}\n": "unrecognized option '--nicee=1'",
@@ -188,15 +166,6 @@ def test_why_a_job_has_not_reported(listed, log, level, what, told):
     assert told in finding.told
     assert finding.next_move
     assert "harness cancel" not in finding.next_move
-
-
-# -------------------------------------------------------------------------------------------------------------- files
-def test_files_of_this_machine_do_what_is_asked(tmp_path):
-    """A file system that a test can write to has links; nothing stays behind, no folder either."""
-    found = doctor.try_results(tmp_path / "results")
-    assert [finding.what for finding in found] == ["hard link", "space"]
-    assert {finding.level for finding in found[:-1]} == {"ok"}
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_nothing_can_be_written_to_is_one_line():

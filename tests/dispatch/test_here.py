@@ -26,18 +26,7 @@ from harness.dispatch import slots
 from harness.dispatch.here import Begun, Failed, TrainingEvent, _compilations, idle_workers, next_move, train_here
 from harness.dispatch.slots import Cause, Done, Evaluated, Failure, PackedRuns, Saved, TrainingOrder, failure
 from harness.record import Record, read_record, record_path
-from harness.spec import (
-    Adam,
-    ChebyshevKanShape,
-    FourierKanShape,
-    KanShape,
-    Lbfgs,
-    MlpShape,
-    Recipe,
-    RunSpec,
-    Task,
-    run_id,
-)
+from harness.spec import Adam, FourierKanShape, KanShape, Lbfgs, MlpShape, RbfKanShape, Recipe, RunSpec, Task, run_id
 from harness.tasks import draw, resolve
 from harness.train import PackStopped, Supervisor, train_pack
 from harness.train.checkpoint import checkpoint_path, read_checkpoint, write_checkpoint
@@ -48,14 +37,11 @@ EVALUATED = Path("evaluated")
 TOO_MUCH = 1 << 50
 
 
-# ------------------------------------------------------------------------------------- targets that fail on a worker
 def broken(x):
-    """Cannot be evaluated anywhere."""
     raise OSError("there is no such file on this node")
 
 
 def endless(x):
-    """Has no end."""
     Path("entered").touch()
     time.sleep(10_000)
 
@@ -66,7 +52,6 @@ def broken_elsewhere(x):
 
 
 def too_large_at_first(x):
-    """Takes more memory than there is, once in a folder."""
     if not EVALUATED.exists():
         EVALUATED.touch()
         bytes(TOO_MUCH)
@@ -83,11 +68,8 @@ def pack(target: str, seeds: range, evaluations: int = SHORT) -> PackedRuns:
 
 
 def test_the_kernels_of_a_plan_alone_are_compiled_each_once():
-    """One process a module, and all loops in one of them: their common part is compiled once, whoever comes first.
-
-    Families with a fixed basis share a module.
-    """
-    fixed = [ChebyshevKanShape(shape=(1, 1), degree=3), FourierKanShape(shape=(1, 1), harmonics=3)]
+    """One process a module, and all loops in one of them: their common part is compiled once, whoever comes first."""
+    fixed = [RbfKanShape(shape=(1, 1), grid=3), FourierKanShape(shape=(1, 1), harmonics=3)]
     networks = [KanShape(shape=(1, 1), grid=3), MlpShape(shape=(1, 1)), *fixed]
     optimizers = [Adam(name="adam"), Lbfgs(name="lbfgs")]
     (run, *_) = pack("xy", range(1))
@@ -107,7 +89,6 @@ def ids(runs: PackedRuns) -> list[str]:
 
 
 def numbers(records: Path, runs: PackedRuns) -> list[dict]:
-    """All that is in the records of some runs but when and where they were made."""
     return [record(records, run).model_dump(exclude={"provenance"}) for run in runs]
 
 
@@ -115,7 +96,6 @@ def record(records: Path, run: RunSpec) -> Record:
     return read_record(record_path(records, run_id(run)))
 
 
-# ------------------------------------------------------------------------------------------ a sweep with all that fails
 @cache
 def packs() -> dict[str, PackedRuns]:
     return {
@@ -178,7 +158,6 @@ def failed(events: list[TrainingEvent]) -> list[Failed]:
 
 @pytest.mark.nightly
 def test_a_pack_begins_is_evaluated_and_is_done(sweep):
-    """Nothing is told of it before or after; its evaluations grow from none to all that were planned."""
     for name in ("whole", "last"):
         events = sweep.told[packs()[name]]
         evaluated = [event.evaluations for event in events[1:-1]]
@@ -212,7 +191,6 @@ def test_a_pack_that_needs_too_much_memory_is_split_at_once(sweep):
 
 @pytest.mark.nightly
 def test_a_pack_whose_worker_is_killed_goes_on_from_its_checkpoint_and_is_split_if_that_happens_again(sweep):
-    """Nothing that was saved is evaluated again; two deaths are taken for a lack of memory."""
     runs = packs()["killed"]
     events = sweep.told[runs]
     saved = next(event for event in events if isinstance(event, Saved))
@@ -236,7 +214,6 @@ def test_what_has_records_or_is_not_wanted_is_not_trained(sweep):
 
 @pytest.mark.nightly
 def test_records_show_nothing_of_who_made_them(sweep, tmp_path, monkeypatch):
-    """Two workers, packs that were split, tried again or killed: the bits are those of this very process."""
     monkeypatch.chdir(tmp_path)
     EVALUATED.touch()
     for runs in packs().values():
@@ -250,14 +227,12 @@ def test_records_show_nothing_of_who_made_them(sweep, tmp_path, monkeypatch):
 
 @pytest.mark.nightly
 def test_a_sweep_leaves_no_process(sweep):
-    """Two workers, and one for each failure after which there was something left to train."""
     assert len(sweep.processes) > 2
     assert not any(map(lives, sweep.processes))
     assert not multiprocessing.active_children()
 
 
 def test_workers_wait_for_the_next_stage(tmp_path):
-    """The second of two calls starts no process where a worker is idle, which ends with the block."""
     stages = [[pack("xy", range(seed, seed + 1))] for seed in (0, 1)]
     processes = []
     with idle_workers() as idle:
@@ -269,7 +244,6 @@ def test_workers_wait_for_the_next_stage(tmp_path):
     assert not any(map(lives, processes[0]))
 
 
-# --------------------------------------------------------------------------------------------------- an end before time
 def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
     told: dict[PackedRuns, list[TrainingEvent]] = defaultdict(list)
     evaluated: list[PackedRuns] = []
@@ -301,7 +275,6 @@ def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
 
 
 def test_a_checkpoint_from_which_a_pack_crashes_at_once_is_moved_aside(tmp_path, monkeypatch):
-    """The failure names it, and the next attempt starts from the beginning; a later crash leaves it where it is."""
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
     batches = Recipe(optimizer=Adam(name="adam", batch_size=20), max_evaluations=SHORT)
     runs = tuple(run.model_copy(update={"recipe": batches}) for run in pack("xy", range(2)))
@@ -382,7 +355,6 @@ def test_a_death_by_a_signal_is_told_from_an_end_of_its_own():
     assert next_move([deaths[1]] * 2, runs=2) == ("give up", True)
 
 
-# ------------------------------------------------------------------------------------------------------ what comes next
 MOVES = {
     "crashed": "again",
     "killed": "again",
@@ -420,7 +392,6 @@ def test_causes_say_what_comes_next(causes, move):
 
 
 def test_no_pack_is_tried_for_ever():
-    """Whatever happens, there is an end of trying by the third failure, and the table has every way there."""
     for causes in product(get_args(Cause), repeat=3):
         tried = [" ".join(causes[:number]) for number in (1, 2, 3)]
         ends = [causes for causes in tried if causes in MOVES and MOVES[causes] != "again"]
@@ -448,7 +419,6 @@ def test_a_hash_is_of_a_place_and_not_of_a_message():
 
 
 def test_an_error_in_a_target_is_told_in_a_sentence_and_placed_where_the_target_raised_it():
-    """Two targets that raise in two lines are two failures, though the same code called both."""
     one, same, other = (
         _failure(draw, pack(target, range(1))[0].task, 0) for target in ("broken", "broken", "broken_elsewhere")
     )
@@ -468,9 +438,7 @@ def test_memory_that_is_not_there_is_known_by_all_its_names(tmp_path, monkeypatc
         assert _failure(allocate, -1).cause == "crashed"
 
 
-# ----------------------------------------------------------------------------------------------------------------- GPUs
 def test_each_slot_sees_one_gpu_of_those_that_are_visible(monkeypatch):
-    """Where nobody says which are visible, all are, and no others."""
     for number, own in ((0, "2"), (1, "GPU-5"), (2, "2"), (5, "GPU-5")):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-5")
         slots.see_one_gpu(number)

@@ -51,7 +51,6 @@ class Sweep(SweepFile):
 
 
 def _numbers(records: Path) -> dict[str, dict[str, Any]]:
-    """All records without their provenance."""
     return {path.name: read_record(path).model_dump(exclude={"provenance"}) for path in records.glob("*.json")}
 
 
@@ -132,9 +131,6 @@ def test_what_trains_is_not_sent_off_again_and_cancel_ends_it(sweep):
 
 
 def test_a_worker_that_cannot_begin_is_told_at_once(sweep, monkeypatch):
-    """The error names why and where to read on, and the runs are planned as before."""
     monkeypatch.setattr(launch, "code_environment", lambda roots: {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"})
-    done = sweep.harness("submit", "--local", "1", "--yes")
-    assert done.exit_code == 3
-    assert "the worker could not begin: " in done.output
+    assert "the worker could not begin: " in sweep.said("submit", "--local", "1", "--yes", exit_code=3)
     assert sweep.states() == {"planned": 2}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import invoke
+from commands import invoke, said
 from made_submission import send_off
 
 from harness.dispatch.profile import Profile
@@ -70,7 +70,6 @@ def made(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def here(made, tmp_path) -> Iterator[Path]:
-    """A copy of them, in which commands are run."""
     shutil.copytree(made, tmp_path / "here")
     with chdir(tmp_path / "here"):
         yield tmp_path / "here"
@@ -115,12 +114,11 @@ def test_disk_is_that_of_the_folder_and_of_its_runs(here):
 
 
 def test_what_is_shown_says_what_to_do_next(here):
-    done = invoke("status")
-    assert done.exit_code == 3
-    assert re.search(r"│ half +│ +6 │ +2 │ +4 │ +0 │ +4 │ +0 │", done.output)
-    assert "looked: 4 runs are of later looks; `harness status results/looked` says whether a rule asks" in done.output
-    assert "`harness status results/NAME` says more of one" in done.output
-    assert "disk: results/ takes " in done.output
+    done = said("status", exit_code=3)
+    assert re.search(r"│ half +│ +6 │ +2 │ +4 │ +0 │ +4 │ +0 │", done)
+    assert "looked: 4 runs are of later looks; `harness status results/looked` says whether a rule asks" in done
+    assert "`harness status results/NAME` says more of one" in done
+    assert "disk: results/ takes " in done
     for name in ("half", "beside", "given_up", "looked"):
         shutil.rmtree(RESULTS / name)
     assert invoke("status").exit_code == 0
@@ -129,7 +127,6 @@ def test_what_is_shown_says_what_to_do_next(here):
 
 
 def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
-    """A plan that was cut short is not counted, runs of a damaged submission are known by its jobs; exit 3."""
     plan = RESULTS / "whole" / "manifest.json"
     plan.write_text(plan.read_text(encoding="utf-8")[:-100], encoding="utf-8")
     sent = RESULTS / "half" / "submissions" / "5ub" / "submission.json"
@@ -140,22 +137,14 @@ def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
     assert (counted["half"]["missing"], counted["half"]["queued"]) == (4, 4)
     whys = sorted(told["unreadable"])
     assert [why.partition(" ")[0] for why in whys] == [str(sent), str(plan)]
-    done = invoke("status")
-    assert done.exit_code == 3
+    done = said("status", exit_code=3)
     for why in whys:
-        assert why in done.output
+        assert why in done
 
 
 def test_without_experiments_it_says_how_to_make_one(tmp_path):
-    done = invoke("status", "--results", str(tmp_path))
-    assert (done.exit_code, done.output.splitlines()[0]) == (
-        0,
-        f"no experiment has a plan in {tmp_path}/; `harness run FILE` or `harness plan FILE` makes one",
-    )
-    for words, why in (
-        (("--results", str(tmp_path / "nowhere")), "nowhere: no such folder; give FILE, or"),
-        (("--why", "failed"), "--why failed: say of which experiment"),
-    ):
-        done = invoke("status", *words)
-        assert done.exit_code == 2
-        assert why in done.output
+    told = said("status", "--results", tmp_path)
+    assert f"no experiment has a plan in {tmp_path}/; `harness run FILE` or `harness plan FILE` makes one" in told
+    nowhere = said("status", "--results", tmp_path / "nowhere", exit_code=2)
+    assert "nowhere: no such folder; give FILE, or" in nowhere
+    assert "--why failed: say of which experiment" in said("status", "--why", "failed", exit_code=2)

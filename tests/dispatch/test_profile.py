@@ -55,7 +55,6 @@ def test_a_profile_of_ours_shows_every_field(path, tmp_path):
 
 
 def test_what_a_job_trains_at_a_time_and_is_counted_in(tmp_path):
-    """Packs share a GPU, and its hours are counted once; a profile comes back from a submission's file as it was."""
     for text, count, slots, devices in [
         ("gpus: 2", 2, 2, 2),
         ("gpus: a100:2", 2, 2, 2),
@@ -84,7 +83,6 @@ def test_memory_is_asked_for_a_job_or_a_cpu_or_not_at_all(tmp_path):
 
 
 def test_python_is_a_command_of_a_shell(tmp_path):
-    """Wrappers, quoted spaces, variables and a home folder are taken as they stand."""
     for command in ("python3", "apptainer exec --nv --bind $SCRATCH 'my image.sif' python3", "~/venv/bin/python"):
         assert read_profile(written(tmp_path, f"python: {command}\n")).python == command
 
@@ -136,7 +134,6 @@ def test_a_mistake_is_told_with_its_line_and_what_was_meant(tmp_path, text, told
 
 
 def test_a_line_break_ends_up_in_no_script(tmp_path):
-    """Text of every field is one line, whatever it is quoted with; the names of options have no room for one."""
     broken = "--a\ntouch x"
     in_lists = {"setup": [broken], "srun": [broken], "sbatch": {"comment": broken}}
     for field in ("partition", "account", "qos", "constraint", "exclude", "wckey", "python", *in_lists):
@@ -161,6 +158,5 @@ def test_options_that_promises_hang_on_are_not_taken(tmp_path, name, spelled):
 
 
 def test_a_missing_profile_is_a_sentence(tmp_path):
-    """A path at which there is nothing is named, with what to give."""
     with pytest.raises(HarnessError, match="No such file or directory; give the path of a cluster profile"):
         read_profile(tmp_path / "none.yaml")

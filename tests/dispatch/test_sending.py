@@ -1,4 +1,4 @@
-"""submit, retry and cancel as commands: what they ask, what they refuse, and what they leave to others."""
+"""submit, retry and cancel as commands: what they ask, refuse and leave to others, and the way out of damaged ones."""
 
 import os
 import shutil
@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from made_records import made_record
 from made_submission import SweepFile, send_off, small
 
 from harness.dispatch.state import RunState
 from harness.dispatch.submission import SentJob, one_submitter, write_order
+from harness.record import publish, read_record, record_path
 from harness.show.sweeps import Offer, offer_lines, status_table
 from harness.spec import read_manifest
 
@@ -24,7 +26,6 @@ def _experiment(folder: Path, name: str = "sweep", seeds: tuple[int, ...] = (0, 
     return sweep
 
 
-# -------------------------------------------------------------------------------------------------------------- asking
 def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
     sweep = _experiment(tmp_path)
     refused = [sweep.harness("submit", "--local", "1")]
@@ -35,9 +36,7 @@ def test_without_a_terminal_nothing_is_done_unasked(tmp_path):
     assert [path.name for path in sweep.folder.iterdir()] == ["manifest.json"]
 
 
-# ------------------------------------------------------------------------------------------------------------ profiles
 def _offered(sweep: SweepFile, profile: str, *options: str) -> Result:
-    """What `submit --dry-run` says of a profile of one line."""
     path = sweep.file.parent / "mine.yaml"
     path.write_text(profile, encoding="utf-8")
     return sweep.harness("submit", "--profile", str(path), "--dry-run", *options)
@@ -64,17 +63,15 @@ def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):
     assert (refused.exit_code, "scontrol: there is no SLURM here" in refused.output) == (2, True)
 
 
-# -------------------------------------------------------------------------------------------------------------- twins
 def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
     """run refuses and names its folder; submit sends off the others, cancel takes back nothing of it, status tells."""
     first, twin = _experiment(tmp_path, "first"), _experiment(tmp_path, "twin", seeds=(0, 1, 2))
     first.harness("plan")
     send_off(first.folder)
 
-    refused = twin.harness("run")
-    assert refused.exit_code == 3
-    assert "2 runs of twin are on their way; wait for them" in refused.output
-    assert f"`harness cancel {first.folder}`" in refused.output
+    refused = twin.said("run", exit_code=3)
+    assert "2 runs of twin are on their way; wait for them" in refused
+    assert f"`harness cancel {first.folder}`" in refused
     offered = twin.harness("submit", "--local", "1", "--dry-run").output
     assert "to submit: 1 runs" in offered
     assert f"2 of the runs were sent off by {first.folder}" in offered
@@ -112,9 +109,7 @@ def test_what_another_user_may_not_read_is_not_verified(tmp_path):
     assert unread in refused
 
 
-# ---------------------------------------------------------------------------------------------------------- next moves
 def test_held_jobs_are_not_hidden_by_those_that_wait():
-    """Runs of one state whose next moves differ have rows of their own, and submit tells those moves too."""
     waits, held = RunState("queued", "SLURM: PENDING"), RunState("queued", "held", next_move="`scontrol release 7`")
     found = {"a": waits, "b": held, "c": waits, "d": held, "e": waits}
     assert [row.cells for row in status_table(found).rows] == [
@@ -136,3 +131,39 @@ def test_what_jobs_take_to_start_is_part_of_the_prediction():
     assert told(0.5) == f"predicted: 1.5 core-hours ({measured})"
     assert told(None).endswith("machine; without the start-up of jobs, which was not measured yet)")
     assert told(0.0) == "predicted: 1 core-hours (calibrated on this machine)"
+
+
+def test_damaged_records_are_a_state_with_a_way_out(tmp_path):
+    """Of four runs the record of one was emptied, and that of another has another digit."""
+    sweep = SweepFile(tmp_path / "sweep.yaml", tmp_path / "results")
+    sweep.file.write_text(small(seeds=range(4)))
+    assert sweep.harness("plan").exit_code == 0
+    paths = []
+    for planned in read_manifest(sweep.folder).runs:
+        publish(made_record(planned), sweep.results / "runs")
+        paths.append(record_path(sweep.results / "runs", planned.run_id))
+    paths[0].write_text("")
+    paths[1].write_text(paths[1].read_text().replace('"test_rmse": 0.', '"test_rmse": 0.1'))
+    before = {path: path.read_bytes() for path in paths}
+    told = sweep.status()
+    assert told["states"] == {"done": 3, "damaged": 1}  # a digit is found by whatever computes
+    assert told["runs"][paths[0].stem]["next_move"].startswith("`harness retry FILE --cause damaged`")
+    assert f"│ {paths[0].stem} │" in sweep.said("status", "--why", "damaged", exit_code=3)
+    submitted = sweep.harness("submit", "--local", "1", "--yes").output
+    assert "nothing to submit" in submitted
+    assert "damaged: `harness retry FILE --cause damaged`" in submitted
+    for command in ("run", "fit"):
+        refused = sweep.said(command, exit_code=3)
+        assert "2 of 4 records" in refused
+        assert f"`harness retry {sweep.folder} --cause damaged --local N`" in refused
+    assert "to submit: 2 runs" in sweep.harness("retry", "--cause", "damaged", "--local", "1", "--dry-run").output
+    assert {path: path.read_bytes() for path in paths} == before
+
+    done = sweep.said("retry", "--cause", "damaged", "--local", "1", "--yes")
+    assert f"moved 2 damaged records to {sweep.results / 'runs' / 'damaged'}" in done
+    aside = {path.name.partition(".")[0]: path.read_bytes() for path in paths[0].parent.glob("damaged/*")}
+    assert aside == {path.stem: before[path] for path in paths[:2]}
+    assert all(read_record(path).status == "done" for path in paths)
+    assert {path: path.read_bytes() for path in paths[2:]} == {path: before[path] for path in paths[2:]}
+    again = sweep.harness("retry", "--cause", "damaged", "--local", "1", "--yes")
+    assert "--cause damaged: no run is in that state" in again.output

@@ -68,7 +68,6 @@ def _run(snapshot: snapshots.Snapshot, code: str, cwd: Path) -> str:
 
 
 def test_jobs_run_this_package_as_it_was_and_know_its_hash(tmp_path):
-    """Edited after the snapshot, the source is not what runs, from whatever folder; provenance carries the hash."""
     project = tmp_path / "project"
     shutil.copytree(SOURCE, project / "harness", ignore=shutil.ignore_patterns("__pycache__"))
     _git(tmp_path, "init", "-q", str(project))
@@ -89,7 +88,6 @@ def test_outside_of_snapshots_code_is_known_by_its_commit():
 
 
 def test_a_snapshot_has_what_git_has_and_what_it_does_not_ignore(checkout):
-    """Tracked and untracked files as they are now, links as links; nothing ignored, deleted or compiled."""
     (checkout / "small/__init__.py").write_text("SAYS = 'changed'\n")
     (checkout / "new.py").write_text("")
     (checkout / "gone.py").write_text("")
@@ -122,7 +120,6 @@ def test_a_snapshot_has_what_git_has_and_what_it_does_not_ignore(checkout):
     ],
 )
 def test_every_change_makes_another_hash_and_is_noticed(checkout, command):
-    """Content, names, executable bits and links: in the source they make another snapshot, in a snapshot a defect."""
     snapshot = _taken(checkout)
     check_snapshot(snapshot.roots[0])
     subprocess.run(command, shell=True, check=True, cwd=checkout)
@@ -161,7 +158,6 @@ def test_two_at_once_are_harmless(checkout):
 
 @pytest.mark.parametrize("results", ["results", "."])
 def test_results_in_the_checkout_are_not_code(checkout, results):
-    """Records, checkpoints, snapshots and experiments stay out, ignored by git, tracked or neither."""
     folder = checkout / results
     before = _taken(checkout, results=folder)
     kept = ("runs/a.json", "data/a.npz", "networks/a.npz", "checkpoints/a.checkpoint", "calibrations/a.json")
@@ -176,7 +172,6 @@ def test_results_in_the_checkout_are_not_code(checkout, results):
 
 
 def test_a_checkout_reached_through_a_link_is_the_same(checkout, tmp_path):
-    """Home folders of clusters often are links: the same files, and results are left out just so."""
     (tmp_path / "home").symlink_to(checkout)
     direct, linked = _taken(checkout), _taken(tmp_path / "home")
     assert (linked.hash, linked.commit) == (direct.hash, direct.commit)
@@ -192,7 +187,6 @@ def test_code_that_is_too_large_is_refused(checkout):
 
 
 def test_a_file_that_cannot_be_copied_is_named(checkout):
-    """Where the results folder cannot be made, a sentence says so."""
     (checkout / "results").write_text("a file")
     told = r"snapshots: code cannot be copied there \(Not a directory.*; mend that, or choose another --results"
     with pytest.raises(HarnessError, match=told) as caught:
@@ -201,7 +195,6 @@ def test_a_file_that_cannot_be_copied_is_named(checkout):
 
 
 def test_results_that_are_kept_are_no_code(checkout):
-    """They are not copied, wherever the sweep's own results folder lies; another folder of that name is code."""
     before = _taken(checkout)
     for name, is_dirty in (
         ("results/verdicts/quick/records.jsonl.xz", False),
@@ -231,7 +224,6 @@ def test_a_package_outside_of_git_is_copied_itself(checkout, tmp_path):
 
 
 def test_submodules_are_noted_and_left_out(checkout, tmp_path):
-    """A checkout in the checkout is not copied; the snapshot says which commit it was at."""
     inner = tmp_path / "inner"
     inner.mkdir()
     (inner / "code.py").write_text("")
@@ -245,15 +237,13 @@ def test_submodules_are_noted_and_left_out(checkout, tmp_path):
     assert not any("code.py" in name for name in _files(snapshot.path))
 
 
-# ------------------------------------------------------------------------------------------------------ user's targets
 @pytest.fixture
 def script(tmp_path, monkeypatch):
     """A folder outside of git, which the user works in: a target, the module that it imports, and much else."""
     folder = tmp_path / "work"
     folder.mkdir()
-    (folder / "snapshot_target.py").write_text(
-        "import snapshot_neighbour\ndef f(x): return snapshot_neighbour.N * x[:, 0]\n"
-    )
+    code = "import snapshot_neighbour\ndef f(x): return snapshot_neighbour.N * x[:, 0]\n"
+    (folder / "snapshot_target.py").write_text(code)
     (folder / "snapshot_neighbour.py").write_text("N = 2\n")
     (folder / "unrelated.py").write_text("")
     monkeypatch.chdir(folder)

@@ -96,7 +96,6 @@ def test_evidence_decides(what):
 @pytest.mark.parametrize("status", ["done", "diverged"])
 @pytest.mark.parametrize("listed", [None, "RUNNING", "FAILED", "CANCELLED"])
 def test_a_record_outranks_everything(status, listed):
-    """What is published is over, whatever SLURM, the worker or the user say."""
     orders = [Instruction(kind="cancel", at=_at(5), runs=(RUN,))]
     assert _state(listed=listed, records={RUN: status}, attempts=[_attempt(_crash("h"))], orders=orders).state == status
 
@@ -104,7 +103,6 @@ def test_a_record_outranks_everything(status, listed):
 @pytest.mark.parametrize("listed", sorted(WAITING | RUNNING | {"PREEMPTING", "A_STATE_OF_THE_FUTURE"}))
 @pytest.mark.parametrize("attempts", [[], [_attempt(BEGUN)]], ids=["not begun", "begun"])
 def test_what_slurm_lists_as_not_ended_is_alive(listed, attempts):
-    """Waiting, running and states that nobody here has heard of are never dead, however long they are silent."""
     assert _state(listed=listed, attempts=attempts, now=1e6).state in ("queued", "running")
 
 
@@ -149,7 +147,6 @@ def test_a_job_that_does_not_start_by_itself_has_a_next_move():
 
 
 def test_a_job_that_waits_for_its_turn_needs_nothing():
-    """Reasons of jobs that start by themselves, and of one that runs though it was held."""
     for reason in ("None", "Priority", "Resources", "BeginTime", "JobArrayTaskLimit", "Licenses", "Dependency"):
         assert _waiting(reason).next_move is None
     assert _waiting("JobHeldAdmin", "RUNNING", "7_0").next_move is None
@@ -158,7 +155,6 @@ def test_a_job_that_waits_for_its_turn_needs_nothing():
 @pytest.mark.parametrize(("listed", "state"), ENDED.items())
 @pytest.mark.parametrize("source", ["listed", "accounted"])
 def test_what_slurm_says_has_ended_has_the_state_of_its_cause(listed, state, source):
-    """squeue, and sacct where squeue has forgotten, name the cause of a job that ended without a word of its worker."""
     assert _state(**{source: listed}, attempts=[_attempt(BEGUN)]).state == state
 
 
@@ -167,12 +163,10 @@ def test_what_slurm_says_has_ended_has_the_state_of_its_cause(listed, state, sou
 )
 @pytest.mark.parametrize("listed", [None, "RUNNING", "COMPLETED"])
 def test_a_pack_that_its_worker_gave_up_has_the_state_of_the_cause(cause, state, listed):
-    """The worker's own log decides before SLURM, also while the job goes on with other packs."""
     assert _state(listed=listed, attempts=[_attempt(BEGUN, _crash("h", cause=cause))]).state == state
 
 
 def test_the_same_traceback_twice_is_quarantined_and_another_is_not():
-    """In one attempt or in two; what differs is another bug. A worker that ended without one is not said to have it."""
     twice, other = [_crash("h", move="again"), _crash("h")], [_crash("h", move="again"), _crash("k")]
     apart = [_attempt(_crash("h")), _attempt(_crash("h"), identity="b", at=40)]
     found = _state(attempts=[_attempt(*twice)])
@@ -196,7 +190,6 @@ def test_a_cancelled_run_stays_so_until_it_is_asked_for():
     [("timed out", "timed out"), ("preempted", "preempted"), ("cancelled", "cancelled"), ("stopped", "preempted")],
 )
 def test_a_worker_that_was_told_to_stop_says_why(why, state):
-    """Of a job that is in no queue any more, what its worker wrote last is the cause."""
     ended = {"event": "ended", "why": why, "requeued": False}
     assert _state(attempts=[_attempt(BEGUN, ended)]).state == state
     assert _state(attempts=[_attempt(BEGUN, ended)], listed="PENDING").state == "queued"  # SLURM starts it again
@@ -222,7 +215,6 @@ def test_a_job_that_ended_well_without_a_record_here_is_lost():
 
 
 def test_a_job_that_ended_before_its_worker_is_not_just_sent_off_again():
-    """SLURM says so, or its output does when SLURM has forgotten."""
     for listed, state in (("FAILED", "crashed"), ("TIMEOUT", "timed out")):
         found = _state(listed=listed)
         assert (found.state, found.why) == (state, f"SLURM: {listed}, before its worker began")
@@ -262,7 +254,6 @@ def _spending(*attempts):
 
 
 def test_hours_are_counted_by_the_clock_of_the_node_and_a_clock_that_differs_is_told():
-    """Neither hours nor overhead mix the clocks of a node, of SLURM and of files; nothing is negative."""
     step = {"event": "first_step"}
     behind, right, ahead = (
         _attempt(step, {"event": "checkpoint", "runs": [RUN]}, identity=str(clock), at=60 + clock, beat=100)
@@ -287,7 +278,6 @@ def test_hours_are_counted_by_the_clock_of_the_node_and_a_clock_that_differs_is_
 
 
 def test_every_state_has_a_meaning():
-    """Each state is sent off by itself, on its way, over, or has a next move of the user's."""
     from harness.show.sweeps import NEXT_MOVES, next_move
 
     for state in STATES:

@@ -46,7 +46,6 @@ class Sweep(SweepFile):
         (self.cluster / "queue").write_text("".join(lines))
 
     def ended(self) -> list[str]:
-        """The jobs that scancel was given."""
         path = self.cluster / "ended"
         return path.read_text().split() if path.exists() else []
 
@@ -68,7 +67,6 @@ def sweep(tmp_path, monkeypatch) -> Sweep:
 
 
 def test_runs_that_a_new_plan_drops_are_counted_and_taken_back(sweep):
-    """Adding runs and removing some after a submission: every command works, and the dropped ones can be cancelled."""
     sweep.send()
     packs = read_manifest(sweep.folder).packs
     sweep.plan(sizes=[20], seeds=[0, 1, 2])
@@ -91,23 +89,18 @@ def test_runs_that_a_new_plan_drops_are_counted_and_taken_back(sweep):
 
 
 def test_what_cancel_could_not_end_is_said_and_ended_when_it_is_repeated(sweep):
-    """While squeue is silent or scancel fails the order is kept, the exit is 3, and once SLURM answers the jobs end."""
     sweep.send()
     (sweep.cluster / "silent").touch()
     assert f"not verified ({SILENT})" in " ".join(sweep.harness("status", "--why", "queued").output.split())
     for _ in range(2):
-        silent = sweep.harness("cancel", "--yes")
-        assert silent.exit_code == 3
-        assert f"2 jobs ({SILENT}) could not be ended: repeat the command" in silent.output
+        assert f"2 jobs ({SILENT}) could not be ended: repeat the command" in sweep.said("cancel", "--yes", exit_code=3)
     assert f"2 jobs of cancelled runs may still be there: not verified ({SILENT})" in sweep.harness("status").output
 
     (sweep.cluster / "silent").unlink()
     (sweep.cluster / "stuck").touch()
     assert sweep.states() == {"cancelled": 4}
     assert "2 jobs of cancelled runs are still in SLURM; `harness cancel FILE`" in sweep.harness("status").output
-    stuck = sweep.harness("cancel", "--yes")
-    assert stuck.exit_code == 3
-    assert "2 jobs (scancel: error: stuck) could not be ended" in stuck.output
+    assert "2 jobs (scancel: error: stuck) could not be ended" in sweep.said("cancel", "--yes", exit_code=3)
     assert len(read_orders(sweep.folder)) == 1
 
     (sweep.cluster / "stuck").unlink()
@@ -127,10 +120,9 @@ def test_jobs_of_another_cluster_or_user_are_never_lost_nor_sent_off_again(sweep
     told = sweep.status()["runs"].values()
     assert {(one["state"], one["why"]) for one in told} == {("queued", f"not verified ({there})")}
     assert "nothing to submit" in sweep.harness("submit", "--local", "1", "--dry-run").output
-    cancelled = sweep.harness("cancel", "--yes")
-    assert cancelled.exit_code == 3
-    assert f"2 jobs ({there}) could not be ended" in cancelled.output
-    assert "on the cluster and as the user that sent them off" in cancelled.output
+    cancelled = sweep.said("cancel", "--yes", exit_code=3)
+    assert f"2 jobs ({there}) could not be ended" in cancelled
+    assert "on the cluster and as the user that sent them off" in cancelled
 
 
 def test_jobs_of_here_and_of_submissions_that_say_no_cluster_can_be_lost(sweep):
@@ -168,7 +160,6 @@ def test_a_local_job_is_ended_on_its_own_machine_only(sweep):
 
 
 def test_who_cancelled_is_kept(sweep):
-    """What scancel took is not called an order of `harness cancel`; of older orders nobody knows."""
     sweep.send(listed="CANCELLED")
     for _ in range(2):  # what SLURM says, and what is kept of it
         sweep.status()

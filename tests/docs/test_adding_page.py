@@ -2,18 +2,16 @@
 
 import json
 import re
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from commands import json_of, said
 from pages import forget_own_modules, write_files
 
 from harness import train
 from harness.base.errors import HarnessError
-from harness.cli import main
 from harness.count import WEIGHTS
 from harness.count.dispatched import executed_evaluation, executed_forward
 from harness.dispatch.submission import named_code
@@ -24,11 +22,11 @@ from harness.record import load, read_record, record_path
 from harness.record.networks import read_network
 from harness.spec import parse_experiment
 from harness.tasks import draw
+from tests.train.packs import numbers, trained_in_pieces
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with the files of the page, in which commands run."""
     write_files("docs/adding.md", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -36,30 +34,20 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def harness(*words):
-    """What a command prints; it must succeed."""
-    result = CliRunner().invoke(main, list(words), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
 def test_a_module_is_planned(folder):
-    """Each budget is met within the page's tolerance by the live count, and edited code is refused."""
-    harness("plan", "ripples.yaml")
+    said("plan", "ripples.yaml")
     manifest = json.loads((folder / "results" / "ripples" / "manifest.json").read_text("utf-8"))
     assert len(manifest["runs"]) == 36
     assert {planned["run"]["network"]["family"] for planned in manifest["runs"]} == {"module", "kan"}
     assert all(abs(cell["residual"]) <= 0.05 for cell in manifest["cells"])
     source = (folder / "my_networks.py").read_text("utf-8")
     (folder / "my_networks.py").write_text(source + "\n# edited", encoding="utf-8")
-    result = CliRunner().invoke(main, ["run", "ripples.yaml"])
-    assert result.exit_code == 2
-    assert "holds another plan" in result.output
+    assert "holds another plan" in said("run", "ripples.yaml", exit_code=2)
 
 
 def test_a_module_is_matched_on_the_command_line(folder):
     arms = ["--arm", "module module=my_networks:SineNet size=width", "--arm", "mlp depth=2"]
-    found = json.loads(harness("match", *arms, "--inputs", "2", "--at", "401", "--json"))["arms"]
+    found = json_of("match", *arms, "--inputs", "2", "--at", "401")["arms"]
     assert [one["counts"]["params.trainable"] for one in found] == [401, 401]
     assert found[0]["solved"] == {"width": 100}
 
@@ -73,9 +61,8 @@ def test_a_module_is_matched_on_the_command_line(folder):
     ],
 )
 def test_code_of_the_page_goes_from_plan_to_verdict(folder, file, own, words):
-    """Trained by torch, judged, told in words; its hash is in every run that has it."""
-    harness("run", f"{file}.yaml", "--workers", "1")
-    (answer,) = json.loads(harness("verdicts", f"{file}.yaml", "--json"))["experiments"]
+    said("run", f"{file}.yaml", "--workers", "1")
+    (answer,) = json_of("verdicts", f"{file}.yaml")["experiments"]
     records = [json.loads(path.read_text("utf-8")) for path in (folder / "results" / "runs").glob("*.json")]
     runs = [record["run"] for record in records]
     of_page = [run for run in runs if own in (run["network"]["family"], run["recipe"]["optimizer"]["name"])]
@@ -91,7 +78,6 @@ def test_code_of_the_page_goes_from_plan_to_verdict(folder, file, own, words):
 
 
 def test_a_loss_and_an_observation_of_the_page_are_trained_recorded_and_told(folder):
-    """Its loss is torch's Huber loss; what is observed stands in metrics, curves and tables; no engine knows of it."""
     plan = make_plan(parse_experiment((folder / "steps.yaml").read_text("utf-8")), "steps")
     runs = {planned.run_id: planned.run for planned in plan.runs}
     records = [
@@ -118,20 +104,16 @@ def test_a_loss_and_an_observation_of_the_page_are_trained_recorded_and_told(fol
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "words"),
     [
         ("{name: lbfgs}", "{name: levenberg_marquardt}", "is no sum of squares; use lbfgs or adam"),
         ("max_evaluations: 20", "max_evaluations: 20, phases: 2", "a loss of a task's own is learnt without"),
-        (
-            "seeds:",
-            "engine: fused\nseeds:",
-            "fused has no kernels of its loss, by which my_losses:steps",
-        ),
+        ("seeds:", "engine: fused\nseeds:", "fused has no kernels of its loss, by which my_losses:steps"),
     ],
 )
-def test_what_cannot_learn_by_a_loss_of_ones_own_is_named(folder, old, new, said):
+def test_what_cannot_learn_by_a_loss_of_ones_own_is_named(folder, old, new, words):
     text = (folder / "steps.yaml").read_text("utf-8").replace(old, new)
-    with pytest.raises(HarnessError, match=said):
+    with pytest.raises(HarnessError, match=words):
         make_plan(parse_experiment(text), "steps")
 
 
@@ -148,11 +130,10 @@ def test_an_optimiser_of_before_is_still_one(folder):
     source = file.read_text("utf-8")
     assert "    timing = ()" in source
     file.write_text(source.replace("    timing = ()", '    tunable = ("momentum",)\n    timing = ()'), encoding="utf-8")
-    assert "valid" in harness("validate", "momentum.yaml")
+    assert "valid" in said("validate", "momentum.yaml")
 
 
 def test_the_optimiser_goes_on_from_a_checkpoint_and_keeps_learning_rates_apart(folder, monkeypatch):
-    monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
     text = (folder / "momentum.yaml").read_text("utf-8")
     moving = "max_evaluations: 50, grid_updates: {every: 20, until: 50}}\n  adam:"
     rates = ", ".join(f"recipes.{name}.optimizer.learning_rate: [0.01, 0.02]" for name in ("momentum", "adam"))
@@ -166,20 +147,12 @@ def test_the_optimiser_goes_on_from_a_checkpoint_and_keeps_learning_rates_apart(
     assert {len({run.recipe.optimizer.learning_rate for run in pack}) for pack in packs if pack not in own} == {2}
 
     through = train.train_pack(own[0], folder / "through")
-    attempts, stopped = 0, None
-    while stopped is None:
-        answers = iter([False, False, True])
-        supervisor = train.Supervisor(announce=pytest.fail, stop=lambda answers=answers: next(answers))
-        attempts += 1
-        with suppress(train.PackStopped):
-            stopped = train.train_pack(own[0], folder / "stopped", "cpu", supervisor, folder / "checkpoints")
-    assert attempts > 10
-    numbers = [[record.model_dump(exclude={"provenance"}) for record in records] for records in (stopped, through)]
-    assert numbers[0] == numbers[1]
+    stopped, stops = trained_in_pieces(own[0], folder, monkeypatch)
+    assert stops > 10
+    assert list(map(numbers, stopped)) == list(map(numbers, through))
 
 
 def test_an_optimiser_of_the_penalised_part_is_checked_and_sent_with_jobs(folder):
-    """A recipe with a penalty can have two optimisers, of which either may be the user's."""
     text = (folder / "momentum.yaml").read_text("utf-8")
     own = 'optimizer: {name: "my_optimisers:Momentum"}'
     penalty = f"sparsity: {{strength: 0.01, evaluations: 20, {own}}}"
@@ -248,16 +221,13 @@ LACKING = {
 }
 
 
-def refused(file: str, text: str, said: str) -> None:
+def refused(file: str, text: str, words: str) -> None:
     Path(file).write_text(text, encoding="utf-8")
-    result = CliRunner().invoke(main, ["validate", file])
-    assert result.exit_code == 2, (said, result.output)
-    assert said in result.output, (said, result.output)
+    assert words in said("validate", file, exit_code=2)
 
 
 @pytest.mark.parametrize("module", FILES)
 def test_what_is_wrong_with_an_experiment_is_said(folder, module):
-    """A name or a field that the code lacks, a class that says another name, what it lacks, and what it cannot do."""
     file = FILES[module]
     text, page = (folder / file).read_text("utf-8"), (folder / f"{module}.py").read_text("utf-8")
     (folder / "my_others.py").write_text(page, encoding="utf-8")
@@ -265,22 +235,21 @@ def test_what_is_wrong_with_an_experiment_is_said(folder, module):
     for old, new in LACKING[module].items():
         lacking = lacking.replace(old, new)
     (folder / "my_lacking.py").write_text(lacking, encoding="utf-8")
-    for old, new, said in IN_THE_EXPERIMENT[file]:
+    for old, new, words in IN_THE_EXPERIMENT[file]:
         assert text.count(old) == 1
-        refused(file, text.replace(old, new), said)
+        refused(file, text.replace(old, new), words)
 
 
 @pytest.mark.parametrize("module", FILES)
 def test_code_is_tried_before_anything_is_planned(folder, module):
-    """What it gets wrong is told in one line with the number, as soon as a network or an optimiser of it is made."""
     file = FILES[module]
     text, page = (folder / file).read_text("utf-8"), (folder / f"{module}.py").read_text("utf-8")
-    for number, (old, new, said) in enumerate(IN_THE_CODE[module]):
+    for number, (old, new, words) in enumerate(IN_THE_CODE[module]):
         assert page.count(old) == 1
         own = f"my_mistake_{number}_in_{module}"
         code = "import numpy as np\n" + page.replace(old, new).replace(f"{module}:", f"{own}:")
         (folder / f"{own}.py").write_text(code, encoding="utf-8")
-        refused(file, text.replace(f"{module}:", f"{own}:"), said)
+        refused(file, text.replace(f"{module}:", f"{own}:"), words)
 
 
 def test_the_family_counts_what_torch_executes(folder):
@@ -298,7 +267,6 @@ def test_the_family_counts_what_torch_executes(folder):
 
 
 def test_fields_that_are_in_both_classes_of_a_family_are_passed_on(folder):
-    """Whatever their names; a field of the shape alone keeps its default."""
     page = (folder / "my_families.py").read_text("utf-8").replace("my_families:", "my_ranges:")
     page = page.replace(GRID, f"    low: float = -2.0\n{GRID}")
     docstring = re.search(r'class BumpKanShape.*?""".*?"""', page, flags=re.DOTALL)[0]

@@ -10,21 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pages
 import pandas as pd
 import pytest
-from pages import (
-    ROOT,
-    Block,
-    assert_printed,
-    blocks_of,
-    forget_own_modules,
-    lines_of,
-    parse_line,
-    printed_by,
-    run_line,
-    run_python,
-    write_files,
-)
 from ruamel.yaml import YAML
 
 from harness.cli import main
@@ -34,7 +22,7 @@ from harness.paper.replay import REPLAYS
 from harness.spec import parse_experiment
 from harness.study.folders import full_name
 
-PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md")))]
+PAGES = ["README.md", *(str(path.relative_to(pages.ROOT)) for path in sorted((pages.ROOT / "docs").rglob("*.md")))]
 TUTORIALS = "docs/tutorials/"
 NAMES = ("your_data", "your_function", "transformer", "ladder")  # they take a minute of a core each
 NIGHTLY = tuple(f"{TUTORIALS}{name}.md" for name in NAMES)
@@ -43,7 +31,7 @@ SHARED = (f"{TUTORIALS}first_run.md", "docs/python.md")
 
 # All commands of `harness` in `sh` blocks that are parsed and do not run: page, beginning of the command, and why.
 ONLY_PARSED = (
-    (f"{TUTORIALS}slurm.md", "", "tests/slurm/test_tutorial.py runs them on a real SLURM"),
+    (f"{TUTORIALS}slurm.md", "", "tests/slurm/test_readme_on_slurm.py runs them on a real SLURM"),
     ("", "doctor", "needs a cluster; tests/slurm/test_doctor.py"),
     ("", "submit", "needs a cluster; tests/slurm, and for the README a dry run below"),
     ("", "status", "needs a cluster; tests/slurm"),
@@ -81,18 +69,18 @@ def runs() -> pd.DataFrame:
 def folder(tmp_path, monkeypatch):
     """What a reader has: a clone's experiments and profiles, a table, and the files of docs/adding.md."""
     for name in ("experiments", "slurm"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+        shutil.copytree(pages.ROOT / name, tmp_path / name)
     with (tmp_path / "experiments" / "quickstart.yaml").open("a", encoding="utf-8") as file:
         file.write("keep: networks\n")  # docs/python.md reads the network of a run
     (tmp_path / "laptop").mkdir()
     shutil.copy(tmp_path / "slurm" / "cpu.yaml", tmp_path / "slurm" / "mine.yaml")
     houses().to_csv(tmp_path / "houses.csv", index=False)
     runs().to_csv(tmp_path / "runs.csv", index=False)
-    write_files("docs/adding.md", tmp_path)
+    pages.write_files("docs/adding.md", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    forget_own_modules()
+    pages.forget_own_modules()
 
 
 def of_fitting(names: dict[str, Any]) -> None:
@@ -117,24 +105,23 @@ CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {"docs/fitting.md": of_fit
 
 
 def run_page(page: str, folder: Path, only_parsed: Sequence[tuple[str, str, str]] = ONLY_PARSED) -> None:
-    """Every block of a page, from top to bottom."""
-    write_files(page, folder)
-    blocks = blocks_of(page)
+    pages.write_files(page, folder)
+    blocks = pages.blocks_of(page)
     names: dict[str, Any] = {}
     experiment: dict[str, Any] = SKELETON
     for block in blocks:
-        shown = printed_by(blocks, block)
+        shown = pages.printed_by(blocks, block)
         if block.language == "sh":
-            printed = [run_line(line) for line in lines_of(block) if is_run(page, line, only_parsed)]
+            printed = [pages.run_line(line) for line in pages.lines_of(block) if is_run(page, line, only_parsed)]
             for name in re.findall(r"^harness new (\S+)", block.text, flags=re.MULTILINE):
-                assert "(0 infeasible)" in run_line(f"harness validate {name}.yaml"), block.place
-            if shown and len(printed) == len(lines_of(block)):
-                trained = any(line.startswith(("harness run", "python ")) for line in lines_of(block))
-                assert_printed(shown, "".join(printed), tolerance=0.2 if trained else 0)
+                assert "(0 infeasible)" in pages.run_line(f"harness validate {name}.yaml"), block.place
+            if shown and len(printed) == len(pages.lines_of(block)):
+                trained = any(line.startswith(("harness run", "python ")) for line in pages.lines_of(block))
+                pages.assert_printed(shown, "".join(printed), tolerance=0.2 if trained else 0)
         elif block.language == "python" and not block.file:
-            printed_here = run_python(block, names)
+            printed_here = pages.run_python(block, names)
             if shown:
-                assert_printed(shown, printed_here, tolerance=0.2)
+                pages.assert_printed(shown, printed_here, tolerance=0.2)
         elif block.language == "yaml":
             experiment = read_yaml(block, experiment, folder)
         elif block.language in ("toml", "json"):
@@ -153,7 +140,7 @@ def is_run(page: str, line: str, only_parsed: Sequence[tuple[str, str, str]]) ->
         return False
     words = line.removeprefix("harness ")
     if any(page.startswith(of) and words.startswith(begin) for of, begin, _ in only_parsed):
-        parse_line(line)
+        pages.parse_line(line)
         return False
     return True
 
@@ -173,7 +160,7 @@ SKELETON = {
 }
 
 
-def read_yaml(block: Block, before: dict[str, Any], folder: Path) -> dict[str, Any]:
+def read_yaml(block: pages.Block, before: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A profile is read, an experiment is valid and feasible, and a part of one is valid within the one before it."""
     said = YAML(typ="safe", pure=True).load(block.text)
     if said.keys() <= Profile.model_fields.keys():
@@ -185,7 +172,7 @@ def read_yaml(block: Block, before: dict[str, Any], folder: Path) -> dict[str, A
         whole["search"] = before["search"] | said["search"]
     if whole is said:
         (folder / "shown.yaml").write_text(block.text, encoding="utf-8")
-        assert "(0 infeasible)" in run_line("harness validate shown.yaml"), block.place
+        assert "(0 infeasible)" in pages.run_line("harness validate shown.yaml"), block.place
     else:
         parse_experiment(json.dumps(whole), block.place)
     return whole
@@ -198,20 +185,19 @@ def test_every_block_of_a_page(page, folder):
 
 @pytest.mark.nightly
 def test_what_the_readme_trains_or_sends_off_is_planned_as_it_is_written(folder):
-    """What would train for a minute or more is planned; what would go to a cluster is a dry run."""
     planned = []
-    for line in itertools.chain.from_iterable(map(lines_of, blocks_of("README.md"))):
+    for line in itertools.chain.from_iterable(map(pages.lines_of, pages.blocks_of("README.md"))):
         if line.startswith("harness new"):
-            run_line(line)
+            pages.run_line(line)
         elif line.startswith("harness run"):
-            planned.append(run_line(line.replace("harness run", "harness plan")))
+            planned.append(pages.run_line(line.replace("harness run", "harness plan")))
         elif line.startswith("harness replay"):
             name, *options = line.removeprefix("harness replay ").split()
             planned.append(
-                run_line(f"harness plan experiments/{full_name(name, REPLAYS, name)}.yaml {' '.join(options)}")
+                pages.run_line(f"harness plan experiments/{full_name(name, REPLAYS, name)}.yaml {' '.join(options)}")
             )
         elif line.startswith("harness submit"):
-            planned.append(run_line(f"{line} --dry-run"))
+            planned.append(pages.run_line(f"{line} --dry-run"))
     assert len(planned) == 4
     assert all(" runs in " in each for each in planned)
 
@@ -230,17 +216,17 @@ def test_every_block_of_pages_that_share_runs(folder):
 
 @pytest.mark.usefixtures("folder")
 def test_commands_in_the_text_about_laws_run():
-    text = (ROOT / "docs" / "fitting.md").read_text(encoding="utf-8")
+    text = (pages.ROOT / "docs" / "fitting.md").read_text(encoding="utf-8")
     commands = re.findall(r"`(harness (?:fit|compare) runs\.csv[^`]*)`", text)
     assert len(commands) == 5
     for command in commands:
-        run_line(command)
+        pages.run_line(command)
 
 
 def test_every_command_that_a_page_names_exists():
     named = 0
     for page in PAGES:
-        for words in re.findall(r"`harness ([a-z][^`]*)`", (ROOT / page).read_text(encoding="utf-8")):
+        for words in re.findall(r"`harness ([a-z][^`]*)`", (pages.ROOT / page).read_text(encoding="utf-8")):
             name, *others = words.replace("\n", " ").split()
             assert name in main.commands, f"{page}: harness {words}"
             allowed = {option for one in imported(name).params for option in (*one.opts, "--help")}

@@ -7,16 +7,8 @@ import pytest
 import torch
 
 from harness.base.errors import HarnessError
-from harness.families import (
-    KanShape,
-    MlpShape,
-    SplineMlpShape,
-    extend_grid,
-    forward,
-    initialise,
-    unflatten,
-    update_knots,
-)
+from harness.families import KanShape, MlpShape, SplineMlpShape, extend_grid, forward, initialise, update_knots
+from harness.families.layout import unflatten
 from harness.families.spline import design_matrix, extend_knots, knots_from_samples, move_spline
 
 ORDERS = [1, 2, 3, 4, 5]
@@ -26,7 +18,6 @@ solvers = pytest.mark.parametrize("solver", SOLVERS)
 
 
 def start(network, samples=300, seed=0):
-    """Parameters, knots, and samples on [-1, 1]."""
     generators = [np.random.default_rng([seed, lane]) for lane in range(LANES)]
     flat = initialise(network, generators, 1.0, torch.float64, "cpu")
     x = torch.tensor(np.random.default_rng(seed).uniform(-1, 1, (LANES, samples, network.shape[0])))
@@ -45,7 +36,6 @@ def on_random_knots(network, seed=1):
 @pytest.mark.parametrize("spacing", ["uniform", "random"])
 @solvers
 def test_extension_with_nested_knots_keeps_every_spline_on_its_domain(solver, spacing, factor, order):
-    """From G to a multiple of G the splines are the same functions on the domain, to 1e-12."""
     network = KanShape(shape=(2, 3, 1), grid=5, order=order, scales=True, bias=True)
     flat, knots, _ = start(network)
     knots = on_random_knots(network) if spacing == "random" else knots
@@ -64,7 +54,6 @@ def test_extension_with_nested_knots_keeps_every_spline_on_its_domain(solver, sp
 
 
 def test_extension_that_does_not_nest_stays_close():
-    """From G=10 to 25 the refined cubic is an approximation, better by far than the spline is large."""
     network = KanShape(shape=(2, 1), grid=10, base=False)
     flat, knots, x = start(network)
     before = forward(network, flat, knots, x)
@@ -73,7 +62,6 @@ def test_extension_that_does_not_nest_stays_close():
 
 
 def test_extension_refuses_a_coarser_grid():
-    """A smaller G is not an extension."""
     network = KanShape(shape=(1, 1), grid=5)
     flat, knots, _ = start(network)
     with pytest.raises(HarnessError, match=r"grid=4.*grid=5"):
@@ -102,7 +90,6 @@ def test_update_reproduces_what_the_new_knots_can_represent(solver, order, grid_
 
 
 def test_uniform_knots_reach_the_margin_beyond_the_samples():
-    """With grid_eps=1 the domain is the samples' range, widened by the margin on each side."""
     network = KanShape(shape=(2, 1), grid=6)
     flat, knots, x = start(network)
     _, (new,) = update_knots(network, flat, knots, x, 1.0, 0.25)
@@ -120,7 +107,6 @@ def test_uniform_knots_reach_the_margin_beyond_the_samples():
     ids=repr,
 )
 def test_a_diverged_lane_does_not_touch_its_neighbours(network):
-    """NaN parameters stay in their lane through updates and extensions, which do not raise."""
     flat, knots, x = start(network)
     broken = flat.clone()
     broken[1] = torch.nan
@@ -134,7 +120,6 @@ def test_a_diverged_lane_does_not_touch_its_neighbours(network):
 
 
 def test_an_mlp_has_no_knots_to_move():
-    """Updating the knots of an MLP hands it back."""
     network = MlpShape(shape=(2, 3, 1))
     flat, knots, x = start(network)
     assert knots == []
@@ -143,7 +128,6 @@ def test_an_mlp_has_no_knots_to_move():
     assert new_knots == []
 
 
-# ------------------------------------------------------------------------------------------------ all lanes together
 def some_samples(kind, rng, samples):
     """Where splines on about [-1, 1] may be given their samples, [2, 3, N]: many ways to determine a few of them."""
     match kind:
@@ -160,10 +144,7 @@ def some_samples(kind, rng, samples):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_splines_moved_together_are_those_that_numpy_fits_one_by_one(order):
-    """Rank and solution of least norm are numpy's: few samples and many, spread, clustered, repeated, all the same.
-
-    Where a singular value is at the threshold of the rank, roundings decide; there are few such systems.
-    """
+    """Of least norm, of any samples; where a singular value is at the threshold of the rank, roundings decide."""
     ranks, at_threshold = {True: 0, False: 0}, 0
     kinds = ("spread", "clustered", "few values", "mostly one", "constant")
     for seed, (kind, samples, grid) in enumerate(product(kinds, (5, 40, 333), (3, 20))):
@@ -187,10 +168,7 @@ def test_splines_moved_together_are_those_that_numpy_fits_one_by_one(order):
             expected = np.linalg.lstsq(design, values[entry], rcond=None)[0]
             condition = singular[0] / singular[rank - 1] if rank else 1.0
             tolerance = max(1e-12, 1e-15 * condition**2) if condition < 1e5 else 1e-15 * condition**2
-            assert np.abs(moved[entry] - expected).max() <= 10 * tolerance * np.abs(expected).max(), (
-                kind,
-                samples,
-                grid,
-            )
+            case = (kind, samples, grid)
+            assert np.abs(moved[entry] - expected).max() <= 10 * tolerance * np.abs(expected).max(), case
     assert min(ranks.values()) > 30
     assert at_threshold < 0.1 * sum(ranks.values())

@@ -87,11 +87,8 @@ def network(name, width=4, inputs=2, outputs=1):
 
 @pytest.mark.parametrize(("width", "inputs", "outputs"), [(1, 1, 1), (7, 3, 2), (20, 3, 1)])
 def test_an_mlp_of_ones_own_counts_as_the_family_does(width, inputs, outputs):
-    """Parameters, FLOPs forward and in training equal the closed forms of the MLP that it is, as they are executed."""
-    own, mlp = (
-        network("TwoLayers", width, inputs, outputs),
-        MlpShape(shape=(inputs, width, width, outputs), activation="relu"),
-    )
+    own = network("TwoLayers", width, inputs, outputs)
+    mlp = MlpShape(shape=(inputs, width, width, outputs), activation="relu")
 
     assert parameter_count(own) == count(own)["params.trainable"] == count(mlp)["params.trainable"]
     for name in ("flops_forward.executed", "flops_forward.shared_dense", "flops_forward.matmul"):
@@ -103,11 +100,9 @@ def test_an_mlp_of_ones_own_counts_as_the_family_does(width, inputs, outputs):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_lanes_are_modules_side_by_side(dtype):
-    """Every lane's outputs and gradient are those of a module with its parameters; lanes start from their own seeds."""
     own = network("TwoLayers")
-    flat_RP = initialise(
-        own, [np.random.default_rng(seed) for seed in (0, 1, 0)], [1, 1, 2], dtype, "cpu"
-    ).requires_grad_()
+    generators = [np.random.default_rng(seed) for seed in (0, 1, 0)]
+    flat_RP = initialise(own, generators, [1, 1, 2], dtype, "cpu").requires_grad_()
     x_RNI = torch.linspace(-1, 1, 30, dtype=dtype).reshape(3, 5, 2)
 
     y_RNO = forward(own, flat_RP, [], x_RNI)
@@ -127,7 +122,6 @@ def test_lanes_are_modules_side_by_side(dtype):
 
 @pytest.mark.parametrize("name", ["Filling", "Asking", "Sequenced"])
 def test_a_module_that_torch_cannot_evaluate_at_once_says_nothing(name, recwarn, capfd):
-    """It is found out without a warning or a word, and its lanes go one by one."""
     module = f"{HERE}:{name}"
     own = ModuleShape(shape=(2, 1), module=module, fingerprint=fingerprint(module), size="width", value=4)
     assert not allows_vmap(own, torch.float64, "cpu")
@@ -162,7 +156,6 @@ def test_a_keyword_that_it_does_not_take_is_said_at_any_size():
 
 @pytest.mark.nightly
 def test_an_evaluation_of_it_is_timed_like_others():
-    """`harness bench FILE` times it alone."""
     network = module_network(Module(family="module", module=f"{HERE}:TwoLayers", size="width"), 2, 1, 5)
     recipe = Recipe(optimizer=Adam(name="adam"), max_evaluations=10)
     task = resolve(Task(target="xy", train_points=20))

@@ -7,33 +7,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 from networks import SHAPES, networks
-from torch.overrides import TorchFunctionMode
 
+from harness import families
 from harness.base.errors import HarnessError
-from harness.families import (
-    ChebyshevKanShape,
-    FourierKanShape,
-    KanShape,
-    MlpShape,
-    RbfKanShape,
-    SplineMlpShape,
-    forward,
-    initialise,
-    parameter_count,
-    unflatten,
-    update_knots,
-)
-from harness.families.splined import SplinedShape
 
 ACTIVATIONS = {"silu": F.silu, "relu": F.relu, "tanh": torch.tanh, "gelu": F.gelu}
 EVERY = networks(shapes=SHAPES[:3])
-MLPS = [MlpShape(shape=(2, 5, 1), activation=name) for name in ACTIVATIONS]
+MLPS = [families.MlpShape(shape=(2, 5, 1), activation=name) for name in ACTIVATIONS]
 FEW = [
     *MLPS,
-    KanShape(shape=(2, 5, 1), grid=5),
-    KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True),
-    SplineMlpShape(shape=(2, 5, 1), grid=5),
-    SplineMlpShape(shape=(3, 4, 4, 2), grid=4, place="before"),
+    families.KanShape(shape=(2, 5, 1), grid=5),
+    families.KanShape(shape=(3, 4, 4, 2), grid=4, scales=True, bias=True),
+    families.SplineMlpShape(shape=(2, 5, 1), grid=5),
+    families.SplineMlpShape(shape=(3, 4, 4, 2), grid=4, place="before"),
     *EVERY[4::23],
 ]
 
@@ -55,7 +41,7 @@ def lane_generators(lanes, seed=0):
 
 def start(network, lanes, samples, seed=0):
     """Parameters, knots, samples and targets; a lane's are the same whatever the number of lanes."""
-    flat = initialise(network, lane_generators(lanes, seed), 1.0, torch.float64, "cpu")
+    flat = families.initialise(network, lane_generators(lanes, seed), 1.0, torch.float64, "cpu")
     data = lane_generators(lanes, seed + 1)
     x = torch.tensor(np.stack([rng.uniform(-1.2, 1.2, (samples, network.shape[0])) for rng in data]))
     y = torch.tensor(np.stack([rng.normal(size=(samples, network.shape[-1])) for rng in data]))
@@ -63,30 +49,27 @@ def start(network, lanes, samples, seed=0):
 
 
 def loss_and_gradient(network, flat, knots, x, y):
-    """Mean squared error of each lane, and its gradient."""
     flat = flat.clone().requires_grad_()
-    loss_R = (forward(network, flat, knots, x) - y).square().mean(dim=(1, 2))
+    loss_R = (families.forward(network, flat, knots, x) - y).square().mean(dim=(1, 2))
     (gradient,) = torch.autograd.grad(loss_R.sum(), flat)
     return loss_R.detach(), gradient
 
 
 def test_the_count_is_the_width_of_the_flat_vector():
-    """parameter_count, parameter_shapes and the initial vector agree, and every parameter reaches the output."""
     for network in EVERY:
         flat, knots, x, _ = start(network, 3, 40)
-        assert flat.shape == (3, parameter_count(network)), network
-        parts = unflatten(network, flat)
+        assert flat.shape == (3, families.parameter_count(network)), network
+        parts = families.unflatten(network, flat)
         assert {name: tuple(part.shape[1:]) for name, part in parts.items()} == network.parameter_shapes(), network
         assert all(part.data_ptr() >= flat.data_ptr() and part._base is not None for part in parts.values()), network
-        assert forward(network, flat, knots, x).shape == (3, 40, network.shape[-1]), network
+        assert families.forward(network, flat, knots, x).shape == (3, 40, network.shape[-1]), network
 
 
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, "prelu", "sine"])
 def test_an_mlp_is_a_stack_of_torchs_linear_layers_and_activations(activation):
-    """Those of hidden layers only; of prelu a slope a hidden node."""
-    network = MlpShape(shape=(3, 4, 5, 2), activation=activation, omega_0=7.0)
+    network = families.MlpShape(shape=(3, 4, 5, 2), activation=activation, omega_0=7.0)
     flat, _, x, _ = start(network, 3, 20)
-    parts, out = unflatten(network, flat + 0.1), forward(network, flat + 0.1, [], x)
+    parts, out = families.unflatten(network, flat + 0.1), families.forward(network, flat + 0.1, [], x)
     for lane in range(3):
         h, own = x[lane], {name: value[lane] for name, value in parts.items()}
         for layer in range(3):
@@ -103,99 +86,66 @@ def test_gradients_equal_finite_differences(network):
     """Gradients in parameters and samples pass torch's numerical check, away from where |Q| = 0 of rational KANs."""
     flat, knots, x, _ = start(network, 2, 3)
     flat, x = (flat + 0.1).requires_grad_(), x.requires_grad_()
-    assert torch.autograd.gradcheck(lambda *data: forward(network, data[0], knots, data[1]), (flat, x), fast_mode=True)
+    assert torch.autograd.gradcheck(
+        lambda *data: families.forward(network, data[0], knots, data[1]), (flat, x), fast_mode=True
+    )
 
 
 @pytest.mark.parametrize("network", FEW, ids=repr)
 @pytest.mark.parametrize("samples", [7, 1000])
 def test_a_lane_is_bitwise_the_same_beside_any_number_of_others(network, samples):
-    """Loss, gradient and updated knots of a lane do not depend on R, for R of 2 and more."""
     many = start(network, 12, samples)
     loss, gradient = loss_and_gradient(network, *many)
-    moved = [update_knots(network, *many[:3], 0.5, 0.01, solver)[0] for solver in ("gelsd", "qr")]
+    moved = [families.update_knots(network, *many[:3], 0.5, 0.01, solver)[0] for solver in ("gelsd", "qr")]
     for lanes in (2, 5):
         few = start(network, lanes, samples)
         few_loss, few_gradient = loss_and_gradient(network, *few)
-        few_moved = [update_knots(network, *few[:3], 0.5, 0.01, solver)[0] for solver in ("gelsd", "qr")]
+        few_moved = [families.update_knots(network, *few[:3], 0.5, 0.01, solver)[0] for solver in ("gelsd", "qr")]
         assert torch.equal(few_loss, loss[:lanes])
         assert torch.equal(few_gradient, gradient[:lanes])
         assert all(torch.equal(own, among_all[:lanes]) for own, among_all in zip(few_moved, moved, strict=True))
 
 
-class _FromHost(TorchFunctionMode):
-    """Which functions were given Python's numbers to make a tensor of: a GPU would wait for the copy."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        is_index = func is torch.Tensor.__getitem__ and any(
-            isinstance(index, list) for index in (args[1] if isinstance(args[1], tuple) else args[1:])
-        )
-        if is_index or func in (torch.tensor, torch.as_tensor, torch.from_numpy):
-            self.found.append(func.__name__)
-        return func(*args, **(kwargs or {}))
-
-
-@pytest.mark.nightly
-def test_no_tensor_is_made_on_the_host_while_a_network_is_evaluated():
-    """Neither forward nor backward, nor where knots move, in any family."""
-    for network in networks(shapes=SHAPES[1:]):
-        flat, knots, x, y = start(network, 2, 40)
-        with _FromHost() as host:
-            loss_and_gradient(network, flat, knots, x, y)
-            if isinstance(network, SplinedShape):
-                on_device = [tensor.to("meta") for tensor in (flat, *knots, x)]  # numpy sorts what a CPU has
-                update_knots(network, on_device[0], on_device[1:-1], on_device[-1], 0.5, 0.01, "qr")
-        assert not host.found, (network, host.found)
-    with _FromHost() as host:
-        x[..., [0]] * torch.tensor([1.0], dtype=x.dtype)
-    assert host.found == ["__getitem__", "tensor"]
-
-
 @pytest.mark.parametrize("network", FEW, ids=repr)
 def test_initial_values_depend_on_the_generator_and_the_gain_of_their_lane(network):
-    """Equal seeds give equal bits whatever stands beside, different seeds differ, and gain scales what it should."""
-    alone = initialise(network, lane_generators(1), 1.0, torch.float64, "cpu")
-    beside = initialise(network, lane_generators(4), [1.0, 1.0, 2.0, 2.0], torch.float64, "cpu")
-    plain = initialise(network, lane_generators(4), 1.0, torch.float64, "cpu")
+    alone = families.initialise(network, lane_generators(1), 1.0, torch.float64, "cpu")
+    beside = families.initialise(network, lane_generators(4), [1.0, 1.0, 2.0, 2.0], torch.float64, "cpu")
+    plain = families.initialise(network, lane_generators(4), 1.0, torch.float64, "cpu")
     assert torch.equal(alone[0], beside[0])
     assert not torch.equal(beside[0], beside[1])
-    parts, doubled = unflatten(network, plain), unflatten(network, beside)
+    parts, doubled = families.unflatten(network, plain), families.unflatten(network, beside)
     for name, part in parts.items():
         fixed = FIXED.get(network.family, ())
         assert torch.equal(doubled[name][2:], part[2:] * (1.0 if name.endswith(fixed) else 2.0))
 
 
 def test_initial_values_are_drawn_in_float64_and_then_rounded():
-    """A float32 network starts where the float64 one does, to rounding."""
-    network = KanShape(shape=(2, 5, 1), grid=5)
-    double = initialise(network, lane_generators(2), 1.0, torch.float64, "cpu")
-    single = initialise(network, lane_generators(2), 1.0, torch.float32, "cpu")
+    network = families.KanShape(shape=(2, 5, 1), grid=5)
+    double = families.initialise(network, lane_generators(2), 1.0, torch.float64, "cpu")
+    single = families.initialise(network, lane_generators(2), 1.0, torch.float32, "cpu")
     assert torch.equal(single, double.to(torch.float32))
 
 
 # Of a parameter: that it is constant, normal with a standard deviation, or uniform between +- a bound.
-RBF, SPLINES = RbfKanShape(shape=(60, 40), grid=8), SplineMlpShape(shape=(60, 40, 1), grid=5)
-KAN, SIREN = KanShape(shape=(60, 40), grid=20, scales=True, bias=True), {"activation": "sine", "omega_0": 10.0}
+RBF, SPLINES = families.RbfKanShape(shape=(60, 40), grid=8), families.SplineMlpShape(shape=(60, 40, 1), grid=5)
+KAN, SIREN = families.KanShape(shape=(60, 40), grid=20, scales=True, bias=True), {"activation": "sine", "omega_0": 10.0}
 LAWS = [
     (KAN, {"coef": ("std", 0.1), "scale": ("is", 1), "bias": ("is", 0), "base": ("within", sqrt(6 / 100))}),
-    (MlpShape(shape=(60, 40)), {"weight": ("within", 1 / sqrt(60)), "bias": ("within", 1 / sqrt(60))}),
-    (MlpShape(shape=(60, 40), **SIREN), {"weight": ("within", 1 / 60), "bias": ("within", 1 / sqrt(60))}),
+    (families.MlpShape(shape=(60, 40)), {"weight": ("within", 1 / sqrt(60)), "bias": ("within", 1 / sqrt(60))}),
+    (families.MlpShape(shape=(60, 40), **SIREN), {"weight": ("within", 1 / 60), "bias": ("within", 1 / sqrt(60))}),
     (SPLINES, {"weight": ("within", 1 / sqrt(60)), "bias": ("within", 1 / sqrt(60))}),
     (SPLINES.model_copy(update={"place": "before"}), {"weight": ("within", 1 / sqrt(60))}),
-    (MlpShape(shape=(60, 40, 1), activation="prelu"), {"slope": ("is", torch.nn.PReLU().weight.item())}),
+    (families.MlpShape(shape=(60, 40, 1), activation="prelu"), {"slope": ("is", torch.nn.PReLU().weight.item())}),
     (RBF, {"coef": ("std", 0.1), "base": ("within", 1 / sqrt(60)), "norm_scale": ("is", 1), "norm_shift": ("is", 0)}),
-    (ChebyshevKanShape(shape=(60, 40), degree=4), {"coef": ("std", 1 / (60 * 5))}),
-    (FourierKanShape(shape=(60, 40), harmonics=5), {"coef": ("std", 1 / sqrt(60 * 5)), "bias": ("is", 0)}),
+    (families.ChebyshevKanShape(shape=(60, 40), degree=4), {"coef": ("std", 1 / (60 * 5))}),
+    (families.FourierKanShape(shape=(60, 40), harmonics=5), {"coef": ("std", 1 / sqrt(60 * 5)), "bias": ("is", 0)}),
 ]
 
 
 @pytest.mark.parametrize(("network", "laws"), LAWS, ids=lambda case: getattr(case, "family", ""))
 def test_initial_values_follow_their_stated_laws(network, laws):
     """Those of the paper, of torch.nn.Linear and PReLU, SIREN, FastKAN, ChebyKAN and FourierKAN."""
-    parts = unflatten(network, initialise(network, lane_generators(1), 1.0, torch.float64, "cpu"))
+    parts = families.unflatten(network, families.initialise(network, lane_generators(1), 1.0, torch.float64, "cpu"))
     for name, (law, number) in laws.items():
         values = parts[f"layer0.{name}"]
         if law == "is":
@@ -208,17 +158,16 @@ def test_initial_values_follow_their_stated_laws(network, laws):
 
 
 def test_gains_are_one_a_lane():
-    """A list of gains of another length than the generators is refused."""
     with pytest.raises(HarnessError, match="2 values for 3 generators"):
-        initialise(MlpShape(shape=(1, 1)), lane_generators(3), [1.0, 2.0], torch.float64, "cpu")
+        families.initialise(families.MlpShape(shape=(1, 1)), lane_generators(3), [1.0, 2.0], torch.float64, "cpu")
 
 
 @pytest.mark.parametrize(
     ("network", "splines"),
     [
-        (KanShape(shape=(2, 5, 1), grid=4, low=-2.0, high=2.0), (2, 5)),
-        (SplineMlpShape(shape=(2, 5, 4, 1), grid=4, low=-2.0, high=2.0), (5, 4)),
-        (SplineMlpShape(shape=(2, 5, 4, 1), grid=4, low=-2.0, high=2.0, place="before"), (2, 5, 4)),
+        (families.KanShape(shape=(2, 5, 1), grid=4, low=-2.0, high=2.0), (2, 5)),
+        (families.SplineMlpShape(shape=(2, 5, 4, 1), grid=4, low=-2.0, high=2.0), (5, 4)),
+        (families.SplineMlpShape(shape=(2, 5, 4, 1), grid=4, low=-2.0, high=2.0, place="before"), (2, 5, 4)),
     ],
     ids=repr,
 )
@@ -229,15 +178,14 @@ def test_initial_knots_are_uniform_on_the_stated_domain(network, splines):
         assert torch.allclose(knots, expected, rtol=0, atol=1e-14)
 
 
-# -------------------------------------------------------------------------------------------------------------- waves
 def parameters_of(network, gain=1.0):
-    return unflatten(network, initialise(network, lane_generators(1), gain, torch.float64, "cpu"))
+    return families.unflatten(network, families.initialise(network, lane_generators(1), gain, torch.float64, "cpu"))
 
 
 @pytest.mark.parametrize("omega_0", [30.0, 10.0])
 def test_sines_start_as_sitzmann_et_al_have_it(omega_0):
     """U(+-1/n), then U(+-sqrt(6/n)/omega_0), the last layer included; biases as torch has them; all times the gain."""
-    network = MlpShape(shape=(40, 50, 60, 30), activation="sine", omega_0=omega_0)
+    network = families.MlpShape(shape=(40, 50, 60, 30), activation="sine", omega_0=omega_0)
     drawn, doubled = parameters_of(network), parameters_of(network, gain=2.0)
     bounds = {
         "layer0.weight": 1 / 40,
@@ -255,27 +203,18 @@ def test_sines_start_as_sitzmann_et_al_have_it(omega_0):
 
 def test_features_are_sines_and_cosines_of_random_frequencies():
     """sin(2 pi B x), then cos(2 pi B x), before an ordinary MLP; and B is N(0, sigma^2)."""
-    network = MlpShape(shape=(3, 4, 2), features=5, features_sigma=0.7)
+    network = families.MlpShape(shape=(3, 4, 2), features=5, features_sigma=0.7)
     generators = lane_generators(2)
-    flat = initialise(network, generators, 1.0, torch.float64, "cpu")
+    flat = families.initialise(network, generators, 1.0, torch.float64, "cpu")
     (frequencies,) = carried = network.draw_knots(lane_generators(2, seed=1), torch.float64, "cpu")
     x = torch.rand(2, 9, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
     phase = 2 * pi * x @ (frequencies / (2 * pi))
     waves = torch.cat([torch.sin(phase), torch.cos(phase)], 2)
-    plain = forward(MlpShape(shape=(10, 4, 2)), flat, [], waves)
-    torch.testing.assert_close(forward(network, flat, carried, x), plain)
+    plain = families.forward(families.MlpShape(shape=(10, 4, 2)), flat, [], waves)
+    torch.testing.assert_close(families.forward(network, flat, carried, x), plain)
 
     wide = network.model_copy(update={"features": 5000})
     (many,) = wide.draw_knots(lane_generators(1), torch.float64, "cpu")
     assert many.std().item() == pytest.approx(2 * pi * 0.7, rel=0.03)
     assert abs(many.mean().item()) < 0.1
-
-
-def test_frequencies_are_of_their_generator():
-    """A lane's are the same beside others; weights drawn from the same seed do not depend on sigma."""
-    network = MlpShape(shape=(3, 4, 2), features=5)
-    (alone,), (beside,) = (network.draw_knots(lane_generators(n), torch.float64, "cpu") for n in (1, 3))
-
-    assert torch.equal(alone[0], beside[0])
-    assert not torch.equal(beside[0], beside[1])

@@ -66,7 +66,6 @@ NETWORK = Coded(encoder=ENCODER, head=HEAD)
 
 
 def begun(network, seed=3):
-    """Parameters by name and knots of one lane, as a run of that seed begins."""
     flat = families.initialise(network, [stream(seed, "initial", 0)], 1.0, torch.float64, "cpu")
     return flat, network.draw_knots([stream(seed, "features", 0)], torch.float64, "cpu")
 
@@ -109,25 +108,17 @@ def test_a_module_has_the_names_of_parts_and_gives_what_its_parts_give():
     names = [f"encoder.{name}" for name in encoder.state_dict()] + [f"head.{name}" for name in head.state_dict()]
     assert list(module.state_dict()) == names
     module(x).sum().backward()
-    assert [name for name, each in module.named_parameters() if each.grad is None] == [
-        "head.layer0.base",
-        "head.layer1.base",
-    ]
+    frozen = [name for name, each in module.named_parameters() if each.grad is None]
+    assert frozen == ["head.layer0.base", "head.layer1.base"]
     other = module_of(NETWORK, *begun(NETWORK, seed=4))
     other.load_state_dict(module.state_dict())
     assert torch.equal(other(x), module(x))
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        HEAD,
-        MlpShape(shape=(3, 4, 2)),
-        ChebyshevKanShape(shape=(3, 4, 2), degree=3),
-        RbfKanShape(shape=(3, 4, 2), grid=4),
-    ],
-    ids=lambda head: head.family,
-)
+HEADS = [MlpShape(shape=(3, 4, 2)), ChebyshevKanShape(shape=(3, 4, 2), degree=3), RbfKanShape(shape=(3, 4, 2), grid=4)]
+
+
+@pytest.mark.parametrize("head", [HEAD, *HEADS], ids=lambda head: head.family)
 def test_the_first_layer_of_a_part_hands_its_gradient_on(head):
     network = Coded(encoder=MlpShape(shape=(2, 4, 3)), head=head)
     assert network.executed_evaluation(PRICES) == executed_evaluation(network).flops

@@ -1,4 +1,4 @@
-"""B-splines: against scipy, and against what theory says of them; the dense evaluator is the local one that trains."""
+"""B-splines: against scipy and theory; the dense evaluator is the local one that trains, in wide layers too."""
 
 from itertools import product
 
@@ -6,9 +6,12 @@ import every_basis
 import numpy as np
 import pytest
 import torch
+from networks import local
 from scipy.interpolate import BSpline
+from test_networks import loss_and_gradient, start
 
-from harness.families import KanShape
+from harness.families import KanShape, update_knots
+from harness.families.base import samples_last
 from harness.families.spline import (
     active_bases,
     design_matrix,
@@ -17,6 +20,7 @@ from harness.families.spline import (
     knots_from_samples,
     spline_sum,
 )
+from harness.families.wide import FEW_KNOTS
 
 ORDERS = [1, 2, 3, 4, 5]
 KINDS = ["uniform", "random", "repeated"]
@@ -42,7 +46,6 @@ def some_samples(knots, rng):
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_basis_equals_scipys_basis_element(kind, order):
-    """Every basis is scipy's on its half-open support and zero elsewhere, also outside of the domain."""
     knots = some_knots(kind, order, 3, np.random.default_rng(order))
     x = some_samples(knots, np.random.default_rng(1))
     design = design_matrix(knots, x, order).numpy()
@@ -60,7 +63,6 @@ def test_every_basis_equals_scipys_basis_element(kind, order):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_derivatives_of_every_degree_equal_scipys(order):
-    """Differentiating in x again and again gives scipy's derivatives, zero after the order-th."""
     knots = some_knots("random", order, 1, np.random.default_rng(order), lanes=1)
     coef = torch.tensor(np.random.default_rng(3).normal(size=(1, 1, 7 + order, 1)))
     low, high = knots[0, 0, order].item(), knots[0, 0, -order - 1].item()
@@ -75,7 +77,6 @@ def test_derivatives_of_every_degree_equal_scipys(order):
 
 
 def test_least_squares_is_of_least_norm_in_every_batch_entry():
-    """Rank-deficient problems get numpy's least-norm solution, whatever stands beside them in the batch."""
     rng = np.random.default_rng(6)
     design = rng.normal(size=(4, 3, 60, 20))
     design[..., 7] = design[..., 8]
@@ -87,7 +88,6 @@ def test_least_squares_is_of_least_norm_in_every_batch_entry():
 
 
 def test_least_squares_confines_what_is_not_finite():
-    """A diverged lane gets NaN coefficients and its neighbours the ones they would have had."""
     rng = np.random.default_rng(7)
     design, values = torch.tensor(rng.normal(size=(3, 1, 9, 4))), torch.tensor(rng.normal(size=(3, 1, 9, 2)))
     clean = fit_coefficients(design, values)
@@ -98,7 +98,6 @@ def test_least_squares_confines_what_is_not_finite():
 
 
 def test_constant_activations_give_zero_splines_and_no_nan():
-    """When all samples are equal all knots are equal, and every basis and gradient is zero."""
     x = torch.full((2, 1, 40), 0.3, dtype=torch.float64, requires_grad=True)
     knots = knots_from_samples(x.detach(), 5, 3, grid_eps=0.02, margin=0.0)
     design = design_matrix(knots, x, 3)
@@ -107,9 +106,7 @@ def test_constant_activations_give_zero_splines_and_no_nan():
     assert (x.grad == 0).all()
 
 
-# ------------------------------------------------------------------------------------------------- the dense evaluator
 def some_network(kind, order, base, scales, bias):
-    """A network with knots of this kind, parameters of size 1 and samples."""
     rng = np.random.default_rng([order, base, scales, bias])
     network = KanShape(shape=(3, 4, 2), grid=GRID, order=order, base=base, scales=scales, bias=bias)
     shapes = network.parameter_shapes()
@@ -121,10 +118,71 @@ def some_network(kind, order, base, scales, bias):
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_evaluators_are_one_function(kind, order):
-    """Outputs agree to 1e-12 of their size: on any knots, inside and outside of the grid, with any parts."""
     for base, scales, bias in product((True, False), repeat=3):
         network, parameters, knots, x = some_network(kind, order, base, scales, bias)
         local = network.evaluate(parameters, knots, x)
         difference = every_basis.evaluate(network, parameters, knots, x) - local
         assert local.shape == (LANES, 2, x.shape[-1])
         assert (difference.abs() <= 1e-12 * (1 + local.abs())).all(), network
+
+
+BASES = [True, False, "frozen"]
+# Of the largest number.
+TOLERANCES = {torch.float64: 1e-14, torch.float32: 5e-6}
+ODD = [
+    KanShape(shape=(7, 29, 3), grid=3, order=5, base=False, scales=True),
+    KanShape(shape=(2, 7, 5, 6, 1), grid=3, order=3, bias=True),
+    KanShape(shape=(3, 13, 10), grid=4, order=2, scales=True),
+    KanShape(shape=(5, 33, 33), grid=5, order=1),
+]
+
+
+def some_wide_network(order, base, scales, bias, kind, dtype, lanes, grid=7, outputs=40):
+    """A network of one wide layer, its parameters, its knots, and samples inside and outside of them."""
+    rng = np.random.default_rng([order, scales, bias, lanes])
+    network = KanShape(shape=(3, outputs), grid=grid, order=order, base=base, scales=scales, bias=bias)
+    assert all(map(network.is_wide, network.layers))
+    shapes = network.parameter_shapes()
+    parameters = {name: rng.normal(size=(lanes, *shape)) for name, shape in shapes.items()}
+    knots = [some_knots(kind, order, inputs, rng, lanes, grid).to(dtype) for inputs in network.shape[:-1]]
+    x = samples_last(some_samples(knots[0], rng).to(dtype).clamp(-9, 9).transpose(1, 2))
+    return network, {name: torch.tensor(value, dtype=dtype) for name, value in parameters.items()}, knots, x
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_product_is_the_function_that_gathering_is(kind, order):
+    for base, scales, bias, (dtype, lanes) in product(BASES, (0, 1), (0, 1), zip(TOLERANCES, (2, 3), strict=True)):
+        network, parameters, knots, x = some_wide_network(order, base, bool(scales), bool(bias), kind, dtype, lanes)
+        trained = [value for name, value in parameters.items() if name.rpartition(".")[2] not in network.frozen_names]
+        leaves = [x, *trained]
+        for leaf in leaves:
+            leaf.requires_grad_()
+        probe_RON = torch.tensor(np.random.default_rng(0).normal(size=(lanes, 40, x.shape[-1])), dtype=dtype)
+        found = []
+        for evaluate in (KanShape.evaluate, local):
+            y_RON = evaluate(network, parameters, knots, x)
+            found.append([y_RON.detach(), *torch.autograd.grad(y_RON, leaves, probe_RON)])
+        for own, peer in zip(*found, strict=True):
+            assert (own - peer).abs().max() <= TOLERANCES[dtype] * peer.abs().max(), network
+
+
+def test_searching_many_knots_is_counting_few():
+    network, parameters, knots, x = some_wide_network(3, True, False, False, "random", torch.float64, 2, 70, 75)
+    assert knots[0].shape[-1] > FEW_KNOTS + 1
+    own, peer = (evaluate(network, parameters, knots, x) for evaluate in (KanShape.evaluate, local))
+    assert (own - peer).abs().max() <= 1e-12 * peer.abs().max()
+
+
+@pytest.mark.parametrize("samples", [7, 250, pytest.param(1000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("network", ODD, ids=repr)
+def test_a_lane_has_its_own_bits_wherever_it_stands(network, samples):
+    flat, knots, x, y = start(network, 12, samples)
+    _, knots = update_knots(network, flat, knots, x, 0.5, 0.01)
+    for dtype in TOLERANCES:
+        data = flat.to(dtype), [layer.to(dtype) for layer in knots], x.to(dtype), y.to(dtype)
+        every = loss_and_gradient(network, *data)
+        for lanes in ([0, 1], [3, 1], [7, 2, 11], [5, 4, 3, 2, 1]):
+            few = data[0][lanes], [layer[lanes] for layer in data[1]], data[2][lanes], data[3][lanes]
+            for own, among_all in zip(loss_and_gradient(network, *few), every, strict=True):
+                assert torch.equal(own, among_all[lanes])

@@ -40,7 +40,6 @@ def begun(network, lanes=1, dtype=torch.float64, sequences=32):
     return flat, knots, torch.from_numpy(tokens).to(dtype)
 
 
-# -------------------------------------------------------------------------------------------------------------- counts
 @pytest.mark.parametrize(
     ("width", "layers", "context", "vocabulary", "heads", "head_width", "block", "parameters"),
     [
@@ -78,7 +77,6 @@ def test_forward_flops_are_those_of_the_closed_form():
     assert flops == 7 * (64 * 3 * count(network)["flops_forward.shared_dense"] + 13 * network.trainable)
 
 
-# ---------------------------------------------------------------------------------------------------------- evaluation
 class Plain(nn.Module):
     """The same network of torch's own parts; its linear maps hold our weights."""
 

@@ -1,8 +1,4 @@
-"""What is guarded, made from the code as it is now.
-
-The guard goes by commands and files where it can. Of `harness` it imports what is named here, in `workplace.py`, in
-`train.py` and in `test_guard_records.py`: these lines follow code that is moved.
-"""
+"""What is guarded, made from the code as it is now: by commands and files where it can, by few imports where not."""
 
 import json
 import re
@@ -26,7 +22,6 @@ from tests.guard.visible import visible
 from tests.guard.workplace import GUARD, RESULTS, ROOT, make_records, make_searched, prepare, said
 from tests.paper.tiny_scales import bring
 
-# ------------------------------------------------------------------------------------------------------- plans, targets
 # Its targets are ln(1 + visits): their last bits, and with them its fingerprint and the ids of its runs, hang on the
 # processor's vector instructions.
 LEFT_OUT = ("randhie",)
@@ -51,7 +46,6 @@ class Planned(NamedTuple):
 
 
 def experiments() -> Iterator[Planned]:
-    """Every experiment of the project and of the guard, at every scale."""
     for folder in ("experiments", "tests/guard/trained", "tests/guard/made"):
         for file in sorted((ROOT / folder).glob("*.yaml")):
             for scale in scales_of(file):
@@ -64,7 +58,6 @@ def small() -> tuple[str, ...]:
 
 
 def plans(names: Collection[str]) -> dict[str, Any]:
-    """Run ids, counts and manifests of some experiments."""
     return {one.name: _plan(one) for one in experiments() if one.name in names}
 
 
@@ -88,10 +81,7 @@ POINTS = {"train_points": 100, "validation_points": 10, "test_points": 16}
 
 
 def targets() -> dict[str, Any]:
-    """By name, the fingerprint by which a run knows a target, and a sum over training points of seed 0 to nine digits.
-
-    The fingerprint of a function of the project is a number in its source, which stays if the function is changed.
-    """
+    """By name, the fingerprint of a target, which stays if its code changes, and a sum over points of seed 0."""
     known = {name: 4 if named.has_instances else None for name, named in TASKS.items() if name not in LEFT_OUT}
     found = {}
     for name, inputs in {**known, **OWN}.items():
@@ -107,7 +97,6 @@ def _box(inputs: int) -> dict[str, tuple[float, ...]]:
     return {"low": (0.1, *[0.5] * (inputs - 1)), "high": (0.4, *[0.9] * (inputs - 1))}
 
 
-# --------------------------------------------------------------------------------------------------------------- texts
 COMMANDS = (
     "validate experiments/quickstart.yaml",
     "validate experiments/misspelt.yaml",
@@ -135,12 +124,10 @@ COMMANDS_AFTER_RECORDS = (
 
 
 def schema() -> str:
-    """The JSON Schema of experiment files."""
     return json.dumps(experiment_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def helps() -> str:
-    """The help of every command."""
     return "\n".join(said(f"{name} --help".strip()) for name in ("", *sorted(main.commands)))
 
 
@@ -194,7 +181,6 @@ def more_pages() -> dict[str, str]:
     return pages
 
 
-# -------------------------------------------------------------------------------------------------------- kept results
 KEPT_REPLAYS = ROOT / "results" / "replay"
 KEPT_REPLAY = "fig3_1_toy_scaling-width-100-seeds-1"
 KEPT_PAGES = ("verdicts/verdicts.html", "verdicts/verdicts.json", "verdicts/README.md", "replay/index.html")

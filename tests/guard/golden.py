@@ -1,8 +1,4 @@
-"""The golden values, and how they are compared with what the code makes now.
-
-`golden.json` has ids, hashes and counts, which never change. `golden/` has texts, which change in a commit of their own
-that says so. `python -m tests.guard.write` writes both (see there).
-"""
+"""The golden values (`golden.json` never changes, `golden/` by commits of their own), and how they are compared."""
 
 import difflib
 import hashlib
@@ -24,7 +20,6 @@ def canonical(data: Any) -> str:
 
 
 def hashed(data: Any) -> str:
-    """64 hex digits of plain data."""
     return hashlib.sha256(canonical(data).encode()).hexdigest()
 
 

@@ -1,7 +1,4 @@
-"""Nothing that a record names changes while code is moved: run ids, counts, manifests, fingerprints.
-
-`python -m tests.guard.write` adds what is new (see there).
-"""
+"""Nothing that a record names changes while code is moved: run ids, counts, manifests, fingerprints."""
 
 import pytest
 
@@ -19,10 +16,8 @@ def test_plans_are_as_ever():
 
 @pytest.mark.nightly
 def test_large_plans_are_as_ever():
-    """The same of those that take longer."""
     assert contents.plans(contents.LARGE) == {name: fixed("plans")[name] for name in contents.LARGE}
 
 
 def test_targets_are_as_ever():
-    """Every target has its fingerprint, of which run ids are made, and its values."""
     assert contents.targets() == fixed("targets")

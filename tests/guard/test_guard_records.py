@@ -24,6 +24,7 @@ from tests.guard.workplace import GUARD, ROOT, said
 PACKAGE = Path(harness.__file__).parent
 RECORDS = GUARD / "records"
 FUSED = ("mlp", "kan", "spline_mlp")
+ALIKE = ("device", "instruction_set", "versions")
 # Modules that training loads and that `source_hash`, by which checkpoints know their code, leaves out. All but the last
 # are harmless: what goes on from a checkpoint in another version of them comes out as if it had been trained in that
 # one. The last is left out all the same, as the hash stays what it is while code is moved.
@@ -47,7 +48,6 @@ def content(record: Path) -> dict:
     return json.loads(record.read_text(encoding="utf-8"))
 
 
-# ------------------------------------------------------------------------------------------------------------- records
 def test_records_are_read_and_sealed_again_to_the_same_bytes(tmp_path):
     """`harness merge` checks them and publishes them anew: those of every kind that there is."""
     said(f"merge {RECORDS} --results {tmp_path}")
@@ -58,7 +58,6 @@ def test_records_are_read_and_sealed_again_to_the_same_bytes(tmp_path):
 
 
 def test_kept_records_are_read_and_kept_again_to_the_same_lines(tmp_path):
-    """Of which 205 are old ones."""
     kept = ROOT / "results" / "verdicts" / "fig3_1_toy_scaling" / KEPT_RECORDS
     said(f"merge {kept} --results {tmp_path}")
 
@@ -69,7 +68,6 @@ def test_kept_records_are_read_and_kept_again_to_the_same_lines(tmp_path):
 
 
 def test_every_engine_family_and_optimiser_has_a_record():
-    """And every kind of outcome has one."""
     records = [content(path) for path in RECORDS.glob("*.json")]
     runs = [record["run"] for record in records]
     trained = {(run["engine"], run["network"]["family"], run["recipe"]["optimizer"]["name"]) for run in runs}
@@ -88,7 +86,6 @@ def test_every_engine_family_and_optimiser_has_a_record():
         assert any(metric in (record["metrics"] or {}) for record in records), metric
 
 
-# ------------------------------------------------------------------------------------------------------------ training
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> tuple[dict, Path]:
     """What `train.py` says, which trains the runs of all records by a copy of the package; and the new records."""
@@ -132,23 +129,17 @@ def test_what_kernels_are_compiled_from_is_in_their_key(trained):
 
 
 def test_training_comes_to_the_kept_records(trained, tmp_path):
-    """Errors bit for bit where the machine and libraries are those of the record; elsewhere within machines' tolerance.
-
-    Kept records are never written again, so that they lack the errors that came later.
-    """
+    """Bit for bit where machine and libraries are those of the record; elsewhere within machines' tolerance."""
     shutil.copytree(RECORDS, tmp_path / "runs")
     found = json.loads(said(f"merge {trained[1]} --results {tmp_path} --json").splitlines()[1])
     assert len(found["same"]) + len(found["within_tolerance"]) == len(list(RECORDS.glob("*.json")))
     for path in trained[1].glob("*.json"):
         new, old = content(path), content(RECORDS / path.name)
-        if all(
-            new["provenance"][name] == old["provenance"][name] for name in ("device", "instruction_set", "versions")
-        ):
+        if all(new["provenance"][each] == old["provenance"][each] for each in ALIKE):
             assert (new["metrics"] or {}).items() >= (old["metrics"] or {}).items()
             assert new["counts"] == old["counts"]
 
 
-# ---------------------------------------------------------------------------------------------------------------- jobs
 def test_a_job_that_was_queued_before_trains(tmp_path):
     """Its script has `python -m harness.dispatch.worker FOLDER SUBMISSION PLACE`, its runs lie in a file."""
     shutil.copytree(GUARD / "queued", tmp_path / "poisson")
@@ -189,7 +180,6 @@ def test_modules_that_the_code_names_in_text_are_there():
 
 
 def test_files_beside_the_code_are_installed_with_it():
-    """Every one that is no code is among the package's data in pyproject.toml."""
     files = [path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = project["tool"]["setuptools"]["package-data"][PACKAGE.name]

@@ -1,7 +1,4 @@
-"""What users read stays the same while code is moved, but for numbers' last digits; so do results that are kept.
-
-A text that is meant to change is written by `python -m tests.guard.write`, and goes into a commit of its own.
-"""
+"""What users read stays the same while code is moved, but for numbers' last digits; so do results that are kept."""
 
 import sys
 
@@ -28,7 +25,6 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_schema_and_help_are_as_ever():
-    """The JSON Schema of experiment files, and the help of every command."""
     assert_as_ever({"schema": contents.schema(), "help": contents.helps()})
 
 
@@ -44,21 +40,18 @@ def test_more_pages_are_as_ever(folder):
 
 
 def test_pages_of_kept_numbers_are_the_kept_pages(folder):
-    """Of verdicts and of replays, to the last character."""
     for name, made in contents.kept_pages(folder).items():
         assert made == (contents.ROOT / "results" / name).read_text(encoding="utf-8"), name + WRITE
 
 
 @pytest.mark.nightly  # its laws are held by tests/test_coverage.py, and what a replay writes by the pages above
 def test_a_kept_replay_comes_out_of_its_kept_records_again(folder):
-    """Every number of Fig. 3.1's, from 205 records."""
     kept, made = contents.kept_points()
 
     assert difference(kept, made) == ""
 
 
 def test_the_guard_sees_what_it_should_and_no_rounding():
-    """A word, a count, a line more, a decimal by two units of its last digit; not by one."""
     golden = "12 runs\nalpha 0.97 [0.951, 1.2e-05]\n"
 
     assert difference(golden, "12 runs\nalpha 0.98 [0.950, 1.3e-05]\n") == ""

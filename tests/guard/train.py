@@ -1,7 +1,6 @@
 """Train the run of every kept record, and say which modules that took and which hashes know their files, as JSON.
 
-`python -m tests.guard.train RESULTS`, in a process of its own that has loaded nothing else, in a folder with a copy of
-the package: its files are changed here one after the other.
+In a process of its own, in a folder with a copy of the package, whose files are changed one after the other.
 """
 
 import ast
@@ -37,11 +36,7 @@ def main(results: Path) -> None:
 
     snapshot = take_snapshot(results / "snapshots", []).path / "0"
     modules = {
-        name: {
-            **_known(file),
-            "snapshot": (snapshot / file.relative_to(copy)).is_file(),
-            "compiled": name in compiled,
-        }
+        name: {**_known(file), "snapshot": (snapshot / file.relative_to(copy)).is_file(), "compiled": name in compiled}
         for name, file in loaded.items()
     }
     foreign = itertools.chain.from_iterable(_foreign(loaded, each.py_func) for each in functions)

@@ -11,12 +11,13 @@ from click.testing import CliRunner
 
 import tests.guard.own_code  # noqa: F401  (so that no command says that it imports it)
 from harness.cli import main
-from harness.record import CURVE_POINTS, CurvePoint, Metrics, PhaseEnd, Provenance, Pruned, Record, publish
+from harness.record import CURVE_POINTS, CurvePoint, Metrics, PhaseEnd, Pruned, Record, publish
 from harness.show.console import console
 from harness.spec import KanShape, Manifest, PlannedRun, read_manifest
 from harness.study.folders import StudyFile
 from harness.study.plans import freeze_file
 from tests.made_records import made_record
+from tests.made_study import TESTHOST
 
 GUARD = Path(__file__).parent
 ROOT = GUARD.parents[1]
@@ -25,19 +26,6 @@ CONSOLE_WIDTH, HELP_WIDTH = 160, 100
 FRAME, COLUMN = re.compile("[\u2500-\u257f]+"), re.compile("[│┃]")  # characters that draw boxes
 TERMINAL = "analysis: "  # begins a line that is said every few seconds, so on a slow machine alone
 SIZES = "disk: "  # begins a line of sizes of files, which figures of another matplotlib change
-WHERE = Provenance(
-    commit="c0ffee" * 6 + "c0ff",
-    dirty=True,
-    versions={"python": "3.11", "torch": "2.6"},
-    host="testhost",
-    device="test processor",
-    instruction_set="AVX2",
-    threads=1,
-    started_at="2026-01-02T03:04:05+00:00",
-    pack_seconds=12.5,
-    pack_cpu_seconds=12.0,
-    pack_lanes=3,
-)
 
 
 def prepare(folder: Path) -> None:
@@ -65,7 +53,6 @@ def _without_frame(line: str) -> str:
     return " | ".join(cell.strip() for cell in COLUMN.split(line.strip().strip("│┃")))
 
 
-# ------------------------------------------------------------------------------------------------------- made records
 def make_records(name: str) -> None:
     """Publish a record of every run of the plan in results/`name`, in the current folder."""
     _make_records(read_manifest(RESULTS / name))
@@ -102,7 +89,7 @@ def _made_record(planned: PlannedRun, counts: dict[str, int]) -> Record:
         "by_stage": ((cap, cap),),
         "counts": counts,
         "curve": tuple(curve),
-        "provenance": WHERE,
+        "provenance": TESTHOST,
     }
     if phases := run.recipe.phases:
         outputs = tuple(_rounded(value) for value in np.linspace(0, loss, CURVE_POINTS))

@@ -2,15 +2,10 @@
 
     python -m tests.guard.write 'toys short'     # makes this plan alone, and replaces its entry
 
-The guard holds what stays as it is while code is moved: ids, counts, manifests, records, pages, answers of commands.
-
-golden.json    ids, hashes and counts. They never change: new entries are added; of one that is different nothing is
-               written, and the command fails. Where an experiment itself was changed, name its plan.
-golden/        texts: the JSON Schema, help, answers of commands, pages. A text that is meant to change is written by
-               this command and goes into a commit of its own, which says so.
+golden.json    ids, hashes and counts, which never change: if one does, nothing is written. A new experiment: its plan.
+golden/        texts (schema, help, answers, pages): what is meant to change goes into a commit that says so.
 results/       the pages there that are made from kept numbers follow their templates, as texts do.
-trained/       experiments that are trained in a second by every engine, family and optimiser: `records/` has what they
-               came to. Neither is ever written again.
+trained/       experiments that train in a second; `records/` has what they came to. Neither is ever written again.
 made/          experiments of which records are made up, for pages about laws, verdicts and searches.
 queued/        a job as it was sent off before, which has to train still.
 """

@@ -45,5 +45,5 @@ def write_records(folder: Path, leave_out: int = 0) -> Manifest:
     for planned in manifest.runs[: len(manifest.runs) - leave_out]:
         cell = cells[planned.cell]
         loss = 3 * cell.counts["params.trainable"] ** -ALPHAS[cell.arm] * np.exp(noise.normal(0, 0.03))
-        publish(record_of(planned.run_id, planned.run, cell.counts, loss), folder / "results" / "runs")
+        publish(record_of(planned, cell.counts, loss), folder / "results" / "runs")
     return manifest

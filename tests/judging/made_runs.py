@@ -35,17 +35,13 @@ Law = Callable[[np.ndarray], np.ndarray]
 
 @cache
 def made_plan(seeds: int = 5, tasks: str = "[xy]", more: str = "") -> Manifest:
-    """The plan of seven sizes of three arms."""
     return make_plan(parse_experiment(TEXT.format(tasks=tasks, seeds=list(range(seeds)), more=more)), "made")
 
 
 def made_table(
     manifest: Manifest, laws: Mapping[str, Law], noise: float = 0.03, rng: int = 0, task: str = "", **columns
 ) -> pd.DataFrame:
-    """A row for every run of the arms that have a law of test loss by parameters, on one task or on all.
-
-    Every run has lognormal noise of its own, of which validation knows nothing. `columns` are added, or replaced.
-    """
+    """A row for every run of the arms with a law, with noise of its own; `columns` are added, or replaced."""
     cells = [
         (manifest.cells[one.cell], one)
         for one in manifest.runs
@@ -75,27 +71,22 @@ def made_table(
 
 
 def made_runs(laws: Mapping[str, Law], seeds: int = 5, tasks: str = "[xy]", **made) -> ExperimentRuns:
-    """The runs of such a table, as rules are judged by them."""
     manifest = made_plan(seeds, tasks)
     return runs_of(manifest, made_table(manifest, laws, **made))
 
 
 def made_rule(**fields) -> Decide:
-    """A rule on one task about a KAN and an MLP."""
     return Decide.model_validate({"claim": "c", "sides": ("kan", "mlp"), "at_least": 1} | fields)
 
 
 def verdict_on(runs: ExperimentRuns, **fields) -> Verdict:
-    """The verdict on such a rule."""
     return judge(made_rule(**fields), runs)
 
 
 def number_of(runs: ExperimentRuns, **fields) -> Number:
-    """Its number on the only task."""
     (number,) = verdict_on(runs, **fields).numbers
     return number
 
 
 def power(scale: float, alpha: float) -> Law:
-    """The law scale * size^-alpha."""
     return lambda size: scale * size**-alpha

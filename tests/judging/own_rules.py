@@ -30,7 +30,6 @@ FUSED = Convention(
 
 
 def ahead_words(rule: Decide) -> str:
-    """How it reads."""
     return f"the least ratio of test losses over replicates {ratio_words(rule)} {budget_words(rule)}"
 
 

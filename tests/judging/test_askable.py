@@ -50,7 +50,6 @@ def test_laws_of_a_rising_score_are_those_of_what_is_missing_to_its_ceiling(eval
 
 
 def test_a_sigmoid_is_asked_alike_on_the_command_line_and_in_python(evals):
-    """Its numbers are the same through both doors, and its levels those that made the scores."""
     asked = ("--x", "loss", "--y", "score", "--by", "arm", "--law", "sigmoid", "--chance", 0.25, "--sd", "score_sd")
     found = json_of("fit", evals, *asked, "--predict", 2.0)
     same = harness.fit(evals, "loss", "score", "arm", law="sigmoid", chance=0.25, sd="score_sd", predict=2.0)
@@ -67,7 +66,6 @@ def test_a_sigmoid_is_asked_alike_on_the_command_line_and_in_python(evals):
 
 
 def test_known_errors_and_a_known_floor_reach_every_law(evals):
-    """With both, each law has the given floor and an interval narrower than without them; predictions too."""
     asked = (*OF_ERRORS, "--predict", 1e10)
     plain = json_of("fit", evals, *asked, "--law", "floor")
     known = json_of("fit", evals, *asked, "--floor", 0.1, "--sd", "sd")
@@ -156,7 +154,6 @@ def test_compute_that_is_no_multiple_of_6nd_is_said(tmp_path):
     ],
 )
 def test_what_does_not_go_together_is_said(evals, more, message):
-    """Nothing that was asked for is left out in silence."""
     done = invoke("fit", evals, *ASKED, *more)
     assert (done.exit_code, done.stdout) == (2, "")
     assert message in done.stderr

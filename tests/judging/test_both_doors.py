@@ -42,14 +42,13 @@ def folder(tmp_path_factory) -> Path:
             cell = cells[planned.cell]
             away = np.log(cell.counts[SIZE] / (20 * (cell.asked / 1e9) ** 0.25))
             loss = (cell.asked / 1e8) ** -0.2 * np.exp(0.1 * away**2 + noise.normal(0, 0.01))
-            publish(record_of(planned.run_id, planned.run, cell.counts, loss), folder / "results" / "runs")
+            publish(record_of(planned, cell.counts, loss), folder / "results" / "runs")
         invoke("fit", "results/made")
     return folder
 
 
 @pytest.fixture
 def here(folder, monkeypatch) -> Path:
-    """The folder, in which commands are run."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("COLUMNS", "200")
     return folder
@@ -57,7 +56,6 @@ def here(folder, monkeypatch) -> Path:
 
 @pytest.mark.parametrize("asked", [(), ("--law", "shifted"), ("--hold-out", "1", "--law", "pure", "--law", "floor")])
 def test_an_experiment_and_its_table_have_the_same_laws(here, asked):
-    """To the last digits, with the same law to quote, predictions and checks."""
     table = ("--y", "test_loss", "--by", "series", "--config", "cell", "--seed", "seed", "--status", "status")
     experiment = json_of("fit", "results/made", "--x", SIZE, *asked)["laws"]
     file = json_of("fit", "results/made/runs.csv", "--x", SIZE, *table, *asked)["laws"]
@@ -79,7 +77,6 @@ def test_the_best_size_of_each_budget_has_its_law(here):
 
 
 def test_a_surface_has_every_size_at_every_budget(here):
-    """Each run once, although the best sizes are a series of their own."""
     asked = ("fit", "results/crossed", "--x", SIZE, "--and", COST)
     found = json_of(*asked)["results"]
     assert list(found) == ["xy: mlp"]
@@ -88,7 +85,6 @@ def test_a_surface_has_every_size_at_every_budget(here):
 
 
 def test_the_next_runs_of_an_experiment_are_those_of_its_table(here):
-    """Of its curves, and of sizes that were crossed with budgets: there a run costs its budget."""
     table = ("--y", "test_loss", "--by", "series", "--config", "cell", "--seed", "seed", "--status", "status")
     asked = ("--x", SIZE, "--question", "exponent", "--budget", "1e4", "--law", "pure")
     experiment = json_of("design", "results/made", *asked)["designs"]
@@ -102,20 +98,17 @@ def test_the_next_runs_of_an_experiment_are_those_of_its_table(here):
 
 
 def test_arms_of_an_experiment_can_share_a_law_and_have_a_lower_edge(here):
-    """As those of a table; on the first headline axis if none is named."""
     shared = json_of("fit", "results/made", "--share", "alpha")["results"]
     edge = json_of("fit", "results/made", "--frontier", "0.5")["results"]
 
     assert list(shared) == ["xy: alpha", "xy: nothing", "xy: floor", "xy: both"]
     assert shared["xy: alpha"]["p"] < 0.01
     assert "needs, for each of kan" in " ".join(said("fit", "results/made", "--share", "both").split())
-    assert {name: one["alpha"] for name, one in edge.items()} == pytest.approx(
-        {"xy: kan": 1.0, "xy: mlp": 0.6}, abs=0.05
-    )
+    alphas = {name: one["alpha"] for name, one in edge.items()}
+    assert alphas == pytest.approx({"xy: kan": 1.0, "xy: mlp": 0.6}, abs=0.05)
 
 
 def test_what_is_asked_of_an_experiment_is_written_where_it_is_told_to_be(here, tmp_path):
-    """Its own fits.json stays that of its own axes and window."""
     own = (here / "results" / "made" / "fits.json").read_bytes()
     found = json_of("fit", "results/made", "--law", "pure", "--min-x", "60", "--x", SIZE, "--out", str(tmp_path))
     assert json.loads((tmp_path / "fits.json").read_text()) == found
@@ -125,7 +118,6 @@ def test_what_is_asked_of_an_experiment_is_written_where_it_is_told_to_be(here, 
 
 
 def test_arms_of_an_experiment_are_compared_by_their_laws(here, tmp_path):
-    """As those of a table: the crossover is a set, and the verdict is over both counts of size."""
     told = said("compare", "results/made", "kan", "mlp", "--law", "pure", "--out", str(tmp_path))
     found = json.loads((tmp_path / "compare.json").read_text(encoding="utf-8"))
 
@@ -137,6 +129,5 @@ def test_arms_of_an_experiment_are_compared_by_their_laws(here, tmp_path):
 
 
 def test_a_column_that_is_no_number_is_named(here):
-    """With the columns that are."""
     told = said("fit", "results/made", "--x", "shape", exit_code=2)
     assert "'shape' is no size or count of these runs" in told

@@ -1,11 +1,11 @@
 """`harness compare` by laws: known ratios come back, crossovers are sets, mistakes are answered."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
-from commands import invoke, json_of
+from commands import invoke, json_of, said
 
 from harness.comparison import Crossover
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
@@ -23,12 +23,7 @@ SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 NEED = 4.0  # what mlp needs of params for each of kan's
 
 
-def _compare(*arguments: object) -> Result:
-    return invoke("compare", *arguments)
-
-
-def _json(*arguments: object) -> dict:
-    return json_of("compare", *arguments)
+_compare, _json = partial(invoke, "compare"), partial(json_of, "compare")
 
 
 def _table(path: Path, seed: int = 4, floors: tuple[float, float] = (0.0, 0.0)) -> Path:
@@ -46,14 +41,12 @@ def _table(path: Path, seed: int = 4, floors: tuple[float, float] = (0.0, 0.0)) 
 
 @pytest.fixture
 def table(tmp_path) -> Path:
-    """Two arms of pure laws (`_table`)."""
     return _table(tmp_path / "runs.csv")
 
 
 ASKED = ("--x", "params", "--y", "rmse", "--by", "arch", "--seed", "seed", "--law", "pure")
 
 
-# ------------------------------------------------------------------------------------------------------------- numbers
 def test_a_known_ratio_comes_back(table):
     """An arm that needs 4 times the size at any loss: cost and loss ratio are 4, by law, without, and in bins."""
     (one,) = _json(table, "kan", "mlp", *ASKED)["sizes"]
@@ -61,15 +54,12 @@ def test_a_known_ratio_comes_back(table):
     for ratio in (one["cost"], one["twin"], one["loss"]):
         np.testing.assert_allclose(ratio["estimate"], NEED, rtol=0.1)
     for ratio in (one["cost"], one["loss"]):
-        assert all(low < value < high for low, value, high in zip(*_ends(ratio), strict=True))
+        ends = zip(ratio["low"], ratio["estimate"], ratio["high"], strict=True)
+        assert all(low < value < high for low, value, high in ends)
     assert one["ratio"]["estimate"] == pytest.approx(NEED, rel=0.05)
     assert one["exponents"]["pure"]["estimate"] == pytest.approx(0, abs=0.05)
     assert one["crossover"]["kind"] == "none"
     assert one["dominance"]["share"] == 1
-
-
-def _ends(ratio: dict) -> tuple[list[float], list[float], list[float]]:
-    return ratio["low"], ratio["estimate"], ratio["high"]
 
 
 def test_both_arms_have_the_law_that_fit_chooses(tmp_path):
@@ -100,7 +90,6 @@ def test_conventions_that_disagree_make_the_verdict_dependent(table):
 
 
 def test_a_loss_that_only_one_arm_attains_is_marked_as_extrapolated(table):
-    """Outside of the shared losses there is an error, and with --extrapolate a ratio that says so."""
     asked = (table, "kan", "mlp", *ASKED, "--at", "1.2e-4")
     refused = _compare(*asked)
 
@@ -113,7 +102,6 @@ def test_a_loss_that_only_one_arm_attains_is_marked_as_extrapolated(table):
 
 
 def test_failed_runs_of_one_arm_are_survivor_bias(table):
-    """Runs that failed are counted, and an arm that fails more often is said to be judged by its luckier runs."""
     lines = table.read_text().splitlines()
     lost = [
         line.replace(",ok,", ",diverged,") if i % 2 and line.startswith("kan") else line for i, line in enumerate(lines)
@@ -128,7 +116,6 @@ def test_failed_runs_of_one_arm_are_survivor_bias(table):
 
 
 def test_unequal_numbers_of_runs_are_named(table):
-    """A bin with more runs of one arm is a K_MISMATCH; the best of a common k takes as many of both."""
     text = table.read_text()
     table.write_text(text + "".join(f"kan,100,4000,{seed},ok,0.01\n" for seed in range(3, 6)))
     found = _json(table, "kan", "mlp", *ASKED, "--aggregate", "best")["sizes"][0]
@@ -136,7 +123,6 @@ def test_unequal_numbers_of_runs_are_named(table):
     assert found["ratio"]["k"] == [3] * 7
 
 
-# --------------------------------------------------------------------------------------------------------------- words
 KAN_FIRST = (Lead("", "params", 1, 3, "kan"), Lead("", "params", 3, 9, None), Lead("", "params", 9, 100, "mlp"))
 
 
@@ -155,13 +141,11 @@ KAN_FIRST = (Lead("", "params", 1, 3, "kan"), Lead("", "params", 3, 9, None), Le
     ],
 )
 def test_crossovers_are_told_as_sets(kind, estimate, words):
-    """Each kind of set has its sentence, and one without an end claims no crossover."""
     found = Crossover(0.95, (1, 100), (), kind, (), (), estimate)
     assert crossover_words(found, KAN_FIRST, ("kan", "mlp")).startswith(words)
 
 
 def test_the_headline_is_that_of_both_laws(table):
-    """At the ends and between, with what the second arm needs for the first one's loss; where both are equal, open."""
     found = _compared(table, "params").headline
     assert [one.place for one in found.readings] == ["smallest", "middle", "largest"]
     for one in found.readings:
@@ -170,7 +154,6 @@ def test_the_headline_is_that_of_both_laws(table):
     assert [(lead.low, lead.high, lead.leader) for lead in found.leads] == [(10, 10000, "kan")]
 
 
-# ------------------------------------------------------------------------------------------------------------- mistakes
 @pytest.mark.parametrize(
     ("arms", "more", "message"),
     [
@@ -183,20 +166,16 @@ def test_the_headline_is_that_of_both_laws(table):
     ],
 )
 def test_a_mistake_is_answered_with_what_is_allowed(table, arms, more, message):
-    """Wrong arms and options exit with 2 and a sentence on standard error, nothing on standard output."""
     done = _compare(table, *arms, *ASKED, *more)
     assert (done.exit_code, done.stdout) == (2, "")
     assert message in done.stderr
 
 
 def test_one_architecture_is_no_comparison(table):
-    """Without --by the table has one arm, and the error says which column would tell arms apart."""
-    done = _compare(table, "kan", "mlp", "--x", "params", "--y", "rmse")
-    assert done.exit_code == 2
-    assert "one arm, and kan and mlp were asked for; --by says which column names arms" in done.stderr
+    told = said("compare", table, "kan", "mlp", "--x", "params", "--y", "rmse", exit_code=2)
+    assert "one arm, and kan and mlp were asked for; --by says which column names arms" in told
 
 
-# -------------------------------------------------------------------------------------------------------------- figure
 def _answer(table: Path, *x: str) -> FitsAnswer:
     request = Request(table, x, Columns("rmse", ("arch",), seed="seed"), arms=("kan", "mlp"))
     return fits_answer(request, of_file(request, request.columns))
@@ -207,7 +186,6 @@ def _compared(table: Path, *x: str) -> ComparedByLaws:
 
 
 def test_the_figure_shows_what_was_computed(table):
-    """Losses at equal size and sizes at equal loss, with bands; of several columns of sizes a panel each."""
     compared = _compared(table, "params", "flops")
     asked, curves, against = curves_of_laws(compared)
     figure = versus_figure(asked, curves, named_styles(compared.arms), against=against)
@@ -227,7 +205,6 @@ def test_the_figure_shows_what_was_computed(table):
 
 
 def test_a_refused_law_leaves_who_is_ahead_to_bins(tmp_path):
-    """A curve that rises has no law; the other arm is ahead all the same, from where to where, and by how much."""
     generator = np.random.default_rng(8)
     lines = ["arch,params,seed,rmse"]
     for arm, factor in (("kan", 1.0), ("mlp", 0.25)):

@@ -3,11 +3,11 @@
 import gzip
 import itertools
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
 from commands import invoke, json_of
 from shared_data import shared
 
@@ -19,12 +19,7 @@ EXPONENTS = {"kan": 4.0, "mlp": 0.5}
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 
 
-def _fit(*arguments: object) -> Result:
-    return invoke("fit", *arguments)
-
-
-def _json(*arguments: object) -> dict:
-    return json_of("fit", *arguments)
+_fit, _json = partial(invoke, "fit"), partial(json_of, "fit")
 
 
 def _table(path: Path, unit: float = 1.0, failed: dict[int, int] | None = None) -> Path:
@@ -56,16 +51,13 @@ def _alphas(found: dict, law: str = "pure", part: str = "fits") -> dict[str, flo
     return {one["series"]: one[part][law]["alpha"] for one in found["laws"]}
 
 
-# ------------------------------------------------------------------------------------------------------------ numbers
 @pytest.mark.parametrize("unit", [1.0, 1e-9, 1e6])
 def test_known_exponents_come_back_at_any_magnitude(tmp_path, unit):
-    """Losses of any unit, also packed, give the exponents that made them."""
     found = _alphas(_json(_table(tmp_path / "runs.csv.gz", unit), *NAMED))
     assert found == pytest.approx(EXPONENTS, abs=0.03)
 
 
 def test_the_table_shows_what_the_json_says(table):
-    """One row an arm: its sizes, its runs, its exponents under both laws."""
     done, found = _fit(table, *NAMED), _alphas(_json(table, *NAMED))
     for arm, alpha in found.items():
         line = next(line for line in done.stdout.splitlines() if f" {arm} " in line and "│" in line)
@@ -74,7 +66,6 @@ def test_the_table_shows_what_the_json_says(table):
 
 
 def test_failed_runs_are_counted_and_a_lossy_size_is_a_caution(tmp_path):
-    """Runs that did not end well are counted by arm and size; where most are gone, CENSORED says so."""
     path = _table(tmp_path / "runs.csv", failed={3000: 1, 10000: 2})
 
     done, found = _fit(path, *NAMED), _json(path, *NAMED)
@@ -88,7 +79,6 @@ def test_failed_runs_are_counted_and_a_lossy_size_is_a_caution(tmp_path):
 
 
 def test_a_window_shows_the_exponent_with_and_without(table):
-    """Runs outside of the window are counted, and both exponents stand side by side."""
     window = ("--min-x", 30, "--max-x", 3000)
     found, done = _json(table, *NAMED, *window), _fit(table, *NAMED, *window)
     assert [one["runs_outside_window"] for one in found["laws"]] == [6, 6]
@@ -98,7 +88,6 @@ def test_a_window_shows_the_exponent_with_and_without(table):
 
 
 def test_several_sizes_are_fitted_side_by_side(table):
-    """Each --x gives its own table; here one is a tenth of the other, so that the exponents agree."""
     found = _json(table, *NAMED, "--x", "width")
     assert [one["axis"] for one in found["laws"]] == ["params", "params", "width", "width"]
     alphas = [one["fits"]["pure"]["alpha"] for one in found["laws"]]
@@ -106,7 +95,6 @@ def test_several_sizes_are_fitted_side_by_side(table):
 
 
 def test_a_refused_law_has_no_number_anywhere(tmp_path):
-    """Four sizes carry a pure law and no floor: its code stands in the table and null in the JSON, at exit code 0."""
     path = tmp_path / "few.csv"
     path.write_text("n,loss\n" + "".join(f"{10**i},{0.3**i}\n" for i in range(4)))
     asked = (path, "--x", "n", "--y", "loss", "--law", "floor")
@@ -122,32 +110,22 @@ def test_a_refused_law_has_no_number_anywhere(tmp_path):
 
 
 def test_repeats_without_a_config_are_said_to_be_replicates(table):
-    """Without --config the fit goes on, with a caution in table and JSON."""
     assert "REPEATS, kan (likewise mlp)" in _fit(table, *ASKED).stdout
     for arm in _json(table, *ASKED)["laws"]:
         assert "REPEATS" in [caution["code"] for caution in arm["cautions"]]
 
 
 def test_out_writes_fits_and_figures(tmp_path):
-    """--out holds the JSON that --json prints, and both figures as PNG and PDF, also where an arm is all failed."""
     path = _table(tmp_path / "runs.csv", failed=dict.fromkeys(SIZES, 3))
 
     found = _json(path, *NAMED, "--out", tmp_path / "out")
 
     assert json.loads((tmp_path / "out" / "fits.json").read_text()) == found
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
-        "checklist.md",
-        "fits.json",
-        "residuals.pdf",
-        "residuals.png",
-        "scaling.pdf",
-        "scaling.png",
-    ]
+    figures = (f"{name}.{kind}" for name in ("residuals", "scaling") for kind in ("pdf", "png"))
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"checklist.md", "fits.json", *figures}
 
 
-# ----------------------------------------------------------------------------------------------------------- selection
 def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
-    """Leaving one size out moves an exponent of 4 by little, and the bootstrap over sizes holds it."""
     (kan, _) = _json(table, *NAMED)["laws"]
     seen, other = kan["checks"]["diagnostics"], kan["checks"]["cross_check"]
 
@@ -160,7 +138,6 @@ def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
     assert "leverage" not in _fit(table, *NAMED).stdout
 
 
-# ------------------------------------------------------------------------------------------------------------- mistakes
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -178,24 +155,19 @@ def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
         (("--x", "params", "--y", "seed"), "line 2: seed = 0, line 5: seed = 0"),
         ((*ASKED, "--law", "auto", "--law", "pure"), "--law auto chooses between laws by itself; leave out pure"),
         ((*ASKED, "--and", "width", "--isoflop", "width"), "--and does not go with --isoflop"),
-        (
-            (*ASKED, "--share", "both", "--hold-out", "1", "--law", "pure"),
-            "--share does not go with --law and --hold-out",
-        ),
+        ((*ASKED, "--share", "both", "--hold-out", "1", "--law", "pure"), "--share does not go with --law and --hold"),
         ((*ASKED, "--x", "width", "--frontier", "0.1"), "--frontier takes one --x, and params and width were given"),
         (("--x", "params", "--y", "rmse", "--share", "both"), "--share both: the table has one arm"),
         ((*ASKED, "--objective", "hubber"), "objective='hubber' is not known; allowed: auto, least_squares"),
     ],
 )
 def test_a_mistake_is_answered_with_what_is_allowed(table, arguments, message):
-    """Wrong options and wrong cells exit with 2 and a sentence on standard error, nothing on standard output."""
     done = _fit(table, *arguments)
     assert (done.exit_code, done.stdout) == (2, "")
     assert message in done.stderr
 
 
 def test_failed_runs_that_are_not_marked_are_an_error_that_says_how(tmp_path):
-    """NaN losses are named by line, and --status is the next move."""
     done = _fit(_table(tmp_path / "runs.csv", failed={10: 1, 100: 2}), *ASKED)
     assert done.exit_code == 2
     assert "line 2: rmse = nan, line 8: rmse = nan, line 9: rmse = nan" in done.stderr
@@ -203,7 +175,6 @@ def test_failed_runs_that_are_not_marked_are_an_error_that_says_how(tmp_path):
 
 
 def test_an_experiment_takes_no_option_of_tables(tmp_path):
-    """An option that would do nothing is an error, not ignored; nor is the file or the folder read as a table."""
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment.yaml").write_text("question: which?\n")
     options = ("--by arch", "--config width", "--status end", "--y rmse --x params")
@@ -212,9 +183,6 @@ def test_an_experiment_takes_no_option_of_tables(tmp_path):
 
         assert done.exit_code == 2
         assert f"{option.split()[0]} is for tables of runs, and {tmp_path / name} is none" in done.stderr
-
-
-# -------------------------------------------------------------------------------------------------- other people's data
 
 
 def test_language_models_of_several_sizes_go_through_the_same_door():

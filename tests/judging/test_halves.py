@@ -1,7 +1,4 @@
-"""Another search would agree: halves of the replicates of every kept search say the same.
-
-A cell is a task, a budget on an axis, and a pair of sides. The replicates of a half are searches of their own.
-"""
+"""Another search would agree: halves of the replicates of every kept search say the same of a task, budget and pair."""
 
 import itertools
 import json
@@ -39,7 +36,6 @@ def winners_of(folder: Path) -> pd.DataFrame:
 
 
 def cells(folder: Path) -> Iterator[Cell]:
-    """Those of a kept search."""
     winners = winners_of(folder)
     winners = winners[winners["status"] == "done"]
     for place, rows in winners.groupby(["task", "won_on", "asked"]):
@@ -58,10 +54,7 @@ def decided(gaps: np.ndarray) -> int:
 
 @pytest.mark.parametrize("folder", KEPT, ids=lambda folder: folder.name)
 def test_halves_of_the_replicates_agree(folder):
-    """They decide for opposite sides in at most 1 % of the cells that both decide.
-
-    In at least 90 % of the cells that all replicates decide, both halves have the same sign.
-    """
+    """In 1 % of the cells that both decide they may differ; in 90 % of those that all decide, their signs are one."""
     found = list(cells(folder))
     by_both = [cell for cell in found if all(decided(half) for half in cell.halves)]
     opposite = [cell.name for cell in by_both if decided(cell.halves[0]) != decided(cell.halves[1])]

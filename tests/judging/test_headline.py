@@ -17,10 +17,7 @@ THIRD_ARM = "  deep: {architecture: {family: mlp, depth: 3}, recipe: fast}\n"
 
 
 def test_ratios_are_those_of_the_laws_at_both_ends_and_between():
-    """N^-0.6 over N^-1 is N^0.4; the sizes that both have are the two arms', which are equal here.
-
-    A reader who sees an answer and a verdict must not find two intervals of one number.
-    """
+    """N^-0.6 over N^-1 is N^0.4; the sizes that both have are the two arms', which are equal here."""
     manifest, axis = made_plan(3, more=RULES), "params.trainable"
     found = main_headline(manifest, made_table(manifest, {name: power(1, alpha) for name, alpha in ALPHAS.items()}))
     assert found.level == interval_level(manifest.experiment.decide[0], 1)
@@ -44,7 +41,6 @@ def _beside_a_constant(kan: float, mlp: float, constant: float) -> Headline:
 
 
 def test_nobody_wins_among_failures():
-    """Both are worse than a constant: the ratio of 9 is refused, nobody leads, and the first caution says so."""
     found = _beside_a_constant(kan=0.2, mlp=1.8, constant=0.07)
     assert [one.ratio.estimate for one in found.readings] == [None] * len(found.readings)
     assert all("WORSE_THAN_CONSTANT" in one.ratio.refused for one in found.readings)
@@ -55,7 +51,6 @@ def test_nobody_wins_among_failures():
 
 
 def test_a_side_that_is_worse_than_a_constant_is_named_beside_the_ratio():
-    """The other side leads, and what the loser failed at stands beside the ratio; nothing is said of two that learn."""
     found = _beside_a_constant(kan=0.02, mlp=0.1, constant=0.07)
     assert found.reading("xy", "params.trainable", "largest").ratio.estimate == pytest.approx(5, rel=0.1)
     assert {one.worse_than_constant for one in found.readings} == {("mlp",)}
@@ -85,7 +80,6 @@ def test_a_budget_is_read_there_alone():
 
 
 def test_one_common_size_is_told_once():
-    """Where both sides have one size in common, it is the largest; a smallest and a middle one would repeat it."""
     runs = made_runs(FOUR_TIMES)
     has_it = (runs.table["arm"] == "kan") & (runs.table["asked"] < 61) | (runs.table["arm"] == "mlp") & (
         runs.table["asked"].between(60, 120)
@@ -97,7 +91,6 @@ def test_one_common_size_is_told_once():
 
 
 def test_the_sides_are_those_of_the_first_rule_or_the_only_two_arms():
-    """Of three arms without a rule nobody can say which two are meant: a sentence says how to compare two."""
     three_arms = TEXT.replace("match:", f"{THIRD_ARM}match:", 1)
     cases = (
         (TEXT, SIDES),

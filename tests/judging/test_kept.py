@@ -36,7 +36,6 @@ def calls(all_of_them: bool) -> list[tuple]:
 
 
 def bits(value: object) -> str:
-    """A hash of every bit of a value."""
     return module._key(bits, (value,))
 
 

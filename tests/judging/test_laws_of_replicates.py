@@ -45,9 +45,7 @@ def test_the_curve_is_the_mean_of_the_replicates_lines_and_lies_in_its_band():
     assert np.array([*band(fit, SIZES), predict(fit, SIZES)]) == pytest.approx(np.tile(3 * SIZES**-1.2, (3, 1)))
 
 
-@pytest.mark.parametrize(
-    ("law", "code"), [(power(1, -0.3), "NOT_FALLING"), (lambda size: 1.0 + 0 * size, "ONE_NETWORK")]
-)
+@pytest.mark.parametrize(("law", "code"), [(power(1, -0.3), "NOT_FALLING"), (lambda n: 1.0 + 0 * n, "ONE_NETWORK")])
 def test_no_rising_law_is_drawn_and_copies_of_one_network_carry_none(law, code):
     (found,) = fit_table(winners(law, noise=0), [PARAMS])
     assert code in [refusal.code for refusal in found.fits["pure"].refusals]
@@ -68,7 +66,6 @@ def test_what_is_asked_of_a_search_is_over_its_replicates_unless_a_window_is_ask
 
 
 def test_a_new_run_of_a_search_is_foreseen_over_its_replicates():
-    """Its interval is wider than the law's, holds the truth here, and every replicate's line has the origins."""
     table = winners(power(3, 1.2))
     door = Door({PARAMS: chosen_runs(table, PARAMS)}, {}, Source("plan", {}), table)
     place = 3 * float(SIZES[-1])

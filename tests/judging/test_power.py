@@ -1,19 +1,26 @@
-"""What an open rule would need, and what the rules of a plan will see: against simulated experiments."""
+"""What an open rule would need, and what a plan's rules will see: against simulations, and as `harness power`."""
 
 import math
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from commands import json_of, said
 from hypothesis import given
 from hypothesis import strategies as st
+from judging.made_experiment import write_experiment
 from judging.made_runs import made_plan, made_rule, made_runs, made_table, power, verdict_on
+from made_study import record_of
 from scipy.stats import t
 
 from harness.base.errors import HarnessError
 from harness.judging.foreseen import foresee
 from harness.judging.power import ENOUGH, as_said, chance, difference_of, replicates_needed, seen
 from harness.judging.runs import runs_of
+from harness.record import publish
+from harness.spec import read_manifest
 
 MATTERS = math.log(1.1)
 EQUAL = {"kan": power(1, 1.0), "mlp": power(1, 1.0)}
@@ -79,11 +86,7 @@ def test_what_was_estimated_is_not_asked():
         (LOSS, {"noise": 0.06}, "a difference of 10 % would need"),
         ({"quantity": "test_loss", "within": 1.05}, {"noise": 0.2}, "equality within 5 % would need"),
         ({"quantity": "exponent", "threshold": 0}, {"noise": 1.0}, "a difference of 0.2 would need"),
-        (
-            LOSS,
-            {"noise": 60.0},
-            "a difference of 10 % would need more than 1,000 replicates; the present 5 show only",
-        ),
+        (LOSS, {"noise": 60.0}, "a difference of 10 % would need more than 1,000 replicates; the present 5 show only"),
         (LOSS, {"seeds": 1}, "it needs two replicates or more"),
         (LOSS | {"at": {"params.trainable": 9}}, {}, "more replicates will not help: kan has params.trainable from 30"),
         (
@@ -102,7 +105,6 @@ def test_every_kind_of_line(fields, made, begins):
 
 
 def test_the_line_is_of_what_a_rule_still_needs():
-    """Of three open tasks one is enough: the quietest; or all are needed: the noisiest."""
     manifest = made_plan(5, "[xy, exp2d, j0]")
     tables = [
         made_table(manifest, EQUAL, noise=noise, task=task) for task, noise in (("xy", 0.2), ("exp2d", 0.5), ("j0", 1))
@@ -113,7 +115,6 @@ def test_the_line_is_of_what_a_rule_still_needs():
     assert " on j0 would need" in three.power
 
 
-# ------------------------------------------------------------------------------------------------------------ foreseen
 RULES = """
 decide:
   - {claim: better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}
@@ -123,7 +124,6 @@ decide:
 
 
 def test_from_records_a_rule_is_foreseen_by_the_spread_of_its_replicates():
-    """Of the planned replicates, whatever the number that the records have."""
     manifest = made_plan(12, more=RULES)
     table = made_table(manifest, EQUAL, noise=0.5)
     pilot = table[table["seed"] < 5]
@@ -155,14 +155,9 @@ def test_from_a_noise_a_ratio_of_losses_is_foreseen_and_no_exponent():
 
 
 def test_a_rule_that_its_records_decide_needs_no_more():
-    """A pilot that is smaller than the first look decides nothing."""
     laws, first = {"kan": power(1, 1.0), "mlp": power(9, 1.0)}, "looks: [4, 12]"
-    for looks, recorded, decided_as in (
-        ("", 12, "supported"),
-        ("", 4, None),
-        (first, 4, "supported"),
-        (first, 3, None),
-    ):
+    cases = [("", 12, "supported"), ("", 4, None), (first, 4, "supported"), (first, 3, None)]
+    for looks, recorded, decided_as in cases:
         manifest = made_plan(12, more=RULES + looks)
         table = made_table(manifest, laws)
         (better, *_) = foresee(manifest, (table[table["seed"] < recorded],) * 2)
@@ -170,10 +165,77 @@ def test_a_rule_that_its_records_decide_needs_no_more():
         assert ("already decided: supported" in better.sentence) == (decided_as is not None)
 
 
-def test_without_two_replicates_and_without_a_noise_there_are_two_next_moves():
-    manifest = made_plan(12, more=RULES)
-    table = made_table(manifest, EQUAL)
-    with pytest.raises(HarnessError, match=r"train a pilot .* or declare `noise: 0\.3`"):
-        foresee(manifest, (table[table["seed"] == 0],) * 2)
+def test_one_planned_seed_has_no_interval_to_foresee():
     with pytest.raises(HarnessError, match=r"seeds: \[0\] is one seed, which has no interval"):
         foresee(made_plan(1, more=RULES), None, noise=0.3)
+
+
+NOISE = 0.2
+RULES_OF_FILE = """
+decide:
+  - {claim: is better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}
+  - {claim: scales faster, quantity: exponent, sides: [kan, mlp], threshold: 0, at_least: 1}
+  - {claim: needs less, quantity: multiplier, sides: [kan, mlp], threshold: 1, at_least: 1}
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    write_experiment(tmp_path, RULES_OF_FILE)
+    said("plan", "experiments/made.yaml")
+    return tmp_path
+
+
+def _rules(*arguments: str) -> list[dict]:
+    return json_of("power", "experiments/made.yaml", *arguments)["rules"]
+
+
+def _write_pilot(folder: Path, seeds: int, noise: float = NOISE) -> None:
+    """Records of the first seeds of a plan: laws N^-1 with noise of its own for every run."""
+    manifest, random = read_manifest(folder / "results" / "made"), np.random.default_rng(0)
+    cells = {cell.index: cell for cell in manifest.cells}
+    for planned in manifest.runs:
+        if planned.run.seed < seeds:
+            counts = cells[planned.cell].counts
+            loss = 3 / counts["params.trainable"] * np.exp(random.normal(0, noise))
+            publish(record_of(planned, counts, loss), folder / "results" / "runs")
+
+
+def test_without_records_and_without_noise_there_are_two_next_moves(here):
+    told = said("power", "experiments/made.yaml", exit_code=2)
+    for move in ("train a pilot (`harness run FILE`", "declare `noise: 0.3`", "for once, give --noise"):
+        assert move in told
+    write_experiment(here, rules="")
+    assert "it has no `decide:`" in said("power", "experiments/made.yaml", exit_code=2)
+
+
+def test_a_pilot_of_two_seeds_is_enough(here):
+    _write_pilot(here, 2)
+    (here / "results" / "runs" / f"{read_manifest(here / 'results' / 'made').runs[0].run_id}.json").unlink()
+    part = said("power", "experiments/made.yaml", exit_code=2)
+    assert "no two seeds have all of their records" in " ".join(part.split())
+    _write_pilot(here, 2)
+    few, many = _rules(), _rules("--replicates", "12")
+    shown = said("power", "experiments/made.yaml")
+    said("keep", "experiments/made.yaml")
+    shutil.rmtree(here / "results" / "runs")
+    assert _rules() == few
+    assert [one["replicates"] for one in (few[0], many[0])] == [3, 12]
+    (of_few,), (of_many,) = few[0]["numbers"], many[0]["numbers"]
+    assert of_many["half_width"] < of_few["half_width"]
+    assert of_few["replicates_needed"] == of_many["replicates_needed"]
+    assert "1. “is better” (from records of 2 replicates): a difference of 10 % would need" in shown
+    assert "`harness power experiments/made.yaml` says" in said("plan", "experiments/made.yaml")
+
+
+def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
+    path = here / "experiments" / "made.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "noise: 0.1\n", encoding="utf-8")
+    planned = said("plan", "experiments/made.yaml", "--replan")
+    of_file = _rules()
+    _write_pilot(here, 2)
+    assert "`harness power experiments/made.yaml` says how many replicates the rules need" in planned
+    sources = [one["source"] for one in (of_file[0], _rules()[0], _rules("--noise", "0.5")[0])]
+    assert sources == ["a declared noise of 0.1", "records of 2 replicates", "a declared noise of 0.5"]

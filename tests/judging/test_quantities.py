@@ -24,7 +24,6 @@ def near(found, truth, **tolerance):
 
 
 def test_what_runs_observe_is_a_ratio_of_the_networks_that_validation_picks():
-    """Of 3 for the MLP and 1.5 for the KAN it is 2, also of a column of all regressions; other names are refused."""
     runs = made_runs(FIVE_TIMES, noise=0)
     values = np.where(runs.table["arm"] == "mlp", 3.0, 1.5)
     table = runs.table.assign(**{"observed.far_off": values, "test_largest_error": 10 * values})
@@ -77,7 +76,6 @@ def test_of_exact_power_laws_every_number_is_the_closed_form(fields, truth):
 
 @pytest.mark.parametrize(("kan", "mlp"), [(1.0, 0.5), (0.5, 1.0), (0.7, 0.7)])
 def test_exponents_are_recovered_from_noisy_replicates(kan, mlp):
-    """Within the interval, which is that of the seeds' own slopes."""
     runs = made_runs({"kan": power(1, kan), "mlp": power(1, mlp)}, noise=0.1)
     found = number_of(runs, quantity="exponent", threshold=0).found
     slopes = runs.table.assign(log=np.log(runs.table["test_loss"])).pivot_table("log", "asked", ["arm", "seed"])
@@ -97,7 +95,6 @@ def test_where_a_curve_turns_up_and_how_far():
     assert near(number_of(runs, quantity="best_size", **rule, published=turn / 2).found, 2.0)
 
 
-# ------------------------------------------------------------------------------------------------------------ families
 def family(law):
     """Tasks of 2, 4 and 16 inputs d, each with the exact law that `law` gives for d."""
     manifest = made_plan(5, FAMILY)
@@ -110,24 +107,21 @@ def family(law):
 @pytest.mark.parametrize("slope", [0.5, 1.5])
 def test_growth_is_the_power_of_the_inputs_in_the_size_that_a_loss_needs(slope):
     loss = 4**slope / 100
-    found = number_of(
-        family(lambda d: power(d**slope, 1.0)), quantity="growth", sides=["kan"], at={PARAMS: loss}, most=3
-    )
+    rule = {"quantity": "growth", "sides": ["kan"], "at": {PARAMS: loss}, "most": 3}
+    found = number_of(family(lambda d: power(d**slope, 1.0)), **rule)
     assert near(found.found, slope)
     assert found.unit == "additive"
 
 
 def test_a_loss_that_is_not_attained_has_no_growth():
-    """Beyond the largest size, below the smallest, and with too few numbers of inputs for a slope."""
     runs = family(lambda _: power(1, 1.0))
     rule = {"quantity": "growth", "sides": ["kan"], "most": 3}
     for loss in (1e-9, 0.9):
         assert "FAILED_REPLICATES" in number_of(runs, **rule, at={PARAMS: loss}).found.refused
     two = made_plan(5, "[{target: additive, inputs: 2}, {target: additive, inputs: 4}]")
     table = made_table(two, {"kan": power(1, 1.0)})
-    assert (
-        "three different numbers of inputs" in number_of(runs_of(two, table), **rule, at={PARAMS: 0.01}).found.refused
-    )
+    few = number_of(runs_of(two, table), **rule, at={PARAMS: 0.01}).found
+    assert "three different numbers of inputs" in few.refused
 
 
 def test_an_exponent_is_kept_or_falls_with_the_inputs():
@@ -139,9 +133,7 @@ def test_an_exponent_is_kept_or_falls_with_the_inputs():
     assert "ONE_NETWORK" in flat.found.refused
 
 
-# ------------------------------------------------------------------------------------------------ sides of several arms
 def test_of_several_arms_validation_picks_at_each_budget():
-    """One arm is better at small budgets and one at large: their envelope is compared, not either."""
     laws = {"kan": power(1, 1.0), "mlp": power(10, 1.2), "deep": power(0.6, 0.7)}
     runs = made_runs(laws, noise=0)
     truth = np.minimum(laws["mlp"](SIZES), laws["deep"](SIZES)) / laws["kan"](SIZES)
@@ -166,11 +158,8 @@ def test_networks_of_other_sizes_at_a_budget_are_read_on_their_power_law():
 
 def test_without_a_match_the_best_network_up_to_a_size_is_read():
     """Of the sizes that a side has: the MLP's 250 stands at 490, whatever larger ones could do."""
-    text = TEXT.replace(
-        "match: {{axis: params, at: [30, 60, 120, 250, 500, 1000, 2000], tol: 0.2, solve: width}}\n", ""
-    )
-    text = text.replace("recipe: fast}}", "recipe: fast, sizes: {{width: [4, 8]}}}}")
-    assert "match" not in text
+    before, _, after = TEXT.partition("match:")
+    text = before.replace("recipe: fast}}", "recipe: fast, sizes: {{width: [4, 8]}}}}") + after.partition("\n")[2]
     manifest = make_plan(parse_experiment(text.format(tasks="[xy]", seeds=[0, 1, 2, 3, 4], more="")), "made")
     table = made_runs(FIVE_TIMES, noise=0).table.assign(asked=np.nan)
     runs = runs_of(manifest, table[(table["arm"] == "mlp") | (table["params.trainable"] != 250)])
@@ -183,7 +172,6 @@ def test_without_a_match_the_best_network_up_to_a_size_is_read():
     )
 
 
-# -------------------------------------------------------------------------------------------- values of named networks
 PHASED, AT_ONCE, SPARSE = (
     json.dumps({key: value}) for key, value in (("phases", 5), ("phases", None), ("sparsity", {"strength": 1}))
 )
@@ -251,7 +239,6 @@ def test_a_network_of_another_size_stands_for_none():
     assert number_of(runs, **rule, at={PARAMS: 502}).outcome == "supported"
 
 
-# ------------------------------------------------------------------------------------------------------------ refusals
 NETWORK = {"quantity": "network_loss", "sides": ["kan"], "at": {PARAMS: 500}}
 
 
@@ -259,11 +246,7 @@ NETWORK = {"quantity": "network_loss", "sides": ["kan"], "at": {PARAMS: 500}}
     ("fields", "change", "said"),
     [
         ({}, lambda t: t[t["seed"] == 0], "ONE_REPLICATE"),
-        (
-            {},
-            lambda t: t[(t["arm"] == "kan") ^ (t["asked"] > 500)],
-            "NO_OVERLAP: kan has params.trainable from 30 to 500",
-        ),
+        ({}, lambda t: t[(t["arm"] == "kan") ^ (t["asked"] > 500)], "NO_OVERLAP: kan has params.trainable from 30 to"),
         ({"at": {PARAMS: 9}}, lambda t: t, "NO_OVERLAP: kan has params.trainable from 30 to 2000, which leaves 9 out"),
         ({}, lambda t: t.assign(status="diverged"), "CENSORED: 100% of the runs of kan"),
         ({}, lambda t: t.assign(**{"baseline.constant": 1e-6}), "WORSE_THAN_CONSTANT"),
@@ -280,7 +263,6 @@ NETWORK = {"quantity": "network_loss", "sides": ["kan"], "at": {PARAMS: 500}}
     ],
 )
 def test_what_the_data_do_not_carry_is_refused_with_the_reason(fields, change, said):
-    """A sentence, never an error, and the rule is open."""
     runs = made_runs(FIVE_TIMES)
     number = number_of(runs_of(runs.manifest, change(runs.table)), **{"quantity": "test_loss", "threshold": 1} | fields)
     assert number.outcome == "open"
@@ -303,7 +285,6 @@ def test_a_few_diverged_runs_leave_the_replicates_that_both_sides_have():
 
 
 def test_a_bound_decides_nothing():
-    """The MLP never comes to the KAN's loss at the largest size."""
     runs = made_runs(FIVE_TIMES, noise=0)
     number = number_of(runs, quantity="multiplier", threshold=1)
     assert number.outcome == "open"

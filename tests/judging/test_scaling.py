@@ -5,11 +5,16 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from made_records import made_record
 
 from harness.base.plain import plain
-from harness.judging.laws import SeriesLaws, check, drawn_law, fit_table
+from harness.judging.laws import Fitting, SeriesLaws, check, drawn_law, fit_runs, fit_table
 from harness.judging.scaling import chosen_runs, size_axes, sizes_of, with_parts
 from harness.laws import data_hash, fit_law
+from harness.planning.plan import make_plan
+from harness.record import load, publish
+from harness.show.figures.scaling import scaling_figure
+from harness.spec import parse_experiment
 
 SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
 
@@ -34,7 +39,6 @@ def _table(**changes) -> pd.DataFrame:
 
 
 def test_only_the_chosen_trial_enters():
-    """The law of the chosen trials is found although the others would hide it."""
     (found,) = fit_table(_table(), axes=["params.trainable"])
     assert list(found.fits) == ["pure", "floor"]
     assert found.fits["pure"].alpha == pytest.approx(1, abs=0.02)
@@ -71,7 +75,6 @@ def _worse_from(table: pd.DataFrame, cell: int) -> pd.DataFrame:
 
 
 def test_a_window_until_the_minimum_ends_where_the_error_turns_up():
-    """Sizes beyond the least mean are outside on every axis; the law within is warned and stands beside that of all."""
     table = _worse_from(_table(until_minimum=True), 5)
     for one in fit_table(table, axes=["params.trainable", "flops_train.shared_dense"]):
         assert one.runs_outside_window == 6
@@ -83,7 +86,6 @@ def test_a_window_until_the_minimum_ends_where_the_error_turns_up():
 
 
 def test_a_declared_window_has_the_law_without_it_and_no_warning():
-    """A window declared before the run is not cut by the data: both exponents are there, and nothing is warned of."""
     table = _worse_from(_table(), 5)
     table = table.assign(in_window=table["cell"] < 5)
     (found,) = fit_table(table, axes=[AXIS])
@@ -93,7 +95,6 @@ def test_a_declared_window_has_the_law_without_it_and_no_warning():
 
 
 def test_held_out_sizes_enter_no_fit_and_meet_the_prediction():
-    """The two largest sizes are predicted from the others: within where they follow the law, missed where not."""
     followed, broken = (
         fit_table(table, axes=[AXIS])[0] for table in (_table(hold_out=2), _worse_from(_table(hold_out=2), 6))
     )
@@ -131,7 +132,6 @@ def test_seeds_that_spent_different_work_are_replicates_of_one_size():
 
 
 def test_a_diverged_run_does_not_move_the_size_of_the_others():
-    """Runs that stopped early because they diverged say nothing about the work of those that did not."""
     table = _table()
     axis = "flops_train.shared_dense"
     lost = (table["cell"] == 2) & (table["seed"] > 0)
@@ -140,7 +140,6 @@ def test_a_diverged_run_does_not_move_the_size_of_the_others():
 
 
 def test_a_series_of_which_all_runs_diverged_is_refused_and_not_lost():
-    """Nothing to fit is TOO_FEW, with the number of runs that diverged."""
     (found,) = fit_table(_table(status="diverged"), axes=["params.trainable"])
     assert [fit.refusals[0].code for fit in found.fits.values()] == ["TOO_FEW", "TOO_FEW"]
     assert found.runs_failed == plain(found)["runs_failed"] == 21
@@ -172,10 +171,8 @@ def test_series_side_by_side_show_the_law_with_a_floor_where_it_may_be_quoted():
     assert drawn_law(_laws(FLOOR[:7], POWER[:7]), "xy", AXIS) == "pure"
 
 
-# -------------------------------------------------------------------------------------------------------------- checks
 @pytest.mark.parametrize(("errors", "law"), [(2 / SIZES, "pure"), (0.05 + 20 / SIZES, "floor")])
 def test_the_law_that_made_the_data_is_the_one_to_quote(errors, law):
-    """A power law is quoted without a floor, a law with a clear floor with it, and it beats the last value."""
     noise = np.exp(np.random.default_rng(1).normal(0, 0.02, 42))
     table = _table()
     (found,) = check(fit_table(table.assign(test_loss=errors[table["cell"]] * noise), [AXIS]))
@@ -189,7 +186,6 @@ def test_the_law_that_made_the_data_is_the_one_to_quote(errors, law):
 
 
 def test_checks_are_of_the_runs_that_were_fitted_on_the_axes_that_were_asked_for():
-    """Held-out sizes and those outside the window are in no check: points and hash are those of the fit."""
     table = _table(hold_out=1)
     table["in_window"] = table["cell"] > 0
     checked, other = check(fit_table(table, [AXIS, "params.paper"]), [AXIS])
@@ -201,6 +197,76 @@ def test_checks_are_of_the_runs_that_were_fitted_on_the_axes_that_were_asked_for
 
 
 def test_a_series_that_every_law_refuses_is_not_diagnosed():
-    """Nothing is diagnosed where there is no law."""
     (found,) = check(fit_table(_table().query("cell < 2"), [AXIS]))
     assert (found.quoted_law, found.quoted, found.checks) == (None, None, None)
+
+
+def test_merged_sizes_have_the_law_of_all():
+    """Means of neighbours lie on a law as their runs do: exponent and interval are those of the thousand sizes."""
+    rng = np.random.default_rng(0)
+    x = np.geomspace(1e6, 1e9, 1000)
+    y = x**-0.3 * np.exp(0.05 * rng.standard_normal(1000))
+    runs = pd.DataFrame({"task": "", "series": "a", "size": x, "test_loss": y, "status": "done", "metric": "loss"})
+    runs = runs.assign(in_window=True, until_minimum=False, hold_out=0, dtype="float64")
+    (merged,) = fit_runs({"x": runs}, Fitting(("pure",)))
+    law, all_sizes = merged.fits["pure"], fit_law(x, y, "pure")
+    assert law.points.sizes.size == 64
+    assert law.points.counts.sum() == 1000
+    assert law.alpha == pytest.approx(all_sizes.alpha, abs=2e-4)
+    widths = [fit.alpha_interval.high - fit.alpha_interval.low for fit in (law, all_sizes)]
+    assert widths[0] == pytest.approx(widths[1], rel=0.25)
+
+
+TEXT = """
+question: which?
+tasks: [xy]
+arms:
+  kan: {architecture: {family: kan, hidden: [2]}, recipe: fast, sizes: {grid: [3, 6, 12]}}
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: fast, sizes: {width: [4, 8, 16]}}
+match: {axis: flops_train, at: [1.0e+8, 1.0e+9], tol: 0.2, solve: steps}
+recipes:
+  fast: {optimizer: {name: adam}, max_evaluations: 1}
+seeds: [0, 1, 2]
+"""
+SIZE = "params.trainable"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Validation is best at the middle size of each arm and budget, test at the smallest: validation must choose."""
+    manifest = make_plan(parse_experiment(TEXT), "test")
+    cells = {cell.index: cell for cell in manifest.cells}
+    sizes = {arm: sorted({one.counts[SIZE] for one in cells.values() if one.arm == arm}) for arm in ("kan", "mlp")}
+    for planned in manifest.runs:
+        cell, evaluations = cells[planned.cell], planned.run.recipe.max_evaluations
+        rank = sizes[cell.arm].index(cell.counts[SIZE])
+        validation = (1 + abs(rank - 1)) * (1 + planned.run.seed / 100) * cell.asked**-0.5
+        record = made_record(planned, validation, test=validation + rank)
+        spent = {"evaluations": evaluations, "by_stage": ((evaluations, 1),), "counts": cell.counts, "curve": ()}
+        publish(record.model_copy(update=spent), tmp_path)
+    return manifest, load(manifest, tmp_path)
+
+
+def test_the_best_size_of_each_budget_is_a_series(study):
+    manifest, table = study
+    best = table[table["series"] == "kan (best size)"]
+    assert len(best) == 2 * 3
+    assert set(best["grid"].astype(int)) == {6}
+    assert not best["of_budget"].any()
+    assert table.loc[table["series"].str.contains("FLOPs"), "of_budget"].all()
+    assert len(table) == len(manifest.runs) + 2 * 2 * 3
+
+
+def test_budgets_have_no_law_in_the_figure(study):
+    manifest, table = study
+
+    figure = scaling_figure(manifest, fit_table(table))
+
+    gids = {artist.get_gid() for axes in figure.axes for artist in [*axes.lines, *axes.texts] if artist.get_gid()}
+    assert {"means:kan (best size)", "means:mlp (best size)", "means:kan at 1e+08 FLOPs"} <= gids
+    assert not {gid for gid in gids if gid.startswith("law:") and "FLOPs" in gid}
+    named = [text.get_text().partition(":")[0] for text in figure.axes[0].get_legend().get_texts()]
+    assert named == ["KAN (best size)", "MLP (best size)"]
+    assert {gid for gid in gids if gid.startswith("budget:")} == {
+        f"budget:{arm} at {budget} FLOPs" for arm in ("kan", "mlp") for budget in ("1e+08", "1e+09")
+    }

@@ -1,16 +1,14 @@
 """A convention and a quantity that are one object each, in a file outside of harness/, go from a plan to a verdict."""
 
-import json
 from typing import NamedTuple
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import json_of
 from judging.own_rules import AHEAD, FUSED
 
 from harness.base.errors import HarnessError
 from harness.base.plain import plain
-from harness.cli import main
 from harness.count import CONVENTIONS
 from harness.judging.judge import judge_all
 from harness.judging.laws import fit_table
@@ -96,7 +94,6 @@ def test_laws_figures_and_tables_have_its_words(study):
 
 
 def test_messages_and_the_schema_name_both():
-    """A name that is nearly right is put right, a family that is left out is told, `harness match` solves for it."""
     for wrong, said in (
         (TEXT.replace("quantity: ahead", "quantity: ahaed"), "did you mean 'ahead'?"),
         (TEXT.replace("convention: fused_add", "convention: fused_ad"), "did you mean 'fused_add'?"),
@@ -113,6 +110,5 @@ def test_messages_and_the_schema_name_both():
     schema = experiment_schema()["$defs"]
     assert schema["Decide"]["properties"]["quantity"]["enum"][-1] == "ahead"
     assert "ahead: the least ratio of test losses over replicates." in " ".join(schema["Decide"]["description"].split())
-    asked = ["match", "--arm", "mlp depth=3", "--axis", "flops_forward.fused_add", "--at", "300", "--json"]
-    (matched,) = json.loads(CliRunner().invoke(main, asked, catch_exceptions=False).output)["arms"]
+    (matched,) = json_of("match", "--arm", "mlp depth=3", "--axis", "flops_forward.fused_add", "--at", "300")["arms"]
     assert matched["achieved"] == matched["counts"]["flops_forward.fused_add"] == pytest.approx(300, rel=0.05)

@@ -7,12 +7,14 @@ from typing import get_args
 
 import pandas as pd
 import pytest
-from commands import invoke
+from commands import invoke, json_of, said
 from judging import made_experiment
 from judging.made_experiment import RULES, write_records
 
+from harness.base.json_text import FORMAT, write_json
 from harness.judging.verdict import NOT_RUN, Outcome
 from harness.record import store
+from harness.show.pages.verdicts import keep_verdicts
 
 
 def write_experiment(folder: Path, rules: str = RULES) -> None:
@@ -22,7 +24,6 @@ def write_experiment(folder: Path, rules: str = RULES) -> None:
 
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> Path:
-    """A folder with one experiment file, in which commands are run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     write_experiment(tmp_path)
@@ -30,9 +31,7 @@ def here(tmp_path, monkeypatch) -> Path:
 
 
 def _verdicts(*arguments: str) -> list[dict]:
-    done = invoke("verdicts", "--json", *arguments)
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)["experiments"]
+    return json_of("verdicts", *arguments)["experiments"]
 
 
 def test_before_anything_ran_every_rule_is_not_run(here):
@@ -94,23 +93,19 @@ def test_a_rule_that_was_changed_after_the_plan_is_judged_as_it_was_frozen(whole
 
 
 def test_rules_that_the_plan_has_not_are_no_rules_yet(here):
-    """A file that got its first rules after its plan: the next move takes them in."""
     write_experiment(here, rules="")
-    assert invoke("plan", "experiments/made.yaml").exit_code == 0
+    said("plan", "experiments/made.yaml")
     write_experiment(here)
-    asked = invoke("verdicts", "experiments/made.yaml")
-    assert asked.exit_code == 2
-    assert "`harness run experiments/made.yaml --replan` takes it in" in " ".join(asked.output.split())
+    told = said("verdicts", "experiments/made.yaml", exit_code=2)
+    assert "`harness run experiments/made.yaml --replan` takes it in" in " ".join(told.split())
 
 
 def test_a_scale_has_its_own_plan(whole):
     (short,) = _verdicts("--scale", "short")
-    none = invoke("verdicts", "--scale", "shrt")
-    named = invoke("verdicts", "experiments/made.yaml", "--scale", "shrt")
     assert (short["name"], short["command"]) == ("made-short", "harness run experiments/made.yaml --scale short")
-    assert none.exit_code == named.exit_code == 2
-    assert "no file with a `decide:` and a scale shrt here" in none.output
-    assert "did you mean 'short'?" in named.output
+    none = said("verdicts", "--scale", "shrt", exit_code=2)
+    assert "no file with a `decide:` and a scale shrt here" in none
+    assert "did you mean 'short'?" in said("verdicts", "experiments/made.yaml", "--scale", "shrt", exit_code=2)
 
 
 def test_a_damaged_record_is_named_and_the_command_fails_in_the_end(whole):
@@ -132,7 +127,6 @@ def test_verdicts_that_cannot_be_written_are_shown(whole):
 
 
 def test_what_makes_the_table_is_kept(whole):
-    """Page, numbers and runs lie in results/verdicts; keeping again replaces, and a README lists what is there."""
     kept, answer = (whole / "results" / name for name in ("verdicts", "made/answer.json"))
     answer.write_text('{"verdicts": []}', encoding="utf-8")  # as after new records
     for _ in range(2):
@@ -176,14 +170,26 @@ def test_what_an_open_rule_would_need_is_told_wherever_it_stands(here):
 
 
 def test_nothing_to_judge_or_to_keep_is_an_answer(here):
-    """A file without rules, a folder without files, nothing that was judged: a sentence and the next move."""
-    nothing = invoke("verdicts", "--keep")
+    assert "nothing to keep" in said("verdicts", "--keep", exit_code=3)
     write_experiment(here, rules="")
-    asked, empty = invoke("verdicts", "experiments/made.yaml"), invoke("verdicts")
-    absent = invoke("verdicts", "experiments/maid.yaml")
-    assert nothing.exit_code == 3
-    assert "nothing to keep" in nothing.output
-    assert [one.exit_code for one in (asked, empty, absent)] == [2, 2, 2]
-    assert "it has no `decide:`" in asked.output
-    assert "no file with a `decide:` here" in empty.output
-    assert "No such file" in absent.output
+    assert "it has no `decide:`" in said("verdicts", "experiments/made.yaml", exit_code=2)
+    assert "no file with a `decide:` here" in said("verdicts", exit_code=2)
+    assert "No such file" in said("verdicts", "experiments/maid.yaml", exit_code=2)
+
+
+def test_what_an_earlier_format_kept_stays_and_is_named(tmp_path):
+    kept = tmp_path / "verdicts"
+    answer = {"question": "Which is better?", "commits": [], "runs": 3, "diverged": 0, "notes": [], "verdicts": []}
+    for name in ("earlier", "now"):
+        (kept / name).mkdir(parents=True)
+        path = write_json({**answer, "name": name, "file": f"{name}.yaml", "why": ""}, kept / name / "verdicts.json")
+        if name == "earlier":
+            path.write_text(path.read_text().replace(f'"format": {FORMAT}', '"format": 1'))
+    before = (kept / "earlier" / "verdicts.json").read_bytes()
+    keep_verdicts([], tmp_path, kept)
+    readme, page = ((kept / name).read_text() for name in ("README.md", "verdicts.html"))
+    assert "because their rules are of an earlier version: [earlier](earlier/verdicts.json)." in readme
+    assert "[now](now/verdicts.json)" in readme
+    assert "now.yaml" in page
+    assert "earlier.yaml" not in page
+    assert (kept / "earlier" / "verdicts.json").read_bytes() == before

@@ -75,10 +75,7 @@ def winners(runs):
 
 
 def test_a_replicate_that_lacks_a_run_is_no_replicate(runs):
-    """The best of a part of a search is no winner of it; without a whole replicate there is no row.
-
-    So it is without a search: a seed that lacks a run is not read.
-    """
+    """The best of a part of a search is no winner of it; without a whole replicate there is no row."""
     lacking = runs.drop(runs.index[(runs["seed"] == 2) & (runs["trial"] == 1)][:1])
     pd.testing.assert_frame_equal(reported(searched(), lacking), reported(searched(), runs[runs["seed"] != 2]))
     assert reported(searched(), runs[runs["trial"] > 0]).empty
@@ -90,7 +87,6 @@ def test_a_replicate_that_lacks_a_run_is_no_replicate(runs):
 
 @pytest.mark.parametrize(("recorded", "reached", "waits_for"), [(2, 2, 4), (3, 2, 4), (4, 4, None)])
 def test_a_look_reads_the_winners_of_its_replicates(recorded, reached, waits_for):
-    """It waits until all runs of its replicates are there; of equal sides the second look is asked for, and found."""
     plan = make_plan(parse_experiment(TEXT + "looks: [2, 4]\n", "which.yaml"), "which")
     runs = made_runs(np.random.default_rng(1), diverged=0.0)
     runs = runs[(runs["seed"] < recorded) | ((runs["seed"] == recorded) & (runs["trial"] > 0))]
@@ -186,7 +182,6 @@ def test_other_pairs_of_the_file_have_a_line_each():
 
 
 def test_among_failures_no_effort_has_a_leader():
-    """Where both sides are worse than a constant there is no ratio, at any effort; where one is better there is."""
     every = made_runs(np.random.default_rng(8), diverged=0.0)
     for constant, refused in ((1e-9, True), (1e9, False)):
         table = every.assign(**{CONSTANT: constant})
@@ -194,15 +189,7 @@ def test_among_failures_no_effort_has_a_leader():
         assert {one.ratio.is_refused_by("WORSE_THAN_CONSTANT") for one in found.efforts} == {refused}
 
 
-def test_a_larger_budget_never_leaves_less_to_choose_from(winners):
-    """So the validation loss of a side in a replicate never rises with the budget."""
-    for _, of_replicate in winners.groupby(["series", "won_on", "seed"]):
-        losses = of_replicate.sort_values("asked")["val_loss"].dropna().to_numpy()
-        assert (np.diff(losses) <= 0).all()
-
-
 def test_the_effort_of_all_runs_is_the_answer():
-    """The ratio at the largest size is that of the effort curve at all runs; the headline shows both."""
     every = made_runs(np.random.default_rng(1), diverged=0.0)
     found = main_headline(searched(), reported(searched(), every), every)
     assert [one.runs for one in found.efforts] == [1, 2, 4, 6]
@@ -211,29 +198,3 @@ def test_the_effort_of_all_runs_is_the_answer():
     assert last.ratio.estimate == pytest.approx(largest.estimate)
     assert (last.ratio.low, last.ratio.high) == pytest.approx((largest.low, largest.high))
     assert last.ratio.won + last.ratio.lost == 4
-
-
-def test_an_exponent_is_the_mean_of_the_replicates_own():
-    rng = np.random.default_rng(5)
-    text = TEXT.replace("[mlp, spline_mlp]", "mlp").replace("[60, 130, 280]", "[60, 280, 1200]")
-    plan = make_plan(parse_experiment(text, "which.yaml"), "which")
-    every = made_runs(rng, diverged=0.0, plan=plan)
-    slopes = {arm: rng.normal(mean, 0.2, 4) for arm, mean in (("kan", 3.0), ("mlp", 1.0), ("spline_mlp", 1.0))}
-    exact = [
-        row.asked ** -slopes[row.arm][row.seed] * (1 + 0.5 * (row.trial > 0) * rng.random())
-        for row in every.itertuples()
-    ]
-    every = every.assign(val_loss=exact, test_loss=exact)
-    rule = (
-        searched()
-        .experiment.decide[0]
-        .model_copy(update={"quantity": "exponent", "sides": ("kan", "mlp"), "threshold": 0, "level": 0.9})
-    )
-    (number,) = judge(rule, runs_of(plan, reported(plan, every))).numbers
-
-    gaps = slopes["kan"] - slopes["mlp"]
-    interval = ttest_1samp(gaps, 0).confidence_interval(0.9)
-    assert number.found.estimate == pytest.approx(gaps.mean(), rel=1e-9)
-    assert (number.found.low, number.found.high) == pytest.approx(tuple(interval), rel=1e-9)
-    assert number.found.replicates == 4
-    assert number.spread == pytest.approx(gaps.std(ddof=1), rel=1e-9)

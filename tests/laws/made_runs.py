@@ -6,7 +6,6 @@ import numpy as np
 
 
 def codes(reasons):
-    """The codes of refusals or cautions."""
     return [reason.code for reason in reasons]
 
 

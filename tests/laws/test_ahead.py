@@ -1,23 +1,16 @@
-"""Laws foresee: budgets are told apart, exact laws miss nothing, bends are found, and the best N and D are the best."""
-
-import json
+"""Laws foresee: exact ones miss nothing, bends are found, the best N and D are the best; held-out sizes."""
 
 import numpy as np
 import pytest
-from click.testing import Result
-from commands import invoke
+from commands import json_of, said
+from made_runs import codes
 from scipy.stats import t as t_distribution
 
 from benchmarks.planning import isoflop_grid
-from harness.laws import fit_surface
-from harness.laws.ahead import (
-    budgets_of,
-    new_run,
-    new_run_of_lines,
-    origin_cautions,
-    rolling_curve,
-    rolling_surface,
-)
+from harness.laws import fit_law, fit_surface, prediction_interval
+from harness.laws.ahead import budgets_of, new_run, new_run_of_lines, origin_cautions, rolling_curve, rolling_surface
+from harness.laws.fitting import warn_of_distance
+from harness.laws.held_out import extrapolate, largest_sizes
 
 SD = 0.005
 
@@ -34,7 +27,6 @@ def test_budgets_of_a_grid_are_its_own_and_near_computes_are_one():
 
 
 def test_an_exact_law_misses_no_budget():
-    """Without noise every origin's error is nothing, and a new run lies on the law."""
     grid = isoflop_grid(4)
     y = np.exp(grid.log_loss)
     origins = rolling_surface(grid.n, grid.d, y, grid.compute)
@@ -43,13 +35,11 @@ def test_an_exact_law_misses_no_budget():
 
     assert len(origins) == 2
     assert max(abs(origin.error) for origin in origins) < 1e-6
-    assert new_run(law, place, np.log([6 * 3e19 / grid.compute.max()]), origins).curve == pytest.approx(
-        1.8 + 480 * 1e9**-0.35 + 2100 * 3e10**-0.37
-    )
+    step = np.log([6 * 3e19 / grid.compute.max()])
+    assert new_run(law, place, step, origins).curve == pytest.approx(1.8 + 480 * 1e9**-0.35 + 2100 * 3e10**-0.37)
 
 
 def test_a_law_that_bends_is_told_and_its_new_run_has_room():
-    """A bend of 2 % a step: the caution, and the next budget inside; without it the interval is narrower."""
     grid = isoflop_grid(5, bend=0.02 / (2 * np.log(10**0.5) ** 2))
     y, fitted = _losses(grid), grid.compute < grid.compute.max()
     origins = rolling_surface(grid.n[fitted], grid.d[fitted], y[fitted], grid.compute[fitted])
@@ -73,7 +63,6 @@ def test_a_curve_has_an_origin_for_each_of_its_last_sizes():
 
 
 def test_replicates_that_are_exact_lines_give_students_interval():
-    """Without scatter about lines a new run varies as the lines do."""
     sizes = np.geomspace(10, 1e4, 5)
     levels = np.array([-0.1, 0.0, 0.05, 0.2])
     logs = levels[:, None] - 0.5 * np.log(sizes)
@@ -84,7 +73,6 @@ def test_replicates_that_are_exact_lines_give_students_interval():
     assert np.log(seen.run_high / seen.curve) == pytest.approx(quantile * levels.std(ddof=1) * np.sqrt(1 + 1 / 4))
 
 
-# ---------------------------------------------------------------------------------------------------------- from tables
 @pytest.fixture
 def table(tmp_path):
     grid = isoflop_grid(5)
@@ -94,15 +82,11 @@ def table(tmp_path):
     return path
 
 
-def _fit(*arguments: object) -> Result:
-    return invoke("fit", *arguments)
-
-
 def test_compute_alone_takes_the_best_n_and_d(table):
     """C stands at the least loss of all N and D that cost as much, by the counted compute of the table."""
     asked = ("--x", "N", "--y", "loss", "--and", "D", "--compute", "flops", "--hold-out", 1)
     places = [part for n in (5e9, 8e9) for part in ("--predict", f"N={n:g},D={1e22 / 5.4 / n:g}")]
-    answer = json.loads(_fit(table, *asked, "--predict", "C=1e22", *places, "--json").stdout)
+    answer = json_of("fit", table, *asked, "--predict", "C=1e22", *places)
     (ahead,) = answer["ahead"]
     best, *others = ahead["predictions"]
 
@@ -119,7 +103,52 @@ def test_compute_alone_takes_the_best_n_and_d(table):
     ("place", "says"), [("D=1e9", "needs both, or the compute C alone"), ("N=x,D=1", "'x' is no number above 0")]
 )
 def test_a_place_that_is_none_is_said(table, place, says):
-    done = _fit(table, "--x", "N", "--y", "loss", "--and", "D", "--predict", place)
+    assert says in said("fit", table, "--x", "N", "--y", "loss", "--and", "D", "--predict", place, exit_code=2)
 
-    assert done.exit_code == 2
-    assert says in done.stderr
+
+SIZES = 10 ** np.linspace(3, 6, 7)
+BEYOND = np.array([3e6, 1e7])
+
+
+def test_the_largest_sizes_are_distinct_sizes():
+    x = [30, 10, 20, 30, 20, 10]
+    assert largest_sizes(x, 2).tolist() == [True, False, True, True, True, False]
+    assert not largest_sizes(x, 0).any()
+    assert largest_sizes(x, 9).all()
+    assert largest_sizes([], 2).tolist() == []
+
+
+def test_errors_are_those_of_the_closed_form():
+    """A size twice as bad as the law says has RMSLE ln 2; the last value errs by alpha ln(x / largest fitted size)."""
+    noise = np.exp([0.02, -0.02, 0.01, 0, -0.01, 0.02, -0.02])
+    fit = fit_law(SIZES, SIZES**-0.5 * noise, "pure")
+    ahead = np.repeat(BEYOND[:1], 2)
+    curve_there = extrapolate(fit, ahead, [1, 1]).prediction.curve
+
+    found = extrapolate(fit, ahead, [curve_there[0], 4 * curve_there[0]])
+
+    assert found.measured.means == pytest.approx(2 * curve_there)
+    assert found.prediction.rmsle == pytest.approx(np.log(2))
+    assert found.prediction.within.tolist() == [False]
+    assert found.last_value_rmsle == pytest.approx(abs(np.log(fit.points.means[-1] / found.measured.means[0])))
+
+
+def test_a_mean_is_within_exactly_between_the_ends():
+    fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(2 * np.arange(7))), "pure")
+    (low,), (high,) = prediction_interval(fit, BEYOND[:1])
+    for value, within in ((low * 0.999, False), (low * 1.001, True), (high * 0.999, True), (high * 1.001, False)):
+        assert extrapolate(fit, BEYOND[:1], [value]).prediction.within.tolist() == [within]
+
+
+@pytest.mark.parametrize(("sizes", "said"), [(SIZES[:3], "TOO_FEW"), (10 ** np.linspace(3, 3.8, 7), "a local slope")])
+def test_a_law_that_may_not_be_extrapolated_predicts_nothing(sizes, said):
+    found = extrapolate(fit_law(sizes, sizes**-0.5, "pure"), BEYOND, BEYOND**-0.5)
+    assert found.prediction is None
+    assert said in found.reason
+    assert found.last_value_rmsle == pytest.approx(np.sqrt(np.mean((0.5 * np.log(BEYOND / sizes[-1])) ** 2)))
+
+
+def test_predictions_far_beyond_the_sizes_are_warned_of():
+    fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(2 * np.arange(7))), "pure")
+    assert codes(warn_of_distance(fit, SIZES[-1:] * 3).warnings) == ["SINGLE_SEED"]
+    assert "EXTRAPOLATED" in codes(warn_of_distance(fit, SIZES[-1:] * 4).warnings)

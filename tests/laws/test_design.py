@@ -20,7 +20,6 @@ PURE = np.geomspace(1e3, 1e6, 7)
 
 @pytest.fixture(scope="module")
 def surface() -> pd.DataFrame:
-    """Five budgets of nine sizes."""
     of = isoflop_grid(5)
     noise = 0.005 * np.random.default_rng(0).standard_normal(of.n.size)
     return pd.DataFrame({"N": of.n, "D": of.d, "loss": np.exp(of.log_loss + noise)})
@@ -50,7 +49,6 @@ def test_of_a_line_the_width_is_the_one_of_linear_regression():
 
 
 def test_the_choice_is_the_best_of_all_choices():
-    """Of all pairs of places within the budget, no other has a shorter interval."""
     of = isoflop_grid(4)
     y = np.exp(of.log_loss + 0.005 * np.random.default_rng(1).standard_normal(of.n.size))
     known = fit_surface(of.n, of.d, y).region
@@ -91,7 +89,6 @@ def test_the_best_size_is_the_one_that_is_predicted(surface):
 
 
 def test_a_multiplier_gets_runs_of_both_arms(curves):
-    """What the table says is what `compare` says; runs are of both arms."""
     found = harness.design(curves, x="C", y="loss", by="arm", question="multiplier", at=1e21, budget=4e21)
     compared = harness.compare(curves, "A", "B", x="C", y="loss", by="arm", budgets=1e21)
     wanted = compared.multipliers.query("size == 1e21").iloc[-1]
@@ -134,7 +131,6 @@ def test_what_cannot_be_planned_by_is_refused():
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_proposed_runs_shorten_more_than_the_largest(question):
-    """Simulated, and fitted again with four new runs."""
     of = isoflop_grid(5)
     x, place = np.column_stack([of.n, of.d]), np.array([[2e10, 2e11]])
     runs = simulated(x, (1.8, 480.0, 0.35, 2100.0, 0.37), question, place, 6)

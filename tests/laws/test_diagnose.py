@@ -1,11 +1,13 @@
-"""Diagnostics against what they are for a straight line, and faults that were made."""
+"""Diagnostics against what they are for a straight line, faults that were made, and the checklist that reports them."""
 
 import numpy as np
 import pytest
 from made_runs import curve, runs
 from scipy.stats import f as f_distribution
 
-from harness.laws import data_hash, diagnose, fit_law
+from harness.laws import cross_check, data_hash, diagnose, fit_law, select_law
+from harness.laws.checklist import FORMS, NOT_KNOWN, PARAMETERS, PRINCIPLES, checklist, to_markdown
+from harness.laws.law import LAWS
 
 SIZES = np.geomspace(1e2, 1e5, 7)
 
@@ -24,7 +26,6 @@ def test_of_a_line_leverage_is_the_hat_matrix():
 
 @pytest.mark.parametrize("law", ["pure", "floor"])
 def test_drop_one_is_a_fit_without_the_size(law):
-    """Each exponent of `drop_one` is that of the other sizes' own fit (two seeds: weights are equal)."""
     x, y = runs(np.random.default_rng(2), SIZES, curve(SIZES, 1.0), seeds=2, sd=0.05)
     found = diagnose(fit_law(x, y, law))
     for index, size in enumerate(SIZES):
@@ -33,7 +34,6 @@ def test_drop_one_is_a_fit_without_the_size(law):
 
 
 def test_numbers_of_the_fit():
-    """Counts, decades, residuals, and the reducible loss over the floor at the largest size."""
     x, y = runs(np.random.default_rng(3), SIZES, curve(SIZES, 1.0), seeds=2, sd=0.05)
     fit = fit_law(x, y, "floor")
     found = diagnose(fit)
@@ -56,12 +56,8 @@ def test_faults_are_tests_of_the_term_that_they_add():
     u = np.log(x / x[0])
     fit = fit_law(x, x**-0.5 * np.exp(0.1 * rng.standard_normal(9)), "pure")
     v = np.log(fit.points.means)
-    added = {
-        "break": np.maximum(u - u[-1] / 2, 0),
-        "shift": np.exp(-u),
-        "end": u == u[-1],
-        "floor": np.exp(fit.alpha * u),
-    }
+    added = {"break": np.maximum(u - u[-1] / 2, 0), "shift": np.exp(-u), "end": u == u[-1]}
+    added["floor"] = np.exp(fit.alpha * u)
     line = np.column_stack([np.ones(9), u])
     before = np.linalg.lstsq(line, v, rcond=None)[1][0]
     for kind, column in added.items():
@@ -82,7 +78,6 @@ def test_faults_are_tests_of_the_term_that_they_add():
     ],
 )
 def test_a_fault_is_called_by_its_name(kind, bent):
-    """What was done to the losses is the likeliest of the faults, and MISFIT names it."""
     x = np.geomspace(1e2, 1e5, 10)
     noise = np.exp(0.01 * np.random.default_rng(1).standard_normal(10))
     fit = fit_law(x, np.exp(bent(np.log(x / x[0]))) * noise, "pure")
@@ -92,7 +87,64 @@ def test_a_fault_is_called_by_its_name(kind, bent):
 
 
 def test_the_hash_is_of_the_rows_whatever_their_order():
-    """Sorted differently it is the same, with one loss changed another."""
     x, y = [1.0, 2.0, 3.0], [3.0, 2.0, 1.0]
     assert data_hash(x, y) == data_hash(x[::-1], y[::-1])
     assert data_hash(x, y) != data_hash(x, [3.0, 2.0, 1.5])
+
+
+def runs_of_a_floor(sizes=9, seeds=3):
+    x = np.repeat(np.geomspace(10, 1e4, sizes), seeds)
+    return x, (0.1 + 20 * x**-0.8) * np.exp(0.03 * np.random.default_rng(0).standard_normal(x.size))
+
+
+def answer(items, start):
+    (found,) = [item for item in items if item.question.startswith(start)]
+    return found
+
+
+def test_what_is_known_is_filled_in():
+    x, y = runs_of_a_floor()
+    selection = select_law(x, y)
+    fit = selection.fits["floor"]
+    check = cross_check(x, y, fit, replicates=100)
+    items = checklist(fit, diagnose(fit), selection, check, "params", "rmse", "runs.csv")
+    assert answer(items, "What is the form").answer == "y = E + A x^-alpha"
+    assert answer(items, "Which variables").answer == "rmse as a function of params"
+    assert answer(items, "How many models").answer == "27 runs_of_a_floor at 9 sizes from 10 to 1e+04 (3 decades)"
+    assert answer(items, "Where are the runs_of_a_floor").answer == "runs.csv"
+    assert answer(items, "Which objective").answer.startswith(f"{fit.objective} of ln loss")
+    assert f"alpha {fit.alpha:.4g} [{fit.alpha_interval.low:.4g}, " in answer(items, "How certain").answer
+    assert f"bootstrap over sizes [{check.pairs.low:.4g}, " in answer(items, "How certain").answer
+    assert f"{selection.extrapolation['floor'].rmsle:.3g} over" in answer(items, "Does the law extrapolate").answer
+    assert "chosen: floor" in answer(items, "Which other forms").answer
+
+
+def test_what_only_the_author_knows_is_asked_for():
+    items = checklist(fit_law(*runs_of_a_floor(), "floor"))
+    still_open = [item.question for item in items if not item.filled]
+    assert len(still_open) == 12
+    assert all(NOT_KNOWN in item.answer for item in items if not item.filled)
+    assert answer(items, "How were hyperparameters").answer == NOT_KNOWN
+
+
+def test_a_refused_law_shows_its_reason_and_no_exponent():
+    fit = fit_law(*runs_of_a_floor(sizes=3), "floor")
+    items = checklist(fit)
+    assert "TOO_FEW" in answer(items, "How certain").answer
+    assert not any("alpha 0" in item.answer for item in items)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_every_law_has_its_words(law):
+    assert FORMS[law]
+    assert PRINCIPLES[law]
+    assert len(PARAMETERS[law].split(", ")) == LAWS[law].parameters
+
+
+def test_markdown_has_a_task_for_every_item():
+    items = checklist(fit_law(*runs_of_a_floor(), "pure"), x_name="params")
+    text = to_markdown(items)
+    assert text.count("- [x] ") == sum(item.filled for item in items)
+    assert text.count("- [ ] ") == sum(not item.filled for item in items)
+    assert text.count("### ") == 4
+    assert all(f"{item.question} {item.answer}" in text for item in items)

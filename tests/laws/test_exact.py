@@ -15,7 +15,6 @@ ENDS = [1e-12, 1e3]  # where a fit takes half a second
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("alpha", ALPHAS)
 def test_pure_law_is_recovered(alpha, scale):
-    """A x^-alpha gives alpha and A to 1e-9, with an interval that is narrow but holds the truth."""
     fit = fit_law(SIZES, scale * SIZES**-alpha, "pure")
     assert fit.alpha == pytest.approx(alpha, rel=1e-9)
     assert fit.amplitude == pytest.approx(scale, rel=1e-9)
@@ -29,7 +28,6 @@ def test_pure_law_is_recovered(alpha, scale):
 @pytest.mark.parametrize("alpha", ALPHAS)
 @pytest.mark.parametrize("crossing", [1e3, 3e4])
 def test_floor_law_is_recovered(alpha, scale, crossing):
-    """E + A x^-alpha gives all three to 1e-8, whether most sizes are above the crossing or below it."""
     fit = fit_law(SIZES, curve(SIZES, alpha, scale, crossing), "floor")
     assert fit.alpha == pytest.approx(alpha, rel=1e-8)
     assert fit.floor == pytest.approx(scale, rel=1e-8)
@@ -40,7 +38,6 @@ def test_floor_law_is_recovered(alpha, scale, crossing):
 @pytest.mark.parametrize("scale", ENDS)
 @pytest.mark.parametrize("alpha", ALPHAS)
 def test_floor_law_finds_no_floor_where_there_is_none(alpha, scale):
-    """On a pure power law the floor is 0.0, open downward, and the exponent is the pure one."""
     fit = fit_law(SIZES, scale * SIZES**-alpha, "floor")
     assert fit.floor == 0.0
     assert fit.alpha == pytest.approx(alpha, rel=1e-9)
@@ -51,7 +48,6 @@ def test_floor_law_finds_no_floor_where_there_is_none(alpha, scale):
 
 @pytest.mark.parametrize("law", ["pure", "floor"])
 def test_prediction_and_band_follow_the_curve(law):
-    """Without noise, predict and both edges of the band are the curve, a decade beyond the sizes too."""
     truth = (lambda x: 2e-9 * (x / 1e4) ** -1.5) if law == "pure" else (lambda x: curve(x, 1.5, 2e-9))
     x = np.geomspace(1e1, 1e6, 11)
     fit = fit_law(SIZES, truth(SIZES), law)
@@ -69,7 +65,6 @@ def shifted(x, alpha, scale, shift):
 @pytest.mark.parametrize("alpha", ALPHAS)
 @pytest.mark.parametrize("shift", [30.0, 1e3])
 def test_shifted_law_is_recovered(alpha, scale, shift):
-    """A (x + x0)^-alpha gives alpha and x0 to 1e-6, with x0 below and among the sizes."""
     fit = fit_law(SIZES, shifted(SIZES, alpha, scale, shift), "shifted")
     assert fit.refusals == ()
     assert fit.alpha == pytest.approx(alpha, rel=1e-6)
@@ -85,7 +80,6 @@ def broken(x, alpha, before, scale, width=0.5, at=3e3):
 @pytest.mark.parametrize("scale", ENDS)
 @pytest.mark.parametrize(("before", "alpha"), [(0.05, 0.3), (0.3, 1), (1, 0.3), (1, 4), (4, 6)])
 def test_broken_law_is_recovered(alpha, before, scale):
-    """Both exponents, the place and the width of the break, and the floor, to 1e-6."""
     sizes = np.geomspace(1e2, 1e5, 16)
     fit = fit_law(sizes, broken(sizes, alpha, before, scale), "broken")
     assert fit.refusals == ()
@@ -97,7 +91,6 @@ def test_broken_law_is_recovered(alpha, before, scale):
 @pytest.mark.parametrize("scale", ENDS)
 @pytest.mark.parametrize(("alpha", "beta"), [(0.05, 0.3), (0.3, 0.3), (1, 0.3), (4, 1), (6, 4)])
 def test_surface_is_recovered(alpha, beta, scale):
-    """E + A N^-alpha + B D^-beta gives all five, and beta / (alpha + beta), to 1e-6."""
     n, d = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e6, 1e9, 6), np.geomspace(1e8, 1e11, 6)))
     y = scale * (1 + 2 * (n / 1e7) ** -alpha + 3 * (d / 1e9) ** -beta)
     fit = fit_surface(n, d, y)

@@ -1,23 +1,14 @@
 """Groups of rows: the jackknife is the textbook's, every form has intervals over groups, few groups are refused."""
 
-import json
-
 import numpy as np
 import pytest
-from commands import invoke
+from commands import json_of
 from scipy.stats import t as t_distribution
 
 from benchmarks.planning import shared_errors
 from harness.laws import fit_law, fit_surface
+from harness.laws import groups as by_groups
 from harness.laws.frontier import frontier
-from harness.laws.groups import (
-    frontier_by_groups,
-    isoflop_by_groups,
-    jackknife,
-    law_by_groups,
-    shared_by_groups,
-    surface_by_groups,
-)
 from harness.laws.isoflop import isoflop
 from harness.laws.shared import fit_shared
 
@@ -32,7 +23,7 @@ ERRORS = shared_errors(np.random.default_rng(3), GROUPS, ROWS)
 def test_the_jackknife_of_a_mean_is_students_interval():
     values = RNG.standard_normal(9)
     without = (values.sum() - values) / 8
-    ends = jackknife(values.mean(), without, 0.95)
+    ends = by_groups.jackknife(values.mean(), without, 0.95)
 
     half = t_distribution.isf(0.025, 8) * values.std(ddof=1) / 3
     assert (ends.low, ends.high) == pytest.approx((values.mean() - half, values.mean() + half))
@@ -41,7 +32,7 @@ def test_the_jackknife_of_a_mean_is_students_interval():
 def test_a_curve_without_a_group_is_the_curve_of_the_other_rows():
     """Refits from the law's own solution find what a fit of the remaining rows finds, but for the weights of sizes."""
     y = TOKENS**-0.3 * np.exp(ERRORS)
-    law = law_by_groups(fit_law(TOKENS, y, "pure"), TOKENS, y, GROUP)
+    law = by_groups.law_by_groups(fit_law(TOKENS, y, "pure"), TOKENS, y, GROUP)
     assert law.groups is not None
     kept = law.groups.largest != GROUP
 
@@ -50,20 +41,19 @@ def test_a_curve_without_a_group_is_the_curve_of_the_other_rows():
 
 
 def test_every_form_has_intervals_over_groups():
-    """What rows share widens each interval of a law of two sizes, and every other form has one too."""
     y = (1.8 + 480 * N**-0.35 + 2100 * TOKENS**-0.37) * np.exp(ERRORS)
     plain = fit_surface(N, TOKENS, y)
-    surface = surface_by_groups(plain, N, TOKENS, y, GROUP)
+    surface = by_groups.surface_by_groups(plain, N, TOKENS, y, GROUP)
     for before, after in ((plain.alpha, surface.alpha), (plain.floor, surface.floor)):
         assert after.value == before.value
         assert after.interval != before.interval
 
-    upper = frontier_by_groups(frontier(TOKENS, y, 0.5), TOKENS, y, GROUP)
+    upper = by_groups.frontier_by_groups(frontier(TOKENS, y, 0.5), TOKENS, y, GROUP)
     assert upper.alpha_interval.low < upper.alpha < upper.alpha_interval.high
 
     arms = {"a": TOKENS, "b": TOKENS}
     losses = {"a": 1 + TOKENS**-0.3 * 400 * np.exp(ERRORS), "b": 1 + TOKENS**-0.3 * 800 * np.exp(ERRORS[::-1])}
-    both = shared_by_groups(fit_shared(arms, losses, "both"), arms, losses, {"a": GROUP, "b": GROUP})
+    both = by_groups.shared_by_groups(fit_shared(arms, losses, "both"), arms, losses, {"a": GROUP, "b": GROUP})
     assert both.multipliers["b"].interval.low < both.multipliers["b"].value < both.multipliers["b"].interval.high
 
     budget = np.tile(np.repeat(np.geomspace(1e18, 1e21, 6), 7), 8)
@@ -71,7 +61,7 @@ def test_every_form_has_intervals_over_groups():
     group = np.repeat(np.arange(8), 42)
     tilt = 0.02 * RNG.standard_normal(8)[group] * np.log(budget / 1e19)
     valley = budget**-0.1 * np.exp(0.1 * (np.log(size / (0.3 * budget**0.5)) - tilt) ** 2)
-    best = isoflop_by_groups(isoflop(budget, size, valley), budget, size, valley, group.astype(str).tolist())
+    best = by_groups.isoflop_by_groups(isoflop(budget, size, valley), budget, size, valley, group.astype(str).tolist())
     assert best.groups.number == 8
     assert best.exponent_interval.low < best.exponent < best.exponent_interval.high
 
@@ -80,14 +70,13 @@ def test_every_form_has_intervals_over_groups():
 def test_few_groups_are_refused_or_warned_of(groups, code):
     rows = GROUP.astype(int) < groups
     y = TOKENS**-0.3 * np.exp(ERRORS)
-    law = law_by_groups(fit_law(TOKENS[rows], y[rows], "pure"), TOKENS[rows], y[rows], GROUP[rows])
+    law = by_groups.law_by_groups(fit_law(TOKENS[rows], y[rows], "pure"), TOKENS[rows], y[rows], GROUP[rows])
 
     assert ("FEW_GROUPS" in [reason.code for reason in law.refusals]) == (code == "refused")
     assert ("FEW_GROUPS" in [reason.code for reason in law.warnings]) == (code == "warned")
     assert (law.alpha is None) == (code == "refused")
 
 
-# ---------------------------------------------------------------------------------------------------------- from tables
 def _table(path, head, name):
     rows = zip(GROUP, TOKENS, TOKENS**-0.1 * np.exp(ERRORS), strict=True)
     path.write_text("\n".join([head, *(f"{name(group)},{float(x)!r},{float(y)!r}" for group, x, y in rows)]) + "\n")
@@ -95,15 +84,13 @@ def _table(path, head, name):
 
 
 @pytest.mark.parametrize(
-    ("head", "options"),
-    [("run,tokens,loss", []), ("width,seed,tokens,loss", ["--config", "width", "--seed", "seed"])],
+    ("head", "options"), [("run,tokens,loss", []), ("width,seed,tokens,loss", ["--config", "width", "--seed", "seed"])]
 )
 def test_checkpoints_are_told_until_their_groups_are(tmp_path, head, options):
-    """By the name of a run, or by its configuration and seed."""
     table = _table(tmp_path / "runs.csv", head, lambda group: group if head.startswith("run") else f"64,{group}")
-    asked = ("fit", table, "--x", "tokens", "--y", "loss", "--law", "pure", "--json", *options)
-    (before,) = json.loads(invoke(*asked).stdout)["laws"]
-    (after,) = json.loads(invoke(*asked, "--group", head.split(",")[len(options) // 4]).stdout)["laws"]
+    asked = ("fit", table, "--x", "tokens", "--y", "loss", "--law", "pure", *options)
+    (before,) = json_of(*asked)["laws"]
+    (after,) = json_of(*asked, "--group", head.split(",")[len(options) // 4])["laws"]
 
     assert "CHECKPOINTS" in [caution["code"] for caution in before["cautions"]]
     assert "CHECKPOINTS" not in [caution["code"] for caution in after["cautions"]]
@@ -112,10 +99,7 @@ def test_checkpoints_are_told_until_their_groups_are(tmp_path, head, options):
 
 
 def test_a_seed_of_one_size_at_one_amount_is_no_checkpoint(tmp_path):
-    """Seeds that are runs of their own are replicates, and say nothing of checkpoints."""
     table = _table(tmp_path / "runs.csv", "seed,tokens,loss", lambda group: group)
-    (laws,) = json.loads(invoke("fit", table, "--x", "tokens", "--y", "loss", "--seed", "seed", "--json").stdout)[
-        "laws"
-    ]
+    (laws,) = json_of("fit", table, "--x", "tokens", "--y", "loss", "--seed", "seed")["laws"]
 
     assert "CHECKPOINTS" not in [caution["code"] for caution in laws["cautions"]]

@@ -16,10 +16,7 @@ from harness.laws.solve import Problem, descend, residuals_of
 
 @st.composite
 def noisy_runs(draw, law):
-    """Seeded runs of a law over 1.5 to 4 decades, with its floor or shift anywhere from dominant to out of sight.
-
-    A break is one that can be seen: the broken law has no answer otherwise, and the fit may say so.
-    """
+    """Of a law over 1.5 to 4 decades, its floor or shift from dominant to out of sight; a break can be seen."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     decades, alpha = draw(st.floats(1.5, 4)), draw(st.floats(0.3, 4))
     sizes = 10 ** (2 + decades * np.linspace(0, 1, draw(st.integers(5, 9)) if law != "broken" else 14))
@@ -80,7 +77,6 @@ laws = pytest.mark.parametrize(
 @many
 @given(st.data(), st.sampled_from([1e-6, 1e6]), st.sampled_from([1e-9, 1e9]))
 def test_units_do_not_matter(law, data, x_unit, y_unit):
-    """Rescaling x and y leaves the exponent to 1e-8 and scales the floor with y."""
     x, y = data.draw(noisy_runs(law))
     fit, other = fit_law(x, y, law), fit_law(x * x_unit, y * y_unit, law)
     assert_same_exponent(fit, other, rel=1e-8)
@@ -93,7 +89,6 @@ def test_units_do_not_matter(law, data, x_unit, y_unit):
 @many
 @given(st.data(), st.integers(0, 2**32 - 1))
 def test_order_of_rows_does_not_matter(law, data, seed):
-    """Shuffled rows give the exponent to 1e-10."""
     x, y = data.draw(noisy_runs(law))
     order = np.random.default_rng(seed).permutation(len(x))
     assert_same_exponent(fit_law(x, y, law), fit_law(x[order], y[order], law), rel=1e-10)
@@ -103,7 +98,6 @@ def test_order_of_rows_does_not_matter(law, data, seed):
 @many
 @given(st.data())
 def test_copies_of_the_runs_are_not_evidence(law, data):
-    """Ten copies of every row: the same refusals, the same exponent, an interval that does not shrink."""
     x, y = data.draw(noisy_runs(law))
     assert_same_exponent(fit_law(x, y, law), fit_law(np.tile(x, 10), np.tile(y, 10), law), rel=1e-8)
 
@@ -112,7 +106,6 @@ def test_copies_of_the_runs_are_not_evidence(law, data):
 @many
 @given(st.data())
 def test_higher_level_is_wider(law, data):
-    """The 80 % interval lies within the 95 % interval and both hold the estimate."""
     x, y = data.draw(noisy_runs(law))
     narrow, wide = fit_law(x, y, law, level=0.8), fit_law(x, y, law, level=0.95)
     if not narrow.refusals:
@@ -123,7 +116,6 @@ def test_higher_level_is_wider(law, data):
 @few
 @given(noisy_surface(), st.sampled_from([1e-6, 1e6]), st.sampled_from([1e-9, 1e9]), st.integers(0, 2**32 - 1))
 def test_a_surface_depends_on_no_unit_order_or_copy(data, x_unit, y_unit, seed):
-    """Other units leave the exponents to 1e-8, shuffled rows to 1e-10, ten copies to 1e-8, with their intervals."""
     n, d, y = data
     fit = fit_surface(n, d, y)
     other = fit_surface(n * x_unit, d / x_unit, y * y_unit)
@@ -137,7 +129,6 @@ def test_a_surface_depends_on_no_unit_order_or_copy(data, x_unit, y_unit, seed):
 @few
 @given(noisy_runs("floor"), st.sampled_from([1e-6, 1e6]), st.sampled_from([1e-9, 1e9]))
 def test_units_do_not_matter_to_shared_laws(data, x_unit, y_unit):
-    """Of arms that share floor and exponent, the multiplier stays to 1e-8, with its interval."""
     x, y = data
     one = fit_shared({"a": x, "b": 3 * x}, {"a": y, "b": y}, "both")
     other = fit_shared({"a": x * x_unit, "b": 3 * x * x_unit}, {"a": y * y_unit, "b": y * y_unit}, "both")
@@ -153,7 +144,6 @@ def test_units_do_not_matter_to_shared_laws(data, x_unit, y_unit):
 @many
 @given(st.data(), st.sampled_from([1e-9, 1e-3, 1e3, 1e9]))
 def test_the_scale_of_weights_does_not_matter(law, data, factor):
-    """Weights times 1e-9 to 1e9 leave the parameters to 1e-8, and multiply the objective by as much."""
     x, y = data.draw(noisy_runs(law))
     weights = np.random.default_rng(0).uniform(0.2, 2, x.size)
     wanted = read_objective("least_squares")
@@ -172,7 +162,6 @@ def test_the_scale_of_weights_does_not_matter(law, data, factor):
 @pytest.mark.parametrize("factor", [1e-9, 1e-3, 1e3, 1e9])
 @pytest.mark.parametrize("delta", [None, 0.05])
 def test_the_scale_of_an_objective_does_not_matter(factor, delta):
-    """Residuals (and Huber's delta) times a factor: the same parameters to 1e-8, from the law's own starts."""
     x, y = runs(np.random.default_rng(1), np.geomspace(1e2, 1e5, 7), curve(np.geomspace(1e2, 1e5, 7), 1.0), 5, 0.1)
     law, logs = LAWS["floor"], to_logs(x, y, np.ones(x.size))
     scaled = replace(logs, scale=factor * logs.scale, roundoff=factor**2 * logs.roundoff)

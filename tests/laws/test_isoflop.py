@@ -14,10 +14,7 @@ BUDGETS = np.geomspace(1e18, 1e21, 7)
 
 
 def sweep(exponent=0.5, coefficient=0.3, y_scale=1.0, budgets=BUDGETS, sizes=9, off_centre=0.0, bend=0.1):
-    """Runs on exact parabolas of ln y, two decades wide in x, with minima on coefficient * budget^exponent.
-
-    `off_centre` moves the tried x along ln x; the best loss falls as budget^-.1.
-    """
+    """Exact parabolas of ln y with minima on coefficient * budget^exponent; `off_centre` moves the tried x."""
     best = coefficient * budgets**exponent
     steps = off_centre + np.linspace(-np.log(10), np.log(10), sizes)
     x = best[:, None] * np.exp(steps)
@@ -26,7 +23,6 @@ def sweep(exponent=0.5, coefficient=0.3, y_scale=1.0, budgets=BUDGETS, sizes=9, 
 
 
 def noisy(seed):
-    """The same with noise of 2 %."""
     budget, x, y = sweep()
     return budget, x, y * np.exp(0.02 * np.random.default_rng(seed).standard_normal(y.size))
 
@@ -47,7 +43,6 @@ def best_x(fit, budget):
 @pytest.mark.parametrize("y_scale", [1e-12, 1e-6, 1.0, 1e3])
 @pytest.mark.parametrize(("exponent", "coefficient"), [(0.5, 0.3), (0.05, 1e6), (1.3, 1e-9), (-0.4, 1e3)])
 def test_exact_parabolas_are_recovered(exponent, coefficient, y_scale):
-    """Without noise the law, the minima and their losses are the true ones, whatever the magnitudes."""
     fit = isoflop(*sweep(exponent, coefficient, y_scale))
     assert not fit.refusals
     assert not fit.warnings
@@ -61,7 +56,6 @@ def test_exact_parabolas_are_recovered(exponent, coefficient, y_scale):
 
 
 def test_units_are_of_no_consequence():
-    """Other units of budget, x and y, and another order of rows, change the coefficient's unit and nothing else."""
     budget, x, y = noisy(3)
     order = np.random.default_rng(3).permutation(y.size)
     fit, other = isoflop(budget, x, y), isoflop(1e-9 * budget[order], 1e6 * x[order], 1e-9 * y[order])
@@ -75,7 +69,6 @@ def test_units_are_of_no_consequence():
 
 
 def test_copies_of_runs_are_no_evidence():
-    """Every run read ten times: the same law, the same errors."""
     budget, x, y = noisy(4)
     fit, copied = isoflop(budget, x, y), isoflop(*(np.tile(column, 10) for column in (budget, x, y)))
     assert copied.exponent_interval.high == pytest.approx(fit.exponent_interval.high, rel=1e-10)
@@ -94,9 +87,7 @@ def test_the_law_is_the_regression_of_the_minima():
 
 @pytest.mark.nightly
 def test_intervals_hold_the_truth():
-    """The exponent is covered 93 to 98.5 times in 100, noise alone explains the scatter, and the minima of a budget
-    scatter as much as their errors say.
-    """
+    """The exponent 93 to 98.5 times in 100; noise explains the scatter, and minima scatter as their errors say."""
     fits = [isoflop(*noisy(seed)) for seed in range(500)]
     held = [fit.exponent_interval.low <= 0.5 <= fit.exponent_interval.high for fit in fits]
     first = [fit.valleys[0] for fit in fits]
@@ -108,7 +99,6 @@ def test_intervals_hold_the_truth():
 
 
 def test_minima_that_follow_no_law_exceed_their_errors():
-    """Minima displaced by a fifth, with parabolas known to a hundredth: the errors do not explain it."""
     rng = np.random.default_rng(8)
     budget, x, y = sweep()
     displaced = np.repeat(np.exp(0.2 * rng.standard_normal(7)), 9)
@@ -129,7 +119,6 @@ def test_off_centre_grids_that_drift_shift_the_exponent():
 
 
 def test_sizes_near_the_minima_are_nearly_parabolas():
-    """Within a factor of 4 the skew is less, and the exponent of off-centre grids nearer to the true one."""
     all_sizes, near = (isoflop(*surface(BUDGETS, np.linspace(0, 1, 7)), within=within) for within in (None, 4))
     assert all(valley.largest / valley.smallest <= 16 for valley in near.used)
     assert abs(near.exponent - 0.28 / 0.62) < 0.5 * abs(all_sizes.exponent - 0.28 / 0.62)
@@ -146,7 +135,6 @@ def test_beside_it_stands_the_exponent_of_a_surface():
     [(2.4, 0.1, 9, "OUTSIDE"), (-2.4, 0.1, 9, "OUTSIDE"), (0, -0.1, 9, "NO_MINIMUM"), (0, 0.1, 3, "TOO_FEW")],
 )
 def test_a_budget_without_a_minimum_is_left_out(off_centre, bend, sizes, code):
-    """The law goes through the other budgets, and says which is missing and why."""
     odd = sweep(budgets=np.array([1e22]), off_centre=off_centre, bend=bend, sizes=sizes)
     fit = isoflop(*(np.concatenate(pair) for pair in zip(sweep(), odd, strict=True)))
     refusal = fit.valleys[-1].refusal
@@ -172,10 +160,7 @@ def test_a_budget_without_a_minimum_is_left_out(off_centre, bend, sizes, code):
     ],
 )
 def test_budgets_make_the_law(budgets, refusals, warnings):
-    """Three budgets over half a decade are the least, and below a decade the exponent is a local slope.
-
-    No number can be read off a refused law; its valleys stay.
-    """
+    """Three budgets over half a decade are the least, and below a decade the exponent is a local slope."""
     fit = isoflop(*sweep(budgets=budgets))
     assert codes(fit.refusals) == refusals
     assert codes(fit.warnings) == warnings
@@ -194,7 +179,6 @@ def test_budgets_that_are_all_different_are_refused_with_the_reason():
 
 
 def test_arguments_that_make_no_sense_are_errors():
-    """A number without a logarithm, columns of different lengths, and a level that is no probability."""
     budget, x, y = sweep()
     for column, name in enumerate(("budget", "x", "y")):
         columns = list(sweep())

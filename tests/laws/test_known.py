@@ -30,9 +30,8 @@ def test_known_errors_give_the_law_of_scipy_with_absolute_sigma():
     )
     half = 1.959964 * np.sqrt(covariance[1, 1])
     assert law.alpha == pytest.approx(values[1], rel=1e-6)
-    assert (law.alpha_interval.low, law.alpha_interval.high) == pytest.approx(
-        (values[1] - half, values[1] + half), 1e-5
-    )
+    ends = (law.alpha_interval.low, law.alpha_interval.high)
+    assert ends == pytest.approx((values[1] - half, values[1] + half), 1e-5)
     assert law.misfit.lack_of_fit_p > 0.05
     assert not {"SINGLE_SEED", "MISFIT"} & set(codes(law.warnings))
 
@@ -54,9 +53,8 @@ def test_errors_that_are_too_small_do_not_narrow_an_interval():
     law, right = fit_law(SIZES, losses, "pure", known=Known(sd / 10)), fit_law(SIZES, losses, "pure", known=Known(sd))
     assert "MISFIT" in codes(law.warnings)
     assert law.alpha == pytest.approx(right.alpha, rel=1e-9)
-    assert law.alpha_interval.high - law.alpha_interval.low > 0.5 * (
-        right.alpha_interval.high - right.alpha_interval.low
-    )
+    width, honest = (fit.alpha_interval.high - fit.alpha_interval.low for fit in (law, right))
+    assert width > 0.5 * honest
 
 
 def test_known_errors_hold_the_truth():
@@ -96,7 +94,6 @@ def test_a_known_floor_is_one_parameter_less():
 
 
 def test_a_floor_above_the_losses_is_refused():
-    """It is none of theirs; and a law without a floor takes none."""
     losses, sd = _runs(6, curve(SIZES, 0.5))
     assert codes(fit_law(SIZES, losses, "floor", known=Known(floor=2.0)).refusals) == ["FLOOR_ABOVE"]
     with pytest.raises(HarnessError, match="pure law"):

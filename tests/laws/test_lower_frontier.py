@@ -13,7 +13,6 @@ SIZES = np.geomspace(1e2, 1e5, 7)
 
 
 def made(seed, sizes=SIZES, seeds=10, sd=0.3):
-    """Runs about 5 x^-1 with normal noise in ln y."""
     return runs(np.random.default_rng(seed), sizes, 5 / sizes, seeds, sd)
 
 
@@ -37,7 +36,6 @@ def least_pinball(x, y, quantile):
 @pytest.mark.parametrize("quantile", [0.05, 0.5, 0.9])
 @pytest.mark.parametrize(("alpha", "amplitude"), [(0.05, 1e3), (1.0, 1e-12), (6.0, 1e-3), (-0.5, 1.0)])
 def test_exact_data_have_one_law(alpha, amplitude, quantile):
-    """Without noise every quantile is the law, and all runs are on it."""
     x = np.repeat(SIZES, 3)
     fit = frontier(x, amplitude * x**-alpha, quantile, replicates=100)
     assert fit.alpha == pytest.approx(alpha, rel=1e-8)
@@ -48,10 +46,7 @@ def test_exact_data_have_one_law(alpha, amplitude, quantile):
 
 @pytest.mark.parametrize("quantile", [0.1, 0.25, 0.5, 0.8])
 def test_no_line_has_less_pinball_loss(quantile):
-    """The linear programme equals a search of all lines through two runs.
-
-    At most that share of the runs is below the line, and at least that share is on or below it.
-    """
+    """The linear programme equals a search of all lines through two runs."""
     x, y = made(3, seeds=5)
     fit = frontier(x, y, quantile, replicates=100)
     assert fit.pinball == pytest.approx(least_pinball(x, y, quantile), rel=1e-9)
@@ -62,7 +57,6 @@ def test_no_line_has_less_pinball_loss(quantile):
 
 
 def test_units_and_order_are_of_no_consequence():
-    """Other units of x and y, and another order of rows, change the amplitude's unit and nothing else."""
     x, y = made(6)
     order = np.random.default_rng(0).permutation(x.size)
     fit, other = (frontier(*runs, 0.1, replicates=100) for runs in ((x, y), (1e6 * x[order], 1e-9 * y[order])))
@@ -73,7 +67,6 @@ def test_units_and_order_are_of_no_consequence():
 
 
 def test_copies_of_runs_do_not_narrow_the_interval():
-    """Every run read five times: sizes are drawn, not rows, so the interval stays."""
     x, y = made(7)
     fit, copied = (
         frontier(*(np.repeat(column, copies) for column in (x, y)), 0.25, replicates=100) for copies in (1, 5)
@@ -83,7 +76,6 @@ def test_copies_of_runs_do_not_narrow_the_interval():
 
 
 def test_the_seed_is_the_only_chance():
-    """The same seed gives the same interval, another seed another one, and the law itself has none."""
     x, y = made(8)
     fit, again, other = (frontier(x, y, 0.25, seed=seed, replicates=100) for seed in (1, 1, 2))
     assert again == fit
@@ -102,7 +94,6 @@ def test_the_seed_is_the_only_chance():
     ],
 )
 def test_sizes_make_the_law(sizes, refusals, warnings):
-    """Four sizes over half a decade are the least; a refused law has no number, whatever the number of runs."""
     x = np.repeat(sizes, 20)
     fit = frontier(x, 1 / x, 0.1, replicates=100)
     assert codes(fit.refusals) == refusals
@@ -130,13 +121,11 @@ def test_a_quantile_of_few_runs_is_flagged():
     ],
 )
 def test_arguments_that_make_no_sense_are_errors(arguments, message):
-    """What was given, and what is allowed."""
     with pytest.raises(HarnessError, match=message):
         frontier(**{"x": [1.0, 2.0, 3.0, 4.0], "y": [4.0, 3.0, 2.0, 1.0], "quantile": 0.1} | arguments)
 
 
 def test_a_quantile_is_right_at_unequal_numbers_of_runs():
-    """From 200 runs at the smallest size to 20 at the largest, the slope is that of the law."""
     rng = np.random.default_rng(12)
     x = np.repeat(SIZES, 20 * np.array([10, 8, 7, 6, 4, 2, 1]))
     quantile = frontier(x, np.exp(0.3 * rng.standard_normal(x.size)) / x, 0.1, replicates=100)

@@ -31,14 +31,12 @@ def test_auto_is_least_squares_until_residuals_ask_for_more():
 
 
 def test_few_sizes_are_never_heavy_tailed():
-    """Of seven sizes no tail can be told: least squares, however far one is off."""
     means = (np.arange(7) + 1.0) ** -0.7 * np.array([1, 1, 1, 0.5, 1, 1, 1])
     assert fit_law(np.geomspace(1e2, 1e5, 7), means, "pure").objective == "least_squares"
 
 
 @pytest.mark.parametrize("delta", [1e-3, 1e-2, 10.0])
 def test_declared_huber_is_scipys_minimum(delta):
-    """`huber_log(delta)` of the floor law, summed over single runs, has scipy's parameters and objective."""
     x, y = runs(np.random.default_rng(2), SIZES, curve(SIZES, 0.6), seeds=2, sd=0.05)
     fit = fit_law(x, y, "floor", objective=f"huber_log(delta={delta})")
 
@@ -69,7 +67,6 @@ def test_the_loss_of_a_surface_is_the_published_sum():
 
 @pytest.mark.parametrize("text", ["hubert", "huber_log", "huber_log(delta=0)", "huber_log(delta=-1)", "huber_log(1e)"])
 def test_an_unknown_objective_is_answered_with_those_allowed(text):
-    """The error repeats what was typed and says what is allowed."""
     with pytest.raises(HarnessError, match="allowed: auto, least_squares, huber, huber_log") as error:
         read_objective(text)
     assert repr(text) in str(error.value)

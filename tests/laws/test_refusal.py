@@ -8,7 +8,7 @@ from made_runs import codes, curve, runs
 
 from harness.base.errors import HarnessError
 from harness.laws import band, bootstrap, diagnose, fit_law, predict, sandwich, to_json
-from harness.laws.refusal import stuck
+from harness.laws.refusal import stuck, warn_of_precision
 from harness.laws.solve import Solution
 
 SIZES = np.geomspace(1e2, 1e5, 7)
@@ -34,8 +34,7 @@ def test_a_law_without_a_floor_is_quoted_where_one_with_a_floor_can_be_fitted(si
 
 
 @pytest.mark.parametrize(
-    ("decades", "refusals", "warnings"),
-    [(0.49, ["RANGE"], False), (0.5, [], True), (0.99, [], True), (1.0, [], False)],
+    ("decades", "refusals", "warnings"), [(0.49, ["RANGE"], False), (0.5, [], True), (0.99, [], True), (1.0, [], False)]
 )
 def test_range_rule(decades, refusals, warnings):
     """Below half a decade there is no exponent; below one it is a local slope; the limits themselves pass."""
@@ -46,12 +45,10 @@ def test_range_rule(decades, refusals, warnings):
 
 
 def test_one_size_is_refused_for_both_reasons():
-    """All that is wrong is said at once."""
     assert codes(fit_law([7.0, 7.0], [1.0, 2.0], "pure").refusals) == ["TOO_FEW", "RANGE"]
 
 
 def test_a_local_slope_is_not_extrapolated():
-    """Within its sizes it predicts, to the ends included; beyond them it raises."""
     sizes = np.geomspace(100, 500, 6)
     fit = fit_law(sizes, sizes**-1.0, "pure")
     assert predict(fit, sizes) == pytest.approx(sizes**-1.0)
@@ -61,9 +58,7 @@ def test_a_local_slope_is_not_extrapolated():
 
 
 def test_a_significant_rise_is_refused_and_located():
-    """Seeds that agree to 1 % and a mean that rises by 30 %: both sizes are named. Seeds that differ by 30 % prove
-    nothing.
-    """
+    """By 30 %, of seeds that agree to 1 %: both sizes are named. Seeds that differ by 30 % prove nothing."""
     means = curve(SIZES, 1.0) * np.array([1, 1, 1, 1, 1, 1, 1.3])
     for law in ("pure", "floor"):
         fit, noisy = (fit_law(*runs(np.random.default_rng(1), SIZES, means, seeds=5, sd=sd), law) for sd in (0.01, 0.3))
@@ -83,7 +78,6 @@ def test_a_rise_beyond_any_float_is_told():
 
 @pytest.mark.parametrize(("factor", "refused"), [(1.99, []), (2.01, ["NONMONOTONE"])])
 def test_a_single_seed_may_rise_twofold(factor, refused):
-    """Without repeated seeds the limit is a factor of 2."""
     assert codes(fit_law([1, 10, 100, 1000, 10000], [9, 3, 1, factor, 0.9], "pure").refusals) == refused
 
 
@@ -97,9 +91,7 @@ def test_a_law_without_an_exponent_is_stuck():
 
 
 def test_a_lonely_start_and_a_search_that_did_not_move_or_rest_are_stuck():
-    """Two starts of sixteen are enough. The commonest real failure: the optimiser hands back its start, or stops on a
-    slope.
-    """
+    """Two starts of sixteen are enough. The commonest failure: the start is handed back, or it stops on a slope."""
     found = Solution(p=np.zeros(3), objective=1.0, agreeing=2, starts=16, edge=None, gradient=0.0)
     assert stuck(found) is None
     for failed in ({"agreeing": 1}, {"unmoved": True}, {"gradient": 1e-3}):
@@ -108,13 +100,11 @@ def test_a_lonely_start_and_a_search_that_did_not_move_or_rest_are_stuck():
 
 @pytest.mark.parametrize("sd", [1e-13, 1e-10, 1e-7, 1e-4])
 def test_starts_agree_down_to_rounding(sd):
-    """However small the noise, starts that differ by rounding only are not taken for disagreement."""
     x, y = runs(np.random.default_rng(8), SIZES, curve(SIZES, 3.0), seeds=1, sd=sd)
     assert codes(fit_law(x, y, "floor").refusals) == []
 
 
 def test_flat_losses_have_a_pure_exponent_of_zero():
-    """The pure law of constant losses is a constant, warned of."""
     fit = fit_law(SIZES, np.full(7, 3.3e-9), "pure")
     assert fit.alpha == pytest.approx(0, abs=1e-12)
     assert fit.amplitude == pytest.approx(3.3e-9)
@@ -122,7 +112,6 @@ def test_flat_losses_have_a_pure_exponent_of_zero():
 
 
 def test_sizes_with_one_run_are_counted():
-    """Two of six sizes have a single run, be it read twice."""
     x = np.repeat(np.geomspace(1e2, 1e4, 6), 2)
     y = x**-1.0 * np.tile([1.0, 1.1], 6)
     y[1], y[3] = y[0], y[2]
@@ -132,7 +121,6 @@ def test_sizes_with_one_run_are_counted():
 
 
 def test_a_refused_fit_prints_no_number():
-    """Nothing can read an exponent off a refused fit, or a curve."""
     fit = fit_law([1, 2, 3], [3, 2, 1], "floor")
     numbers = ("alpha", "amplitude", "log_amplitude", "floor", "sigma", "aicc", "alpha_interval", "floor_interval")
     assert all(getattr(fit, name) is None for name in numbers)
@@ -143,3 +131,19 @@ def test_a_refused_fit_prints_no_number():
     for ask in (sandwich, diagnose, lambda refused: bootstrap([1, 2, 3], [3, 2, 1], refused, "pairs")):
         with pytest.raises(HarnessError, match="the floor law was refused, so "):
             ask(fit)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "floor", "warned"), [("float32", 3e-7, True), ("float64", 3e-7, False), ("float64", 1e-15, True)]
+)
+def test_a_floor_near_rounding_is_the_arithmetics(dtype, floor, warned):
+    """3e-7 is rounding in float32 and a result in float64; 1e-15 is rounding in both."""
+    x, y = runs(np.random.default_rng(0), SIZES, curve(SIZES, 2.0, floor), seeds=3, sd=0.05)
+    fit = fit_law(x, y, "floor")
+    assert ("NUMERICAL_FLOOR" in codes(warn_of_precision(fit, dtype).warnings)) == warned
+    assert "NUMERICAL_FLOOR" not in codes(fit.warnings)
+
+
+def test_a_refused_fit_comes_back_as_it_is():
+    fit = fit_law([1.0, 2.0], [2.0, 1.0], "floor")
+    assert warn_of_precision(fit, "float32") is fit

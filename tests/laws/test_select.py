@@ -13,7 +13,6 @@ SIZES = np.geomspace(1e2, 1e5, 7)  # too few for a break
 
 
 def test_clear_data_choose_the_law_that_made_them():
-    """A line, a floor and a break, each with little noise."""
     rng = np.random.default_rng(1)
     sizes = np.geomspace(1e2, 1e6, 14)
     broken = (sizes / 3e3) ** -0.2 * (1 + (sizes / 3e3) ** 3) ** (-1 / 3)
@@ -61,14 +60,12 @@ def test_extrapolation_is_scored_on_sizes_left_out():
 
 
 def test_laws_that_disagree_on_the_exponent_are_both_named():
-    """With a floor in sight the pure law's exponent is another number, and the caution quotes it."""
     found = select_law(*runs(np.random.default_rng(5), SIZES, curve(SIZES, 1.0, crossing=1e4), seeds=3, sd=0.02))
     reason = next(caution.reason for caution in found.cautions if caution.code == "MODEL_DEPENDENT")
     assert f"{found.fits['pure'].alpha:.3g} by the pure law" in reason
 
 
 def test_where_all_laws_are_refused_none_is_chosen():
-    """Three sizes carry no law."""
     found = select_law([1.0, 2.0, 3.0], [3.0, 2.0, 1.0])
     assert found.chosen is None
     assert found.cautions == ()

@@ -20,7 +20,6 @@ def two_arms(seed, sd=0.05, cost=3.0):
 
 
 def means_of(x, y):
-    """Mean ln y at each size."""
     return np.array([np.log(y[x == size]).mean() for size in SIZES])
 
 
@@ -51,7 +50,6 @@ def test_the_multiplier_is_profiled_over_everything_else():
 
 
 def test_sharing_nothing_is_a_fit_of_each():
-    """Exponents and floors are the arms' own."""
     x, y = two_arms(2)
     found = fit_shared(x, y, "nothing")
     for arm in x:
@@ -68,13 +66,11 @@ def test_sharing_is_tested_by_f(share, spared):
     free, held = fit_shared(x, y, "nothing"), fit_shared(x, y, share)
     squares, least = held.sigma**2 * held.dof, free.sigma**2 * free.dof
     assert held.dof == free.dof + spared
-    assert held.p == pytest.approx(
-        stats.f.sf((squares - least) / spared / (least / free.dof), spared, free.dof), rel=1e-5
-    )
+    ratio = (squares - least) / spared / (least / free.dof)
+    assert held.p == pytest.approx(stats.f.sf(ratio, spared, free.dof), rel=1e-5)
 
 
 def test_arms_of_different_floors_refuse_to_share_one():
-    """A floor ten times higher is not the same floor: p is small, and without sharing AICc is lower."""
     x, y = two_arms(4)
     y["b"] = 10 * y["b"]
     assert fit_shared(x, y, "floor").p < 1e-3
@@ -82,7 +78,6 @@ def test_arms_of_different_floors_refuse_to_share_one():
 
 
 def test_one_refused_arm_refuses_all():
-    """The refusal names the arm."""
     x, y = two_arms(5)
     x["b"], y["b"] = x["b"][:6], y["b"][:6]
     found = fit_shared(x, y, "both")
@@ -92,7 +87,6 @@ def test_one_refused_arm_refuses_all():
 
 
 def test_wrong_arguments():
-    """One arm, or an unknown word for what is shared, is an error that says what is allowed."""
     x, y = two_arms(6)
     with pytest.raises(HarnessError, match="two arms or more"):
         fit_shared({"a": x["a"]}, {"a": y["a"]}, "both")

@@ -20,7 +20,6 @@ def curve(x, midpoint, slope, chance, ceiling):
 @pytest.mark.parametrize("given", [(), ("chance",), ("ceiling",), ("chance", "ceiling")])
 @pytest.mark.parametrize(("unit", "slope"), [(1.0, -6.0), (100.0, 4.0)])
 def test_a_sigmoid_without_noise_comes_back(given, unit, slope):
-    """Its parameters, in any unit of scores, rising or falling, whichever levels are known."""
     true = {**TRUE, "slope": slope}
     scores = unit * curve(LOSSES, **true)
     levels = tuple(unit * true[name] if name in given else None for name in ("chance", "ceiling"))
@@ -82,14 +81,11 @@ def test_errors_that_are_too_small_are_said():
     scores = curve(LOSSES, **TRUE) + 0.005 * np.random.default_rng(5).standard_normal(12)
     narrow, free = fit_sigmoid(LOSSES, scores, sd=0.0005), fit_sigmoid(LOSSES, scores)
     assert codes(narrow.warnings) == ["MISFIT"]
-    ends = [
-        (law.parameters["midpoint"].interval.low, law.parameters["midpoint"].interval.high) for law in (narrow, free)
-    ]
-    assert ends[0] == pytest.approx(ends[1], rel=1e-6)
+    one, other = (law.parameters["midpoint"].interval for law in (narrow, free))
+    assert (one.low, one.high) == pytest.approx((other.low, other.high), rel=1e-6)
 
 
 def test_levels_without_room_between_them_are_an_error():
-    """So are scores that are no numbers."""
     with pytest.raises(HarnessError, match="must be below"):
         fit_sigmoid(LOSSES, curve(LOSSES, **TRUE), (0.9, 0.5))
     with pytest.raises(HarnessError, match="finite"):
@@ -97,7 +93,6 @@ def test_levels_without_room_between_them_are_an_error():
 
 
 def test_row_order_does_not_matter():
-    """Any order of the rows gives the same numbers."""
     rng = np.random.default_rng(6)
     scores = curve(LOSSES, **TRUE) + 0.01 * rng.standard_normal(12)
     orders = [np.arange(12), rng.permutation(12)]

@@ -13,7 +13,6 @@ TRUTH = 1 + (N / 1e7) ** -0.4 + (D / 1e9) ** -0.3
 
 
 def noisy(seed, sd=0.02):
-    """One run a cell."""
     return TRUTH * np.exp(sd * np.random.default_rng(seed).standard_normal(N.size))
 
 
@@ -64,7 +63,6 @@ def test_runs_of_a_cell_are_one_unit():
 
 
 def test_a_design_without_both_ranges_is_refused():
-    """Three values of D, or a fifth of a decade of N: no numbers."""
     few = fit_surface(N[D < 5e9], D[D < 5e9], TRUTH[D < 5e9])
     narrow = fit_surface(10 ** (6 + 0.05 * np.log10(N / 1e6)), D, TRUTH)
     assert [refusal.code for refusal in few.refusals] == ["TOO_FEW"]

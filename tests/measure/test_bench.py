@@ -7,21 +7,14 @@ import pytest
 import torch
 from made_times import MLP, a_run
 
+from benchmarks.traced import operations
 from harness.count import run_work
+from harness.families import SplineMlpShape
 from harness.measure import cost
 from harness.measure.bench import bench_solo, compile_kernels, standard_runs
 from harness.measure.calibration import calibrate, knot_moves, shape_of
 from harness.measure.cost import run_seconds
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    LevenbergMarquardt,
-    Restarts,
-    SplineMlpShape,
-    stages,
-)
+from harness.spec import Adam, GridExtension, GridUpdates, KanShape, LevenbergMarquardt, Restarts, stages
 from harness.train import torch_engine
 
 KAN = KanShape(shape=(2, 5, 1), grid=5)
@@ -73,3 +66,25 @@ def test_standard_runs_have_both_families_every_optimiser_and_moves_of_knots():
 
 def test_what_is_said_of_the_torch_engine_is_so():
     assert cost.SMALLEST_ENSEMBLE == torch_engine.SMALLEST_ENSEMBLE
+
+
+def test_operations_are_listed_in_order_with_their_bytes_and_without_views():
+    """Backward passes are part of the call; memory that is only allocated launches nothing."""
+    x = torch.ones(4, 3, dtype=torch.float64, requires_grad=True)
+    done = operations(lambda: torch.autograd.grad((x.T * 2).sum(), x))
+    assert [one.name for one in done] == ["mul", "sum", "ones_like", "mul"]
+    assert done[0].bytes == 2 * 12 * 8
+    assert not any(one.waits for one in done)
+    assert [one.launches for one in operations(lambda: torch.empty(3).fill_(1))] == [False, True]
+
+
+def test_a_host_that_waits_is_found():
+    """It asks for a number, for the length of what comes out, or it makes a tensor that the device lacks."""
+    x = torch.ones(3)
+    on_device = torch.empty(3, device="meta")
+    for function in (x.sum().item, lambda: bool(x.any()), x.nonzero, lambda: x[x > 0], lambda: torch.equal(x, x)):
+        assert any(one.waits for one in operations(function))
+    own = torch.ones(())
+    for function in (lambda: own.to(on_device), lambda: on_device * own, lambda: torch.tensor([1.0])):
+        assert any(one.waits for one in operations(function))
+    assert not any(one.waits for one in operations(lambda: (on_device * 2).masked_fill(on_device > 0, 1)))

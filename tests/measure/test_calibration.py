@@ -1,7 +1,6 @@
 """Calibrations: a rate is that which made the times, shapes differ where prices do, files are trusted only whole."""
 
 import importlib
-import re
 import sys
 from functools import cache, partial
 
@@ -10,49 +9,32 @@ from made_times import ADAM, KAN, LBFGS, MLP, a_run, solo_rows
 
 from harness.base.errors import HarnessError
 from harness.count import run_work, training_flops
-from harness.measure.calibration import (
-    Calibration,
-    KnotMove,
-    KnotRow,
-    SoloRow,
-    calibrate,
-    calibration_path,
-    fit_rate,
-    kind_of,
-    knot_moves,
-    missing,
-    move_flops,
-    read_calibration,
-    shape_of,
-    write_calibration,
-)
+from harness.measure import calibration
 from harness.optimisers import load_optimiser
 from harness.spec import Adam, GridExtension, GridUpdates, Lbfgs, LevenbergMarquardt, RunSpec, SplineMlpShape
 
 LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
 
 
-def a_row(run: RunSpec, seconds: float) -> SoloRow:
+def a_row(run: RunSpec, seconds: float) -> calibration.SoloRow:
     (row,) = solo_rows(run, seconds)
     return row
 
 
-KNOTS = KnotRow(move=KnotMove(network=KAN, points=1000, refined=False), seconds=1e-3, flops=1e6)
+KNOTS = calibration.KnotRow(move=calibration.KnotMove(network=KAN, points=1000, refined=False), seconds=1e-3, flops=1e6)
 
 
 @cache
-def calibration() -> Calibration:
-    return calibrate("torch", "float64", 0.01, [a_row(a_run(), 1e-3)], [KNOTS])
+def measured() -> calibration.Calibration:
+    return calibration.calibrate("torch", "float64", 0.01, [a_row(a_run(), 1e-3)], [KNOTS])
 
 
-# --------------------------------------------------------------------------------------------------------------- rates
 def test_the_rate_that_made_the_times_is_found():
-    """Times that are exactly of the form give both numbers back, as closely as the grid is."""
     for seconds, speed in ((1e-3, 3e9), (3e-6, 2e10), (0.0, 1e9)):
-        rate = fit_rate([(flops, seconds + flops / speed) for flops in (1e4, 1e5, 1e6, 1e7, 1e8)])
+        rate = calibration.fit_rate([(flops, seconds + flops / speed) for flops in (1e4, 1e5, 1e6, 1e7, 1e8)])
         assert rate.seconds == pytest.approx(seconds, rel=0.1, abs=1e-6)
         assert rate.flops_per_second == pytest.approx(speed, rel=0.1)
-    rate = fit_rate([(1e6, 1e-3)])
+    rate = calibration.fit_rate([(1e6, 1e-3)])
     assert rate.seconds + 1e6 / rate.flops_per_second == pytest.approx(1e-3, rel=0.1)
 
 
@@ -61,10 +43,9 @@ def test_cheap_shapes_count_as_much_as_dear_ones():
     rows = []
     for flops in (1e4, 1e6, 1e8):
         rows += [(flops, 2 * flops / 1e9), (flops, flops / 1e9 / 2)]
-    assert fit_rate(rows).flops_per_second == pytest.approx(1e9, rel=0.1)
+    assert calibration.fit_rate(rows).flops_per_second == pytest.approx(1e9, rel=0.1)
 
 
-# -------------------------------------------------------------------------------------------------------------- shapes
 def test_what_costs_nothing_makes_no_other_shape():
     """Seeds, gains, noises and learning rates share the solo time of their shape; all else has its own."""
     noisy = KAN.model_copy(update={"noise": 0.5})
@@ -81,8 +62,8 @@ def test_what_costs_nothing_makes_no_other_shape():
         a_run(phases=2),
     ]
 
-    assert shape_of(one, one.network) == shape_of(other, other.network)
-    assert len({shape_of(run, run.network) for run in (one, *different)}) == 1 + len(different)
+    assert calibration.shape_of(one, one.network) == calibration.shape_of(other, other.network)
+    assert len({calibration.shape_of(run, run.network) for run in (one, *different)}) == 1 + len(different)
 
 
 OWN = """
@@ -136,8 +117,10 @@ def test_every_field_of_an_own_optimiser_costs_time_unless_it_says_which_do(own)
     others = {"memory": 500, "damping": 0.2, "learning_rate": 0.5}
     for timing, names in (("", {"memory", "damping"}), ('timing = ("memory",)', {"memory"}), ("timing = ()", set())):
         optimiser = own(timing)
-        plain = shape_of(a_run(optimizer=optimiser()), KAN)
-        shapes = {field: shape_of(a_run(optimizer=optimiser(**{field: others[field]})), KAN) for field in others}
+        plain = calibration.shape_of(a_run(optimizer=optimiser()), KAN)
+        shapes = {
+            field: calibration.shape_of(a_run(optimizer=optimiser(**{field: others[field]})), KAN) for field in others
+        }
         assert {field for field, shape in shapes.items() if shape != plain} == names
 
 
@@ -161,69 +144,48 @@ def test_moves_of_knots_add_up_to_what_a_run_counts_for_them():
             grid_extension=GridExtension(grids=(5, 10), evaluations=50),
         )
         works = run_work(run.network, run.recipe, run.task)
-        moves = [knot_moves(work) for work in works]
-        flops = sum(times * move_flops(move) for of_stage in moves for move, times in of_stage.items())
+        moves = [calibration.knot_moves(work) for work in works]
+        flops = sum(times * calibration.move_flops(move) for of_stage in moves for move, times in of_stage.items())
         assert [sum(of_stage.values()) for of_stage in moves] == [3 + 1, 2 + 1 + 1, 2 + 1]
         assert flops == training_flops(works, LBFGS)["flops_train.part_knots"]
-    assert not any(map(knot_moves, run_work(MLP, a_run(grid_updates=GridUpdates()).recipe, a_run().task)))
+    assert not any(map(calibration.knot_moves, run_work(MLP, a_run(grid_updates=GridUpdates()).recipe, a_run().task)))
 
 
 def test_what_is_timed_again_replaces_its_older_time():
     rows = [a_row(a_run(), 1.0), a_row(a_run(network=MLP), 2.0), a_row(a_run(), 3.0)]
-    kept = calibrate("torch", "float64", 0.01, rows, [KNOTS]).solo
+    kept = calibration.calibrate("torch", "float64", 0.01, rows, [KNOTS]).solo
     assert sorted(row.seconds_per_evaluation for row in kept) == [2, 3]
 
 
-# --------------------------------------------------------------------------------------------------------------- kinds
-def test_what_is_missing_is_named_with_the_command_that_measures_it():
-    """Runs need calibrations of their own engine and dtype; whatever else there is does not help."""
-    runs = [a_run(engine="fused"), a_run(), a_run().model_copy(update={"dtype": "float32"})]
-    commands = [kind_of(run).bench_command for run in runs]
-    assert missing({}, runs) == [("fused", "float64"), ("torch", "float32"), ("torch", "float64")]
-    assert missing({("torch", "float64"): calibration()}, runs[:2]) == [("fused", "float64")]
-    assert commands == ["harness bench", "harness bench --engine torch", "harness bench --dtype float32"]
-
-
-# --------------------------------------------------------------------------------------------------------------- files
 def test_a_calibration_reads_as_it_was_written(tmp_path):
-    path = write_calibration(calibration(), tmp_path)
-    assert path == calibration_path(tmp_path, "torch", calibration().device, "float64")
-    assert read_calibration(tmp_path, "torch", calibration().device, "float64") == calibration()
+    path = calibration.write_calibration(measured(), tmp_path)
+    assert path == calibration.calibration_path(tmp_path, "torch", measured().device, "float64")
+    assert calibration.read_calibration(tmp_path, "torch", measured().device, "float64") == measured()
     assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("other", [("fused", None, "float64"), ("torch", "Z80", "float64"), ("torch", None, "float32")])
 def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
-    """A calibration is of one engine, device model and dtype, whatever its file is called."""
     engine, device, dtype = other
-    device = device or calibration().device
-    path = write_calibration(calibration(), tmp_path)
-    assert read_calibration(tmp_path, engine, device, dtype) is None
-    path.rename(calibration_path(tmp_path, engine, device, dtype))
-    assert read_calibration(tmp_path, engine, device, dtype) is None
-
-
-def test_a_calibration_of_another_version_is_refused_with_what_to_do(tmp_path):
-    path = write_calibration(calibration().model_copy(update={"calibration_schema": 4}), tmp_path)
-    told = f"{path} was written by another version of harness; run `harness bench --engine torch` again"
-    with pytest.raises(HarnessError, match=re.escape(told)):
-        read_calibration(tmp_path, "torch", calibration().device, "float64")
+    device = device or measured().device
+    path = calibration.write_calibration(measured(), tmp_path)
+    assert calibration.read_calibration(tmp_path, engine, device, dtype) is None
+    path.rename(calibration.calibration_path(tmp_path, engine, device, dtype))
+    assert calibration.read_calibration(tmp_path, engine, device, dtype) is None
 
 
 def test_a_calibration_of_other_libraries_is_not_current():
-    """What was measured with another torch, or other threads, says nothing of today's runs."""
-    assert calibration().is_current
-    assert not calibration().model_copy(update={"versions": {**calibration().versions, "torch": "1.0"}}).is_current
-    assert not calibration().model_copy(update={"threads": 64}).is_current
+    assert measured().is_current
+    assert not measured().model_copy(update={"versions": {**measured().versions, "torch": "1.0"}}).is_current
+    assert not measured().model_copy(update={"threads": 64}).is_current
 
 
 @pytest.mark.parametrize(
     ("before", "after"), [('"evaluation_rate"', '"evaluation_rates"'), ('"threads": 1', '"threads": 2'), ("{", "[")]
 )
 def test_a_damaged_calibration_is_named_and_says_how_it_is_mended(tmp_path, before, after):
-    """A file changed by hand or cut is an error with its path, never a guess."""
-    path = write_calibration(calibration(), tmp_path)
+    path = calibration.write_calibration(measured(), tmp_path)
     path.write_text(path.read_text().replace(before, after, 1))
     with pytest.raises(HarnessError, match="harness bench") as caught:
-        read_calibration(tmp_path, "torch", calibration().device, "float64")
+        calibration.read_calibration(tmp_path, "torch", measured().device, "float64")
     assert str(path) in str(caught.value)

@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from commands import said
+from made_records import TEXT as SIX_SEEDS
 from made_records import made_record
 from made_times import ADAM, KAN, LBFGS, MLP, a_run, solo_rows
 
 from harness.count import count, run_work
-from harness.measure import bench
+from harness.measure import bench, cost
 from harness.measure.calibration import (
     Calibration,
     KnotMove,
@@ -22,40 +23,13 @@ from harness.measure.calibration import (
     knot_moves,
     write_calibration,
 )
-from harness.measure.cost import (
-    flops_per_evaluation,
-    likely_seconds,
-    never_timed,
-    pack_seconds,
-    run_seconds,
-    with_seconds,
-)
+from harness.optimisers import Adam, LevenbergMarquardt
 from harness.planning.plan import make_plan
 from harness.record import load, publish
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    LevenbergMarquardt,
-    Manifest,
-    Restarts,
-    RunSpec,
-    parse_experiment,
-    read_experiment,
-    stages,
-)
+from harness.spec import GridExtension, GridUpdates, Restarts, RunSpec, parse_experiment, read_experiment, stages
 
 POISSON = Path(__file__).parents[2] / "experiments" / "fig3_3_poisson.yaml"
-TEXT = """
-question: which?
-tasks: [xy]
-arms:
-  kan: {architecture: {family: kan, hidden: [2], grid: 3}, recipe: fast}
-  mlp: {architecture: {family: mlp, hidden: [4]}, recipe: fast}
-recipes:
-  fast: {optimizer: {name: adam}, max_evaluations: 10}
-seeds: [0, 1, 2]
-"""
+TEXT = SIX_SEEDS.partition("seeds")[0] + "seeds: [0, 1, 2]\n"
 MIXED = TEXT + "grid: {engine: [fused, torch]}\n"
 FUSED, TORCH = ("fused", "float64"), ("torch", "float64")
 OPTIMIZERS = (LBFGS, ADAM, Adam(name="adam", batch_size=20), LevenbergMarquardt(name="levenberg_marquardt"))
@@ -63,25 +37,22 @@ ENGINES = ("fused", "torch")
 
 
 @pytest.fixture
-def manifest() -> Manifest:
-    """Two packs of three runs, in the torch engine."""
+def manifest():
     return make_plan(parse_experiment(TEXT + "engine: torch\n"), "test")
 
 
 @pytest.fixture
-def mixed() -> Manifest:
+def mixed():
     """Two packs of three runs in the torch engine, and the same six runs in the fused one, each a pack."""
     return make_plan(parse_experiment(MIXED), "test")
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> None:
-    """An empty folder, in which commands run."""
     monkeypatch.chdir(tmp_path)
 
 
 def told() -> str:
-    """What is said of the plan of tiny.yaml."""
     return " ".join(said("plan", "tiny.yaml").split())
 
 
@@ -105,15 +76,13 @@ def machine(engine="torch", solo=(), knots=()) -> Calibration:
     elsewhere = solo_rows(a_run(engine=engine, points=123), 1.0)
     calibration = calibrate(engine, "float64", 1.0, [*elsewhere, *solo], [moved, *knots])
     rate = Rate(seconds=1e-3 if engine == "torch" else 1e-5, flops_per_second=1e9)
-    return calibration.model_copy(
-        update={"evaluation_rate": rate, "knot_rate": Rate(seconds=0.01, flops_per_second=1e12)}
-    )
+    moving = Rate(seconds=0.01, flops_per_second=1e12)
+    return calibration.model_copy(update={"evaluation_rate": rate, "knot_rate": moving})
 
 
 def predicted(runs: int, engine="torch", solo=(), knots=(), **settings) -> float:
-    """Seconds of a pack."""
     pack, calibrations = [a_run(engine=engine, **settings)] * runs, {(engine, "float64"): machine(engine, solo, knots)}
-    (seconds,) = pack_seconds([pack], calibrations)
+    (seconds,) = cost.pack_seconds([pack], calibrations)
     return seconds
 
 
@@ -125,7 +94,6 @@ def _publish(manifest, folder: Path) -> None:
         publish(record.model_copy(update={"evaluations": 7, "iterations": 7, "by_stage": by_stage}), folder)
 
 
-# --------------------------------------------------------------------------------------------------------------- packs
 def test_more_of_anything_never_costs_less():
     for engine in ENGINES:
         for network in (KAN, MLP):
@@ -149,8 +117,8 @@ def test_a_pack_of_fused_runs_costs_the_sum_of_its_runs():
 def test_a_further_lane_of_torch_costs_its_flops():
     run = a_run()
     (work,) = run_work(run.network, run.recipe, run.task)
-    arithmetic = flops_per_evaluation(LBFGS, work) / 1e9
-    forward = count(run.network)["flops_forward.local_min"] * work.samples / flops_per_evaluation(LBFGS, work)
+    arithmetic = cost.flops_per_evaluation(LBFGS, work) / 1e9
+    forward = count(run.network)["flops_forward.local_min"] * work.samples / cost.flops_per_evaluation(LBFGS, work)
     # Evaluations, the learning curve over two splits of 1000, and three such splits at the run's end.
     passes = 200 + forward * ((2 * math.log2(200) + 1) * 2 + 3)
 
@@ -182,7 +150,6 @@ def test_knots_that_move_and_grids_that_grow_are_in_the_price():
 
 
 def test_small_batches_of_many_points_pay_for_the_learning_curve():
-    """With small batches the curve, which passes over all points, is a share of the cost that more points raise."""
     for engine in ENGINES:
         few, many = (
             predicted(6, engine, network=MLP, optimizer=Adam(name="adam", batch_size=32), points=points) - 6
@@ -192,7 +159,6 @@ def test_small_batches_of_many_points_pay_for_the_learning_curve():
 
 
 def test_every_phase_begins_and_ends_as_a_run_does():
-    """Two phases of half of the points take two runs' time beside their evaluations."""
     for engine in ENGINES:
         halves = predicted(1, engine, points=500, evaluations=100)
         assert predicted(1, engine, phases=2) == pytest.approx(2 * halves, rel=0.01)
@@ -200,57 +166,51 @@ def test_every_phase_begins_and_ends_as_a_run_does():
 
 def test_how_many_shapes_go_by_a_rate_is_counted():
     runs = [a_run(), a_run(network=MLP), a_run(engine="fused"), a_run(seed=1)]
-    assert never_timed(runs, {}) == (3, 3)
-    assert never_timed(runs, {TORCH: machine(solo=solo_rows(a_run(), 1.0))}) == (2, 3)
+    assert cost.never_timed(runs, {}) == (3, 3)
+    assert cost.never_timed(runs, {TORCH: machine(solo=solo_rows(a_run(), 1.0))}) == (2, 3)
 
 
-# --------------------------------------------------------------------------------------------------------- run seconds
 def test_the_seconds_of_a_run_add_over_its_stages():
     run = a_run(restarts=Restarts(count=2, evaluations=10), grid_extension=GridExtension(grids=(5, 10), evaluations=30))
     rows = {row.shape.network.grid: row for row in solo_rows(run, 1.0)}
     times = {5: 1.0, 10: 10.0, 20: 100.0}
     solo = [row.model_copy(update={"seconds_per_evaluation": times[grid]}) for grid, row in rows.items()]
-    seconds = run_seconds(machine(solo=solo, knots=knot_rows(run, 0.25)), run, [20, 30, 25, 7])
+    seconds = cost.run_seconds(machine(solo=solo, knots=knot_rows(run, 0.25)), run, [20, 30, 25, 7])
     assert seconds == pytest.approx(20 * 1 + 30 * 1 + 25 * 10 + 7 * 100 + 2 * 0.25)
 
 
 def test_what_was_not_timed_alone_has_no_seconds():
     """Solo times are of exact shapes: other points, another optimiser or network have none; nor has a move of knots."""
     known = machine(solo=solo_rows(a_run(), 1e-3))
-    assert run_seconds(known, a_run(), [200]) == pytest.approx(0.2)
+    assert cost.run_seconds(known, a_run(), [200]) == pytest.approx(0.2)
     for change in ({"points": 999}, {"optimizer": ADAM}, {"network": MLP}, {"grid_updates": GridUpdates()}):
-        assert run_seconds(known, a_run(**change), [200]) is None
+        assert cost.run_seconds(known, a_run(**change), [200]) is None
 
 
-# -------------------------------------------------------------------------------------------------------------- sweeps
 def test_unmeasured_packs_weigh_as_they_take():
-    """What packs of `fig3_3_poisson --scale table` took (CPU seconds), within a factor of three of the assumption.
-
-    Small networks take the time of an evaluation, whatever their FLOPs, so that progress is not at its end before them.
-    """
+    """CPU seconds of `fig3_3_poisson --scale table`, within three times; of small networks those of an evaluation."""
     taken = {(2, 10, 10, 1): 49.2, (2, 20, 20, 20, 1): 69.0, (2, 50, 50, 1): 129.7, (2, 100, 100, 100, 1): 590.9}
     manifest = make_plan(read_experiment(POISSON, "table"), "table")
     packs = {planned.run.network.shape: [planned.run] * 3 for planned in manifest.runs}
     for shape, seconds in taken.items():
-        (likely,) = likely_seconds([packs[shape]], {}, "cpu")
+        (likely,) = cost.likely_seconds([packs[shape]], {}, "cpu")
         assert seconds / 3 < likely < 3 * seconds
 
 
 def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
-    """One that was not measured has the assumed rate of its engine, if anything."""
     both = {FUSED: machine("fused"), TORCH: machine()}
     packs = _packs(mixed)
-    measured, assumed = pack_seconds(packs, both), likely_seconds(packs, {}, "cpu")
+    measured, assumed = cost.pack_seconds(packs, both), cost.likely_seconds(packs, {}, "cpu")
     assert sorted(len(pack) for pack in packs) == [1] * 6 + [3] * 2
-    assert measured == likely_seconds(packs, both, "cpu")
+    assert measured == cost.likely_seconds(packs, both, "cpu")
     assert not set(assumed) & set(measured)
     for kind in both:
         calibrated, is_of_kind = {kind: both[kind]}, [kind_of(pack[0]) == kind for pack in packs]
-        assert pack_seconds(packs, calibrated) == [
+        assert cost.pack_seconds(packs, calibrated) == [
             seconds if is_known else None for seconds, is_known in zip(measured, is_of_kind, strict=True)
         ]
         either = zip(measured, assumed, is_of_kind, strict=True)
-        assert likely_seconds(packs, calibrated, "cpu") == [
+        assert cost.likely_seconds(packs, calibrated, "cpu") == [
             seconds if is_known else rate for seconds, rate, is_known in either
         ]
 
@@ -265,18 +225,17 @@ def test_seconds_are_evaluations_at_the_solo_time_of_each_runs_engine(mixed, tmp
         solo[run.engine] += solo_rows(run, times[run.engine, run.network.family])
     fused, torch = machine("fused", solo["fused"]), machine("torch", solo["torch"])
 
-    told = with_seconds(table, specs, {FUSED: fused, TORCH: torch})
+    told = cost.with_seconds(table, specs, {FUSED: fused, TORCH: torch})
 
     for kind, seconds in told.groupby(["engine", "arm"])["seconds"]:
         assert seconds.unique() == pytest.approx(7 * times[kind])
     assert set(told["seconds_on"]) == {f"{torch.host}, {torch.device}, {torch.measured_at[:10]}"}
     in_part = machine("torch", [row for row in solo["torch"] if row.shape.network.family == "kan"])
     for calibrations in ({FUSED: fused}, {FUSED: fused, TORCH: in_part}, {}):
-        pd.testing.assert_frame_equal(with_seconds(table, specs, calibrations), table)
+        pd.testing.assert_frame_equal(cost.with_seconds(table, specs, calibrations), table)
 
 
 def test_a_calibrated_machine_is_in_the_plan(manifest, here):
-    """`harness plan` says FLOPs and 'uncalibrated' first, then seconds, and of how many shapes they are estimates."""
     Path("tiny.yaml").write_text(TEXT + "engine: torch\n", encoding="utf-8")
     solo = []
     for run in _specs(manifest).values():
@@ -288,7 +247,7 @@ def test_a_calibrated_machine_is_in_the_plan(manifest, here):
     write_calibration(machine(solo=solo), Path("results"))
     assert "workers (calibrated)" in told()
     write_calibration(machine().model_copy(update={"calibration_schema": 4}), Path("results"))
-    assert "another version of harness; run `harness bench --engine torch` again" in told()
+    assert "was written by another version of harness; run `harness bench --engine torch` again" in told()
 
 
 def test_a_login_node_reads_what_was_measured_on_a_node(here):
@@ -302,7 +261,6 @@ def test_a_login_node_reads_what_was_measured_on_a_node(here):
 
 
 def test_a_plan_of_two_engines_needs_both(here):
-    """While one engine is uncalibrated the plan is, and says which command would mend it."""
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
     assert "uncalibrated (`harness bench` and `harness bench --engine torch` measure this machine)" in told()
     write_calibration(machine(), Path("results"))

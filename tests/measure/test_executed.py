@@ -17,7 +17,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from harness import families
 from harness.count import Work, count, layer_flops, training_flops
 from harness.count.dispatched import Counter, UnknownOperation, executed_evaluation, executed_forward
-from harness.families.prices import KANBEFAIR
 from harness.spec import Adam, KanShape, MlpShape
 
 SHAPES = [(1, 1), (5, 4, 3, 2)]
@@ -35,23 +34,11 @@ def layers(network):
     return list(pairwise(network.shape))
 
 
-def edges(network):
-    return sum(inputs * outputs for inputs, outputs in layers(network))
-
-
 def arithmetic(executed):
-    """What is left when compares are removed."""
     return executed.matmul + executed.elementwise
 
 
-def parts_flops(network):
-    """Base branch and bias of all layers of a KAN."""
-    base = 2 * edges(network) + KANBEFAIR["silu"] * sum(network.shape[:-1]) if network.base else 0
-    return base + (sum(network.shape[1:]) if network.bias else 0)
-
-
 def real(network, lanes, samples):
-    """Parameters, knots, samples and targets with data."""
     rng = np.random.default_rng(0)
     flat = families.initialise(network, [rng] * lanes, 1.0, torch.float64, "cpu")
     knots = network.draw_knots([rng] * lanes, torch.float64, "cpu")
@@ -69,7 +56,6 @@ def count_evaluation(network, lanes, samples):
     return counter.executed
 
 
-# ------------------------------------------------------------------------------------------------------- closed forms
 @pytest.mark.parametrize("shape", [(100, 1), (100, 1, 1), (784, 1), (16, 1)])
 def test_funnels_are_the_worst_case_of_the_local_form(shape):
     """Many inputs and one output have few sums over bases to make up for the zeros that are not added: -7 %."""
@@ -78,38 +64,8 @@ def test_funnels_are_the_worst_case_of_the_local_form(shape):
     assert 0.93 < arithmetic(executed_forward(network)) / without_lookup < 0.95
 
 
-def test_the_dense_evaluator_executes_the_shared_dense_form():
-    """The closed form, exactly, and beside it three compares an interval of the knots."""
-    for network in KANS:
-        inputs = sum(network.shape[:-1])
-        executed = executed_forward(network, dense.evaluate)
-        assert arithmetic(executed) == sum(layer_flops(network, "shared_dense")), network
-        assert executed.compares == 3 * inputs * (network.grid + 2 * network.order), network
-
-
-def test_the_local_evaluator_executes_the_local_form():
-    """I k (5k + 7) / 2 + 2 E (k + 1) + k O and the parts, exactly, and the closed form within 5 %.
-
-    Compares are removed from both: the live lookup of an interval is a search, and the closed form's is one on uniform
-    knots. The closed form adds zero to the first of the falling terms (k an input) and leaves the k sums of the k + 1
-    bases' products out (k an output), which nearly cancels.
-    """
-    for network in KANS:
-        order, inputs, outputs = network.order, sum(network.shape[:-1]), sum(network.shape[1:])
-        executed = executed_forward(network, local)
-        recursion = inputs * order * (5 * order + 7) // 2
-        sums = 2 * edges(network) * (order + 1) + order * outputs
-        assert arithmetic(executed) == recursion + sums + parts_flops(network), network
-        without_lookup = sum(layer_flops(network, "local_min")) - 4 * inputs
-        assert arithmetic(executed) == pytest.approx(without_lookup, rel=0.05), network
-        # A search in the T knots, two bounds of its result, one check of it, and a floor under every width.
-        search = (network.grid + 2 * order).bit_length()
-        assert executed.compares == inputs * (search + 3 + order * (order + 1) // 2), network
-
-
 @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.nightly)])
 def test_what_is_dispatched_is_the_convention_executed(every):
-    """Forward, and forward and backward, every operation; of KANs the local evaluator."""
     for network in [FROZEN, *OTHERS, *networks(MlpShape, shapes=SHAPES), *KANS][::every]:
         evaluate = local if isinstance(network, KanShape) else None
         assert count(network)["flops_forward.executed"] == executed_forward(network, evaluate).flops, network
@@ -126,7 +82,6 @@ def test_a_dense_evaluation_is_twice_and_three_times_its_products():
         assert executed_evaluation(network, dense.evaluate).matmul == 2 * first + 3 * sum(rest), network
 
 
-# ----------------------------------------------------------------------------------------------------- what it is for
 def seen_by_torch(network, evaluate):
     """FLOPs of a forward pass and of an evaluation of 64 samples, by torch's own counter of matrix products."""
     flat, knots, x, y = real(network, 2, 32)
@@ -153,7 +108,6 @@ def test_matmul_is_what_torchs_counter_sees(evaluate):
 
 @pytest.mark.parametrize("network", [MLPS[5], KanShape(shape=(2, 5, 2), grid=4, scales=True, bias=True)], ids=repr)
 def test_counts_are_per_sample_and_lane(network):
-    """On real data: each block of samples costs the same, lanes add up, and a share of it is what is reported."""
     first, second, third = (count_evaluation(network, 2, samples) for samples in (32, 64, 96))
     block = [after - before for before, after in zip(first, second, strict=True)]
     assert block == [after - before for before, after in zip(second, third, strict=True)]
@@ -163,7 +117,6 @@ def test_counts_are_per_sample_and_lane(network):
 
 
 def test_scales_are_multiplied_once_for_all_samples():
-    """The factor on each edge is folded into the coefficients: a sample costs the same with and without it."""
     plain, scaled = (KanShape(shape=(2, 5, 2), grid=4, scales=scales) for scales in (False, True))
     assert executed_evaluation(plain) == executed_evaluation(scaled)
     assert count_evaluation(scaled, 2, 32).elementwise > count_evaluation(plain, 2, 32).elementwise
@@ -182,7 +135,6 @@ def test_counting_draws_nothing_and_keeps_results():
     assert torch.equal(counted, families.forward(network, *data))
 
 
-# --------------------------------------------------------------------------------------------------------- operations
 A, B = torch.ones(3, 4, dtype=torch.float64), torch.ones(3, 4, dtype=torch.float64)
 ROW, COLUMN = torch.ones(1, 3, 1), torch.ones(1, 1, 3)
 INDEX = torch.zeros(3, 4, dtype=torch.int64)
@@ -238,6 +190,5 @@ def test_each_operation_counts_what_it_does(operation, expected):
     ],
 )
 def test_an_unknown_operation_is_an_error_that_names_it(operation, name):
-    """What is in no table is never counted as nothing."""
     with pytest.raises(UnknownOperation, match=name), Counter():
         operation()

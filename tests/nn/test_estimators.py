@@ -36,7 +36,6 @@ keep: networks
 
 @pytest.mark.parametrize(("kind", "family", "grid"), [(OF_NUMBERS[0], "kan", ", grid: 3"), (OF_NUMBERS[1], "mlp", "")])
 def test_a_fit_is_a_run(kind, family, grid, tmp_path):
-    """An experiment's run with the same training rows, seed and settings predicts the same."""
     random = np.random.default_rng(0)
     rows = pd.DataFrame(random.uniform(0, 9, (120, 2)), columns=["a", "b"])
     rows["y"] = 50 + rows["a"] * rows["b"]

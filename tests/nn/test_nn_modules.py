@@ -106,7 +106,6 @@ def test_initial_values_come_from_the_generator_alone():
 
 @pytest.mark.parametrize("name", ["kan", "kan with all", "wide kan", "spline mlp", "spline mlp before"])
 def test_the_grid_moves_and_is_refined_as_in_an_experiment(name):
-    """The function stays on the data, and knots and coefficients are the engine's; training goes on."""
     module = MODULES[name](generator=0, dtype=torch.float64, noise=0.3)
     assert isinstance(module, nn.SplinedModule)
     network, x = module.network, 0.6 * points(module.network, 300)

@@ -51,11 +51,9 @@ def ids(table: pd.DataFrame) -> set[str]:
 
 
 def counts_of(family: str, shape: str, grid: int) -> dict[str, int]:
-    """The project's own counts of a network."""
     nodes = tuple(json.loads(shape))
     return count(KanShape(shape=nodes, grid=grid, scales=True) if family == "kan" else MlpShape(shape=nodes))
 
 
 def edges(shape: str) -> int:
-    """How many pairs of nodes the network joins."""
     return counts_of("mlp", shape, 1)["params.paper"]

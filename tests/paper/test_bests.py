@@ -155,7 +155,6 @@ def test_the_panel_that_repeats_another_is_left_out():
     assert not frontiers["errata"].str.contains("E10").any()
 
 
-# ----------------------------------------------------------------------------------------------------------- frontiers
 POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=12)
 
 
@@ -181,7 +180,6 @@ def test_a_frontier_is_the_lower_left_staircase(points, expected):
 @settings(max_examples=40)
 @given(POINTS, st.lists(st.tuples(st.integers(0, 11), st.integers(0, 5), st.integers(0, 5)), max_size=6), st.randoms())
 def test_dominated_points_change_nothing(points, more, random):
-    """Points above and to the right of any of the set, in any order, leave its frontier, which is below all of it."""
     worse = [(points[at % len(points)][0] + a, points[at % len(points)][1] + b) for at, a, b in more]
     steps, mixed = stairs(points), [*points, *worse]
     random.shuffle(mixed)

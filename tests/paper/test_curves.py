@@ -65,7 +65,6 @@ def test_without_runs_in_any_panel_what_was_published_is_drawn():
 
 
 def test_a_way_of_training_has_one_colour_in_all_panels_and_a_plain_name():
-    """Whatever the shape of its network, which the mark tells; the legend has published curves first, then ours."""
     tables = []
     for shape, task, hidden in (("2-1-1", "exp2d", 1), ("2-2-1", "xy", 2), ("4-9-1", "exp4d", 9)):
         table = runs({3: [1e-2], 5: [1e-3]}, shape, task)

@@ -7,13 +7,7 @@ import pytest
 from harness.judging.laws import fit_table
 from harness.paper.reference import load
 from harness.paper.replay import REPLAYS
-from harness.paper.replay.known.fig3_3_poisson import (
-    _duel_findings,
-    _duel_table,
-    _exponent_table,
-    duel,
-    points_of,
-)
+from harness.paper.replay.known.fig3_3_poisson import _duel_findings, _duel_table, _exponent_table, duel, points_of
 
 REPLAY = REPLAYS["fig3_3_poisson"]
 
@@ -85,7 +79,6 @@ def test_the_kan_is_held_against_the_mlp_that_validation_chooses():
 
 
 def test_nothing_is_held_against_nothing():
-    """Without the KAN there is no table, and the paper's own numbers are all that is said."""
     table = runs(load("pde_scaling"), {})
     who = duel(table[table["grid"].isna()])
     assert list(_duel_table(who)) == []

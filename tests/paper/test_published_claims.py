@@ -71,7 +71,6 @@ def test_published_tables_equal_figures_where_they_are_the_same_thing():
             assert (errors.min(), errors.idxmin()) == (row[column], row[f"{column}_params"])
 
 
-# ------------------------------------------------------------------------ what errata say can be seen in the rows
 def test_e1_the_high_dimensional_kan_has_the_errors_of_other_grids():
     drawn = load("toy_scaling").query("task == 'exp100d' and family == 'kan'")
     companion = load("grid_extension").query("task == 'exp100d'").set_index("grid")["test_rmse"]

@@ -20,17 +20,17 @@ from tests.paper.tiny_scales import bring
 
 
 @pytest.fixture(autouse=True)
-def without_kept_records(tmp_path, monkeypatch):
+def in_a_folder_without_kept_records(tmp_path, monkeypatch):
     """Those of this checkout are of some runs of the small scales here, too."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("harness.study.folders.SHIPPED_RESULTS", tmp_path)
 
 
 @pytest.mark.nightly  # tests/guard holds the pages of all
 @pytest.mark.parametrize("name", REPLAYS)
-def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, monkeypatch, name):
+def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, name):
     """From the file in experiments/ to a page that says on top that it is not the whole, and how it differs."""
     bring(name, tmp_path)
-    monkeypatch.chdir(tmp_path)
 
     output = said("replay", name, "--scale", "tiny", "--workers", "1")
 
@@ -54,7 +54,6 @@ def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path, m
     """Of a Ctrl-C that training has heard (tests/test_cli.py has a real one): no page, and how to go on."""
     name = "fig2_3_grid_extension"
     bring(name, tmp_path)
-    monkeypatch.chdir(tmp_path)
     stopped = Mock(side_effect=Stopped("stopped: 0 of 12 runs have records", INCOMPLETE))
     monkeypatch.setattr("harness.cli.later.heavy.train_missing", stopped)
 
@@ -67,10 +66,9 @@ def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path, m
 
 
 @pytest.mark.nightly
-def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
+def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path):
     name = "fig2_3_grid_extension"
     bring(name, tmp_path)
-    monkeypatch.chdir(tmp_path)
     folder, kept = (tmp_path / "results" / each / f"{name}-tiny" for each in (".", "replay"))
     plan = plan_of(StudyFile(Path("experiments") / f"{name}.yaml", scale="tiny"))
     made = made_of_plan(plan)
@@ -104,11 +102,10 @@ def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path, monkeypatch):
     assert all((kept.parent / link).exists() for link in re.findall(r'(?:src|href)="([^"]+)"', index))
 
 
-def test_all_replays_make_a_list_with_a_row_each(tmp_path, monkeypatch):
+def test_all_replays_make_a_list_with_a_row_each(tmp_path):
     """Here of what has a record, which is nothing: every row says so, and the command is not a success."""
     for name in REPLAYS:
         bring(name, tmp_path)
-    monkeypatch.chdir(tmp_path)
     output = said("replay", "--all", "--scale", "tiny", "--partial", exit_code=3)
     page = (tmp_path / "results" / "replays-tiny.html").read_text(encoding="utf-8")
     assert page.count("Incomplete.") == len(REPLAYS)
@@ -123,9 +120,8 @@ def test_every_choice_is_one_of_a_replay_and_every_replay_has_some():
     assert set("; ".join(places).split("; ")) == {replay.place for replay in REPLAYS.values()}
 
 
-def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
+def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path):
     bring("fig3_1_toy_scaling", tmp_path)
-    monkeypatch.chdir(tmp_path)
     narrow = ["--scale", "short", "--max-width", "10", "--seeds", "2"]
     output = said("replay", "fig3_1", *narrow, "--partial", exit_code=3)
     assert "runs of fig3_1_toy_scaling-short-width-10-seeds-2 has a record" in output
@@ -147,6 +143,5 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path, monkeypatch):
         ("fig2_3_grid_extension --scale sohrt", "did you mean 'short'? (allowed: full, short)"),
     ],
 )
-def test_a_replay_or_scale_that_is_not_there_is_named(tmp_path, monkeypatch, arguments, words):
-    monkeypatch.chdir(tmp_path)
+def test_a_replay_or_scale_that_is_not_there_is_named(arguments, words):
     assert words in said("replay", *arguments.split(), exit_code=2)

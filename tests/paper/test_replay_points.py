@@ -1,12 +1,21 @@
-"""What a point says: how far our median is from what was published, in words and as a factor."""
+"""Replays: what a point says, in words and as a factor, and rules from made records to verdicts on the page."""
 
+import json
 import math
 
 import pandas as pd
 import pytest
+from reading import PEAKS, runs_in_phases
 
+from harness.base.errors import HarnessError
+from harness.base.plain import plain
+from harness.judging.judge import judge_all
+from harness.judging.verdict import not_run
 from harness.paper.reference import load
-from harness.paper.replay import points, summary, with_outcomes
+from harness.paper.replay import REPLAYS, Made, points, summary, with_outcomes, write_page
+from harness.paper.replay.page import keep
+from harness.planning.plan import make_plan
+from harness.spec import parse_experiment
 
 
 def point(seeds: list[float], published: float = 1.0, errata: str = "") -> dict[str, object]:
@@ -60,3 +69,56 @@ def test_a_page_begins_with_how_many_points_are_as_published_and_which_are_worse
     assert said.startswith("Replicates 2 of 5 published points within a factor of 2 (KAN 1 of 2, MLP 1 of 3);")
     assert "; 1 within the seed spread, 1 better, 1 worse, typically " in said
     assert said.endswith(" Worse most often: xy mlp (1 of 3).")
+
+
+RULED = (
+    PEAKS
+    + """decide:
+  - {claim: "17: it forgets less", quantity: forgetting, sides: [paper, mlp], threshold: 1, at_least: 1}
+  - {claim: "17: MLPs keep it", quantity: forgetting, sides: [mlp], most: 2, at_least: 1}
+  - {claim: "17: it is learnt", quantity: error_in_the_end, sides: [paper], published: 4.0e-6, within: 1.5, at_least: 1}
+"""
+)
+
+
+def _errors(arm: str, seed: int) -> list[list[float]]:
+    """The KAN ends with the errors that it had, 4e-6; the MLP forgets the first a hundredfold or more."""
+    return [[4e-6, 1.0], [4e-6, 4e-6]] if arm == "paper" else [[0.01, 1.0], [2.0 + seed, 0.01]]
+
+
+def test_verdicts_on_made_records_are_rows_of_the_page_and_of_what_is_kept(tmp_path):
+    runs = runs_in_phases(RULED, _errors)
+    verdicts = [plain(verdict) for verdict in judge_all(runs.manifest, runs.table)]
+    folder = tmp_path / "made"
+    folder.mkdir()
+
+    write_page(runs, REPLAYS["fig3_4_forgetting"], Made("harness replay x", "full", {}, {}), verdicts, folder)
+    kept = keep(folder, runs.table, tmp_path / "kept")
+
+    assert [one["verdict"] for one in verdicts] == ["supported", "refuted", "supported"]
+    page = (folder / "replay.html").read_text(encoding="utf-8")
+    shown = page.partition('<section id="verdicts"')[2].partition("</section>")[0]
+    listed = (kept.parent / "README.md").read_text(encoding="utf-8")
+    facts = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
+    assert facts["verdicts"] == verdicts
+    for one in verdicts:
+        assert shown.count(one["claim"]) == 2  # in the table, and over its rule
+        assert f"| {one['claim']} | " in listed
+        assert one["numbers"][0]["words"] in listed
+    assert "2 supported" in (kept.parent / "index.html").read_text(encoding="utf-8")
+
+
+def test_rules_of_a_part_of_the_runs_are_shown_and_not_judged(tmp_path):
+    runs = runs_in_phases(RULED, _errors)
+    verdicts = plain([not_run(rule) for rule in runs.manifest.experiment.decide])
+    write_page(runs, REPLAYS["fig3_4_forgetting"], Made("x", "full", {}, {"mlp": 1}), verdicts, tmp_path)
+    page = (tmp_path / "replay.html").read_text(encoding="utf-8")
+    assert "“17: MLPs keep it”: not run." in page
+
+
+def test_a_rule_may_name_a_series_that_is_planned():
+    grid = "grid: {recipes.lbfgs.optimizer.history: [5, 10], recipes.lbfgs.phases: [2, null]}"
+    text = RULED.replace("grid: {recipes.lbfgs.phases: [2, null]}", grid)
+    for wrong, said in (("paper history=6", "did you mean 'paper history="), ("papre history=5", "is not defined")):
+        with pytest.raises(HarnessError, match=said):
+            make_plan(parse_experiment(text.replace("sides: [paper, mlp]", f"sides: [{wrong}, mlp]")), "peaks")

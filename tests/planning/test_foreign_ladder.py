@@ -1,16 +1,14 @@
 """Ladders of modules that this project does not train: counts are those of closed forms, and no larger size fits."""
 
 import csv
-import json
 
 import pytest
-from click.testing import CliRunner
+from commands import json_of, said
 from planning.foreign_modules import CONTEXT, INPUTS, OUTPUTS, TOKENS, linear, thicker
 from ruamel.yaml import YAML
 
 import harness
 from harness.base.errors import HarnessError
-from harness.cli import main
 from harness.count.foreign import factory_at
 from harness.planning.ladder import LadderSetting, make_ladder, write_ladder
 
@@ -30,13 +28,9 @@ def refused(name, *at, **setting):
     return str(caught.value)
 
 
-# -------------------------------------------------------------------------------------------------------------- counts
 @pytest.mark.parametrize("name", ["linear", "convolved"])
 def test_a_stack_of_linear_maps_counts_its_closed_form(name):
-    """Forward 2 a weight and 1 a relu; backward 4 a weight, 2 in the first layer, and 1 a bias and relu.
-
-    torch counts the addition of a bias in a matrix product, and not in a convolution.
-    """
+    """Forward 2 a weight, 1 a relu; backward 4 a weight, 2 in the first layer, 1 a relu, and a bias where linear."""
     for width in (1, 4, 33):
         first, second = INPUTS * width, width * OUTPUTS
         biases = width + OUTPUTS
@@ -67,12 +61,10 @@ def test_shared_parameters_count_once_and_frozen_ones_not():
 
 
 def test_a_price_of_ones_own_is_for_each_number_that_comes_out():
-    """3 and 7 for each of two numbers, which are the largest of four."""
     without = counts("linear", width=4)["flops_forward"] - 4 - 2 * 4 * OUTPUTS
     assert counts("priced", width=4)["flops_forward"] == without + 2 * (3 * 2) + 2 * 7  # topk gives places, too
 
 
-# --------------------------------------------------------------------------------------------------------------- rungs
 @pytest.mark.parametrize("axis", ["params", "flops_forward", "flops_train"])
 @pytest.mark.parametrize("step", [1, 8])
 def test_a_solved_size_is_the_largest_within_its_budget(axis, step):
@@ -126,16 +118,14 @@ def test_how_long_a_rung_trains():
     """Tokens go by the parameters of the baseline, for both; or each spends the same FLOPs."""
     at = ("width=100", "width=1000")
     planned = ladder("thicker", *at, like="linear", solve="width", tokens_per_param=20)
-    for rung, baseline in zip(
-        planned.rungs, [planned.rungs[0], planned.rungs[0], *[planned.rungs[2]] * 2], strict=True
-    ):
+    for number, rung in enumerate(planned.rungs):
+        baseline = planned.rungs[number - number % 2]
         assert abs(rung.steps * planned.batch - 20 * baseline.counts["params"]) <= planned.batch / 2
         assert rung.flops_run == rung.steps * planned.batch * rung.counts["flops_train"]
     for rung in ladder("thicker", *at, like="linear", solve="width", train_flops=1e9).rungs:
         assert rung.flops_run == pytest.approx(1e9, rel=0.01)
 
 
-# ------------------------------------------------------------------------------------------------------------ the table
 @pytest.fixture
 def results(tmp_path):
     """What comes back: the ladder's own columns, and losses of two seeds a rung."""
@@ -162,7 +152,7 @@ def test_python_plans_what_the_command_writes(tmp_path):
     """Of the functions themselves, or of their names."""
     at, factory = ("width=10", "width=40"), "planning.foreign_modules:thicker"
     words = ("--solve", "width", "--tol", "0.3", *(f"--at={place}" for place in at), "--out", tmp_path / "said.csv")
-    said("match", factory, "--like", "planning.foreign_modules:linear", "--json", *words)
+    json_of("match", factory, "--like", "planning.foreign_modules:linear", *words)
     for module, baseline in ((factory, "planning.foreign_modules:linear"), (thicker, linear)):
         rungs = harness.match(module, at, like=baseline, solve="width", tol=0.3)
         rungs.write(tmp_path / "written.csv")
@@ -172,26 +162,19 @@ def test_python_plans_what_the_command_writes(tmp_path):
         assert "FEW_SIZES" in str(rungs)
 
 
-def said(*words):
-    done = CliRunner().invoke(main, [str(word) for word in words])
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
-
-
 def test_results_of_a_ladder_need_no_more_than_their_losses(results):
     """They are read as if every column had been named; a side that is named replaces all."""
     named = ("--by", "arm", "--config", "rung", "--seed", "seed")
     sizes = ("--x", "params", "--x", "flops_train")
-    asked = ("fit", results, "--y", "loss", "--json")
-    assert said(*asked, "--law", "pure") == said(*asked, "--law", "pure", *sizes, *named)
-    assert said(*asked, "--share", "floor") == said(*asked, "--share", "floor", *sizes[:2], *named)
+    asked = ("fit", results, "--y", "loss")
+    assert json_of(*asked, "--law", "pure") == json_of(*asked, "--law", "pure", *sizes, *named)
+    assert json_of(*asked, "--share", "floor") == json_of(*asked, "--share", "floor", *sizes[:2], *named)
     fitted = harness.fit(results, y="loss", law="pure")
     assert [(law.axis, law.series) for law in fitted.answer.laws] == [
         (axis, arm) for axis in ("params", "flops_train") for arm in ("linear", "thicker")
     ]
 
 
-# ------------------------------------------------------------------------------------------------------------- refusals
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -271,6 +254,4 @@ def test_a_size_that_is_called_as_a_column_is_refused(tmp_path):
     ],
 )
 def test_the_command_has_two_uses(words, answer):
-    done = CliRunner().invoke(main, ["match", "--at", "100", *words])
-    assert done.exit_code == 2
-    assert answer in done.output
+    assert answer in said("match", "--at", 100, *words, exit_code=2)

@@ -5,10 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
-from harness.count import count
+from harness.count import count, run_flops
 from harness.families import FAMILIES
 from harness.planning.match import MatchSetting, axis_named, match_arms, parse_arm
-from harness.spec import Adam, Lbfgs, count_names
+from harness.planning.plan import make_plan
+from harness.planning.points import points_of
+from harness.spec import Adam, Lbfgs, count_names, parse_experiment
 
 # One size is left open in each: the grid, the degree, the width or the depth.
 ARMS = (
@@ -41,7 +43,6 @@ def _refused(arm: str, **setting) -> str:
 @settings(max_examples=5)
 @given(budget=st.floats(300, 1e5))
 def test_no_neighbour_is_nearer(arm, axis, budget):
-    """For every family under every convention, one size more or less is no nearer to the budget, in ratio."""
     if axis not in count(FAMILIES[arm.split()[0]].network.model_validate(_smallest(arm))):
         return
     try:
@@ -75,10 +76,8 @@ def _neighbour(network, free, value):
 
 @pytest.mark.parametrize("optimizer", [Adam(name="adam"), Lbfgs(name="lbfgs")])
 def test_with_all_sizes_given_steps_are_solved_for(optimizer):
-    kan, mlp = match_arms(
-        ["kan hidden=[5] grid=5", "mlp depth=3 width=9"], _setting("flops_train.local_min", 1e9, optimizer=optimizer)
-    )
-    for one in (kan, mlp):
+    setting = _setting("flops_train.local_min", 1e9, optimizer=optimizer)
+    for one in match_arms(["kan hidden=[5] grid=5", "mlp depth=3 width=9"], setting):
         assert list(one.solved) == ["steps"]
         assert one.counts["flops_train.local_min"] == pytest.approx(1e9, rel=0.01)
 
@@ -137,3 +136,89 @@ def test_an_axis_without_its_convention_has_the_default():
 def test_words_of_an_arm_are_yaml_values():
     arm = parse_arm("kan hidden=[5,4] base=false noise=1e-2")
     assert (arm.hidden, arm.base, arm.noise) == ((5, 4), False, 0.01)
+
+
+TEXT = """
+question: Which block?
+tasks: [{target: mess3, context: 4, train_points: 64}]
+arms:
+  mlp: {architecture: {family: transformer, layers: 1, block: {family: mlp}}, recipe: adam, sizes: {width: [8, 16]}}
+  kan: {architecture: {family: transformer, layers: 1, block: {family: kan, grid: 3}}, recipe: adam}
+match: {axis: params, like: mlp, solve: block.width, tol: 0.15}
+recipes: {adam: {optimizer: {name: adam, batch_size: 32}, max_evaluations: 10}}
+seeds: [0]
+"""
+SEARCH = """
+search: {runs: 3, replicates: 2, cap: {evaluations: [10, 20]}}
+"""
+
+
+def planned(*changes: tuple[str, str]):
+    text = TEXT
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    return make_plan(parse_experiment(text), "swap")
+
+
+def test_all_arms_have_the_backbone_of_the_model_and_nearly_its_count():
+    cells = {(cell.arm, cell.asked): cell for cell in planned().cells}
+    budgets = sorted(asked for arm, asked in cells if arm == "mlp")
+    assert [cells["mlp", asked].network.block.shape for asked in budgets] == [(8, 32, 8), (16, 64, 16)]
+    for asked in budgets:
+        model, other = cells["mlp", asked], cells["kan", asked]
+        assert model.counts["params.trainable"] == asked
+        assert other.network.backbone == model.network.backbone
+        assert abs(other.counts["params.trainable"] / asked - 1) <= 0.15
+        assert {cell.series for cell in cells.values()} == {"mlp", "kan"}
+
+
+def test_training_flops_can_be_what_is_equal():
+    plan = planned(("axis: params", "axis: flops_train"), ("[8, 16]", "[16, 32]"))
+    for cell in plan.cells:
+        run = next(planned.run for planned in plan.runs if planned.cell == cell.index)
+        spent = run_flops(run.network, run.recipe, run.task)
+        assert cell.counts["flops_train.shared_dense"] == spent["flops_train.shared_dense"]
+        assert abs(cell.residual) <= 0.15
+
+
+def test_a_size_of_the_ladder_can_be_the_number_of_layers():
+    of_layers = ("sizes: {width: [8, 16]}", "sizes: {layers: [1, 2]}")
+    cells = planned(("transformer, layers: 1", "transformer, width: 8"), of_layers).cells
+    assert sorted(cell.network.layers for cell in cells) == [1, 1, 2, 2]
+
+
+def test_a_space_of_lists_as_large_as_the_runs_is_trained_whole_in_every_replicate():
+    rates = "{recipe.optimizer.learning_rate: [1.0e-3, 3.0e-3, 1.0e-2]}"
+    text = TEXT.replace("seeds: [0]", SEARCH).replace("width: [8, 16]}", f"width: [8, 16]}}, space: {rates}")
+    orders = "space: {architecture.block.order: [3, 2, 1]}"
+    text = text.replace("grid: 3}}, recipe: adam", f"grid: 3}}}}, recipe: adam, {orders}")
+    experiment = parse_experiment(text)
+    assert experiment.budgets == 2
+    for scramble in (0, 1):
+        points = [point.values for point in points_of(experiment, "kan", scramble)]
+        assert points == [{}, {"architecture.block.order": 2}, {"architecture.block.order": 1}]
+    runs = make_plan(experiment, "swap").runs
+    of_mlp = [run.run for run in runs if run.run.network.block.family == "mlp"]
+    drawn = {(run.seed, run.network.width, run.recipe.optimizer.learning_rate) for run in of_mlp}
+    assert len(drawn) == len(of_mlp) == 2 * 2 * 3
+    assert {(run.network.width, run.recipe.max_evaluations) for run in of_mlp} == {(8, 10), (16, 20)}
+
+
+TRANSFORMER = "{family: transformer, layers: 1, block: {family: kan, grid: 3}}"
+REFUSED = {
+    ("like: mlp", "like: kan"): r"match\.like=kan: its sizes make the budgets; add arms\.kan\.sizes",
+    ("like: mlp", "like: mlp, at: [100]"): "give one of at, the budgets, and like",
+    ("3}}, recipe: adam}", "3}}, recipe: adam, sizes: {width: [8]}}"): r"arms\.kan\.sizes: with match\.like",
+    (TRANSFORMER, "{family: kan, grid: 3, depth: 2}"): "family=kan: mess3 is of sequences, which a transformer learns",
+    ("{target: mess3, context: 4, train_points: 64}", "xy"): r"it learns sequences \(.*mess3, .*\), and xy is none",
+    ("{name: adam, batch_size: 32}", "{name: lbfgs}"): "name=lbfgs: each evaluation of mess3 sees fresh sequences",
+    ("batch_size: 32", "batch_size: 65"): "batch_size=65: more than the train_points=64 of mess3",
+    ("family: kan, grid: 3", "family: kan, grid: 3, low: 2"): "low=2 must be below high=1",
+}
+
+
+@pytest.mark.parametrize("change", REFUSED)
+def test_what_does_not_go_is_said(change):
+    with pytest.raises(HarnessError, match=REFUSED[change]):
+        planned(change)

@@ -29,7 +29,6 @@ def planned(text=TEXT):
 
 
 def by_cell(plan):
-    """The runs of each cell, by replicate."""
     found = defaultdict(lambda: defaultdict(list))
     for one in plan.runs:
         cell = plan.cells[one.cell]
@@ -46,9 +45,8 @@ def test_every_replicate_has_all_runs_of_every_arm_at_every_size():
     cells = by_cell(plan)
     assert len(cells) == len(plan.cells) == 2 * 2 * 2
     for replicates in cells.values():
-        assert {seed: [one.trial for one in runs] for seed, runs in replicates.items()} == {
-            seed: list(range(6)) for seed in range(3)
-        }
+        trials = {seed: [one.trial for one in runs] for seed, runs in replicates.items()}
+        assert trials == {seed: list(range(6)) for seed in range(3)}
         assert all(one.trial == one.run.initialisation for runs in replicates.values() for one in runs)
     assert plan.experiment.seeds == (0, 1, 2)
     for cell in plan.cells:
@@ -89,7 +87,6 @@ def test_a_run_has_the_largest_size_that_does_not_exceed_its_budget_and_all_of_i
 
 
 def test_a_restart_is_a_run_like_another():
-    """Without anything that varies the runs of a replicate differ in their initialisation, and in nothing else."""
     plan = planned(FIXED)
     for replicates in by_cell(plan).values():
         for seed, runs in replicates.items():
@@ -109,9 +106,8 @@ def test_lanes_of_the_torch_engine_fill_packs():
     for (_, arm, _), replicates in by_cell(plan).items():
         runs = [one.run for of_seed in replicates.values() for one in of_seed]
         shapes = {run.network.begun_as() for run in runs}
-        assert len({(run.network.begun_as(), run.recipe.model_copy(update={"gain": 1.0})) for run in runs}) <= (
-            COMBINATIONS
-        )
+        combinations = {(run.network.begun_as(), run.recipe.model_copy(update={"gain": 1.0})) for run in runs}
+        assert len(combinations) <= COMBINATIONS
         assert {run.network.begun_as() for run in runs if run.seed == 0} == shapes
         assert len({run.recipe.gain for run in runs}) > COMBINATIONS, arm
     sizes = sorted(map(len, plan.packs))
@@ -128,7 +124,6 @@ def of_clock(seconds_an_evaluation):
 
 
 def test_a_cap_in_seconds_is_turned_into_evaluations():
-    """Every run gets as many as take no longer on the machine that was timed, and one more would."""
     text = TEXT.replace("{flops_train.shared_dense: [2.0e+7, 5.0e+7]}", "{seconds: [0.5, 1.5]}")
     plan = make_plan(parse_experiment(text, "which.yaml"), "which", seconds_of=of_clock(1e-4))
     for one in plan.runs:
@@ -140,7 +135,6 @@ def test_a_cap_in_seconds_is_turned_into_evaluations():
 
 
 def test_what_was_timed_is_frozen_with_the_plan(tmp_path):
-    """A machine that is timed anew changes no plan that stands; a file that says otherwise does."""
     text = TEXT.replace("{flops_train.shared_dense: [2.0e+7, 5.0e+7]}", "{seconds: [0.5, 1.5]}")
 
     def timed(text, seconds):

@@ -1,6 +1,7 @@
 """`harness new` writes a file that can answer: five sizes over a decade, a small search of all sides, and a rule."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,6 @@ class KAN(Net):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with a module and a table, in which commands run."""
     (tmp_path / "starter_code.py").write_text(CODE, encoding="utf-8")
     chance = np.random.default_rng(0)
     rows = pd.DataFrame(chance.normal(size=(4000, 3)), columns=["a", "b", "the c"])
@@ -56,8 +56,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def new(*words: str):
-    return invoke("new", *words)
+new = partial(invoke, "new")
 
 
 NET, LATER = "--module starter_code:Net", pytest.mark.nightly
@@ -99,7 +98,6 @@ def test_what_is_written_can_answer(folder, options, parts, inputs, outputs):
 
 
 def test_names_of_columns_stay_text(folder):
-    """Whatever YAML would make of them, in lists and alone; the question is whole too."""
     names = ["Null", "NULL", "True", "~", "1", "1e3", "net # usd", "price: usd", "a, b", "[a", "- a", "| x", "'", "é\n"]
     chance = np.random.default_rng(0)
     rows = pd.DataFrame(chance.normal(size=(60, len(names))), columns=names)
@@ -120,7 +118,6 @@ def test_a_shipped_experiment_is_copied_under_another_name(folder):
 
 
 def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
-    """What is there stays, also where the new file would be another one; where nothing can be written, nothing is."""
     (folder / "mine.yaml").write_text("precious", encoding="utf-8")
     (folder / "empty.csv").write_text("a,y\n", encoding="utf-8")
     there = new("mine", "--from", "quickstart")

@@ -39,7 +39,6 @@ def with_runs(number: int, *changes: tuple[str, str]) -> Experiment:
 
 
 def test_trial_0_is_the_arm_as_written():
-    """Whatever the scramble: the file's own settings have a chance."""
     experiment = parse_experiment(TEXT)
     for arm, scramble in itertools.product(("kan", "mlp"), (0, 1, 7)):
         first = next(points_of(experiment, arm, scramble))
@@ -88,7 +87,6 @@ def test_fewer_trials_are_the_first_of_more_and_nothing_else_moves_them():
 
 
 def test_an_axis_with_when_varies_only_there():
-    """Elsewhere the arm stays as it is written; what is written counts as well as what varies."""
     sines = "space: {architecture.activation: [silu, sine], architecture.omega_0: {low: 3.0, high: 60.0, WHEN}}"
     sines = sines.replace("WHEN", "when: {architecture.activation: sine}")
     drawn = list(points_of(with_runs(8, (MLP_SPACE, sines)), "mlp", 0))[1:]
@@ -98,9 +96,8 @@ def test_an_axis_with_when_varies_only_there():
         assert (trial.experiment.arms["mlp"].architecture.omega_0 != 30) == is_sine
     assert {"architecture.omega_0" in trial.values for trial in drawn} == {True, False}
 
-    space = (
-        "space: {recipe.gain: {low: 1.0, high: 2.0, when: {architecture.depth: 2}}, recipe.optimizer.history: [5, 20]}"
-    )
+    gain = "recipe.gain: {low: 1.0, high: 2.0, when: {architecture.depth: 2}}"
+    space = f"space: {{{gain}, recipe.optimizer.history: [5, 20]}}"
     assert all("recipe.gain" in one for one in values(with_runs(8, (MLP_SPACE, space)), "mlp")[1:])
     hidden = ("family: kan, depth: 2, width: 2", "family: kan, hidden: [2]")
     for others, condition in (
@@ -116,9 +113,8 @@ def test_an_axis_with_when_varies_only_there():
             assert ("architecture.noise" in one) == (str(one.get(path, [2])) == value)
     # A field that is left out of files at its default has it all the same.
     spline = ("family: mlp, depth: 2", "family: spline_mlp, depth: 2, width: 2")
-    space = (
-        "space: {architecture.noise: {low: 1.0, high: 2.0, when: {architecture.rank: 1}}, architecture.order: [2, 3]}"
-    )
+    noise = "architecture.noise: {low: 1.0, high: 2.0, when: {architecture.rank: 1}}"
+    space = f"space: {{{noise}, architecture.order: [2, 3]}}"
     experiment = with_runs(4, (MLP_SPACE, space), spline, ("mlp: width}", "mlp: grid}"))
     assert all("architecture.noise" in one for one in values(experiment, "mlp")[1:])
 
@@ -177,9 +173,7 @@ def test_the_standard_space_of_every_family_can_be_planned():
         assert len({one.run_id for one in runs}) == 8 * 2, family
 
 
-# ------------------------------------------------------------------------------------------------------ trials in plans
 def runs_of(plan: Manifest, arm: str, asked: float) -> list[PlannedRun]:
-    """The runs of an arm at a size."""
     cells = {cell.index for cell in plan.cells if (cell.arm, cell.asked) == (arm, asked)}
     return [one for one in plan.runs if one.cell in cells]
 

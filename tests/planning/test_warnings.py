@@ -3,11 +3,9 @@
 import json
 
 import pytest
-from click.testing import CliRunner
-from commands import said
+from commands import invoke, said
 
 from harness.base.errors import USAGE, HarnessError
-from harness.cli import main
 from harness.laws import refusal
 from harness.laws.law import FLOOR, PURE
 from harness.planning import warnings
@@ -92,9 +90,7 @@ def test_an_arm_without_a_cell_is_refused_with_the_nearest_sizes():
     with pytest.raises(HarnessError) as caught:
         make_plan(parse_experiment(far), "test")
     told = str(caught.value)
-    assert told.startswith(
-        "match.at: arm 'kan' has no feasible cell on any task, so nothing can be said of it; on exp2d"
-    )
+    assert told.startswith("match.at: arm 'kan' has no feasible cell on any task, so nothing can be said of it; on ex")
     assert "nearest: grid=1 gives" in told
     assert told.endswith("choose budgets near these, raise match.tol, or leave the arm out")
 
@@ -116,7 +112,7 @@ def test_every_command_says_it(tmp_path, monkeypatch):
     assert json.loads(said("validate", "few.yaml", "--json"))["warnings"] == _said(FEW)
     monkeypatch.setattr("harness.dispatch.here.train_here", lambda *packs, **named: iter(()))  # which takes seconds
     for command in ("plan", "run"):
-        told = CliRunner().invoke(main, [command, "few.yaml"]).output
+        told = invoke(command, "few.yaml").output
         assert "warning: 3 sizes, no exponent (`harness validate FILE` says more)" in told, command
 
     (tmp_path / "far.yaml").write_text(FEW.replace("hidden: [2]", "hidden: [9, 9]"))

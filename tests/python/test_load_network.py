@@ -145,7 +145,6 @@ def trained(output: str) -> nn.TrainedNetwork:
 
 
 def test_a_table_goes_in_by_the_names_of_its_columns(tmp_path, monkeypatch):
-    """In any order and with others beside, true as 1; arrays in the order that is shown, or not at all."""
     monkeypatch.chdir(tmp_path)
     table = tide()
     table.to_csv("tide.csv", index=False)
@@ -183,7 +182,6 @@ def test_a_table_goes_in_by_the_names_of_its_columns(tmp_path, monkeypatch):
 
 
 def test_classes_are_predicted_as_the_table_calls_them(tmp_path, monkeypatch):
-    """Text, whole numbers or truth values, of the type that pandas reads; probabilities in the order of the classes."""
     monkeypatch.chdir(tmp_path)
     table = tide()
     table.to_csv("tide.csv", index=False)
@@ -198,7 +196,6 @@ def test_classes_are_predicted_as_the_table_calls_them(tmp_path, monkeypatch):
 
 
 def test_without_names_of_columns_only_arrays_are_taken(tmp_path, monkeypatch):
-    """Of functions and built-in data, as of networks from before names were kept; classes are then numbers."""
     monkeypatch.chdir(tmp_path)
     for case, inputs in (("kan, torch", 2), ("classes", 13)):
         run = planned(*CASES[case]).runs[0].run

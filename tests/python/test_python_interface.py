@@ -34,10 +34,7 @@ decide:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder with the file and the results of its scale `short`, and what `harness.run` answered.
-
-    Every module of the package is imported before.
-    """
+    """A folder with the file and results of its scale `short`, and the answer; all modules are imported before."""
     for module in pkgutil.walk_packages(harness.__path__, "harness."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)

@@ -1,12 +1,11 @@
 """Python as its users type it: a table in memory, a dict for a file, laws of anybody's table, the best network."""
 
 import io
-import json
 
 import numpy as np
 import pandas as pd
 import pytest
-from commands import said
+from commands import json_of
 from rich.console import Console
 
 import harness
@@ -25,7 +24,7 @@ FIELDS = {
     "seeds": range(3),
     "keep": "networks",
 }
-OPTIONS = ("--x", "params", "--y", "rmse", "--by", "arm", "--seed", "seed", "--json")
+OPTIONS = ("--x", "params", "--y", "rmse", "--by", "arm", "--seed", "seed")
 SIZES = (10, 30, 100, 300, 1000, 3000)
 
 
@@ -39,7 +38,6 @@ def prices(rows: int = 300) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def answer(tmp_path_factory):
-    """Of the experiment that FIELDS are."""
     results = tmp_path_factory.mktemp("results")
     study = harness.read(FIELDS, results=results, name="mine")
     assert study.folder == results / "mine"
@@ -47,7 +45,6 @@ def answer(tmp_path_factory):
 
 
 def runs() -> pd.DataFrame:
-    """Losses of two arms that fall by powers of 0.5 and 0.8, with three seeds."""
     random, rows = np.random.default_rng(0), []
     for arm, exponent in (("slow", 0.5), ("fast", 0.8)):
         for size in SIZES:
@@ -55,7 +52,6 @@ def runs() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "params", "seed", "rmse"])
 
 
-# ------------------------------------------------------------------------------------------------------------- studies
 def test_a_table_in_memory_has_a_file_with_its_rows_beside_it(tmp_path):
     first = harness.new(tmp_path / "prices", data=prices(), target="price")
     again = harness.new(tmp_path / "prices", data=prices(), target="price")
@@ -84,28 +80,22 @@ def test_mistakes_in_a_dict_are_named(tmp_path):
 
 
 def test_the_headline_pair_needs_no_names_and_the_best_network_is_that_of_validation(answer):
-    assert (
-        harness.compare(answer.report.parent).sentences == harness.compare(answer.report.parent, "kan", "mlp").sentences
-    )
+    of_pair = harness.compare(answer.report.parent, "kan", "mlp")
+    assert harness.compare(answer.report.parent).sentences == of_pair.sentences
     best = answer.runs.query("arm == 'kan'").sort_values("val_loss").iloc[0]
     network = answer.best("kan")
     assert network.record.run_id == best["run_id"]
     assert np.isfinite(network.predict([[0.1, 0.2]])).all()
     with pytest.raises(HarnessError, match="'kn' is no arm with trained runs; did you mean 'kan'"):
         answer.best("kn")
-    assert set(answer.runs.groupby(["arm", "params.trainable"]).test_loss.median().index.names) == {
-        "arm",
-        "params.trainable",
-    }
+    sizes = ["arm", "params.trainable"]
+    assert answer.runs.groupby(sizes).test_loss.median().index.names == sizes
 
 
-# ---------------------------------------------------------------------------------------------------------------- laws
 def test_laws_of_a_data_frame_are_those_of_the_command(tmp_path):
     laws = harness.fit(runs(), x="params", y="rmse", by="arm", seed="seed")
     runs().to_csv(tmp_path / "t.csv", index=False)
-    told = json.loads(
-        said("fit", tmp_path / "t.csv", *["--x", "params", "--y", "rmse", "--by", "arm", "--seed", "seed", "--json"])
-    )
+    told = json_of("fit", tmp_path / "t.csv", *OPTIONS)
     assert laws.table["arm"].tolist() == [law["series"] for law in told["laws"]]
     exponents = [law["fits"][laws.table["law"][0]]["alpha"] for law in told["laws"]]
     assert laws.table["exponent"].tolist() == pytest.approx(exponents, rel=1e-12)
@@ -139,7 +129,6 @@ def test_laws_of_an_experiment_need_no_columns(answer):
         harness.fit(answer.report.parent, y="rmse")
 
 
-# ------------------------------------------------------------------------------------------------------------ progress
 def test_a_notebook_shows_a_bar_that_is_written_again(monkeypatch, tmp_path):
     shown = []
 

@@ -56,7 +56,6 @@ def by_hand() -> list[tuple[str, bytes]]:
 
 
 def parquet(text: str) -> bytes:
-    """The table as Parquet."""
     packed = io.BytesIO()
     pd.read_csv(io.StringIO(text)).to_parquet(packed)
     return packed.getvalue()

@@ -23,7 +23,6 @@ def _is_refused(done: Result) -> bool:
 
 
 def test_broken_tables_are_refused_in_lines(tmp_path):
-    """By hand: every file gives lines that begin with `error:`, exit code 2, and nothing else."""
     wrong = []
     for name, content in by_hand():
         path = tmp_path / name
@@ -36,7 +35,6 @@ def test_broken_tables_are_refused_in_lines(tmp_path):
 
 
 def test_lines_that_end_by_a_carriage_return_are_lines(tmp_path):
-    """As old spreadsheets write them; a quoted one stays in its cell, as a line break."""
     (tmp_path / "old.csv").write_bytes(b'params,rmse\r1,0.5\r"2\r3",0.25\r')
 
     table = read_table(tmp_path / "old.csv")
@@ -70,5 +68,4 @@ def test_mutants_are_fitted_or_refused(tmp_path, seed):
 @settings(SAME, max_examples=5000)
 @given(seed=st.integers(2**64, 2**65))
 def test_many_mutants_are_fitted_or_refused(tmp_path, seed):
-    """More of them, and others."""
     _check(seed, tmp_path)

@@ -25,7 +25,6 @@ def _bytes(folder: Path) -> dict[Path, bytes]:
 
 @pytest.fixture
 def planned(tmp_path, monkeypatch) -> Manifest:
-    """The plan of an experiment file in the current folder, without records."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     write_experiment(tmp_path, f"decide: [{RULE}]\n")
@@ -34,7 +33,6 @@ def planned(tmp_path, monkeypatch) -> Manifest:
 
 
 def test_a_sweep_is_kept_as_it_grows(planned):
-    """By the file or by its folder, as lines or as JSON; before a plan, and before any record, it says what to do."""
     keep = ("keep", "experiments/made.yaml")
     assert "train some first" in said(*keep, exit_code=3)
     assert "no plan yet" in said(*keep, "--scale", "short", exit_code=2)
@@ -66,10 +64,7 @@ def test_verdicts_that_are_kept_bring_their_records_along(planned):
 
 
 def test_what_is_kept_is_not_sent_again(planned):
-    """A dry run says how many are kept and takes none; the submission takes them, byte for byte, and has nothing left.
-
-    So it is on a machine that has the kept file alone.
-    """
+    """A dry run says how many are kept and takes none; the submission takes them byte for byte, and has no more."""
     write_records(Path())
     said("keep", "experiments/made.yaml")
     records = _bytes(Path("results/runs"))

@@ -25,20 +25,17 @@ NUMBER = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
 
 @pytest.fixture
 def here(tmp_path) -> Path:
-    """A results folder with a record of every run of the plan."""
     for place, planned in enumerate(PLAN.runs):
         publish(made_record(planned, test=0.1 + place / 7), tmp_path / "runs")
     return tmp_path
 
 
 def _kept(folder: Path, runs: list[str] = RUNS) -> Path:
-    """The file of the records that these runs have in a results folder."""
     keep(runs, folder / "runs", folder / KEPT_RECORDS)
     return folder / KEPT_RECORDS
 
 
 def _rewrite(path: Path, old: str, new: str) -> None:
-    """Change the text of a kept file by hand."""
     text = lzma.decompress(path.read_bytes()).decode()
     assert old in text
     path.write_bytes(lzma.compress(text.replace(old, new).encode()))
@@ -46,7 +43,6 @@ def _rewrite(path: Path, old: str, new: str) -> None:
 
 @given(NUMBER, NUMBER, NUMBER, NUMBER)
 def test_a_line_has_every_bit_of_a_record(train, validation, test, median):
-    """Whatever its floats are: the line's seal is valid, and the record and its seal are the same."""
     losses = Metrics(train_rmse=train, validation_rmse=validation, test_rmse=test, test_root_median_square=median)
     record = made_record(PLAN.runs[0]).model_copy(update={"metrics": losses})
     data = sealed(record.model_dump(mode="json"))
@@ -58,7 +54,6 @@ def test_a_line_has_every_bit_of_a_record(train, validation, test, median):
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.permutations(RUNS), st.integers(0, len(RUNS)), st.integers(0, len(RUNS)))
 def test_the_same_records_make_the_same_bytes(here, runs, first, second):
-    """In whatever order they come, and in however many steps the file grows."""
     expected = _kept(here).read_bytes()
     grown = here / "grown" / KEPT_RECORDS
     shutil.rmtree(grown.parent, ignore_errors=True)
@@ -68,7 +63,6 @@ def test_the_same_records_make_the_same_bytes(here, runs, first, second):
 
 
 def test_what_is_kept_comes_back_as_it_was(here, tmp_path):
-    """Merged into another folder, each record has the bytes of its file; those of other runs are left alone."""
     path = _kept(here)
     part = merge(path, frozenset(RUNS[:3]), tmp_path / "there")
     whole = merge(path, None, tmp_path / "there")
@@ -142,7 +136,6 @@ def test_a_damaged_line_is_named_and_all_others_are_read(here):
 
 
 def test_a_kept_file_that_ends_early_is_read_to_there(here, tmp_path):
-    """Of a file that lost its end, or is no xz file at all, what is whole counts; keeping leaves such a file alone."""
     for number in range(200):  # records of noise, so that the file has several blocks of input
         record = made_record(PLAN.runs[0], test=random.Random(number).random())
         data = sealed(record.model_copy(update={"run_id": f"{number:016x}"}).model_dump(mode="json"))
@@ -181,7 +174,6 @@ def test_only_records_that_are_asked_for_are_checked(here):
 
 
 def test_brief_records_have_all_but_the_course_of_training(here):
-    """Kept briefly, a record has two points of its curve, from which the table of runs is the same; twice is once."""
     rng = random.Random(3)
     shutil.rmtree(here / "runs")
     for planned in PLAN.runs:
@@ -199,7 +191,6 @@ def test_brief_records_have_all_but_the_course_of_training(here):
     pd.testing.assert_frame_equal(runs_table(PLAN, whole), runs_table(PLAN, brief))
 
 
-# ---------------------------------------------------------------------------------------------------- of other machines
 def _bytes(folder: Path) -> dict[Path, bytes]:
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -234,7 +225,6 @@ def test_every_record_is_accounted_for(tmp_path):
 
 
 def test_a_folder_without_records_is_a_mistake(tmp_path):
-    """Empty, absent, an experiment's folder with its plan alone, or the very records to merge into."""
     publish(made_record(PLAN.runs[0]), tmp_path / "here/runs")
     (tmp_path / "toys").mkdir()
     shutil.copy(record_path(tmp_path / "here/runs", PLAN.runs[0].run_id), tmp_path / "toys/manifest.json")

@@ -13,28 +13,13 @@ from made_records import WHERE, made_at, made_record, small_plan
 
 from harness.base.errors import HarnessError
 from harness.count import count
-from harness.record import (
-    CurvePoint,
-    duplicates,
-    fingerprint,
-    load,
-    missing,
-    publish,
-    read_present,
-    read_record,
-    record_path,
-    recorded,
-    runs_table,
-    set_aside,
-    store,
-    verdict,
-)
+from harness.record import CurvePoint, fingerprint, load, read_record, record_path, runs_table, store, verdict
+from harness.record.store import duplicates, missing, publish, read_present, recorded, set_aside
 from harness.spec import read_manifest, sealed
 
 
 @pytest.fixture
 def manifest():
-    """Two arms, one size, six seeds."""
     return small_plan()
 
 
@@ -45,7 +30,6 @@ def tuned():
 
 
 def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
-    """Where a whole table is refused, the part that is there can be asked for; nothing of nothing is an error."""
     with pytest.raises(HarnessError, match="none of the 12 runs of test has a record"):
         read_present(manifest, tmp_path)
     for planned in manifest.runs[:-1]:
@@ -58,6 +42,10 @@ def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
     whole = load(manifest, tmp_path)
     assert len(whole) == 12
     assert whole.iloc[:-1].drop(columns="chosen").equals(part.drop(columns="chosen"))
+    assert set(whole["metric"]) == {"rmse"}
+    assert (whole["val_loss"] == whole["validation_rmse"]).all()
+    assert (whole["test_loss"] == whole["test_rmse"]).all()
+    assert (whole["in_window"] == (whole["arm"] == "mlp")).all()
 
 
 def test_the_late_fall_is_that_of_the_curve_from_half_of_the_evaluations_on(manifest):
@@ -95,7 +83,6 @@ def test_the_first_publish_wins(manifest, tmp_path):
     assert recorded(manifest.run_ids(), tmp_path).statuses == {first.run_id: "done"}
 
 
-# ------------------------------------------------------------------------------------------------------------ verdicts
 CLEAN = {"commit": "c0de", "dirty": False}
 
 
@@ -124,7 +111,6 @@ def test_the_same_code_on_the_same_kind_of_machine_makes_the_same_bits(manifest,
 
 
 def test_a_fingerprint_has_all_that_decides_bits_and_nothing_else(manifest):
-    """Engine, device, instruction set and libraries; not the host, the time, or this package's own version."""
     alike = WHERE.model_copy(update={"host": "x", "started_at": "u", "commit": "c", "versions": {"harness": "9"}})
     assert fingerprint("fused", alike) == fingerprint("fused", WHERE)
     assert fingerprint("torch", WHERE) != fingerprint("fused", WHERE)
@@ -153,14 +139,12 @@ def test_machines_agree_at_first_and_in_kind_at_the_end(manifest, early, end, st
     assert verdict(made(1.0, 1.0), made_at(made(early, end, status), device="other")) == said
 
 
-# --------------------------------------------------------------------------------------------------------------- files
 def _no_links(*_) -> None:
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 @pytest.mark.parametrize("links", [True, False])
 def test_of_many_writers_at_once_one_wins(manifest, tmp_path, monkeypatch, links):
-    """Eight that differ leave one record, seven duplicates and no lock, also on a file system without hard links."""
     if not links:
         monkeypatch.setattr(store.os, "link", _no_links)
     many = [made_record(manifest.runs[0], test=0.2 + 0.01 * writer) for writer in range(8)]
@@ -175,7 +159,6 @@ def test_of_many_writers_at_once_one_wins(manifest, tmp_path, monkeypatch, links
 
 
 def test_a_lock_that_nobody_holds_is_named(manifest, tmp_path, monkeypatch):
-    """Left by a writer that died between two system calls: said once, with what to do; nothing is written."""
     monkeypatch.setattr(store.os, "link", _no_links)
     monkeypatch.setattr(store, "LOCK_SECONDS", 0.05)
     record = made_record(manifest.runs[0])
@@ -186,7 +169,6 @@ def test_a_lock_that_nobody_holds_is_named(manifest, tmp_path, monkeypatch):
 
 
 def test_what_does_not_fit_on_the_disk_leaves_nothing(manifest, tmp_path):
-    """Cut off in the middle, here by a limit on the size of files: the file is named, and no half of it remains."""
     record = made_record(manifest.runs[0])
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
@@ -229,7 +211,6 @@ def _reseal(path, change):
     ],
 )
 def test_a_damaged_record_is_named_and_left_alone(manifest, tmp_path, damage, said):
-    """Cut short, emptied, of another schema, or with an edited config: exit code 3, and nothing is overwritten."""
     record = made_record(manifest.runs[0])
     publish(record, tmp_path)
     path = record_path(tmp_path, record.run_id)
@@ -264,22 +245,16 @@ def test_the_table_counts_what_records_of_before_did_not(manifest, tmp_path):
         assert stored == (77 if index == 0 else count(planned.run.network)["params.stored"])
 
 
-def test_statuses_are_those_of_the_plan(manifest, tmp_path):
-    assert recorded(manifest.run_ids(), tmp_path / "runs") == ({}, {})
-    for planned, status in zip(manifest.runs[:2], ("done", "diverged"), strict=True):
-        publish(made_record(planned, status=status), tmp_path)
-    (tmp_path / "0123456789abcdef.json").write_text("of another experiment")
-    known = {manifest.runs[0].run_id: "done", manifest.runs[1].run_id: "diverged"}
-    assert recorded(manifest.run_ids(), tmp_path) == (known, {})
-
-
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": 1}', '{"status": "lost"}'])
-def test_a_status_is_never_read_from_a_damaged_record(manifest, tmp_path, damage):
-    bad, good = manifest.runs[:2]
-    record_path(tmp_path, bad.run_id).write_text(damage)
-    publish(made_record(good), tmp_path)
+def test_statuses_are_those_of_whole_records_of_the_plan(manifest, tmp_path, damage):
+    bad, done, lost = (planned.run_id for planned in manifest.runs[:3])
+    assert recorded(manifest.run_ids(), tmp_path / "runs") == ({}, {})
+    for run in (bad, "0123456789abcdef"):
+        record_path(tmp_path, run).write_text(damage)
+    publish(made_record(manifest.runs[1]), tmp_path)
+    publish(made_record(manifest.runs[2], status="diverged"), tmp_path)
     statuses, damaged = recorded(manifest.run_ids(), tmp_path)
-    assert (statuses, list(damaged)) == ({good.run_id: "done"}, [bad.run_id])
+    assert (statuses, list(damaged)) == ({done: "done", lost: "diverged"}, [bad])
 
 
 def test_a_changed_digit_is_found_where_all_is_checked(manifest, tmp_path):
@@ -299,7 +274,6 @@ def test_a_changed_digit_is_found_where_all_is_checked(manifest, tmp_path):
 
 
 def test_damaged_records_are_moved_aside_and_nothing_else(manifest, tmp_path):
-    """Each gets a name of its own beside those that are there, so that none is ever overwritten; whole ones stay."""
     bad, good = manifest.runs[:2]
     publish(made_record(good), tmp_path)
     for text in ("", "{", "{"):
@@ -328,7 +302,6 @@ def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
 
 
 def test_validation_chooses_the_trial_and_test_does_not(tuned, tmp_path):
-    """The trial with the lower mean validation error wins for all seeds, whatever its test error."""
     for planned in tuned.runs:
         publish(made_record(planned, validation=0.1 + planned.trial, test=0.9 - 0.5 * planned.trial), tmp_path)
     table = load(tuned, tmp_path)
@@ -337,7 +310,6 @@ def test_validation_chooses_the_trial_and_test_does_not(tuned, tmp_path):
 
 
 def test_a_diverged_run_stays_and_counts_as_infinitely_bad(tuned, tmp_path):
-    """One of two seeds diverged: its trial loses although the other one is the best of all."""
     for planned in tuned.runs:
         lost = planned.trial == 0 and planned.run.seed == 1
         publish(made_record(planned, validation=0.1 + planned.trial, status="diverged" if lost else "done"), tmp_path)
@@ -345,14 +317,3 @@ def test_a_diverged_run_stays_and_counts_as_infinitely_bad(tuned, tmp_path):
     assert set(table.loc[table["chosen"] & (table["arm"] == "kan"), "trial"]) == {1}
     assert (table["status"] == "diverged").sum() == 2
     assert np.isnan(table.loc[table["status"] == "diverged", "test_rmse"]).all()
-
-
-def test_the_table_has_the_metric_of_the_task_and_marks_the_window_of_an_arm(manifest, tmp_path):
-    """What laws and choices read has the numbers of the columns that regressions had before."""
-    for planned in manifest.runs:
-        publish(made_record(planned, test=0.2 + planned.run.seed), tmp_path)
-    table = load(manifest, tmp_path)
-    assert set(table["metric"]) == {"rmse"}
-    assert (table["val_loss"] == table["validation_rmse"]).all()
-    assert (table["test_loss"] == table["test_rmse"]).all()
-    assert (table["in_window"] == (table["arm"] == "mlp")).all()

@@ -9,11 +9,7 @@ from harness.show.figures.scaling import scaling_figure
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory) -> Study:
-    """Two tasks, a rule, sizes that are infeasible, and four arms.
-
-    kan has its two smallest sizes outside of its window, mlp a diverged run, bent a law that is refused, and turned a
-    window that ends before its last size.
-    """
+    """A rule, infeasible sizes, and arms: with a window, a diverged run, a refused law, a window that ends early."""
     return study(
         tmp_path_factory.mktemp("made"),
         {"kan": 1.0, "mlp": 0.5, "bent": 1.0, "turned": 1.0},
@@ -34,11 +30,9 @@ def held(tmp_path_factory) -> Study:
 
 @pytest.fixture(scope="session")
 def figure(made) -> Figure:
-    """The figure of `made`."""
     return scaling_figure(made.manifest, made.laws)
 
 
 @pytest.fixture(scope="session")
 def held_figure(held) -> Figure:
-    """The figure of `held`."""
     return scaling_figure(held.manifest, held.laws)

@@ -21,13 +21,11 @@ def clock(monkeypatch) -> list[float]:
 
 
 def progress_of(work: dict[tuple, float]) -> tuple[console.PackProgress, list[str]]:
-    """Progress over packs, and the lines that it writes."""
     lines: list[str] = []
     return console.PackProgress(work, sum(map(len, work)), lambda line, share: lines.append(line)), lines
 
 
 def test_a_log_has_the_share_the_time_left_and_the_best_losses(clock):
-    """A line says what is done of the work, not of the packs, and counts what did not go well."""
     mlps, kans = ("mlp 0", "mlp 1"), ("kan 0", "kan 1")
     progress, lines = progress_of({mlps: 10.0, kans: 90.0})
     progress.reached(kans, 0.0)  # before anything is trained there is no time left to tell
@@ -80,7 +78,6 @@ def test_what_an_earlier_command_trained_is_no_speed(clock):
 
 
 def test_a_log_of_what_is_counted_has_a_line_now_and_then(clock, capsys):
-    """A bench of an hour must not be silent until its end."""
     with console.TERMINAL.steps("bench") as progress:
         for done in range(1, 13):
             clock[0] += 1.0
@@ -89,7 +86,6 @@ def test_a_log_of_what_is_counted_has_a_line_now_and_then(clock, capsys):
 
 
 def test_what_is_piped_is_as_wide_as_asked_for():
-    """Of a log nobody knows the width: wide, unless COLUMNS says."""
     code = "from harness.show.console import console; print(console.width)"
     without = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     for environment, width in ((without, 160), (without | {"COLUMNS": "80"}, 80)):

@@ -23,7 +23,6 @@ class Bed(NamedTuple):
 
     @property
     def conf(self) -> Path:
-        """What SLURM_CONF points to."""
         return self.folder / "slurm.conf"
 
     def slurm(self, *command: str) -> str:
@@ -35,14 +34,10 @@ class Bed(NamedTuple):
         return done.stdout.strip()
 
     def job(self, job_id: str) -> dict[str, str]:
-        """The fields that scontrol shows of a job: JobState, Restarts, NodeList, …"""
         return dict(re.findall(r"(\S+?)=(\S*)", self.slurm("scontrol", "--oneliner", "show", "job", job_id)))
 
     def node_state(self, name: str) -> str:
-        """As in sinfo: idle, mixed, allocated, down, idle*, …
-
-        It can go on to show a job that ended within the second of the last question, so never wait for idle.
-        """
+        """As in sinfo: idle, mixed, down, idle*, … It may show a job that has just ended, so never wait for idle."""
         return self.slurm("sinfo", "-hn", name, "-p", "gpu", "-o", "%T")
 
     def node_is_up(self, name: str) -> bool:

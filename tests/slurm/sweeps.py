@@ -30,26 +30,19 @@ class Sweep(SweepFile):
     profile: Path
 
     def submit(self, *options: str) -> str:
-        """What `harness submit --yes` prints; it must succeed."""
-        done = self.harness("submit", "--profile", str(self.profile), "--yes", *options)
-        assert done.exit_code == 0, done.output
-        return done.output
+        return self.said("submit", "--profile", str(self.profile), "--yes", *options)
 
     def whys(self) -> set[str]:
         """Why its runs are thought to be where they are, without what SLURM says of the moment in brackets."""
         return {re.sub(r" \([^)]*\)", "", run["why"]) for run in self.status()["runs"].values()}
 
     def next_moves(self) -> set[str]:
-        """What the user can do about its runs."""
         return {run["next_move"] for run in self.status()["runs"].values()}
 
     def retry(self, cause: str) -> None:
-        """What `harness retry --cause` sends off."""
-        done = self.harness("retry", "--cause", cause, "--profile", str(self.profile), "--yes")
-        assert done.exit_code == 0, done.output
+        self.said("retry", "--cause", cause, "--profile", str(self.profile), "--yes")
 
     def provenances(self) -> list[Provenance]:
-        """Those of its records."""
         return [read_record(path).provenance for path in (self.results / "runs").glob("*.json")]
 
     def submissions(self) -> list[Submission]:
@@ -95,7 +88,6 @@ def sweep(
 
 
 def numbers(record: Path) -> dict[str, Any]:
-    """A record without its provenance."""
     return read_record(record).model_dump(exclude={"provenance"})
 
 
@@ -129,17 +121,14 @@ def assert_records(swept: Sweep, expected: dict[str, dict[str, Any]]) -> None:
 
 
 def records(swept: Sweep) -> dict[str, dict[str, Any]]:
-    """The numbers of all runs that have a record, by its name."""
     return {path.name: numbers(path) for path in (swept.results / "runs").glob("*.json")}
 
 
 def assert_nothing_trained_twice(swept: Sweep) -> None:
-    """No run was trained to its end more than once."""
     ended = [run for event in swept.events("pack_done") for run in event["runs"]]
     assert len(ended) == len(set(ended))
 
 
 def only_job(bed: Bed) -> str:
-    """The number of the one job that runs."""
     (number,) = bed.slurm("squeue", "-h", "--array", "--states=running", "-o", "%i").split()
     return number

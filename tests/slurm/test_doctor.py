@@ -19,7 +19,6 @@ TESTBED = (ROOT / "slurm" / "testbed.yaml").read_text(encoding="utf-8")
 
 
 def profile(folder: Path, **changed: object) -> Path:
-    """The testbed's profile with fields changed."""
     lines = [line for line in TESTBED.splitlines() if line.split(":")[0] not in changed]
     lines += [f"{name}: {value}" for name, value in changed.items()]
     path = folder / "mine.yaml"
@@ -28,7 +27,6 @@ def profile(folder: Path, **changed: object) -> Path:
 
 
 def diagnose(profile: Path, results: Path, *options: str) -> tuple[int, dict[str, dict[str, str]]]:
-    """The exit code, and findings by what they are about."""
     done = invoke("doctor", "--profile", profile, "--results", results, "--json", *options)
     found = json.loads(done.stdout)
     assert found["failed"] == sum(one["level"] == "FAILED" for one in found["findings"])
@@ -41,7 +39,6 @@ def failures(found: dict[str, dict[str, str]]) -> list[str]:
 
 
 def no_trace(bed: Bed, results: Path) -> bool:
-    """No job is there, and no file in the results."""
     return not bed.slurm("squeue", "-h", "--states=pending,running,completing") and not results.exists()
 
 
@@ -62,7 +59,6 @@ def partition_with(bed: Bed, setting: str, before: str) -> Iterator[None]:
 
 
 def test_all_is_well(testbed, tmp_path):
-    """The probe job answers from a node, with the code of a snapshot; what was in the results is left, and no more."""
     results = tmp_path / "results"
     (results / "runs").mkdir(parents=True)
     code, found = diagnose(profile(tmp_path, gpus=1), results)
@@ -75,7 +71,6 @@ def test_all_is_well(testbed, tmp_path):
 
 
 def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
-    """--no-job says what is seen from here; SLURM has seen no job since."""
     asked = profile(tmp_path)
     code, found = diagnose(asked, tmp_path / "results", "--no-job")
     assert (code, "node" in found) == (0, False)
@@ -113,7 +108,6 @@ def test_what_is_wrong_is_told_with_a_next_move(testbed, tmp_path, changed, what
 
 
 def test_a_partition_that_is_down_or_allows_less_time(testbed, tmp_path):
-    """What the partition allows is said, and no job is sent that would wait for ever."""
     with partition_with(testbed, "MaxTime=5", "MaxTime=UNLIMITED"):
         code, found = diagnose(profile(tmp_path), tmp_path / "results")
     assert (code, failures(found)) == (3, ["time"])
@@ -144,7 +138,6 @@ def test_a_controller_that_is_not_there(testbed, tmp_path, monkeypatch):
 
 
 def test_a_full_cluster_is_no_failure(testbed, tmp_path):
-    """After --wait the probe job is taken back, and a warning says what it waited for."""
     with busy(testbed):
         code, found = diagnose(profile(tmp_path), tmp_path / "results", "--wait", "0.1")
         waiting = testbed.slurm("squeue", "-h", "--states=pending")
@@ -154,7 +147,6 @@ def test_a_full_cluster_is_no_failure(testbed, tmp_path):
 
 
 def test_stopping_it_cancels_its_job(testbed, tmp_path):
-    """Ctrl-C while it waits: one sentence, and neither a job nor a folder is left."""
     command = ["doctor", "--profile", str(profile(tmp_path)), "--results", str(tmp_path / "results")]
     with busy(testbed):
         process = subprocess.Popen(

@@ -84,7 +84,6 @@ def assert_went_on(swept: Sweep) -> None:
         assert min(saved(after), default=LONG) > max(saved(before), default=0)
 
 
-# ------------------------------------------------------------------------------------------------------- what is sent
 def test_more_jobs_than_an_array_may_have(narrow_testbed, tmp_path):
     swept = sweep(tmp_path, sizes=(20, 40, 80, 160), seeds=(0,))
     assert "4 jobs in 2 arrays" in swept.submit()
@@ -92,7 +91,6 @@ def test_more_jobs_than_an_array_may_have(narrow_testbed, tmp_path):
     assert_completes(swept)
 
 
-# -------------------------------------------------------------------------------------------- started again by SLURM
 def requeue(bed: Bed) -> None:
     """As an administrator does it."""
     bed.slurm("scontrol", "requeue", only_job(bed))
@@ -110,7 +108,6 @@ def take_node_down(bed: Bed) -> None:
 
 @pytest.mark.parametrize("fault", [pytest.param(requeue, marks=pytest.mark.nightly), preempt, take_node_down])
 def test_a_job_that_slurm_starts_again_goes_on(testbed, tmp_path, fault: Callable[[Bed], None]):
-    """After a requeue, a preemption or a dead node the runs are queued, need nobody, and go on where they were."""
     swept = sweep(tmp_path, evaluations=LONG, checkpoint_seconds=0.3)
     swept.submit()
     swept.wait_for_event("checkpoint")
@@ -149,7 +146,6 @@ def test_the_time_limit(testbed, tmp_path):
     assert_completes(stuck)
 
 
-# ------------------------------------------------------------------------------------------------- killed and forgotten
 def test_a_killed_worker(testbed, tmp_path):
     swept = sweep(tmp_path, evaluations=LONG, checkpoint_seconds=0.3)
     swept.submit()
@@ -181,9 +177,7 @@ def test_what_only_sacct_knows(accounting_testbed, tmp_path):
     assert max(resumed(swept)) > 0
 
 
-# ------------------------------------------------------------------------------------------------------------ cancelled
 def test_what_scancel_ends_stays_cancelled(testbed, tmp_path):
-    """A running job and one that waits: no submission sends them off, and `retry` brings them back where they were."""
     swept = sweep(tmp_path, sizes=(20, 80), evaluations=LONG, checkpoint_seconds=0.3, jobs_at_once=1)
     swept.submit()
     swept.wait_for_event("checkpoint")
@@ -217,7 +211,6 @@ def test_workers_pass_over_cancelled_runs(testbed, tmp_path):
     assert_completes(swept)
 
 
-# ---------------------------------------------------------------------------------------------------- failures of runs
 CRASHES = """
 import os
 
@@ -239,7 +232,6 @@ if room := os.environ.get("ROOM_MB"):  # for what comes now: torch has been impo
 
 
 def test_a_run_that_crashes_on_nodes_only(testbed, tmp_path, monkeypatch):
-    """The job tries it again, and after the same traceback it waits for the user, who mends it and asks for it."""
     (tmp_path / "crashes.py").write_text(CRASHES, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     swept = sweep(tmp_path, target="crashes:target")

@@ -47,7 +47,6 @@ def sbatch_that(folder: Path, *lines: str) -> str:
     return f"{script.parent}:{os.environ['PATH']}"
 
 
-# ---------------------------------------------------------------------------------------------------------- submitters
 def test_killed_after_sbatch_took_the_jobs(testbed, tmp_path):
     """They are found by their unique name: nothing is sent off again, and the stale lock is in nobody's way."""
     swept = sweep(tmp_path, sizes=(20, 40))
@@ -136,7 +135,6 @@ def test_inside_of_a_job(testbed, tmp_path):
 
 
 def test_damaged_files_of_what_was_sent_off(testbed, tmp_path):
-    """No run counts as free; once the jobs are ended as status says, all are sent off again."""
     swept = sweep(tmp_path, sizes=(20, 40))
     testbed.drain()
     swept.submit()
@@ -158,7 +156,6 @@ def test_damaged_files_of_what_was_sent_off(testbed, tmp_path):
     assert swept.states() == {"planned": 4}
 
 
-# --------------------------------------------------------------------------------------------------- workers and codes
 @pytest.mark.nightly
 def test_a_frozen_worker_comes_back(impatient_testbed, tmp_path):
     """Its node was given up and its job trained elsewhere: both write, there is one record, and they are equal."""
@@ -213,7 +210,6 @@ def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
         assert code == (submission.snapshot, commit.stdout.strip(), False)
 
 
-# --------------------------------------------------------------------------------------------------------------- disks
 @pytest.mark.parametrize("full", ["runs", "."])
 def test_a_disk_that_is_full_at_the_end(disk, testbed, tmp_path, full):
     swept = sweep(tmp_path, **LONG)
@@ -251,15 +247,13 @@ def test_a_disk_that_is_too_full_for_checkpoints(disk, testbed, tmp_path):
 def test_a_folder_that_is_read_only(disk, testbed, tmp_path, where):
     swept = sweep(tmp_path)
     disk(swept.results / where).make_read_only()
-    refused = swept.harness("submit", "--profile", str(swept.profile), "--yes")
-    assert refused.exit_code == 2
-    assert f"{swept.results / where}" in refused.output
-    assert "Read-only file system" in refused.output
+    refused = swept.said("submit", "--profile", str(swept.profile), "--yes", exit_code=2)
+    assert f"{swept.results / where}" in refused
+    assert "Read-only file system" in refused
     assert testbed.slurm("squeue", "-h") == ""
 
 
 def test_status_of_a_folder_that_is_read_only(disk, testbed, tmp_path):
-    """Who may not write there is told where the runs are all the same."""
     swept = sweep(tmp_path)
     results = disk(swept.results, "100m")
     testbed.drain()

@@ -60,11 +60,10 @@ def test_a_set_up_line_that_fails_is_not_tried_for_ever(testbed, tmp_path):
     swept.wait_for_states({"crashed": 4})
 
     assert swept.whys() == {"SLURM: FAILED, before its worker began"}
-    refused = swept.harness("submit", "--profile", str(swept.profile), "--yes")
-    assert refused.exit_code == 3
-    assert "nothing was submitted: the jobs of the last submission ended before their workers began" in refused.output
-    assert f"harness logs {swept.folder} " in refused.output
-    assert "once that is mended: `harness retry FILE --cause 'crashed' --profile YAML`" in refused.output
+    refused = swept.said("submit", "--profile", str(swept.profile), "--yes", exit_code=3)
+    assert "nothing was submitted: the jobs of the last submission ended before their workers began" in refused
+    assert f"harness logs {swept.folder} " in refused
+    assert "once that is mended: `harness retry FILE --cause 'crashed' --profile YAML`" in refused
     (run, *_) = swept.status()["runs"]
     assert all(move.startswith("`harness logs FILE RUN` shows what it printed") for move in swept.next_moves())
     assert "set-up line failed: module load no-such-module" in swept.harness("logs", run).output

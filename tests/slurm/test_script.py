@@ -89,7 +89,6 @@ CASES: dict[str, list[tuple[dict, list[str], str | None]]] = {
 
 
 def test_every_field_has_a_case():
-    """A field that is new must say what it becomes, be it nothing."""
     assert set(CASES) == set(Profile.model_fields)
 
 
@@ -114,7 +113,6 @@ def test_what_each_field_becomes(testbed, tmp_path):
 
 
 def lines_of(fields: dict, folder: Path) -> list[str]:
-    """The script of a job of this profile."""
     job = ("harness.dispatch.worker", str(folder), "5ub")
     return script_text(Profile(**fields), "harness-x-5ub", folder, ["/snap shots/0"], *job).splitlines()
 
@@ -153,9 +151,8 @@ def test_a_results_folder_that_slurm_would_rename(testbed, tmp_path):
     for name in ("100%", "per%jcent", "back\\slash"):
         (tmp_path / name).mkdir()
         made = sweep(tmp_path / name)
-        done = made.harness("submit", "--profile", str(made.profile), "--yes")
-        assert done.exit_code == 2, done.output
-        assert "SLURM changes % and \\ in the path of a log; choose another results folder: --results" in done.output
+        done = made.said("submit", "--profile", str(made.profile), "--yes", exit_code=2)
+        assert "SLURM changes % and \\ in the path of a log; choose another results folder: --results" in done
         assert not made.submissions()
 
 

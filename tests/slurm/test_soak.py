@@ -34,7 +34,6 @@ class Strike(NamedTuple):
 
 
 def test_two_thousand_runs_survive(testbed, tmp_path):
-    """Whatever hits jobs while they train, all records come, as undisturbed, and little is trained twice."""
     calm, swept = two_thousand(tmp_path / "calm"), two_thousand(tmp_path / "soaked")
     calm.harness("submit", "--local", "2", "--yes")
     rng = Random(SEED)
@@ -80,7 +79,6 @@ def submit_again(swept: Sweep) -> dict[str, Any]:
     return status
 
 
-# ------------------------------------------------------------------------------------------------------------- faults
 def strike(fault: str, bed: Bed, swept: Sweep, rng: Random) -> Strike:
     """Inflict a fault until it has hit training: it can come just as a pack ends."""
     while True:
@@ -143,9 +141,7 @@ def wait_for_restart(bed: Bed, victim: Attempt) -> None:
     wait_until(lambda: int(bed.job(number)["Restarts"]) > before, 30, f"job {number} is requeued")
 
 
-# -------------------------------------------------------------------------------------------------------- what is seen
 def in_midst(swept: Sweep) -> list[Attempt]:
-    """Attempts that train now."""
     return [
         attempt
         for attempt in swept.attempts()

@@ -1,7 +1,4 @@
-"""Experiment files that nobody should write: a list of them made by hand, and mutants of good ones.
-
-A mutant is made by a `random.Random`, so that hypothesis, or a plain loop over seeds, can draw it.
-"""
+"""Experiment files that nobody should write: a list made by hand, and mutants of good ones, made by a `random.Random`."""
 
 # ruff: noqa: E501 -- experiments and lists of words, which are read across
 
@@ -102,7 +99,6 @@ def flow(value: Any) -> str:
 
 
 def written(data: dict) -> str:
-    """An experiment file of this content, a field a line."""
     return "".join(f"{flow(name)}: {flow(value)}\n" for name, value in data.items())
 
 
@@ -132,11 +128,9 @@ TEXTS = [*(path.read_text(encoding="utf-8") for path in EXPERIMENTS), SMALL, RIC
 
 @cache
 def trees() -> list[dict]:
-    """What the texts say, as plain data."""
     return [_small(text) for text in TEXTS]
 
 
-# ------------------------------------------------------------------------------------------------------------- by hand
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
@@ -205,7 +199,6 @@ TEXTS_BY_HAND = [
 
 
 def by_hand() -> list[str]:
-    """Texts that are no experiment."""
     found = [*TEXTS_BY_HAND, *LARGE.values()]
     for old, words in NEEDS.items():
         found += [SMALL.replace(old, word) for word in (*words.split(), *TAGGED.split("|"))]
@@ -225,7 +218,6 @@ def by_hand() -> list[str]:
     return found
 
 
-# ------------------------------------------------------------------------------------------------------------- mutants
 def mutant(random: Random) -> str:
     """A good file with one to three things that are wrong with it, or with its meaning."""
     if random.random() < 0.3:

@@ -1,7 +1,4 @@
-"""Broken experiment files, by hand and by chance: whatever a file says, the answer is lines of errors and exit code 2.
-
-pytest tests/spec/test_broken_files.py; with -m nightly 50 times as many mutants.
-"""
+"""Broken experiment files, by hand and by chance: whatever a file says, the answer is lines of errors, exit code 2."""
 
 import math
 from pathlib import Path
@@ -29,7 +26,6 @@ SAME = settings(derandomize=True, database=None, suppress_health_check=[HealthCh
 
 
 def test_broken_files_are_refused_in_lines(tmp_path):
-    """By hand: every text gives lines that begin with `error:`, exit code 2, and nothing else."""
     path, wrong = tmp_path / "broken.yaml", []
     for text in by_hand():
         path.write_text(text, encoding="utf-8", newline="")
@@ -41,7 +37,6 @@ def test_broken_files_are_refused_in_lines(tmp_path):
 
 
 def test_expansion_is_counted_before_it_is_done():
-    """A million runs or more are refused with their number, whatever makes them so many; a million are not."""
     for name, runs in (
         ("thousand by thousand", "2,000,000,000"),
         ("seeds and budgets", "3,600,000"),
@@ -59,7 +54,6 @@ def test_expansion_is_counted_before_it_is_done():
 
 
 def test_names_that_lead_out_of_the_results_folder_are_refused(tmp_path, monkeypatch):
-    """Nothing is written for a file or scale whose name has more than letters, digits, . _ = + -."""
     monkeypatch.chdir(tmp_path)
     scale = "scales: {%s: {seeds: [1]}}\n"
     for name in ("...yaml", "a|b.yaml", "a b.yaml", ".hidden.yaml", "-x.yaml", "a\nb.yaml", "é.yaml", "$(x).yaml"):

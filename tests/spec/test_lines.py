@@ -135,9 +135,6 @@ BROKEN = (
     ("  axis: params", "  axis: params\n  convention: local_min  # here"),
     ("seeds: [0]", "engine: fused  # here\ndtype: float32\nseeds: [0]"),
     # of files of before
-    ("seeds: [0]", "tune: {gain: [1, 2]}  # here\nseeds: [0]"),
-    ("    recipe: adam\n  mlp", "    tune: {gain: [1, 2]}  # here\n    recipe: adam\n  mlp"),
-    ("seeds: [0]", "allow_unequal_tuning: true  # here\nseeds: [0]"),
     ("seeds: [0]", "grid:\n  tune.gain: [[1], [2]]  # here\nseeds: [0]"),
     ("seeds: [0]", "scales:\n  short:\n    tune.gain: [1]  # here\nseeds: [0]"),
     ("    max_evaluations: 10", "    max_evaluations: 10\n    phases: 3  # here"),

@@ -1,11 +1,16 @@
 """Experiment files: what YAML means, what is an error, and what the error says."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
+from commands import invoke, said
 
-from harness.base.errors import HarnessError
-from harness.spec import Experiment, experiment_schema, parse_experiment, variants
+from harness.base.errors import USAGE, HarnessError
+from harness.paper.replay import REPLAYS
+from harness.spec import Experiment, experiment_schema, parse_experiment, read_manifest, variants
+from harness.study.folders import full_name
 
 VALID = """
 question: which?
@@ -75,7 +80,6 @@ def test_a_mistake_is_named_with_its_path_value_and_remedy(old, new, said):
 
 
 def test_every_mistake_has_a_line():
-    """Three mistakes are three lines: nobody mends a file one run at a time."""
     text = VALID.replace("hidden: [5]", "hiden: [5]").replace("axis: params", "axis: parms").replace("[0]", "[]")
     assert len(_error(text).splitlines()) == 3
 
@@ -86,7 +90,6 @@ def test_a_file_that_is_no_mapping_is_refused(text):
 
 
 def test_grid_and_zip_axes_make_variants():
-    """grid: takes every combination, zip: goes in lockstep, and a zipped field may be missing from the file's body."""
     text = VALID.replace("tasks: [exp2d]\n", "").replace("at: [100, 1000], ", "") + (
         "grid: {arms.kan.architecture.order: [2, 3]}\nzip: {tasks: [exp2d, xy], match.at: [[100], [200]]}\n"
     )
@@ -99,7 +102,6 @@ def test_grid_and_zip_axes_make_variants():
 
 
 def test_a_scale_is_the_file_with_what_it_changes():
-    """A scale replaces the values that it names and leaves the rest; without one the file is read as it stands."""
     text = VALID + "scales: {short: {seeds: [7], arms.kan.architecture.order: 2}}\n"
     full, short = parse_experiment(text), parse_experiment(text, scale="short")
     assert full == parse_experiment(VALID)
@@ -144,7 +146,6 @@ def test_the_schema_accepts_what_the_reader_accepts():
 
 
 def test_experiments_can_be_built_in_python():
-    """The same objects come from Python: the file is one way to write them, not the only one."""
     read = parse_experiment(VALID)
     assert Experiment(**read.model_dump(exclude_unset=True)) == read
 
@@ -152,3 +153,144 @@ def test_experiments_can_be_built_in_python():
 def test_experiments_are_frozen():
     with pytest.raises(Exception, match="frozen"):
         parse_experiment(VALID).question = "another"
+
+
+TEXT = """question: KANs or MLPs?
+tasks: [exp2d]
+arms:
+  kan: {architecture: {family: kan, hidden: [2]}, recipe: r}
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: r}
+match: {axis: params, at: [40, 80], tol: 0.3, solve: {kan: grid, mlp: width}}
+recipes: {r: {optimizer: {name: lbfgs}, max_evaluations: 10}}
+seeds: [0, 1]
+decide:
+  - {claim: c, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("tol: 0.3", "tol: 25%", r'match.tol="25%": a number is expected; write 0.25$'),
+        ("threshold: 1", "threshold: one", r'threshold="one": a number is expected; write 1$'),
+        ("evaluations: 10", "evaluations: 1k", r'max_evaluations="1k": a whole number is expected; write 1000$'),
+        ("[exp2d]", "[{target: exp2d, train_points: 5e2}]", r"points=500.0: a whole number is expected; write 500$"),
+        ("KANs or MLPs?", "KAN: or", r'a colon stands within a text; quote it, question: "KAN: or"$'),
+        ("family: mlp", "family: MLP", r"family=\"MLP\": did you mean 'mlp'"),
+        (
+            "hidden: [2]",
+            "hidden: [2], order: [0, 3]",
+            r"order=\[0, 3\]: a whole number is expected; write grid: {arms.kan.architecture.order: .0, 3.}",
+        ),
+        ("[40, 80]", "[40, many]", r'match.at.1="many": a number is expected$'),
+    ],
+)
+def test_in_a_file(right, wrong, said):
+    with pytest.raises(HarnessError, match=said):
+        parse_experiment(TEXT.replace(right, wrong))
+
+
+def test_on_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "q.yaml").write_text(TEXT)
+    (tmp_path / "d.csv").write_text("params;rmse\n10;0,5\n20;0,3\n")
+    for command, wrong in {
+        "run q.yaml --workers two": "'two' is no whole number; write 2",
+        "run q.yaml --workers 1e1": "'1e1' is no whole number; write 10",
+        "run q.yaml --worker 2": "No such option '--worker'. Did you mean '--workers'?",
+        "plan q.yaml --set match.tol=[4e8]": "match.tol=[4e8]: a number is expected",
+        "run q.yml": "q.yml: No such file or directory; did you mean q.yaml?",
+        "logs abc q.yaml": "abc: the file comes first, q.yaml abc",
+        "train q.yaml": "train: no such command; did you mean run?",
+        "fit d.csv --x params --y rmse": "not a number. Write 0.5 for 0,5, or choose rows with --where",
+    }.items():
+        assert wrong in said(*command.split(), exit_code=2)
+    assert invoke("validate", "quickstart").exit_code == 0
+
+
+def test_a_figure_as_people_write_it():
+    for written, name in (("Fig 3.1", "fig3_1_toy_scaling"), ("Table 1", "table1_special_functions")):
+        assert full_name(written, REPLAYS, "{}") == full_name(name, REPLAYS, "{}") == name
+    assert full_name("Figure 2.3", REPLAYS, "{}") == "fig2_3_grid_extension"
+
+
+# A search of trials and its winners, frozen and kept by the version before.
+SEARCHED = Path(__file__).parent / "searched"
+TUNED = Path(__file__).parent / "tuned"  # the plan and the records of FILE, made by version 0.1.0
+FILE = """\
+question: Which is better?
+tasks: [{target: xy, train_points: 50, validation_points: 50, test_points: 50}]
+arms:
+  kan: {architecture: {family: kan, hidden: [2], grid: 3}, recipe: fast}
+  mlp: {architecture: {family: mlp, hidden: [4]}, recipe: fast, tune: {gain: [1]}}
+recipes:
+  fast: {optimizer: {name: lbfgs}, max_evaluations: 10}
+seeds: [0, 1]
+tune: {gain: [1, 2]}
+allow_unequal_tuning: true
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with the file, its plan, and the records as `harness keep` wrote them; commands run in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tuned.yaml").write_text(FILE, encoding="utf-8")
+    (tmp_path / "results" / "tuned").mkdir(parents=True)
+    shutil.copy(TUNED / "manifest.json", tmp_path / "results" / "tuned")
+    return tmp_path
+
+
+def test_a_file_of_before_is_told_what_to_write(folder):
+    instead = "is gone; write search: with runs and replicates, and say what varies in each arm's space:"
+    assert said("validate", "tuned.yaml", exit_code=USAGE).splitlines() == [
+        f"error: tuned.yaml:5: arms.mlp.tune: {instead}",
+        f"error: tuned.yaml:9: tune: {instead}",
+        "error: tuned.yaml:10: allow_unequal_tuning: is gone; leave it out, as with search: every side has equally "
+        "many runs",
+    ]
+    assert "tun" not in said("schema")
+
+
+def test_a_plan_of_before_is_read(folder):
+    assert "6 new" in said("merge", TUNED / "records.jsonl.xz", "--plan", "results/tuned")
+    told = json.loads(said("status", "results/tuned", "--json"))
+    assert (told["planned"], told["done"]) == (6, 6)
+    said("report", "results/tuned")
+    page = (folder / "results" / "tuned" / "report.html").read_text(encoding="utf-8")
+    assert "is chosen, of up to 2, and" in " ".join(page.split())
+    said("keep", "results/tuned")
+    kept = folder / "results" / "verdicts" / "tuned" / "records.jsonl.xz"
+    assert kept.read_bytes() == (TUNED / "records.jsonl.xz").read_bytes()
+
+
+@pytest.fixture
+def searched(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("tiny", "tiny.search"):
+        shutil.copytree(SEARCHED / name, tmp_path / "results" / name)
+    said("merge", SEARCHED / "records.jsonl.xz")
+    return tmp_path
+
+
+def test_a_file_with_a_search_of_trials_is_told_what_to_write():
+    told = said("validate", SEARCHED / "tiny.yaml", exit_code=USAGE)
+    assert told.startswith(f"error: {SEARCHED / 'tiny.yaml'}:11: search.trials: each seed is a whole search now: ")
+    assert [line.split(": ")[2] for line in told.splitlines()] == ["search.trials", "robust_to", "decide.0.arms"]
+
+
+def test_plans_of_a_search_of_trials_are_counted_and_kept(searched):
+    for name, runs in (("tiny", 12), ("tiny.search", 10)):
+        plan = read_manifest(Path("results", name))
+        assert plan.of_before
+        assert len(plan.run_ids()) == runs
+        assert f"{name}: {runs} planned, {runs} done, 0 diverged, 0 missing" in said("status", f"results/{name}")
+        assert f"records: {runs} new" in said("keep", f"results/{name}")
+    assert "no plan" not in said("status")
+
+
+def test_plans_of_a_search_of_trials_have_a_report_of_their_runs_and_no_verdict(searched):
+    assert said("report", "results/tiny").splitlines()[-1] == "results/tiny/report.html"
+    told = said("verdicts", "results/tiny", exit_code=USAGE)
+    assert "results/tiny: its plan was frozen with rules 0.5, which are gone; write them anew" in told

@@ -56,10 +56,7 @@ SPACES = [  # what an arm's space says, and what is said of it
     ("architecture.order: 2", ":8: arms.kan.space.architecture.order: give a list of choices or a range"),
     ("architecture.order: [2, tree]", 'architecture.order="tree": a whole number is expected'),
     ("recipe.optimizer.learning_rate: [0.1, fast]", 'space.recipe.optimizer.learning_rate="fast": a number is'),
-    (
-        "recipe.restarts: [{count: 1}, {count: two}]",
-        'space.recipe.restarts.count="two": a whole number is expected; write 2',
-    ),
+    ("recipe.restarts: [{count: 1}, {count: two}]", 'recipe.restarts.count="two": a whole number is expected; write 2'),
     ("architecture.grid: {low: 3, high: 5}", "architecture.grid: match.solve finds this size"),
     ("architecture.noise: {low: 3, high: 3}", ":8: arms.kan.space.architecture.noise.low=3 must be below"),
     ("architecture.noise: {low: 0, high: 3, log: true}", "low=0: a logarithmic range begins above 0"),
@@ -117,7 +114,6 @@ def test_mistakes_of_several_parts():
 
 
 def test_a_space_without_any_point_that_meets_a_budget_says_why():
-    """The plan names the nearest sizes of a point that was tried, once a budget and arm."""
     told = said(("at: [40, 90]", "at: [3, 4]"), ("tol: 0.3", "tol: 0.001"))
     never = "0 of 4 settings of replicate 0 can have it: params.trainable=3"
     assert told.startswith("match.at: no cell of tiny is feasible; change match.at to values named here, or")
@@ -128,7 +124,6 @@ def test_a_space_without_any_point_that_meets_a_budget_says_why():
 
 
 def test_sides_get_equally_many_runs_and_share_them_evenly():
-    """All are handed out, no arm has two more than another, the first ones have the extra ones."""
     search = parse_experiment(TEXT).search
     for runs, arms in ((64, 4), (16, 3), (19, 7), (5, 5)):
         shares = search.model_copy(update={"runs": runs}).shares(arms)

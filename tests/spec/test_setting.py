@@ -24,14 +24,12 @@ scales: {short: {seeds: [0], match.at: [30]}}
 
 @pytest.fixture
 def file(tmp_path, monkeypatch):
-    """The experiment as a file, in whose folder commands run."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "toy.yaml").write_text(TEXT, encoding="utf-8")
     return tmp_path / "toy.yaml"
 
 
 def test_a_set_value_is_the_file_with_that_value(file):
-    """The same experiment, hash and all, as if it had been written; over a scale too, and the later one counts."""
     written = parse_experiment(TEXT.replace("at: [30, 60]", "at: [30, 90]").replace("depth: 2", "depth: 3"))
     set_here = settings_of(["match.at=[1]", "arms.mlp.architecture.depth=3", "match.at=[30, 90]"])
     assert content_hash(read_experiment(file, settings=set_here)) == content_hash(written)
@@ -41,7 +39,6 @@ def test_a_set_value_is_the_file_with_that_value(file):
 
 
 def test_folders_say_what_is_set(file, tmp_path):
-    """In any order of the options; the file as it stands keeps its own, and long ones are known by a hash."""
     one, other = settings_of(["seeds=[5]", "match.at=[30, 60]"]), settings_of(["match.at=[30,60]", "seeds=[5]"])
     assert StudyFile(file, tmp_path, settings=one).folder == StudyFile(file, tmp_path, settings=other).folder
     assert StudyFile(file, tmp_path, "short", one).folder.name == "toy-short+match.at=30_60+seeds=5"
@@ -70,7 +67,6 @@ def test_a_wrong_path_or_value_is_named_with_what_is_there(file, text, wrong):
 
 
 def test_commands_take_it_and_leave_the_plan_of_the_file_alone(file, tmp_path):
-    """Two plans lie side by side; the same options again find theirs, and a mistake ends with 2."""
     for options in ((), ("--set", "seeds=[4, 5, 6]"), ("--set", "seeds=[4, 5, 6]")):
         said("plan", "toy.yaml", *options)
     assert {path.name for path in (tmp_path / "results").iterdir()} == {"toy", "toy+seeds=4_5_6"}
@@ -79,7 +75,6 @@ def test_commands_take_it_and_leave_the_plan_of_the_file_alone(file, tmp_path):
     assert "--set seed: seed: unknown field; did you mean 'seeds'" in wrong
 
 
-# ------------------------------------------------------------------------------------------------------------ narrowed
 SIZED = """
 question: which?
 tasks: [j0]
@@ -105,7 +100,6 @@ def shapes(text: str, narrow: Narrow) -> set[tuple[str, tuple[int, ...], int]]:
 
 
 def test_what_is_left_is_the_part_of_the_plan_within_the_bounds():
-    """No run but those that the whole plan has, and of these all within both bounds; KANs keep their width."""
     whole = shapes(SIZED, Narrow())
     assert shapes(SIZED, Narrow(20, 2)) == {
         (task, shape, seed)

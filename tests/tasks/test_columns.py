@@ -70,7 +70,6 @@ def messy(seed: int = 0) -> pd.DataFrame:
     return rows
 
 
-# ------------------------------------------------------------------------------------------------------------ readings
 @given(st.lists(MONEY, min_size=1), st.sampled_from(["{}", "${}", "{} €", "USD {}", "-£{}"]))
 def test_money_is_read_as_it_was_written(amounts, form):
     sign = -1 if form.startswith("-") else 1
@@ -108,7 +107,6 @@ def test_a_cell_that_is_written_otherwise_is_named(reading, text):
     assert text in str(refused.value) or "day is out of range" in str(refused.value)
 
 
-# -------------------------------------------------------------------------------------------------- learnt of training
 def test_a_gap_has_the_median_of_the_training_rows_and_an_input_that_says_so(tmp_path):
     rows = messy()
     task = learnt(tmp_path, rows, inputs=["area"], numbers={"y": "currency"}, missing="median")
@@ -144,7 +142,6 @@ def test_rows_with_gaps_are_dropped_where_the_file_says_so(tmp_path):
 
 
 def test_a_category_that_training_lacks_is_0_in_all_of_its_inputs(tmp_path):
-    """As is one of a new row that the table has not."""
     numbers = np.arange(41.0)
     parts = ["train", "test"] + ["train"] * 38 + ["test"]
     rows = pd.DataFrame({"a": ["x", "y"] * 20 + ["z"], "b": numbers, "y": numbers**2, "part": parts})
@@ -160,7 +157,6 @@ def test_a_category_that_training_lacks_is_0_in_all_of_its_inputs(tmp_path):
 
 
 def test_a_trained_network_predicts_rows_as_they_are_written(tmp_path, monkeypatch):
-    """The table itself, and new rows with gaps and a city that training has not seen, in dollars."""
     monkeypatch.chdir(tmp_path)
     messy().to_csv("t.csv", index=False)
     Path("t.yaml").write_text(PRICES)
@@ -179,7 +175,6 @@ def test_a_trained_network_predicts_rows_as_they_are_written(tmp_path, monkeypat
         network.predict(rows.assign(discount="much"))
 
 
-# -------------------------------------------------------------------------------------------------------------- splits
 def test_rows_of_one_patient_go_into_one_split_together(tmp_path):
     chance = np.random.default_rng(0)
     patients = chance.integers(0, 40, ROWS)
@@ -220,7 +215,6 @@ def test_rows_after_a_day_are_for_testing(tmp_path):
         learnt(tmp_path, rows, split={"after": "2030-01-01"}, **fields)
 
 
-# ------------------------------------------------------------------------------------------------------- a first file
 def test_a_messy_table_has_a_first_file_that_says_all_that_was_chosen(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     messy().to_csv("houses.csv", index=False)

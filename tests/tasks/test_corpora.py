@@ -21,11 +21,8 @@ DOCUMENTS = [f"{letter} says: {letter * 30}\n" for letter in "abcdefghijklmnopqr
 def test_each_document_is_in_one_split_and_other_texts_are_other_tasks():
     corpus = corpus_of(DOCUMENTS, "letters", "here")
     texts = {name: "".join(corpus.alphabet[number] for number in text) for name, text in corpus.texts.items()}
-    assert texts == {
-        "train": "".join(DOCUMENTS[:16]),
-        "validation": "".join(DOCUMENTS[16:18]),
-        "test": "".join(DOCUMENTS[18:]),
-    }
+    parts = {"train": DOCUMENTS[:16], "validation": DOCUMENTS[16:18], "test": DOCUMENTS[18:]}
+    assert texts == {name: "".join(documents) for name, documents in parts.items()}
     assert corpus.version != corpus_of([*DOCUMENTS[:-1], "t"], "letters", "here").version
     one = corpus_of(["".join(DOCUMENTS)], "letters", "here")
     assert [len(one.texts[name]) for name in ("train", "validation", "test")] == [624, 78, 78]
@@ -54,7 +51,6 @@ def test_shakespeare():
     assert baselines(task, draw(task, 0)).constant == pytest.approx(3.33, abs=0.05)
 
 
-# ------------------------------------------------------------------------------------------------------ of one's own
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "texts").mkdir()

@@ -1,5 +1,6 @@
 """Real data: read from packages without a network, split by the seed, and scaled by what is trained on."""
 
+import json
 import socket
 import sys
 
@@ -7,11 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import quad
 
 from harness.base.errors import HarnessError
 from harness.planning.plan import make_plan
 from harness.spec import Task, parse_experiment
 from harness.tasks import draw, load_target, resolve
+from harness.tasks.baselines import baselines, kept_baselines
 from harness.tasks.data import in_proportion, load_data
 
 # Rows, inputs and classes.
@@ -34,8 +37,6 @@ def _nothing_is_loaded():
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_data_are_read_without_a_network(name, monkeypatch):
-    """Every package has its data in its own files, as large as published, finite, and with all classes from 0 on."""
-
     def refuse(*_):
         raise AssertionError("the network was asked")
 
@@ -63,7 +64,6 @@ def test_camera_is_the_photograph_at_its_pixels():
     assert data.y[upper_left].mean() > 0.7 > data.y.mean()
 
 
-# -------------------------------------------------------------------------------------------------------------- splits
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 9))
 def test_any_first_rows_have_the_classes_in_proportion(classes, seed):
     classes = np.array(classes, float)
@@ -78,7 +78,6 @@ def test_any_first_rows_have_the_classes_in_proportion(classes, seed):
 
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
 def test_splits_share_no_row_and_a_seed_makes_them(name):
-    """Three fifths, a fifth and a fifth; the same bits again under a seed, other rows under another."""
     task, count = resolve(Task(target=name)), len(load_data(name).x)
     first, again, other = draw(task, 0), draw(task, 0), draw(task, 1)
     assert task.train_points + task.validation_points + task.test_points == count
@@ -90,7 +89,6 @@ def test_splits_share_no_row_and_a_seed_makes_them(name):
 
 
 def test_fewer_points_are_the_first_ones_and_move_no_other_row():
-    """How much is trained on does not say what is tested on, nor in which order training points come."""
     few = draw(resolve(Task(target="digits", train_points=100)), 3)
     many = draw(resolve(Task(target="digits", test_points=50)), 3)
     assert np.array_equal(few.train.y, many.train.y[:100])
@@ -98,9 +96,7 @@ def test_fewer_points_are_the_first_ones_and_move_no_other_row():
     assert len(few.train.x) == 100
 
 
-# ------------------------------------------------------------------------------------------------------------ identity
 def test_other_data_are_another_run(monkeypatch):
-    """The fingerprint is of the content: a package that ships other numbers makes another run, and is told of."""
     before = resolve(Task(target="wine"))
     from sklearn import datasets
 
@@ -156,7 +152,6 @@ grid: {recipes.fast.gain: [1, 2]}
 
 
 def test_a_file_that_is_silent_takes_all_that_there_is():
-    """So many points as there are where a file says nothing, also at every point of its axes; else what it says."""
     tasks = [planned.run.task for planned in make_plan(parse_experiment(TEXT), "plan").runs]
     found = [(task.target, task.train_points, task.test_points) for task in tasks]
     assert found == 2 * [("wine", 108, 35), ("digits", 100, 359)]
@@ -166,7 +161,60 @@ def test_a_file_that_is_silent_takes_all_that_there_is():
 
 
 def test_the_knots_of_data_are_moved_by_training_points_only():
-    """There is no box from which fresh points could be drawn."""
     text = TEXT.replace("max_evaluations: 10", "max_evaluations: 10, grid_updates: {points: domain}")
     with pytest.raises(HarnessError, match=r"recipes.fast.grid_updates.points=domain: wine is data.* points: train"):
         make_plan(parse_experiment(text), "plan")
+
+
+def _of(name, seed=0, **fields):
+    task = resolve(Task(target=name, **fields))
+    return baselines(task, draw(task, seed))
+
+
+def test_the_constant_of_a_function_has_its_standard_deviation():
+    errors = _of("xy", train_points=20_000, test_points=20_000)
+    assert errors.constant == pytest.approx(1 / 3, rel=0.02)
+    assert errors.linear is None
+
+
+def test_the_constant_of_a_pde_is_that_of_its_solution():
+    mean_square = quad(lambda y: np.sin(np.pi * y**2) ** 2, -1, 1)[0] / 2 / 2
+    assert _of("poisson", train_points=100, test_points=2500).constant == pytest.approx(mean_square**0.5, rel=1e-6)
+
+
+def test_least_squares_is_that_of_scikit_learn():
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    task = resolve(Task(target="diabetes"))
+    splits = draw(task, 0)
+    fitted = linear_model.LinearRegression().fit(splits.train.x, splits.train.y[:, 0])
+    errors = baselines(task, splits)
+    missed = splits.test.y[:, 0] - fitted.predict(splits.test.x)
+    assert errors.linear == pytest.approx(np.sqrt(np.mean(missed**2)), rel=1e-9)
+    assert errors.linear < 0.8 < errors.constant < 1.2
+
+
+def test_logistic_regression_is_that_of_scikit_learn():
+    """Of classes; a constant has the entropy of their shares, ln 10 where ten are equally frequent."""
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    task = resolve(Task(target="digits", train_points=300))
+    splits = draw(task, 0)
+    fitted = linear_model.LogisticRegression(tol=1e-8, max_iter=10_000).fit(splits.train.x, splits.train.y[:, 0])
+    errors = baselines(task, splits)
+    of_true_class = fitted.predict_proba(splits.test.x)[np.arange(len(splits.test.x)), splits.test.y[:, 0].astype(int)]
+    assert errors.linear == pytest.approx(-np.log(of_true_class).mean(), rel=0.01)
+    assert errors.constant == pytest.approx(np.log(10), rel=0.01)
+
+
+def test_a_rare_class_that_training_has_not_costs_a_finite_loss():
+    errors = _of("digits", train_points=5)
+    assert np.isfinite([errors.constant, errors.linear]).all()
+
+
+def test_they_are_kept_by_task_and_seed_and_made_again_where_damaged(tmp_path):
+    task = resolve(Task(target="xy", train_points=50))
+    errors = kept_baselines(task, 3, tmp_path, draw)
+    (file,) = (tmp_path / "baselines").iterdir()
+    assert kept_baselines(task, 3, tmp_path, lambda *_: pytest.fail("drawn again")) == errors
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"constant": 0.0}), encoding="utf-8")
+    assert kept_baselines(task, 3, tmp_path, draw) == errors
+    assert kept_baselines(task, 4, tmp_path, draw) != errors

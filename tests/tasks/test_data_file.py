@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import said
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
-from harness.cli import main
 from harness.planning.plan import make_plan
 from harness.spec import Task, parse_experiment
 from harness.tasks import data_file, draw, fetch_data, keep_data, known_data, resolve
@@ -43,12 +42,7 @@ def inputs_of(samples) -> set:
     return set(map(tuple, samples.x))
 
 
-# -------------------------------------------------------------------------------------------------------------- splits
-@given(
-    copies=st.lists(st.integers(1, 4), min_size=12, max_size=40),
-    seed=st.integers(0, 99),
-    output=st.sampled_from(["y", "kind"]),
-)
+@given(st.lists(st.integers(1, 4), min_size=12, max_size=40), st.integers(0, 99), st.sampled_from(["y", "kind"]))
 def test_no_inputs_are_in_two_splits_and_every_seed_has_as_many_points(tmp_path_factory, copies, seed, output):
     rows = table(len(copies))
     rows["kind"] = np.array(["cold", "warm"])[np.arange(len(rows)) % 2]  # so that each class has enough rows
@@ -58,21 +52,14 @@ def test_no_inputs_are_in_two_splits_and_every_seed_has_as_many_points(tmp_path_
     inputs = {name: set(map(tuple, data.x[rows])) for name, rows in data.rows(seed).items()}
 
     assert len(set.union(*inputs.values())) == sum(map(len, inputs.values()))
-    assert [len(getattr(splits, name).x) for name in PARTS] == [
-        task.train_points,
-        task.validation_points,
-        task.test_points,
-    ]
+    assert [len(getattr(splits, name).x) for name in PARTS] == [getattr(task, f"{name}_points") for name in PARTS]
     assert task.test_points == task.validation_points == len(whole) // 5
     assert task.train_points >= len(whole) - 2 * (len(whole) // 5 + max(copies) - 1)
 
 
 @given(st.integers(0, 1000))
 def test_all_is_scaled_by_the_training_rows_alone(seed):
-    """Inputs span [-1, 1] in training and are cut off there elsewhere; a numeric output has mean 0 and deviation 1.
-
-    Undone by the training rows' own ends and moments, the samples are rows of the table.
-    """
+    """Inputs span [-1, 1] in training and are cut off there elsewhere; a numeric output has mean 0 and deviation 1."""
     rows = table()
     folder = WRITTEN["folder"]
     splits = draw(learnt(folder, inputs=["a", "b"]), seed)
@@ -98,7 +85,6 @@ WRITTEN: dict[str, Path] = {}
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory) -> Path:
-    """A folder with the table in each format."""
     WRITTEN["folder"] = written(tmp_path_factory.mktemp("data"), "t.csv", table())
     table().to_parquet(WRITTEN["folder"] / "t.parquet")
     np.savez(WRITTEN["folder"] / "t.npz", x=table()[["a", "b"]].to_numpy(), y=table()["y"])
@@ -106,7 +92,6 @@ def folder(tmp_path_factory) -> Path:
 
 
 def test_a_column_splits_the_rows_and_the_seed_no_more(folder):
-    """Under every seed the rows that say so, in another order; what the column does not give, the seed takes."""
     task = learnt(folder, inputs=["a", "b"], split="part")
     one, other = draw(task, 0), draw(task, 1)
     for name in PARTS:
@@ -131,7 +116,6 @@ def test_files_split_the_rows_and_the_seed_takes_validation_from_training(tmp_pa
 
 
 def test_classes_are_said_or_seen(folder):
-    """Text is learnt as classes in every split in proportion, numbers as numbers; the file can say otherwise."""
     words = learnt(folder, output="kind", inputs=["a", "b"])
     warm = (table()["kind"] == "warm").mean()
     assert (words.classes, words.outputs, words.metric) == (2, 2, "cross_entropy")
@@ -143,9 +127,7 @@ def test_classes_are_said_or_seen(folder):
     assert learnt(folder, "three.csv", inputs=["a", "b"], classes=True).classes == 3
 
 
-# ------------------------------------------------------------------------------------------------------------ identity
 def test_the_content_is_the_identity(folder, tmp_path):
-    """The same numbers are the same run in every format and folder; another number, column or split is another run."""
     one = learnt(folder, inputs=["a", "b"])
     changed = table()
     changed.loc[17, "b"] += 1e-12
@@ -172,7 +154,6 @@ seeds: [0, 1]
 
 
 def test_rows_are_kept_with_the_results_and_trained_from_there(tmp_path):
-    """A process that never saw the file trains from the kept rows; a kept file that was changed is refused."""
     written(tmp_path, "t.csv", table())
     plan = make_plan(parse_experiment(TEXT.replace("OUTPUT", "y")), "t", tmp_path)
     kept = tmp_path / "results" / "data"
@@ -227,27 +208,21 @@ def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(tmp_path, 
     (tmp_path / "own" / "t.yaml").write_text(TEXT.replace("OUTPUT", "kind"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
-    def harness(*arguments: str):
-        return CliRunner().invoke(main, list(arguments))
-
-    said = harness("validate", "own/t.yaml").output
-    assert "t.csv: 5 of 65 rows have the inputs of an earlier row; rows of equal inputs go into one split" in said
-    assert "kind is learnt as one of 2 classes (cold, warm); 65 rows" in said
-    ran = harness("run", "own/t.yaml", "--workers", "1")
-    assert ran.exit_code == 0, ran.output
+    run = ("run", "own/t.yaml", "--workers", "1")
+    told = said("validate", "own/t.yaml")
+    assert "t.csv: 5 of 65 rows have the inputs of an earlier row; rows of equal inputs go into one split" in told
+    assert "kind is learnt as one of 2 classes (cold, warm); 65 rows" in told
+    said(*run)
     written(tmp_path / "own", "t.csv", twice.assign(a=twice["a"] + 1))
-    again = harness("run", "own/t.yaml", "--workers", "1")
-    assert again.exit_code == 2
-    assert "it differs in: the data or code of t.csv)" in " ".join(again.output.split())
+    assert "it differs in: the data or code of t.csv)" in " ".join(said(*run, exit_code=2).split())
     assert len(list((tmp_path / "results" / "data").iterdir())) == 1  # a plan that is refused keeps no rows
     runs = len(list((tmp_path / "results" / "runs").iterdir()))
-    assert harness("run", "own/t.yaml", "--workers", "1", "--replan").exit_code == 0
+    said(*run, "--replan")
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 2 * runs
     assert len(list((tmp_path / "results" / "data").iterdir())) == 2
 
 
 def test_tasks_of_one_file_are_told_apart_by_what_they_learn(folder):
-    """Their labels name the field that differs, as of any two tasks of one target."""
     text = TEXT.replace(
         "tasks: {target: {data: t.csv, inputs: [a, b], output: OUTPUT}}",
         "tasks: [{target: {data: t.csv, inputs: [a, b], output: y}}, {target: {data: t.csv, inputs: [a], output: y}}]",
@@ -256,37 +231,24 @@ def test_tasks_of_one_file_are_told_apart_by_what_they_learn(folder):
     assert sorted(plan.formulas) == ["t.csv inputs=('a', 'b')", "t.csv inputs=('a',)"]
 
 
-# ------------------------------------------------------------------------------------------------------------ refusals
 NUMBERS = {"a": np.arange(20.0), "b": np.arange(20.0) % 7, "y": np.arange(20.0) ** 2}
 HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
 
 
 @pytest.mark.parametrize(
-    ("columns", "said", "wrong"),
+    ("columns", "fields", "wrong"),
     [
-        (
-            HOLES,
-            {},
-            r"t.csv: missing values in a \(1, first in line 2\), b \(2, first in line 20\); say `missing: median`",
-        ),
+        (HOLES, {}, r"missing values in a \(1, first in line 2\), b \(2, first in line 20\); say `missing: median`"),
         (NUMBERS | {"b": 3.0}, {}, "t.csv: constant in all rows that can be trained on: b; leave out"),
         (NUMBERS | {"y": 3.0}, {}, "constant in all rows that can be trained on: y"),
-        (
-            NUMBERS | {"b": ["Oslo", "Rome"] * 10},
-            {},
-            "column 'b' holds text, such as 'Oslo'; say how it is read .numbers:, encode:., or leave it out",
-        ),
+        (NUMBERS | {"b": ["Oslo"] * 20}, {}, "'b' holds text, such as 'Oslo'; .* .numbers:, encode:., or leave it out"),
         (NUMBERS | {"b": [*range(19), "3 m"]}, {}, "column 'b' holds text in some rows .1, first '3 m' in line 21"),
         (NUMBERS | {"b": [*range(19), np.inf]}, {}, "column 'b' is inf in line 21; mend it"),
         (NUMBERS | {"y": list("ab") * 10}, {"classes": False}, "'y' holds text.*or say `classes: true`"),
         (NUMBERS | {"y": [*("a" * 18), "b", "b"]}, {}, r"needs 5 rows or more.*1 of 2 classes have fewer: b \(2\)"),
         (NUMBERS, {"classes": True}, r"20 of 20 classes have fewer: 0.0 \(1\).* and 15 more; drop or merge them"),
         (NUMBERS, {"inputs": ["a", "bb"]}, "target.inputs: t.csv has no column 'bb'; .*did you mean 'b'"),
-        (
-            NUMBERS,
-            {"split": "b", "inputs": ["a"]},
-            "split: column 'b' says '0.0' in line 2; write train, validation or",
-        ),
+        (NUMBERS, {"split": "b", "inputs": ["a"]}, "split: column 'b' says '0.0' in line 2; write train, validation"),
         (NUMBERS | {"s": "train"}, {"split": "s"}, "split: column 's' says test in no row"),
         (NUMBERS | {"a": [1.0] * 19 + [2], "b": 0.0}, {"inputs": ["a"]}, "19 of 20 rows have the same inputs"),
         ({"y": NUMBERS["y"]}, {}, "no column is left to learn y from"),
@@ -295,14 +257,14 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
         (NUMBERS, {"data": "t.xlsx"}, r"target.data: .*t.xlsx ends in none of .csv, .parquet, .npz"),
     ],
 )
-def test_what_cannot_be_learnt_is_refused_by_name(tmp_path, columns, said, wrong):
+def test_what_cannot_be_learnt_is_refused_by_name(tmp_path, columns, fields, wrong):
     written(tmp_path, "t.csv", pd.DataFrame(columns))
     with pytest.raises(HarnessError, match=wrong):
-        learnt(tmp_path, **{"name": said.pop("data", "t.csv"), **said})
+        learnt(tmp_path, **{"name": fields.pop("data", "t.csv"), **fields})
 
 
 @pytest.mark.parametrize(
-    ("said", "wrong"),
+    ("fields", "wrong"),
     [
         ("inputs: [a, a]", "tasks.0.target: inputs: a is given twice"),
         ("inputs: [a, y]", "inputs: y is the column of output too"),
@@ -312,14 +274,13 @@ def test_what_cannot_be_learnt_is_refused_by_name(tmp_path, columns, said, wrong
         ("inputs: a", r"tasks.0.target.inputs=\"a\".*list"),
     ],
 )
-def test_fields_that_disagree_are_refused_where_they_stand(said, wrong):
-    text = TEXT.replace("inputs: [a, b], output: OUTPUT", f"{said}, output: y")
+def test_fields_that_disagree_are_refused_where_they_stand(fields, wrong):
+    text = TEXT.replace("inputs: [a, b], output: OUTPUT", f"{fields}, output: y")
     with pytest.raises(HarnessError, match=f"<text>:3: .*{wrong}"):
         parse_experiment(text)
 
 
 def test_errors_name_the_file_of_their_row(tmp_path):
-    """Also where several files are read: each is checked by its own key, with the line on which a row stands."""
     good = pd.DataFrame(NUMBERS)
     written(tmp_path, "t.csv", good)
     for key, others in (("test", {}), ("validation", {"test": "t.csv"})):
@@ -363,14 +324,11 @@ def test_the_columns_of_arrays_are_told_apart(tmp_path):
 
 
 def test_columns_that_are_called_by_numbers_can_be_named(tmp_path):
-    """As Parquet has them: 0, 1 and 2. Rows count from the first, whatever the index was."""
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), index=range(100, 140))
     rows.to_parquet(tmp_path / "t.parquet")
     assert learnt(tmp_path, "t.parquet", output="2").inputs == 2
     rows.astype({1: str}).replace({1: {str(rows.loc[104, 1]): "?"}}).to_parquet(tmp_path / "u.parquet")
-    with pytest.raises(
-        HarnessError, match=r"column '1' holds text in some rows .1, first '\?' in row 5 \(the first is 1\)"
-    ):
+    with pytest.raises(HarnessError, match=r"'1' holds text in some rows .1, first '\?' in row 5 \(the first is 1\)"):
         learnt(tmp_path, "u.parquet", output="2")
 
 
@@ -395,18 +353,14 @@ def test_who_splits_the_rows_is_said(tmp_path):
         ("encode: {kid: one_hot}", "6: tasks.0: target.encode.kid: t.csv has no column 'kid'; did you mean 'kind'"),
         ("leave_out: [prt]", "6: tasks.0: target.leave_out: t.csv has no column 'prt'; did you mean 'part'"),
         ("split: {by: prt}", "6: tasks.0: target.split: t.csv has no column 'prt'"),
-        (
-            "split: gap\n      missing: drop",
-            "6: .*split: t.csv: missing values in gap .*`missing:` does not fill",
-        ),
+        ("split: gap\n      missing: drop", "6: .*split: t.csv: missing values in gap .*`missing:` does not fill"),
     ],
 )
 def test_a_field_that_names_a_column_which_is_not_there_is_told_with_its_own_line(fields, wrong, tmp_path):
     written(tmp_path, "t.csv", table().assign(gap=[None, *["train"] * 59]))
     target = f"tasks:\n  - target:\n      data: t.csv\n      output: y\n      {fields}"
     (tmp_path / "t.yaml").write_text(TEXT.lstrip().replace(TEXT.splitlines()[2], target), encoding="utf-8")
-    said = CliRunner().invoke(main, ["validate", str(tmp_path / "t.yaml")])
-    assert re.search(f"t.yaml:{wrong}", said.output), said.output
+    assert re.search(f"t.yaml:{wrong}", said("validate", tmp_path / "t.yaml", exit_code=2))
 
 
 def test_fields_of_functions_are_refused(folder):
@@ -417,7 +371,6 @@ def test_fields_of_functions_are_refused(folder):
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
-    """A column of bytes may be text, as some programs write it; else it is named, as output and as split."""
     table = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40.0) ** 2})
     table["raw"] = [bytes([255, place]) for place in range(40)]
     table["text"] = [[b"cold", b"warm"][place % 2] for place in range(40)]

@@ -19,7 +19,7 @@ from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse
 from harness.spec.recipe import GridExtension, GridUpdates
 from harness.tasks import draw, load_target, resolve, stream
 from harness.train import torch_engine
-from tests.families.test_jets import by_autograd
+from tests.families.test_jacobian import twice_by_autograd
 
 POINTS = {"train_points": 600, "validation_points": 60, "test_points": 400, "boundary_points": 90}
 TASK = cache(lambda: resolve(Task(target="poisson", **POINTS)))
@@ -97,8 +97,8 @@ def test_the_loss_is_the_papers(network):
     loss, gradient = points.loss.loss_and_gradient(network, flat, knots, points)
     flat.requires_grad_()
     inside, boundary = points.x[:, :600], points.x[:, 600:]
-    equation = (by_autograd(network, flat, knots, inside)[2] - points.y[:, :600]).square().mean((1, 2))
-    value = by_autograd(network, flat, knots, boundary)[0].square().mean((1, 2))
+    equation = (twice_by_autograd(network, flat, knots, inside)[2] - points.y[:, :600]).square().mean((1, 2))
+    value = twice_by_autograd(network, flat, knots, boundary)[0].square().mean((1, 2))
     expected = 0.01 * equation + value
     torch.testing.assert_close(loss, expected.detach(), rtol=1e-12, atol=0)
     torch.testing.assert_close(gradient, torch.autograd.grad(expected.sum(), flat)[0], rtol=1e-9, atol=1e-12)
@@ -115,7 +115,6 @@ def test_errors_of_a_network_that_is_nearly_zero_are_the_norms_of_the_solution()
 
 @pytest.mark.parametrize(("network", "recipe"), [(KAN, STAGED), (MLP, PLAIN)], ids=["kan", "mlp"])
 def test_a_run_alone_is_the_run_in_a_pack(network, recipe):
-    """Bit for bit, through knot updates and a refinement; and it learns: the loss falls, and the errors are there."""
     outcomes = []
     for seeds in ([1], [0, 1, 2, 3]):
         pack = torch_engine.prepare([_run(network, recipe, seed) for seed in seeds])
@@ -171,7 +170,6 @@ def test_what_cannot_learn_a_pde_is_named(old, new, said):
 
 
 def test_a_pde_is_trained_by_torch():
-    """Without an engine in the file, and with the paper's numbers where the file is silent."""
     runs = [planned.run for planned in make_plan(parse_experiment(TEXT), "plan").runs]
     of_runs = {(run.engine, run.task.boundary_points, run.task.interior_weight) for run in runs}
     assert of_runs == {("torch", 800, 0.01)}

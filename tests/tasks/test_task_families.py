@@ -43,9 +43,6 @@ def _gradients(function, x, step=1e-5):
     return np.stack([(function(x + shift) - function(x - shift)) / (2 * step) for shift in shifts], 1)
 
 
-# ------------------------------------------------------------------------------------------------------- what they are
-
-
 @pytest.mark.parametrize("name", TASKS)
 def test_a_sum_of_one_variable_each_has_no_mixed_differences(name):
     x, steps = _points(50, 4), 0.3 * np.eye(4)
@@ -112,10 +109,8 @@ def test_a_fields_covariance_is_materns(smoothness, inputs):
     assert np.abs(np.exp(1j * phases).mean()) < 4 / np.sqrt(4096)
 
 
-# ------------------------------------------------------------------------------------------------- standardised, fixed
 @pytest.mark.parametrize("name", TASKS)
 def test_targets_have_mean_0_and_variance_1(name):
-    """On points that nobody standardised by, within four standard errors."""
     values = _values(name, _points(4096, 16, seed=2))
     assert values.mean() == pytest.approx(0, abs=4 / 64)
     assert values.std() == pytest.approx(1, abs=0.06)
@@ -138,7 +133,6 @@ KEPT = {
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_member_is_the_same_function_always(name):
-    """On every call, in whatever company a point comes, and as it was when it was written down."""
     x = np.array([[0.3, -0.7, 0.1, 0.9]])
     again = _values(name, np.concatenate([x, _points(1100, 4)]))[0]
     assert (_values(name, x)[0], _values(name, x, 3)[0]) == pytest.approx(KEPT[name], abs=1e-9)
@@ -146,7 +140,6 @@ def test_a_member_is_the_same_function_always(name):
     assert {load_target(name, 4, instance).version for instance in (0, 3)} == {"1"}
 
 
-# ------------------------------------------------------------------------------------------------------------ in a file
 TEXT = """
 question: which?
 tasks:

@@ -2,15 +2,39 @@
 
 import itertools
 import pickle
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness import train
 from harness.record import Record
-from harness.spec import RunSpec
+from harness.spec import Adam, Lbfgs, LevenbergMarquardt, Recipe, RunSpec, RunTask, Task
+from harness.tasks import resolve
 from harness.train import ENGINES, PackStopped, Supervisor, one_thread, train_pack
 from harness.train.lanes import Trained
 from harness.train.outcome import Outcome
+
+OPTIMIZERS = {
+    "adam": Adam(name="adam", learning_rate=0.01, schedule="cosine"),
+    "batches": Adam(name="adam", learning_rate=0.01, batch_size=25, weight_decay=1.0),
+    "lbfgs": Lbfgs(name="lbfgs"),
+    "nested": Lbfgs(name="lbfgs", iterations_per_step=5),
+    "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),
+}
+
+
+@cache
+def task(target: str = "exp2d") -> RunTask:
+    """A small one; the table of wine is read when it is first asked for."""
+    small = {} if target == "wine" else {"train_points": 60, "validation_points": 20, "test_points": 20}
+    return resolve(Task(target=target, **small))
+
+
+def run_of(network, optimizer="lbfgs", evaluations=20, seed=0, engine="fused", of=None, **recipe) -> RunSpec:
+    """A run by one of the optimisers, named or given."""
+    settings = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
+    course = Recipe(**{"optimizer": settings, "max_evaluations": evaluations, **recipe})
+    return RunSpec(task=of or task(), network=network, recipe=course, seed=seed, engine=engine)
 
 
 class TrainedRuns(NamedTuple):
@@ -46,10 +70,7 @@ def after(evaluations: int) -> Supervisor:
 
 
 def trained_in_pieces(runs: list[RunSpec], folder: Path, monkeypatch, attempt=None) -> tuple[list[Record], int]:
-    """The records of a pack that is stopped after every single evaluation, and how often it was.
-
-    Nothing but the file of its checkpoint is left between two evaluations.
-    """
+    """Of a pack that stops after every evaluation, with its checkpoint alone left: records, and how often it stops."""
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
     for stops in itertools.count():
         try:

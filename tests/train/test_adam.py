@@ -1,7 +1,4 @@
-"""Adam of both engines: the path of torch.optim.Adam or AdamW in each lane, and no lane aware of another.
-
-`test_fused_engine.py` has the paths of compiled loops.
-"""
+"""Adam of both engines: the path of torch.optim.Adam or AdamW in each lane, and no lane aware of another."""
 
 from functools import partial
 
@@ -42,10 +39,7 @@ def trained(settings, state, evaluations, objective=bowl):
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.5])
 def test_every_lane_takes_the_steps_of_torch_adam(schedule, weight_decay):
-    """After each step, each lane, with its own learning rate, is where torch.optim.AdamW is on that lane alone.
-
-    Without weight decay that is torch.optim.Adam.
-    """
+    """After each step, each lane, with its own learning rate, is where torch.optim.AdamW is on that lane alone."""
     settings = Adam(name="adam", schedule=schedule, beta1=0.8, beta2=0.99, epsilon=1e-6, weight_decay=weight_decay)
     kind = torch.optim.AdamW if weight_decay else torch.optim.Adam
     rates = torch.tensor([0.1, 0.01, 0.3], dtype=torch.float64)
@@ -69,7 +63,6 @@ def test_every_lane_takes_the_steps_of_torch_adam(schedule, weight_decay):
 
 
 def test_warm_up_and_clipping_are_torchs():
-    """AdamW of a lane alone, its gradient clipped by torch, its rate by a LambdaLR times a cosine."""
     settings = Adam(name="adam", schedule="cosine", weight_decay=0.5, warm_up=6, clip=0.7)
     rates = torch.tensor([0.1, 0.3], dtype=torch.float64)
     state = settings.start(starts(2), learning_rate_R=rates, total_steps=STEPS)
@@ -87,7 +80,6 @@ def test_warm_up_and_clipping_are_torchs():
 
 
 def test_only_matrices_decay_if_it_says_so():
-    """By no gradient at all a weight shrinks and a bias stays."""
     network = MlpShape(shape=(2, 3, 1))
     settings = Adam(name="adam", learning_rate=0.1, weight_decay=0.5, decays="matrices")
     flat_RP = starts(2, network.trainable)
@@ -101,22 +93,14 @@ def test_only_matrices_decay_if_it_says_so():
         Adam(name="adam", decays="matrices")
 
 
-def test_a_cosine_ends_at_zero():
-    """Steps beyond the end of a cosine schedule move nothing, and no weight decays."""
-    state = trained(COSINE, COSINE.start(starts(2), total_steps=STEPS), STEPS)
-    assert torch.equal(trained(COSINE, state, 3).position_RP, state.position_RP)
-
-
 @pytest.mark.parametrize("start", [COSINE.start, partial(compiled.start, COSINE)], ids=["torch", "compiled"])
 def test_a_cosine_without_its_length_is_refused(start):
-    """The error names the argument and says why it is needed."""
     with pytest.raises(ValueError, match="total_steps=None"):
         start(starts(2))
 
 
 @pytest.mark.parametrize("spoilt", ["loss", "gradient"])
 def test_a_diverged_lane_rests_at_its_last_finite_position(spoilt):
-    """A loss or gradient that isn't finite sends its lane, and no other, back to where both were finite, for good."""
     settings = Adam(name="adam", learning_rate=0.05)
     before = trained(settings, settings.start(starts(3)), 4)
     loss, gradient = bowl(settings.ask(before))
@@ -136,27 +120,8 @@ def test_a_diverged_lane_rests_at_its_last_finite_position(spoilt):
     assert same(later, trained(settings, before, 6), [0, 2])
 
 
-# ----------------------------------------------------------------------------------------------------- compiled loops
-@slow
-def test_a_compiled_cosine_ends_at_zero():
-    """Steps beyond the end of a cosine schedule move nothing, and no weight decays."""
-    problem = Case(MLP).problem(0)
-    state = compiled.start(COSINE, Case(MLP).flat[0].numpy(), total_steps=10)
-    state = compiled.advance(COSINE, state, problem, 10)
-    assert np.array_equal(compiled.advance(COSINE, state, problem, 3).position_P, state.position_P)
-
-
-@slow
-def test_too_few_batches_are_refused():
-    """Each evaluation must have its own row of indices; the error says how many there are."""
-    state = compiled.start(COSINE, np.zeros(3), total_steps=3)
-    with pytest.raises(ValueError, match="2 rows for 3 evaluations"):
-        compiled.advance(COSINE, state, Case(MLP).problem(0), 3, np.zeros((2, 4), np.int64))
-
-
 @slow
 def test_a_diverged_lane_of_a_compiled_loop_rests_where_that_of_torch_does():
-    """A loss that isn't finite sends the lane back to where it was, for good."""
     case, settings = Case(MLP), Adam(name="adam", learning_rate=0.05)
     case.y[0, 7] = torch.nan
     healthy = np.delete(np.arange(60), 7)
@@ -181,7 +146,6 @@ MARQUARDT = LevenbergMarquardt(name="levenberg_marquardt")
 @slow
 @pytest.mark.parametrize("settings", [NESTED, BATCHES, MARQUARDT], ids=lambda settings: settings.name)
 def test_a_state_is_not_changed_by_what_comes_after_it(settings):
-    """`advance` works on a copy: a state can be advanced again, and to the same end."""
     case, loop, has_batches = Case(KAN), LOOPS[settings.name], settings is BATCHES
     state = loop.start(settings, case.flat[0].numpy(), total_steps=9)
     given = {"batches_SB": np.random.default_rng(0).integers(0, 60, (9, 16))} if has_batches else {}

@@ -13,42 +13,20 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from packs import after, numbers, trained_in_pieces
+from packs import OPTIMIZERS, after, numbers, run_of, trained_in_pieces
 
 from harness import train
 from harness.base.errors import HarnessError
 from harness.base.provenance import Code
 from harness.record import publish, read_record, record_path
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    Recipe,
-    Restarts,
-    RunSpec,
-    Task,
-    run_id,
-)
-from harness.tasks import resolve
+from harness.spec import GridExtension, GridUpdates, KanShape, MlpShape, Restarts, RunSpec, run_id
 from harness.train import PackStopped, Supervisor, train_pack
 from harness.train.checkpoint import FORMAT, PACKAGE, _digest, checkpoint_path, read_checkpoint
 
-TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
 NETWORKS = {
     "kan": KanShape(shape=(2, 2, 1), grid=4),
     "mlp": MlpShape(shape=(2, 4, 1)),
     "waves": MlpShape(shape=(2, 4, 1), activation="sine", omega_0=6, features=3),
-}
-OPTIMIZERS = {
-    "adam": Adam(name="adam", learning_rate=0.01, schedule="cosine"),
-    "batches": Adam(name="adam", learning_rate=0.01, batch_size=25),
-    "lbfgs": Lbfgs(name="lbfgs"),
-    "nested": Lbfgs(name="lbfgs", iterations_per_step=5),
-    "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),
 }
 RECIPES = list(product(("torch", "fused"), ("kan",), OPTIMIZERS))
 RECIPES += [("torch", "mlp", "batches"), ("torch", "waves", "lbfgs"), ("fused", "waves", "batches")]
@@ -60,10 +38,7 @@ def pack(engine: str, network: str, optimizer: str, evaluations: int = 26, runs:
     if network == "kan":
         course["grid_extension"] = GridExtension(grids=(2, 3), evaluations=5)
         course["grid_updates"] = GridUpdates(every=3, until=12, grid_eps=0.5)
-    recipe = Recipe(optimizer=OPTIMIZERS[optimizer], max_evaluations=evaluations, **course)
-    return [
-        RunSpec(task=TASK, network=NETWORKS[network], recipe=recipe, seed=seed, engine=engine) for seed in range(runs)
-    ]
+    return [run_of(NETWORKS[network], optimizer, evaluations, seed, engine, **course) for seed in range(runs)]
 
 
 @pytest.fixture
@@ -71,12 +46,10 @@ def _one_evaluation_a_chunk(monkeypatch):
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
 
 
-# ----------------------------------------------------------------------------------------------------- bit for bit
 @pytest.mark.parametrize(("engine", "network", "optimizer"), RECIPES, ids=map("-".join, RECIPES))
 def test_stopped_after_every_single_evaluation_a_pack_ends_with_the_same_bits(
     engine, network, optimizer, tmp_path, monkeypatch
 ):
-    """The records are those of training in one go."""
     runs = pack(engine, network, optimizer)
     through = train_pack(runs, tmp_path / "through")
     stopped, stops = trained_in_pieces(runs, tmp_path, monkeypatch, "some attempt")
@@ -118,7 +91,6 @@ def _process(code: str, *arguments: object, folder: Path) -> subprocess.Popen:
     ("engine", "evaluations", "kills"), [("fused", 8000, 1), pytest.param("torch", 400, 2, marks=pytest.mark.nightly)]
 )
 def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(engine, evaluations, kills, tmp_path):
-    """kill -9, again and again: what was saved is never trained again, and the bits are those of training in one go."""
     runs = pack(engine, "kan", "lbfgs", evaluations)
     reached = 0
     for _ in range(kills):
@@ -145,7 +117,6 @@ def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(e
     assert [numbers(record) for record in killed] == [numbers(record) for record in through]
 
 
-# ------------------------------------------------------------------------------------------------ when, and how long
 def _file(folder: Path, runs: list[RunSpec]) -> Path:
     return checkpoint_path(folder / "checkpoints", [run_id(run) for run in runs])
 
@@ -162,7 +133,6 @@ def test_a_pack_that_ends_soon_leaves_no_file(tmp_path):
 
 @pytest.mark.usefixtures("_one_evaluation_a_chunk")
 def test_times_add_up_over_attempts(tmp_path):
-    """The seconds in a record are those of all attempts, and so is the start."""
     runs = pack("torch", "mlp", "adam")
     before = time.perf_counter()
     with pytest.raises(PackStopped):
@@ -178,7 +148,6 @@ def test_times_add_up_over_attempts(tmp_path):
 
 @pytest.mark.usefixtures("_one_evaluation_a_chunk")
 def test_killed_between_two_records_it_publishes_the_rest(tmp_path):
-    """The checkpoint of the pack is of use as long as it has the runs that are left; no record is written twice."""
     runs = pack("torch", "kan", "lbfgs", runs=3)
     train_pack(runs[:1], tmp_path / "runs")
     first = record_path(tmp_path / "runs", run_id(runs[0])).read_bytes()
@@ -195,7 +164,6 @@ def test_killed_between_two_records_it_publishes_the_rest(tmp_path):
 
 @pytest.mark.usefixtures("_one_evaluation_a_chunk")
 def test_only_what_is_missing_trains_and_is_kept_under_the_name_of_its_pack(tmp_path):
-    """A pack with a record and no checkpoint trains the others, is stopped, and is found again."""
     runs = pack("fused", "kan", "lbfgs", runs=3)
     (first,) = train_pack(runs[:1], tmp_path / "runs")
     with pytest.raises(PackStopped):
@@ -208,7 +176,6 @@ def test_only_what_is_missing_trains_and_is_kept_under_the_name_of_its_pack(tmp_
 
 
 def test_a_record_that_ought_to_be_the_same_and_is_not_is_told_at_once(tmp_path, monkeypatch):
-    """Another writer was first, by the same code on the same machine: its record stays, this one is kept beside it."""
     monkeypatch.setattr(train.provenance, "code", lambda: Code("c0de", dirty=False, snapshot=None))
     told: list[str] = []
     runs = pack("torch", "mlp", "adam")
@@ -229,7 +196,6 @@ def test_a_record_that_ought_to_be_the_same_and_is_not_is_told_at_once(tmp_path,
     assert sentence.endswith(f"; the second one is kept in {kept}")
 
 
-# ------------------------------------------------------------------------------------------------- what is of no use
 def _read(folder, runs, of=None, announce=pytest.fail):
     numerics = train._numerics(runs[0].engine, "cpu")
     ids = [run_id(run) for run in runs]
@@ -238,7 +204,6 @@ def _read(folder, runs, of=None, announce=pytest.fail):
 
 @pytest.fixture
 def stopped(tmp_path, _one_evaluation_a_chunk) -> list[RunSpec]:
-    """The runs of a pack of which there is a checkpoint."""
     runs = pack("torch", "mlp", "lbfgs")
     with pytest.raises(PackStopped):
         train_pack(runs, tmp_path / "runs", "cpu", after(9), tmp_path / "checkpoints")
@@ -256,7 +221,6 @@ def _trains_from_the_beginning(folder: Path, runs: list[RunSpec]) -> str:
 
 @pytest.mark.parametrize("where", [0, 70, 200, -1, "cut 0", "cut 1", "cut 64", "cut 65", "cut 500"])
 def test_a_changed_byte_or_a_torn_file_is_seen_and_the_file_is_moved_aside(where, stopped, tmp_path):
-    """Damaged anywhere: said in a sentence, kept for those who want to look, and trained from the beginning."""
     file = _file(tmp_path, stopped)
     whole = bytearray(file.read_bytes())
     if isinstance(where, str):
@@ -378,10 +342,7 @@ def test_a_pickled_file_of_an_earlier_version_is_refused_unread(stopped, tmp_pat
 
 
 def test_nothing_unpickles():
-    """No module of the package reads pickles, by whatever name; pipes between own processes are Python's affair.
-
-    But for kept laws, whose reader knows only types of their own rooms (tests/judging/test_kept.py).
-    """
+    """But for pipes between own processes, and kept laws, whose reader knows own types (tests/judging/test_kept.py)."""
     sources = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
     assert "pickle.load" not in sources.pop(PACKAGE / "judging" / "kept.py")
     words = ("import pickle", "pickle.load", "torch.load", "allow_pickle=True", "joblib", "marshal", "shelve")
@@ -391,7 +352,6 @@ def test_nothing_unpickles():
 
 
 def test_under_other_numerics_it_starts_from_the_beginning(stopped, tmp_path, monkeypatch):
-    """Bits of two machines are never mixed in one run; which of their properties differ is said."""
     monkeypatch.setattr(train, "instruction_set", lambda engine: "AVX1024")
 
     told = _trains_from_the_beginning(tmp_path, stopped)
@@ -401,14 +361,12 @@ def test_under_other_numerics_it_starts_from_the_beginning(stopped, tmp_path, mo
 
 
 def test_the_checkpoint_of_other_runs_is_not_read(stopped, tmp_path):
-    """A file under another pack's name names the run that it lacks."""
     others = pack("torch", "mlp", "adam")
     _file(tmp_path, stopped).rename(_file(tmp_path, others))
 
     assert f"does not have run {min(map(run_id, others))}" in _trains_from_the_beginning(tmp_path, others)
 
 
-# ------------------------------------------------------------------------------------------------------- a full disk
 @pytest.fixture
 def _no_file_can_grow():
     """Every write to a file of the disk fails, as on a full one."""
@@ -420,7 +378,6 @@ def _no_file_can_grow():
 
 @pytest.mark.usefixtures("_one_evaluation_a_chunk", "_no_file_can_grow")
 def test_a_disk_that_is_full_is_told_once_and_training_goes_on(tmp_path):
-    """Checkpoints fail, which is said in one sentence; what ends training is a record that cannot be written."""
     told, heard, runs = [], [], pack("torch", "mlp", "lbfgs")
     supervisor = Supervisor(heard.append, saved=pytest.fail, announce=told.append, checkpoint_seconds=0.0)
 
@@ -437,7 +394,6 @@ def test_a_disk_that_is_full_is_told_once_and_training_goes_on(tmp_path):
 
 @pytest.mark.usefixtures("_one_evaluation_a_chunk")
 def test_the_checkpoint_outlives_a_record_that_cannot_be_written(stopped, tmp_path):
-    """What was saved before the disk was full is there when it no longer is."""
     (tmp_path / "runs").symlink_to("/proc/self/no such folder")
     with pytest.raises(HarnessError, match="nothing of it was written"):
         train_pack(stopped, tmp_path / "runs", checkpoints=tmp_path / "checkpoints")

@@ -1,13 +1,11 @@
 """Classes: they are learnt by the cross-entropy of torch, and records say how many are told right."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from packs import trained_runs
+from packs import run_of, task, trained_runs
 from torch.nn.functional import cross_entropy
 
 from harness.base.errors import HarnessError
@@ -18,19 +16,13 @@ from harness.planning.plan import make_plan
 from harness.record import ClassMetrics, load, read_record, record_path
 from harness.show.figures.scaling import scaling_figure
 from harness.show.tables.runs import accuracies_table
-from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, RunTask, Task, parse_experiment
-from harness.tasks import draw, resolve, stream
+from harness.spec import KanShape, MlpShape, parse_experiment
+from harness.tasks import draw, stream
 from harness.tasks.loss import CROSS_ENTROPY, Accuracy, LanePoints, Seen
 from harness.train import train_pack
 
 MLP = MlpShape(shape=(13, 6, 3), activation="tanh")
 KAN = KanShape(shape=(13, 2, 3), grid=3)
-
-
-@cache
-def wine() -> RunTask:
-    """Its table is read when it is first asked for."""
-    return resolve(Task(target="wine"))
 
 
 def _network(network, lanes=2):
@@ -39,14 +31,13 @@ def _network(network, lanes=2):
 
 
 def _points(lanes=2) -> LanePoints:
-    train = draw(wine(), 0).train
+    train = draw(task("wine"), 0).train
     x, y = (torch.from_numpy(np.stack([one] * lanes)) for one in (train.x, train.y))
     return LanePoints(x, y, CROSS_ENTROPY)
 
 
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
 def test_the_loss_is_the_cross_entropy_of_torch(network):
-    """Value and gradient of every lane, to 1e-12, and the share that is told right is that of the largest output."""
     (flat_RP, knots), points = _network(network), _points()
     loss_R, gradient_RP = CROSS_ENTROPY.loss_and_gradient(network, flat_RP, knots, points)
 
@@ -85,15 +76,12 @@ def test_a_constant_added_to_all_outputs_changes_nothing_and_small_losses_have_t
 
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
 def test_classes_are_learnt(network):
-    """After 30 evaluations nine wines in ten of the training points are told right."""
-    recipe = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=30)
-    runs = [RunSpec(task=wine(), network=network, recipe=recipe, seed=seed) for seed in range(2)]
+    runs = [run_of(network, "lbfgs", 30, seed, of=task("wine")) for seed in range(2)]
     for outcome in trained_runs(runs, engine="torch").outcomes:
         assert outcome.metrics.train_accuracy > 0.9
         assert outcome.metrics.train_cross_entropy == outcome.curve[-1].train_loss
 
 
-# ----------------------------------------------------------------------------------------------------- plan and record
 TEXT = """
 question: which?
 tasks: [wine, diabetes]
@@ -106,7 +94,6 @@ search: {runs: 2, replicates: 3, cap: {evaluations: 10}}
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The plan, the folder of its records, and their table."""
     plan, folder = make_plan(parse_experiment(TEXT), "plan"), tmp_path_factory.mktemp("runs")
     of_id = {planned.run_id: planned.run for planned in plan.runs}
     for pack in plan.packs:
@@ -116,7 +103,6 @@ def trained(tmp_path_factory):
 
 
 def test_a_table_has_both_metrics_and_chooses_by_each(trained):
-    """Records of classes read back as they were; of either kind of task validation chooses the better run."""
     _, folder, table = trained
 
     assert dict(zip(table["task"], table["metric"], strict=True)) == {"wine": "cross_entropy", "diabetes": "rmse"}
@@ -134,7 +120,6 @@ def test_a_table_has_both_metrics_and_chooses_by_each(trained):
 
 
 def test_laws_figures_and_reports_speak_of_the_metric(trained):
-    """A panel of the figure is in cross-entropy, the other in RMSE; the report has the accuracies."""
     plan, _, table = trained
     fits = fit_table(table)
     chosen = table[table["chosen"] & (table["task"] == "wine")]
@@ -158,20 +143,11 @@ def test_a_loss_that_is_nothing_has_a_logarithm():
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (
-            "name: lbfgs",
-            "name: levenberg_marquardt",
-            r"recipes.fast.*levenberg_marquardt: .*use lbfgs or adam",
-        ),
+        ("name: lbfgs", "name: levenberg_marquardt", r"recipes.fast.*levenberg_marquardt: .*use lbfgs or adam"),
         ("max_evaluations: 10", "max_evaluations: 10, phases: 2", "recipes.fast.phases: classes are learnt without"),
-        (
-            "max_evaluations: 10",
-            "max_evaluations: 90, sparsity: {strength: 0.1, evaluations: 9}",
-            "recipes.fast.sparsity: classes are learnt without",
-        ),
+        ("s: 10}}\nse", "s: 90, sparsity: {strength: 0.1, evaluations: 9}}}\nse", "recipes.fast.sparsity: classes are"),
     ],
 )
 def test_what_cannot_learn_classes_is_named(old, new, said):
-    """The culprit as it is typed, why, and the next move."""
     with pytest.raises(HarnessError, match=said):
         make_plan(parse_experiment(TEXT.replace(old, new)), "plan")

@@ -1,28 +1,13 @@
 """A run's bits are its own: alone, in a pack with runs that begin otherwise, in any chunks, stored and resumed."""
 
-from functools import cache
 from itertools import product
 
 import pytest
 import torch
-from packs import trained_runs
+from packs import OPTIMIZERS, run_of, task, trained_runs
 
 from harness.planning.plan import computation
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    Recipe,
-    Restarts,
-    RunSpec,
-    SplineMlpShape,
-    Task,
-)
-from harness.tasks import resolve
+from harness.spec import GridExtension, GridUpdates, KanShape, MlpShape, Restarts, SplineMlpShape
 from harness.train import ENGINES
 
 # Networks that differ in how their lanes begin.
@@ -37,40 +22,27 @@ OF_CLASSES = {
     "mlp of classes": [MlpShape(shape=(13, 6, 3), activation="tanh")],
     "kan of classes": [KanShape(shape=(13, 2, 3), grid=3, noise=noise) for noise in (0.1, 0.3)],
 }
-OPTIMIZERS = {
-    "adam": Adam(name="adam", learning_rate=0.02, schedule="cosine"),
-    "batches": Adam(name="adam", learning_rate=0.02, batch_size=25, weight_decay=1.0),
-    "lbfgs": Lbfgs(name="lbfgs"),
-    "nested": Lbfgs(name="lbfgs", iterations_per_step=5),
-    "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9, tolerance_change=1e-4),
-}
+CHANGES = {"levenberg": {"tolerance_change": 1e-4}, "adam": {"learning_rate": 0.02}, "batches": {"learning_rate": 0.02}}
 CASES = [
     *product(("torch", "fused"), BEGINNINGS, OPTIMIZERS),
     *product(("torch", "fused"), OF_CLASSES, [name for name in OPTIMIZERS if name != "levenberg"]),
 ]
 
 
-@cache
-def task(name):
-    """Tables are read when they are first asked for."""
-    small = {} if name == "wine" else {"train_points": 60, "validation_points": 20, "test_points": 20}
-    return resolve(Task(target=name, **small))
-
-
 @pytest.mark.parametrize(("engine", "name", "optimizer"), CASES, ids=map("-".join, CASES))
 def test_a_run_has_the_same_bits_in_any_company_and_at_any_interruption(engine, name, optimizer):
     """Alone = in a pack of other seeds, gains, rates and beginnings, first or last in it = stored on the way."""
     course = {"restarts": Restarts(count=2, evaluations=4), "early_stopping": optimizer == "lbfgs"}
-    networks, settings = (BEGINNINGS | OF_CLASSES)[name], OPTIMIZERS[optimizer]
+    networks = (BEGINNINGS | OF_CLASSES)[name]
+    settings = OPTIMIZERS[optimizer].model_copy(update=CHANGES.get(optimizer, {}))
     if name in ("kan", "spline_mlp"):
         course["grid_extension"] = GridExtension(grids=(2,), evaluations=8)
         course["grid_updates"] = GridUpdates(every=6, until=12)
     runs = []
     for network, (seed, gain, rate) in product(networks, ((0, 1.0, 1.0), (1, 3.0, 0.5))):
         own = settings.model_copy(update={"learning_rate": rate * settings.rate}) if settings.rate else settings
-        recipe = Recipe(optimizer=own, max_evaluations=24, gain=gain, **course)
         learnt = task("wine" if name in OF_CLASSES else "exp2d")
-        runs.append(RunSpec(task=learnt, network=network, recipe=recipe, seed=seed, engine=engine))
+        runs.append(run_of(network, own, 24, seed, engine, learnt, gain=gain, **course))
 
     assert len({computation(run) for run in runs}) == 1
     packed, alone = trained_runs(runs), [trained_runs([run]) for run in runs]
@@ -84,14 +56,12 @@ def test_a_run_has_the_same_bits_in_any_company_and_at_any_interruption(engine, 
 
 
 def test_what_decides_the_computation_is_not_shared():
-    """Another grid, order, range or activation is another computation; another beginning is not."""
     kan, mlp = BEGINNINGS["kan"][0], BEGINNINGS["features"][0]
     others = [
         *(kan.model_copy(update=change) for change in ({"grid": 5}, {"order": 2}, {"low": -2.0}, {"scales": True})),
         *(mlp.model_copy(update=change) for change in ({"features": 5}, {"activation": "sine", "omega_0": 6.0})),
     ]
-    recipe = Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=9)
-    runs = [RunSpec(task=task("exp2d"), network=one, recipe=recipe, seed=0) for one in (kan, mlp, *others)]
+    runs = [run_of(one) for one in (kan, mlp, *others)]
 
     assert len({computation(run) for run in runs}) == len(runs)
 
@@ -102,10 +72,8 @@ NETWORKS = [KanShape(shape=(2, 3, 1), grid=4, scales=True), MlpShape(shape=(2, 5
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.family)
 def test_a_pack_begins_where_another_one_ended(engine, network):
-    """Positions and knots that an engine hands over come back unchanged, and training goes on from there."""
-    recipe, module = Recipe(optimizer=Adam(name="adam"), max_evaluations=5), ENGINES[engine]
-    runs = [RunSpec(task=task("exp2d"), network=network, recipe=recipe, seed=seed, engine=engine) for seed in (3, 4)]
-    pack, _, _, ends = trained_runs(runs)
+    module = ENGINES[engine]
+    pack, _, _, ends = trained_runs([run_of(network, "adam", 5, seed, engine) for seed in (3, 4)])
 
     again = module.begin(pack, ends)
 

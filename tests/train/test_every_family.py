@@ -4,27 +4,14 @@ import math
 from statistics import median
 
 import pytest
-from packs import trained_runs
+from packs import run_of, trained_runs
 
-from harness.spec import (
-    Adam,
-    ChebyshevKanShape,
-    FourierKanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    RationalKanShape,
-    RbfKanShape,
-    Recipe,
-    RunSpec,
-    SplineMlpShape,
-    Task,
-)
+from harness.families import ChebyshevKanShape, FourierKanShape, MlpShape, RationalKanShape, RbfKanShape, SplineMlpShape
+from harness.spec import Adam, LevenbergMarquardt, Task
 from harness.tasks import resolve
 from harness.tasks.teachers import TASKS
 from harness.train import train_pack
 
-TASK = resolve(Task(target="exp2d", train_points=100, validation_points=50, test_points=50))
 NETWORKS = {
     "prelu": MlpShape(shape=(2, 8, 1), activation="prelu"),
     "sine": MlpShape(shape=(2, 8, 1), activation="sine", omega_0=6),
@@ -37,29 +24,19 @@ NETWORKS = {
     "fourier": FourierKanShape(shape=(2, 5, 1), harmonics=3),
     "rational": RationalKanShape(shape=(2, 5, 1)),
 }
-OPTIMIZERS = {
-    "adam": Adam(name="adam", learning_rate=0.02),
-    "lbfgs": Lbfgs(name="lbfgs"),
-    "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),
-}
 every_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 
 
-def run_of(network, optimizer, seed=0, dtype="float64", **recipe):
-    recipe = Recipe(**{"optimizer": optimizer, "max_evaluations": 60, **recipe})
-    return RunSpec(task=TASK, network=network, recipe=recipe, seed=seed, dtype=dtype, engine="torch")
-
-
 @every_network
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "levenberg"])
+@pytest.mark.parametrize("optimizer", [Adam(name="adam", learning_rate=0.02), "lbfgs", "levenberg"], ids=str)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_family_learns(network, optimizer, dtype):
-    """Sixty evaluations lower the training error, in both precisions, and the work is counted by its family's forms."""
-    (outcome,) = trained_runs([run_of(network, OPTIMIZERS[optimizer], dtype=dtype)]).outcomes
+    run = run_of(network, optimizer, 60, engine="torch").model_copy(update={"dtype": dtype})
+    (outcome,) = trained_runs([run]).outcomes
 
     first, *_, last = outcome.curve
     assert outcome.status == "done"
-    assert last.train_rmse < (0.95 if optimizer == "adam" else 0.7) * first.train_rmse
+    assert last.train_rmse < (0.7 if isinstance(optimizer, str) else 0.95) * first.train_rmse
     assert math.isfinite(outcome.metrics.test_rmse)
     assert outcome.counts["flops_train.executed"] > 0
 
@@ -69,16 +46,11 @@ PUBLISHED = 4.1e-8  # test RMSE of one teacher by dense BFGS, 100,000 points (Mi
 
 @pytest.mark.nightly
 def test_students_of_tanh_teachers_come_to_where_dense_bfgs_came(tmp_path):
-    """The median of five teachers is within ten times of what was published."""
     errors = []
     for name in TASKS:
-        run = RunSpec(
-            task=resolve(Task(target=name, train_points=2000)),
-            network=MlpShape(shape=(1, 20, 20, 1), activation="tanh"),
-            recipe=Recipe(optimizer=LevenbergMarquardt(name="levenberg_marquardt"), max_evaluations=500),
-            seed=0,
-            engine="fused",
-        )
+        student = MlpShape(shape=(1, 20, 20, 1), activation="tanh")
+        teacher = resolve(Task(target=name, train_points=2000))
+        run = run_of(student, LevenbergMarquardt(name="levenberg_marquardt"), 500, of=teacher)
         (record,) = train_pack([run], tmp_path)
         errors.append(record.metrics.test_rmse)
 

@@ -1,45 +1,19 @@
-"""The fused engine: the same course of a run as the torch engine.
-
-Compiles kernels where that has not been done, once a machine.
-"""
+"""The fused engine: the same course of a run as the torch engine. Compiles kernels once a machine."""
 
 import math
-from functools import cache
-from itertools import accumulate, product
+from itertools import accumulate
 
 import numpy as np
 import pytest
-from packs import trained_runs
+from packs import OPTIMIZERS, run_of, task, trained_runs
 
 from harness.base.errors import HarnessError
-from harness.dispatch.here import train_here
-from harness.dispatch.slots import Done, TrainingOrder
-from harness.families import ARCHITECTURES
+from harness.families import ARCHITECTURES, ChebyshevKanShape, FourierKanShape, RationalKanShape, RbfKanShape
+from harness.families.spline_mlp import SplineMlpShape
 from harness.optimisers import OPTIMISERS
-from harness.record import read_record, record_path
-from harness.spec import (
-    Adam,
-    ChebyshevKanShape,
-    FourierKanShape,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    RationalKanShape,
-    RbfKanShape,
-    Recipe,
-    Restarts,
-    RunSpec,
-    RunTask,
-    SplineMlpShape,
-    Task,
-    run_id,
-)
+from harness.spec import Adam, GridExtension, GridUpdates, KanShape, LevenbergMarquardt, MlpShape, Restarts, Task
 from harness.tasks import domain_points, resolve
 from harness.train import fused_engine as fused
-from harness.train import train_pack
 from harness.train.fused import kernels
 
 TASK = resolve(Task(target="exp2d", train_points=200, validation_points=100, test_points=100))
@@ -52,32 +26,14 @@ COURSE = {
     "grid_extension": GridExtension(grids=(2, 3), evaluations=25),
     "grid_updates": UPDATES,
 }
-OPTIMIZERS = {
-    "adam": Adam(name="adam", learning_rate=0.01, schedule="cosine"),
-    "batches": Adam(name="adam", learning_rate=0.01, batch_size=30, weight_decay=1.0),
-    "lbfgs": Lbfgs(name="lbfgs"),
-    "nested": Lbfgs(name="lbfgs", iterations_per_step=5),
-    "levenberg": LevenbergMarquardt(name="levenberg_marquardt", ridge=1e-9),
-}
 # Without a ridge the normal equations of splines are all but singular, and a solution has half the digits.
 PLAIN = {"levenberg without ridge": LevenbergMarquardt(name="levenberg_marquardt")}
-
-
-@cache
-def wine() -> RunTask:
-    """A task of classes, whose table is read when it is first asked for."""
-    return resolve(Task(target="wine"))
-
-
-def _run(network, recipe, seed=0, task=TASK):
-    return RunSpec(task=task, network=network, recipe=recipe, seed=seed, engine="fused")
 
 
 def _trained(runs, chunk=10**6, engine="fused", stored=False):
     return trained_runs(runs, chunk, stored, engine).outcomes
 
 
-# ------------------------------------------------------------------------------------------------------------ agreement
 NETWORKS = [
     *(MlpShape(shape=(2, 5, 4, 1), activation=activation) for activation in ("silu", "relu", "tanh", "gelu", "prelu")),
     MlpShape(shape=(2, 5, 4, 1), activation="sine", omega_0=6),
@@ -104,7 +60,6 @@ def test_the_loops_are_those_that_optimisers_speak_of():
 
 
 def test_every_module_of_kernels_has_a_tiny_network_of_its_own():
-    """By which loops are compiled; and no family names a module that is not there."""
     assert {name: network.kernels for name, network in fused.TINY.items()} == {name: name for name in kernels.MODULES}
     assert {kind.network.kernels for kind in ARCHITECTURES} - {""} == set(kernels.MODULES)
 
@@ -112,9 +67,8 @@ def test_every_module_of_kernels_has_a_tiny_network_of_its_own():
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: "-".join(map(str, vars(network).values())))
 @pytest.mark.parametrize("name", [*OPTIMIZERS, *PLAIN])
 def test_the_first_20_evaluations_are_those_of_the_torch_engine(network, name):
-    """Two engines, one course: errors after 20 evaluations agree to 1e-9, and so does every count of work."""
     optimizer, tolerance = (PLAIN[name], 1e-5) if name in PLAIN else (OPTIMIZERS[name], 1e-9)
-    run = _run(network, Recipe(optimizer=optimizer, max_evaluations=20))
+    run = run_of(network, optimizer, of=TASK)
 
     (ours,), (theirs,) = _trained([run]), _trained([run], engine="torch")
 
@@ -139,10 +93,8 @@ OF_CLASSES = [
 
 @pytest.mark.parametrize("network", OF_CLASSES, ids=lambda network: "-".join(map(str, vars(network).values())))
 def test_classes_are_learnt_as_by_the_torch_engine(network):
-    """Cross-entropies, accuracies and curves after 20 evaluations agree to 1e-9, of the better of two starts."""
     for name in ("adam", "batches", "lbfgs", "nested"):
-        recipe = Recipe(optimizer=OPTIMIZERS[name], max_evaluations=20, restarts=Restarts(count=2, evaluations=3))
-        run = _run(network, recipe, task=wine())
+        run = run_of(network, name, of=task("wine"), restarts=Restarts(count=2, evaluations=3))
 
         (ours,), (theirs,) = _trained([run]), _trained([run], engine="torch")
 
@@ -156,13 +108,12 @@ def test_classes_are_learnt_as_by_the_torch_engine(network):
 @pytest.mark.parametrize("points", ["train", "domain"])
 @pytest.mark.parametrize("network", [KAN, SPLINES], ids=["kan", "splines"])
 def test_restarts_updates_and_extensions_are_those_of_the_torch_engine(network, optimizer, points):
-    """A short course through every kind of stage: the same work, and errors that agree as far as rounding lets them."""
     course = {
         "restarts": Restarts(count=2, evaluations=5),
         "grid_extension": GridExtension(grids=(2, 3), evaluations=7),
         "grid_updates": UPDATES.model_copy(update={"every": 4, "points": points}),
     }
-    run = _run(network, Recipe(optimizer=optimizer, max_evaluations=31, **course))
+    run = run_of(network, optimizer, 31, **course)
 
     (ours,), (theirs,) = _trained([run]), _trained([run], engine="torch")
 
@@ -176,7 +127,7 @@ def test_restarts_updates_and_extensions_are_those_of_the_torch_engine(network, 
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
 def test_final_errors_agree_within_the_spread_of_seeds(network):
     """Trained to the end, rounding has long parted the two engines: their mean log errors differ less than seeds do."""
-    runs = [_run(network, Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=400), seed) for seed in range(12)]
+    runs = [run_of(network, "lbfgs", 400, seed) for seed in range(12)]
 
     fused_logs, torch_logs = (
         np.log([outcome.metrics.test_rmse for outcome in outcomes])
@@ -186,39 +137,11 @@ def test_final_errors_agree_within_the_spread_of_seeds(network):
     assert abs(fused_logs.mean() - torch_logs.mean()) < max(fused_logs.std(), torch_logs.std())
 
 
-# ---------------------------------------------------------------------------------------------------------- determinism
-@pytest.mark.nightly
-def test_records_do_not_hang_on_the_number_of_workers(tmp_path):
-    """One worker, two workers and this very process publish the same numbers."""
-    batches = Recipe(optimizer=OPTIMIZERS["batches"], max_evaluations=30)
-    courses = {MLP: {"restarts": COURSE["restarts"]}, KAN: COURSE}
-    runs = []
-    for (network, course), seed in product(courses.items(), (0, 1)):
-        runs.append(_run(network, Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=120, **course), seed))
-    runs += [_run(OF_CLASSES[3], batches, seed, wine()) for seed in (0, 1)]
-    for workers in (1, 2):
-        packs = [(run,) for run in runs]
-        events = [event for _, event in train_here(packs, TrainingOrder(tmp_path / str(workers)), workers)]
-        assert sum(isinstance(event, Done) for event in events) == len(packs)
-    train_pack(runs[:2], tmp_path / "packed")
-    train_pack(runs[2:4], tmp_path / "packed")
-    train_pack(runs[4:], tmp_path / "packed")
-
-    for run in runs:
-        records = [read_record(record_path(tmp_path / name, run_id(run))) for name in ("1", "2", "packed")]
-        numbers = [record.model_dump(exclude={"provenance"}) for record in records]
-        assert numbers[0] == numbers[1] == numbers[2]
-        assert {record.provenance.threads for record in records} == {1}
-
-
-# ------------------------------------------------------------------------------------------------------------- outcomes
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 def test_a_diverged_run_is_an_outcome_and_touches_no_other(engine):
-    """A step length that blows up one run leaves its record without metrics and its neighbour bit-identical."""
-    calm, wild = (Recipe(optimizer=Adam(name="adam", learning_rate=rate), max_evaluations=20) for rate in (0.01, 1e200))
-    (alone,) = _trained([_run(KAN, calm, 1)], engine=engine)
-
-    outcomes = _trained([_run(KAN, wild, 0), _run(KAN, calm, 1)], engine=engine)
+    calm, wild = (Adam(name="adam", learning_rate=rate) for rate in (0.01, 1e200))
+    (alone,) = _trained([run_of(KAN, calm, seed=1)], engine=engine)
+    outcomes = _trained([run_of(KAN, wild), run_of(KAN, calm, seed=1)], engine=engine)
 
     assert outcomes[0].status == "diverged"
     assert outcomes[0].metrics is None
@@ -231,9 +154,8 @@ def test_systems_without_a_solution_are_counted_and_nothing_is_raised(engine):
     """Scales make coefficients redundant, and there is hardly any damping: of all stages refused steps are reported."""
     redundant = KanShape(shape=(2, 3, 1), grid=3, scales=True)
     optimizer = LevenbergMarquardt(name="levenberg_marquardt", damping=1e-300)
-    recipe = Recipe(optimizer=optimizer, max_evaluations=40, restarts=Restarts(count=2, evaluations=10))
-
-    _, state, (outcome,), _ = trained_runs([_run(redundant, recipe)], engine=engine)
+    run = run_of(redundant, optimizer, 40, restarts=Restarts(count=2, evaluations=10))
+    _, state, (outcome,), _ = trained_runs([run], engine=engine)
 
     refused = [spent[2, 0].item() for spent in state.spent]
     assert len(refused) == 2
@@ -244,39 +166,28 @@ def test_systems_without_a_solution_are_counted_and_nothing_is_raised(engine):
 
 @pytest.mark.nightly
 def test_levenberg_marquardt_fits_to_rounding_what_the_network_contains():
-    """y = x1 x2 is a sum of two squares of sums, which cubic splines hold: errors fall to rounding where points are.
-
-    Of the test points, those in corners that no training point saw are left to the median.
-    """
-    task = resolve(Task(target="xy", train_points=1000))
-    recipe = Recipe(
-        optimizer=LevenbergMarquardt(name="levenberg_marquardt"),
-        max_evaluations=400,
-        restarts=Restarts(count=4, evaluations=20),
-        grid_extension=GridExtension(grids=(3, 10), evaluations=80),
-    )
-
-    (outcome,) = _trained([_run(KanShape(shape=(2, 2, 1), grid=50), recipe, task=task)])
+    """y = x1 x2 is a sum of squares of sums, which cubic splines hold; test points in unseen corners are left out."""
+    optimizer, xy = LevenbergMarquardt(name="levenberg_marquardt"), resolve(Task(target="xy", train_points=1000))
+    starts, grids = Restarts(count=4, evaluations=20), GridExtension(grids=(3, 10), evaluations=80)
+    run = run_of(KanShape(shape=(2, 2, 1), grid=50), optimizer, 400, of=xy, restarts=starts, grid_extension=grids)
+    (outcome,) = _trained([run])
 
     assert outcome.metrics.train_rmse < 1e-7
     assert outcome.metrics.test_root_median_square < 1e-7
 
 
 def test_fresh_points_of_the_domain_are_seen_by_hidden_layers():
-    """`points: domain` moves knots to activations of other points than those that are trained on."""
-    recipe = Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=5, grid_updates=UPDATES)
-    fresh = recipe.model_copy(update={"grid_updates": UPDATES.model_copy(update={"points": "domain"})})
-    packs = [fused.prepare([_run(KAN, each)]) for each in (recipe, fresh)]
+    fresh = UPDATES.model_copy(update={"points": "domain"})
+    packs = [fused.prepare([run_of(KAN, "lbfgs", 5, grid_updates=each)]) for each in (UPDATES, fresh)]
 
     assert np.array_equal(packs[0].ranges_SNI[0], packs[0].train[0].x.T)
-    assert np.array_equal(packs[1].ranges_SNI[0], domain_points(TASK, 0))
+    assert np.array_equal(packs[1].ranges_SNI[0], domain_points(task(), 0))
     knots = [fused.advance(pack, fused.begin(pack), 1).knots for pack in packs]
     assert not any(map(np.array_equal, *knots))
 
 
 @pytest.mark.parametrize("place", ["after", "before"])
 def test_the_spline_of_each_node_has_its_place_in_the_parameters(place):
-    """As of a KAN's edges, one spline a node."""
     network = SplineMlpShape(shape=(2, 3, 1), grid=4, place=place)
     sizes = {name: math.prod(shape) for name, shape in network.parameter_shapes().items()}
     first = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
@@ -289,8 +200,7 @@ def test_the_spline_of_each_node_has_its_place_in_the_parameters(place):
 
 
 def test_what_it_cannot_do_is_said_with_the_engine_that_can():
-    """float32 and other devices are the torch engine's."""
-    run = _run(KAN, Recipe(optimizer=OPTIMIZERS["lbfgs"], max_evaluations=5))
+    run = run_of(KAN)
 
     with pytest.raises(HarnessError, match=r"'torch' for float32"):
         fused.prepare([run.model_copy(update={"dtype": "float32"})])
@@ -299,10 +209,8 @@ def test_what_it_cannot_do_is_said_with_the_engine_that_can():
 
 
 def test_a_moved_grid_makes_an_optimiser_forget_and_its_work_stays_counted():
-    """L-BFGS and Levenberg-Marquardt start anew at the moved coefficients; evaluations add up all the same."""
     for name in ("lbfgs", "levenberg"):
-        recipe = Recipe(optimizer=OPTIMIZERS[name], max_evaluations=60, grid_updates=UPDATES)
-        pack = fused.prepare([_run(KAN, recipe)])
+        pack = fused.prepare([run_of(KAN, name, 60, grid_updates=UPDATES)])
         state = fused.advance(pack, fused.begin(pack), 35)
 
         assert state.optimiser.by_lane[0].evaluations == 5

@@ -8,7 +8,6 @@ import torch
 from two_kinds import COMPILED, IN_TORCH, every_kind, same, slow
 
 from harness.optimisers import Lbfgs
-from harness.optimisers.lanes import select
 from harness.optimisers.line_search import MAX_PROBES
 
 F64 = torch.float64
@@ -21,7 +20,6 @@ def seeded(*shape, seed=0):
     return torch.randn(*shape, dtype=F64, generator=torch.Generator().manual_seed(seed))
 
 
-# --------------------------------------------------------------------------------------------------------- objectives
 def rosenbrock(x_RP):
     """Minimum 0 at (1, ..., 1); only products and sums, so that the bits of a lane are its own."""
     bend, rest = x_RP[:, 1:] - x_RP[:, :-1] * x_RP[:, :-1], 1 - x_RP[:, :-1]
@@ -121,7 +119,6 @@ def trained(kind, settings, x_RP, objective, limit=5000):
         state = advanced(kind, settings, state, 1, objective)
 
 
-# --------------------------------------------------------------------------------------------------- torch's own path
 def closure_of(objective, x):
     def closure():
         x.grad = None
@@ -133,11 +130,7 @@ def closure_of(objective, x):
 
 
 def torch_path(objective, x_P, settings, stops):
-    """Positions and evaluations of torch.optim.LBFGS after each iteration, or each step if iterations are nested.
-
-    Where they are not, a call repeats the evaluation that ended the one before; only the very first is new. `max_eval`
-    then leaves 25 to the search.
-    """
+    """Of torch.optim.LBFGS: positions and evaluations after each iteration, or after each step if they are nested."""
     x, nested = torch.nn.Parameter(x_P.clone()), settings.iterations_per_step
     optimizer = torch.optim.LBFGS(
         [x],
@@ -159,10 +152,7 @@ def torch_path(objective, x_P, settings, stops):
 
 
 def lane_paths(kind, objective, x_RP, settings, stops, at_steps=False):
-    """The same of every lane up to where it rests, off an ensemble whose lanes are at different points.
-
-    A step is over when the next evaluation is a repeated one.
-    """
+    """The same of every lane up to where it rests. A step is over when the next evaluation is a repeated one."""
     state, paths = kind.start(settings, x_RP), [([], []) for _ in x_RP]
     seen = kind.seen(state)
     is_resting = [False] * len(paths)
@@ -197,7 +187,6 @@ def unfused(monkeypatch):
 @every_kind
 @pytest.mark.parametrize(("objective", "x_RP"), MILD, ids=name_of)
 def test_every_lane_walks_the_path_of_torch_lbfgs(kind, objective, x_RP):
-    """Accepted positions and evaluation counts after every iteration are those of torch on the lane alone."""
     assert_same_paths(kind, objective, x_RP, PAPER, 1e-10)
 
 
@@ -215,7 +204,6 @@ def test_touchy_paths_of_torch_lbfgs_are_walked_too(objective, x_RP, settings):
 @pytest.mark.parametrize("tolerance", [0.0, 1e-2])
 @pytest.mark.parametrize("rate", [0.125, 1.0, 16.0])
 def test_the_rare_turns_of_the_line_search_are_those_of_torch(kind, objective, tolerance, rate):
-    """Ties, brackets that become too narrow and probes stuck at an end are met and resolved as torch does."""
     changes = {"learning_rate": rate, "tolerance_change": tolerance, "tolerance_gradient": 0}
     settings, within = PAPER.model_copy(update=changes), 1e-5 if kind is COMPILED else 1e-6
     x_RP = torch.round(64 * seeded(48, 3, seed=4)) / 16
@@ -242,7 +230,6 @@ def test_a_search_out_of_probes_ends_as_in_torch(kind, objective, rate, moves):
 @every_kind
 @pytest.mark.parametrize(("objective", "x_RP"), MILD[:3], ids=name_of)
 def test_lanes_finish_where_torch_stops(kind, objective, x_RP):
-    """With torch's default tolerances each lane finishes at the evaluation and the point at which torch would."""
     settings = PAPER.model_copy(update={"tolerance_gradient": 1e-7, "tolerance_change": 1e-9})
     _, seen = trained(kind, settings, x_RP, objective)
     assert seen.finished_R.all()
@@ -255,7 +242,6 @@ def test_lanes_finish_where_torch_stops(kind, objective, x_RP):
         assert seen.evaluations_R[lane] == optimizer.state[x]["func_evals"]
 
 
-# ------------------------------------------------------------------------------------------------------- nested steps
 @pytest.fixture
 def whole_searches(monkeypatch):
     """torch's line search with its default of 25 probes, as in pykan, however few evaluations are left of a step."""
@@ -284,7 +270,6 @@ IN_STEPS += [pytest.param(COMPILED, *case, marks=slow) for case in MILD[3:]]
 @pytest.mark.parametrize(("kind", "objective", "x_RP"), IN_STEPS, ids=name_of)
 @pytest.mark.parametrize(("per_step", "steps"), [(10, 2), (3, 4), (1, 4)])
 def test_steps_end_where_those_of_torch_do(kind, objective, x_RP, per_step, steps):
-    """At the end of each step torch is at the same point after as many calls of its closure."""
     settings = PAPER.model_copy(update={"iterations_per_step": per_step})
     for x_P, (path, counts) in zip(x_RP, lane_paths(kind, objective, x_RP, settings, steps, True), strict=True):
         peer_path, peer_counts = torch_path(objective, x_P, settings, steps)
@@ -295,7 +280,6 @@ def test_steps_end_where_those_of_torch_do(kind, objective, x_RP, per_step, step
 
 @every_kind
 def test_what_is_told_of_a_repeated_point_is_only_counted(kind):
-    """It is asked for at the accepted point; whatever its loss, NaN included, only the count says that it was there."""
     state = kind.start(NESTED, seeded(4, 5))
     while not kind.seen(state).repeating_R.any():
         state = advanced(kind, NESTED, state, 1)
@@ -308,13 +292,9 @@ def test_what_is_told_of_a_repeated_point_is_only_counted(kind):
     assert torch.equal(told.evaluations_R, seen.evaluations_R + 1)
 
 
-# ---------------------------------------------------------------------------------------------------- what is reached
-
-
 @every_kind
 @pytest.mark.parametrize("rate", [1.0, 10.0, 1000.0])
 def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(kind, rate):
-    """Steps that leave the domain of the loss are shortened until they don't, and the minimum within is found."""
     settings = PAPER.model_copy(update={"learning_rate": rate, "tolerance_gradient": 1e-8})
     inside = torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.0, -0.99, 0.0]], dtype=F64)
     _, seen = trained(kind, settings, inside, dented_ball)
@@ -322,10 +302,8 @@ def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(kind, rate):
     torch.testing.assert_close(seen.loss_R, torch.full((3,), -math.sqrt(6.25), dtype=F64), rtol=0, atol=1e-12)
 
 
-# ------------------------------------------------------------------------------------------------------ lanes at rest
 @every_kind
 def test_a_lane_diverges_at_a_start_that_is_not_finite(kind):
-    """A first loss, gradient or slope that isn't finite ends the lane after one evaluation, at its start."""
     state = kind.start(PAPER, seeded(5, 3))
     loss, gradient = evaluated(rosenbrock, kind.ask(PAPER, state))
     loss[0], loss[1], gradient[2, 1], gradient[3] = torch.nan, -torch.inf, torch.inf, 1e200
@@ -339,8 +317,6 @@ def test_a_lane_diverges_at_a_start_that_is_not_finite(kind):
 
 @every_kind
 def test_a_lane_diverges_when_no_step_is_finite(kind):
-    """A search that finds nothing finite within its probes leaves the lane diverged at the last accepted point."""
-
     def speck(x_RP):
         return torch.where(x_RP.abs().amax(-1) < 1e-12, x_RP.sum(-1), torch.nan)
 
@@ -353,8 +329,6 @@ def test_a_lane_diverges_when_no_step_is_finite(kind):
 
 @every_kind
 def test_a_search_without_a_lower_point_finishes_the_lane(kind):
-    """At a minimum that isn't smooth no step helps: the lane is finished, not diverged, and has not moved."""
-
     def lying(x_RP):
         return x_RP.abs().sum(-1) + (x_RP - x_RP.detach()).sum(-1)
 
@@ -366,7 +340,6 @@ def test_a_search_without_a_lower_point_finishes_the_lane(kind):
 
 @every_kind
 def test_a_lane_at_rest_keeps_every_bit(kind):
-    """Whatever finished and diverged lanes are told afterwards, NaN included, nothing in them changes."""
     settings, x_RP = PAPER.model_copy(update={"tolerance_gradient": 1e-6}), seeded(3, 4)
     x_RP[1] = torch.nan
     state, seen = trained(kind, settings, x_RP, rosenbrock)
@@ -376,31 +349,10 @@ def test_a_lane_at_rest_keeps_every_bit(kind):
     assert torch.equal(kind.ask(settings, state)[::2], seen.position_RP[::2])
 
 
-# ------------------------------------------------------------------------------------------ independence, in torch only
-
-
 @pytest.mark.parametrize("settings", [PAPER, NESTED], ids=["paper", "nested"])
 @pytest.mark.parametrize("start", [5.0, 1.0, torch.nan, 1e200])
 def test_lanes_are_blind_to_each_other(start, settings):
-    """Another start in one lane, also one at the minimum, NaN or overflowing, changes no bit in the others."""
     x_RP = seeded(4, 5)
     plain = advanced(IN_TORCH, settings, settings.start(x_RP), 60)
     x_RP[2] = start
     assert same(advanced(IN_TORCH, settings, settings.start(x_RP), 60), plain, [0, 1, 3])
-
-
-def test_a_learning_rate_can_be_given_by_lane():
-    """A lane with its own rate walks as an ensemble of that one rate does."""
-    rates = torch.tensor([1.0, 0.1, 3.0], dtype=F64)
-    mixed = advanced(IN_TORCH, PAPER, PAPER.start(seeded(3, 5), rates), 40)
-    for lane, rate in enumerate(rates.tolist()):
-        settings = PAPER.model_copy(update={"learning_rate": rate})
-        assert same(mixed, advanced(IN_TORCH, settings, settings.start(seeded(3, 5)), 40), lane)
-
-
-def test_select_keeps_the_named_lanes():
-    """The lanes that are kept train on as they would have done among the others, in the order asked for."""
-    kept = torch.tensor([3, 0, 3])
-    state = advanced(IN_TORCH, PAPER, PAPER.start(seeded(5, 4)), 17)
-    among_others = advanced(IN_TORCH, PAPER, state, 30)
-    assert same(advanced(IN_TORCH, PAPER, select(state, kept), 30), among_others, slice(None), kept)

@@ -28,7 +28,6 @@ def run_of(network, name="lbfgs", seed=0, engine="fused", **recipe):
 
 
 def median_error(network, name):
-    """Of three seeds, on test points."""
     outcomes = (trained_runs([run_of(network, name, seed)]).outcomes[0] for seed in range(3))
     return float(np.median([outcome.metrics.test_rmse for outcome in outcomes]))
 
@@ -52,7 +51,6 @@ def test_sines_and_features_learn_waves_that_a_silu_mlp_does_not(name):
 
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 def test_frequencies_are_those_of_the_run_and_stay(engine):
-    """Every seed and start has its own; training leaves them as they were drawn."""
     network, module = MlpShape(shape=(1, 4, 1), features=3), ENGINES[engine]
     run = run_of(network, engine=engine, restarts=Restarts(count=2, evaluations=4), max_evaluations=20)
     pack, ended, *_ = trained_runs([run])

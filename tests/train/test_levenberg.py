@@ -24,7 +24,6 @@ BOTH = KanShape(shape=(2, 3, 2), grid=3, scales=True, bias=True)
 SPLINE = KanShape(shape=(1, 1), grid=6)  # linear in its parameters
 
 
-# ----------------------------------------------------------------------------------------------------------- networks
 class Case:
     """Lanes of a network at random starts, each with its samples of a smooth function; a lane depends on its number."""
 
@@ -70,7 +69,6 @@ class Case:
 
 
 def trained(settings, case, evaluations, kind=IN_TORCH):
-    """What is seen of the lanes after so many evaluations."""
     return kind.seen(kind.linearised(settings, kind.start(settings, case.flat), case, evaluations))
 
 
@@ -86,10 +84,8 @@ def second_differences(network):
     return torch.from_numpy(np.concatenate(rows))
 
 
-# ---------------------------------------------------------------------------------------------------------- the system
 @pytest.mark.parametrize("network", [MLP, KAN, BOTH], ids=repr)
 def test_a_system_is_made_of_the_residuals_and_their_jacobian(network):
-    """Loss, J^T r, J^T J and its largest diagonal element are what their names say, with the ridge as explicit rows."""
     case, ridge = Case(network, lanes=3), 0.7
     _, jacobian = families.residual_jacobian(network, case.flat, case.knots, case.x)
     residual = case.residuals(case.flat)
@@ -107,7 +103,6 @@ def test_a_system_is_made_of_the_residuals_and_their_jacobian(network):
 
 
 def test_lanes_are_linearised_in_groups_that_change_no_bit(monkeypatch):
-    """Where memory is short, two or three lanes at a time give the same systems as all at once."""
     for samples in (61, 7):
         case = Case(BOTH, lanes=7, samples=samples)
         together = case.system(MARQUARDT, case.flat)
@@ -116,9 +111,7 @@ def test_lanes_are_linearised_in_groups_that_change_no_bit(monkeypatch):
         monkeypatch.undo()
 
 
-# ---------------------------------------------------------------------------------------------------- what is reached
 def test_linear_least_squares_is_solved_in_one_step():
-    """Without damping the first step leads to the minimum, however far away it is."""
     case = Case(SPLINE, noise=0.1)
     case.flat[:] = 100.0
     state = trained(NEWTON, case, 2)
@@ -148,7 +141,6 @@ def test_the_minimum_of_scipy_is_reached():
 
 @pytest.mark.parametrize("network", [MlpShape(shape=(2, 9, 2), activation="tanh"), KanShape(shape=(2, 3, 2), grid=3)])
 def test_the_primal_and_the_dual_system_have_one_solution(network):
-    """With more parameters than residuals, the step by J J^T is that by J^T J."""
     case = Case(network, samples=15)
     assert case.flat.shape[1] > 30
     dual = trained(MARQUARDT, case, 1)
@@ -164,7 +156,6 @@ def test_the_primal_and_the_dual_system_have_one_solution(network):
 
 @every_kind
 def test_the_loss_never_rises_and_every_evaluation_is_counted(kind):
-    """Steps that would raise the loss cost an evaluation and are not taken; then the damping grows."""
     case = Case(KAN, lanes=4)
     case.flat *= 10
     state = kind.start(UNDAMPED, case.flat)
@@ -183,7 +174,6 @@ def test_the_loss_never_rises_and_every_evaluation_is_counted(kind):
     assert (seen.iterations_R > 0).all()
 
 
-# ------------------------------------------------------------------------------------------ systems without a solution
 @every_kind
 def test_a_system_without_a_solution_makes_the_damping_grow(kind):
     """Columns of J that are equal, undamped, have no solution: refused steps are counted, and training goes on."""
@@ -208,7 +198,6 @@ def indefinite(curvatures):
 
 
 def test_a_system_that_no_damping_helps_finishes_the_lane():
-    """The damping grows to the end of its range; the lane rests at its start, and its neighbour has its step."""
     state = MARQUARDT.tell(MARQUARDT.start(torch.ones(2, 3, dtype=F64)), indefinite([-1e308, 1.0]))
     assert state.finished_R.tolist() == [True, False]
     assert not state.diverged_R.any()
@@ -251,7 +240,6 @@ def test_a_lane_that_still_aims_is_told_nothing_and_not_counted(monkeypatch, as_
 
 @pytest.mark.parametrize("samples", [60, 5])
 def test_lanes_that_solve_together_walk_the_same_path(samples, as_on_a_device, monkeypatch):
-    """Where no step is refused, an evaluation is the same up to rounding, by either system."""
     case = Case(KAN, lanes=3, samples=samples)
     together = trained(MARQUARDT, case, 6)
     monkeypatch.undo()
@@ -260,12 +248,10 @@ def test_lanes_that_solve_together_walk_the_same_path(samples, as_on_a_device, m
         torch.testing.assert_close(getattr(together, name), getattr(alone, name), rtol=1e-6, atol=1e-7)
 
 
-# -------------------------------------------------------------------------------------------------------- not finite
 @every_kind
 @pytest.mark.parametrize("samples", [60, 5])
 @pytest.mark.parametrize("spoilt", ["target", "start"])
 def test_a_lane_diverges_at_a_start_that_is_not_finite(kind, samples, spoilt):
-    """A first loss that isn't finite ends the lane after one evaluation, at its start, by either system."""
     case = Case(MLP, lanes=3, samples=samples)
     plain = trained(MARQUARDT, case, 5, kind)
     if spoilt == "target":
@@ -283,7 +269,6 @@ def test_a_lane_diverges_at_a_start_that_is_not_finite(kind, samples, spoilt):
 
 @every_kind
 def test_a_step_to_a_loss_that_is_not_finite_is_not_taken(kind):
-    """It costs its evaluation and damping grows, until a step is short enough."""
     case = Case(MlpShape(shape=(1, 1, 1), activation="relu"))
     case.x, case.y = case.x.abs(), case.y.abs()
     # The undamped step multiplies two weights by 1e160.
@@ -303,10 +288,8 @@ def test_a_step_to_a_loss_that_is_not_finite_is_not_taken(kind):
     assert (seen.loss_R < first.loss_R).all()
 
 
-# ------------------------------------------------------------------------------------------------------ lanes at rest
 @every_kind
 def test_lanes_finish_when_there_is_nothing_to_gain(kind):
-    """A lane ends by a tolerance, or without one where steps are lost in rounding, before any cap."""
     case = Case(SPLINE, noise=0.1)
     coarse = MARQUARDT.model_copy(update={"tolerance_gradient": 1e-3})
     early, late = (trained(settings, case, 200, kind) for settings in (coarse, MARQUARDT))
@@ -318,7 +301,6 @@ def test_lanes_finish_when_there_is_nothing_to_gain(kind):
 
 @every_kind
 def test_a_lane_at_rest_keeps_every_bit(kind):
-    """Whatever finished and diverged lanes are told afterwards, NaN included, nothing in them changes."""
     case = Case(SPLINE, lanes=3, noise=0.1)
     case.flat[1] = math.nan
     state = kind.linearised(MARQUARDT, kind.start(MARQUARDT, case.flat), case, 200)
@@ -331,7 +313,6 @@ def test_a_lane_at_rest_keeps_every_bit(kind):
 
 
 def test_lanes_begin_anew_where_they_are_sent():
-    """The lanes of the mask are as at a start, the others as they were; before any evaluation too."""
     case = Case(KAN, lanes=3)
     moving = torch.tensor([True, False, True])
     begun = MARQUARDT.start(case.flat)
@@ -342,18 +323,15 @@ def test_lanes_begin_anew_where_they_are_sent():
         assert same(IN_TORCH.linearised(MARQUARDT, sent, case, 5), trained(MARQUARDT, case, 5), [0, 2])
 
 
-# ------------------------------------------------------------------------------------------------------- independence
 @pytest.mark.parametrize("network", [MLP, KAN, BOTH], ids=repr)
 @pytest.mark.parametrize("samples", [61, 5])
 def test_lanes_are_the_same_bits_in_any_pack(network, samples):
-    """A lane's path doesn't depend on how many lanes train beside it, nor on its place; by either system."""
     case = Case(network, lanes=16, samples=samples)
     pack = trained(MARQUARDT, case, 25)
     for lanes in ([3, 3], [15, 0], [7, 3, 11]):
         assert same(trained(MARQUARDT, case.of(lanes), 25), pack, slice(None), lanes)
 
 
-# ------------------------------------------------------------------------------------------------- the compiled loop
 @slow
 @pytest.mark.parametrize(
     ("network", "samples", "ridge", "evaluations"),
@@ -367,7 +345,6 @@ def test_lanes_are_the_same_bits_in_any_pack(network, samples):
     ],
 )
 def test_the_path_is_that_of_the_compiled_loop(network, samples, ridge, evaluations):
-    """After each evaluation: the same loss and position, and the same numbers of evaluations and of steps taken."""
     settings, case = MARQUARDT.model_copy(update={"ridge": ridge}), Case(network, samples=samples)
     states = [kind.start(settings, case.flat) for kind in (IN_TORCH, COMPILED)]
     for _ in range(evaluations):

@@ -1,4 +1,4 @@
-"""A run's errors are those of all its points, whatever the chunks, and its learning curve reads the first of them."""
+"""A run's errors are of all its points, its curve reads the first of them; early stopping takes the curve's least."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from packs import trained_runs
 
 from harness import families
 from harness.record import Metrics
-from harness.spec import KanShape, LevenbergMarquardt, MlpShape, Recipe, RunSpec, Task
+from harness.spec import GridExtension, KanShape, Lbfgs, LevenbergMarquardt, MlpShape, Recipe, Restarts, RunSpec, Task
 from harness.tasks import curve_points, draw, loss, resolve
 
 NETWORKS = [MlpShape(shape=(2, 5, 1)), KanShape(shape=(2, 2, 1), grid=4)]
@@ -19,7 +19,6 @@ def a_run(network, engine, seed=3, **task):
 
 
 def errors_at(trained, samples):
-    """Absolute errors of a trained network, all points at once."""
     knots = [layer[None] for layer in trained.knots]
     with torch.no_grad():
         y = families.forward(trained.network, trained.position_P[None], knots, torch.from_numpy(samples.x[None]))
@@ -29,7 +28,6 @@ def errors_at(trained, samples):
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 @pytest.mark.parametrize("network", NETWORKS, ids=["mlp", "kan"])
 def test_a_function_is_tested_on_50_000_points_and_the_curve_reads_1_000(network, engine):
-    """Each error is the one that all points at once give; the curve ends with that of the first validation points."""
     run = a_run(network, engine)
     assert (run.task.validation_points, run.task.test_points, curve_points(run.task)) == (10_000, 50_000, 1000)
 
@@ -49,7 +47,6 @@ def test_a_function_is_tested_on_50_000_points_and_the_curve_reads_1_000(network
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 @pytest.mark.parametrize("network", NETWORKS, ids=["mlp", "kan"])
 def test_chunks_and_company_change_no_bit(network, engine, monkeypatch):
-    """Errors in chunks of 100 points are those in one, and a run's are the same alone as with others."""
     few = {"validation_points": 500, "test_points": 2003}
     runs = [a_run(network, engine, seed, **few) for seed in (1, 2, 3)]
     together = trained_runs(runs).outcomes
@@ -60,14 +57,51 @@ def test_chunks_and_company_change_no_bit(network, engine, monkeypatch):
         assert parts.metrics.model_dump() == pytest.approx(whole.metrics.model_dump(), rel=1e-13)
 
 
-def test_more_points_begin_with_the_same_ones():
-    """So a run that is tested on more points learns from the same ones."""
-    few, many = (draw(resolve(Task(target="exp4d", test_points=number)), 7) for number in (1000, 5000))
-    np.testing.assert_array_equal(many.test.x[:1000], few.test.x)
-    np.testing.assert_array_equal(many.train.x, few.train.x)
-
-
 def test_data_and_equations_show_their_curve_on_all_validation_points():
     """Rows are few, and a PDE's points inside and on the boundary belong together."""
     assert curve_points(resolve(Task(target="wine"))) == resolve(Task(target="wine")).validation_points
     assert curve_points(resolve(Task(target="poisson", validation_points=2000))) == 2000
+
+
+# Twelve points, which both networks learn by heart.
+TWELVE = resolve(Task(target="exp2d", train_points=12, validation_points=1000, test_points=2000))
+BY_HEART = {"mlp": MlpShape(shape=(2, 12, 1)), "kan": KanShape(shape=(2, 3, 1), grid=6)}
+RECIPE = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=300)
+
+
+def finished(engine, network, recipe):
+    run = RunSpec(task=TWELVE, network=network, recipe=recipe, seed=0, engine=engine)
+    return trained_runs([run], chunk=37, stored=True).outcomes
+
+
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+@pytest.mark.parametrize("name", BY_HEART)
+def test_the_network_is_that_of_the_least_validation_error(engine, name):
+    whole = finished(engine, BY_HEART[name], RECIPE)
+    stopped = finished(engine, BY_HEART[name], RECIPE.model_copy(update={"early_stopping": True}))
+    for one, other in zip(whole, stopped, strict=True):
+        least = min(one.curve, key=lambda point: point.validation_rmse)
+        assert other.metrics.validation_rmse == pytest.approx(least.validation_rmse, rel=1e-12)
+        assert other.metrics.train_rmse == pytest.approx(least.train_rmse, rel=1e-12)
+        assert other.metrics.validation_rmse < one.metrics.validation_rmse
+        assert (other.curve, other.evaluations, other.counts) == (one.curve, one.evaluations, one.counts)
+
+
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+def test_only_the_runs_own_size_counts(engine):
+    refined = RECIPE.model_copy(
+        update={
+            "early_stopping": True,
+            "grid_extension": GridExtension(grids=(3,), evaluations=100),
+            "restarts": Restarts(count=2, evaluations=20),
+        }
+    )
+    for one in finished(engine, BY_HEART["kan"], refined):
+        before = sum(made for made, _ in one.by_stage[:-1])
+        last = [point.validation_rmse for point in one.curve if point.evaluations > before]
+        assert one.metrics.validation_rmse == pytest.approx(min(last), rel=1e-12)
+    coarse_only = refined.model_copy(update={"grid_extension": None})
+    for one in finished(engine, BY_HEART["kan"], coarse_only):
+        assert one.metrics.validation_rmse == pytest.approx(
+            min(point.validation_rmse for point in one.curve), rel=1e-12
+        )

@@ -39,7 +39,6 @@ def best_rmse(grid: int, order: int = 3) -> list[float]:
     return found
 
 
-# ---------------------------------------------------------------------------------------------------------- the recipe
 @pytest.mark.nightly
 @pytest.mark.parametrize(("network", "engine"), [(PAPER, "torch"), (LATER, "torch"), (LATER, "fused")])
 def test_each_peak_is_learnt_to_the_published_error_and_kept(network, engine, tmp_path):
@@ -69,17 +68,14 @@ def test_what_all_peaks_share_must_not_be_trained(change, tmp_path):
 
 
 def test_data_come_peak_by_peak():
-    """100 points evenly on each of [c - 0.2, c + 0.2], from left to right, where it is nearly alone."""
     for centre, peak in zip((-0.8, -0.4, 0, 0.4, 0.8), phases_of(draw(PEAKS, 3).train, 5), strict=True):
         assert np.allclose(peak.x[:, 0], np.linspace(centre - 0.2, centre + 0.2, 100), atol=1e-15)
         assert np.allclose(peak.y[:, 0], np.exp(-300 * (peak.x[:, 0] - centre) ** 2), atol=1e-5)
 
 
-# -------------------------------------------------------------------------------------------- what it is made of
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 @pytest.mark.parametrize("optimizer", [NESTED, Adam(name="adam", batch_size=40)], ids=lambda one: one.name)
 def test_a_phase_is_a_training_that_goes_on(engine, optimizer, tmp_path):
-    """By hand: an ordinary pack on the points of each phase, begun where the last one ended, has the same bits."""
     run = peaks(MlpShape(shape=(1, 4, 1)), engine, each=20, optimizer=optimizer)
     splits, module, trained, curve = draw(PEAKS, 0), ENGINES[engine], None, []
     part = run.model_copy(update={"recipe": Recipe(optimizer=optimizer, max_evaluations=20)})
@@ -104,7 +100,6 @@ def test_a_phase_is_a_training_that_goes_on(engine, optimizer, tmp_path):
 
 
 def test_a_phase_costs_what_its_points_cost(tmp_path):
-    """The counted work is that of a run of as many evaluations on the points of one phase."""
     network, adam = MlpShape(shape=(1, 4, 1)), Adam(name="adam")
     alone = resolve(Task(target="five_peaks", train_points=100))
     run = peaks(network, "fused", each=20, optimizer=adam)
@@ -118,7 +113,6 @@ def test_a_phase_costs_what_its_points_cost(tmp_path):
 
 @pytest.mark.parametrize(("network", "engine"), [(PAPER, "torch"), (MlpShape(shape=(1, 4, 1)), "fused")])
 def test_stopped_after_every_evaluation_it_ends_with_the_same_bits(network, engine, tmp_path, monkeypatch):
-    """A checkpoint in any phase holds all that the phases before have left."""
     runs = [peaks(network, engine, seed, each=3) for seed in (0, 1)]
     if isinstance(network, KanShape):  # one begins otherwise
         runs[1] = runs[1].model_copy(update={"network": network.model_copy(update={"noise": 0.3})})
@@ -129,7 +123,6 @@ def test_stopped_after_every_evaluation_it_ends_with_the_same_bits(network, engi
     assert [*map(numbers, pieces)] == [*map(numbers, whole)]
 
 
-# --------------------------------------------------------------------------------------------------------- frozen base
 def test_a_frozen_base_is_a_constant():
     """Its loss and gradient are those of a KAN without base whose targets are what the base leaves over."""
     frozen, bare = (KanShape(shape=(2, 1), grid=4, base=base) for base in ("frozen", False))
@@ -155,7 +148,6 @@ def test_a_frozen_base_is_a_constant():
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("optimizer", [Lbfgs(name="lbfgs"), Adam(name="adam", learning_rate=0.1)], ids=lambda o: o.name)
 def test_a_frozen_base_never_moves(optimizer, engine):
-    """After 30 evaluations the base weights of both layers are bit for bit those that were drawn."""
     network = KanShape(shape=(2, 3, 1), grid=4, base="frozen")
     run = RunSpec(
         task=resolve(Task(target="exp2d", train_points=64)),
@@ -172,7 +164,6 @@ def test_a_frozen_base_never_moves(optimizer, engine):
         assert torch.equal(before[name], after[name]) == name.endswith("base")
 
 
-# -------------------------------------------------------------------------------------------------------- plan, errors
 TEXT = """
 question: what stays of a peak?
 tasks: {target: five_peaks, train_points: 50, validation_points: 20, test_points: 20}
@@ -187,7 +178,6 @@ def planned(text: str):
 
 
 def test_the_table_says_how_much_is_forgotten(tmp_path):
-    """Columns right after, in the end and their ratio, from the phases of the record; the cap is spent to the last."""
     manifest = planned(TEXT)
     train_pack([one.run for one in manifest.runs], tmp_path)
 
@@ -216,6 +206,5 @@ def test_the_table_says_how_much_is_forgotten(tmp_path):
     ],
 )
 def test_what_does_not_go_together_is_named(old, new, said):
-    """With the value, what is allowed, and the next move."""
     with pytest.raises(HarnessError, match=said):
         planned(TEXT.replace(old, new))

@@ -5,37 +5,24 @@ import math
 import numpy as np
 import pytest
 import torch
-from packs import numbers, trained_in_pieces
+from packs import numbers, run_of, task, trained_in_pieces
 from scipy.interpolate import BSpline
 
 from harness import families
 from harness.base.errors import HarnessError
 from harness.count import count, run_flops
+from harness.families import KanShape
 from harness.families.layout import of_layer, unflatten
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    Recipe,
-    Restarts,
-    RunSpec,
-    Sparsity,
-    Task,
-    parse_experiment,
-    parts,
-    run_id,
-    stages,
-)
+from harness.spec import GridExtension, GridUpdates, Recipe, Restarts, Sparsity, Task, parse_experiment, parts, stages
+from harness.spec.run import RunSpec, run_id
 from harness.tasks import resolve, stream
 from harness.tasks.loss import LanePoints
 from harness.train import sparsity, train_pack
+from harness.train.symbolic import FORMS, EdgeSamples, read_formula, snap_edge
 
-TASK = resolve(Task(target="exp2d", train_points=60, validation_points=20, test_points=20))
 KAN = KanShape(shape=(2, 3, 1), grid=4)
 SPARSE = Sparsity(strength=0.01, evaluations=9)
 FULL = KanShape(shape=(2, 3, 2), grid=4, scales=True, bias=True)
@@ -87,7 +74,6 @@ def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI
     return (h_NI - y_NO).square().mean() + settings.strength * penalty
 
 
-# ------------------------------------------------------------------------------------------------------- the penalty
 @pytest.mark.parametrize(("entropy", "per_range"), [(1.0, False), (0.0, False), (1.0, True)])
 def test_the_loss_is_that_of_the_equations_and_so_is_its_gradient(entropy, per_range):
     """Eqs. 2.17 to 2.20 edge by edge, of every kind of parameter, differentiated by autograd."""
@@ -106,7 +92,6 @@ def test_the_loss_is_that_of_the_equations_and_so_is_its_gradient(entropy, per_r
 
 @pytest.mark.parametrize(("norms", "entropy"), [([2.0] * 6, math.log(6)), ([5.0] + [0.0] * 5, 0), ([0.0] * 6, 0)])
 def test_the_entropy_counts_the_edges_in_use(norms, entropy):
-    """Of n equal edges it is log n, of a single one zero; where nothing is left, nothing is undefined."""
     norm_ROI = torch.tensor(norms, dtype=torch.float64).reshape(1, 2, 3).requires_grad_()
 
     (found,) = sparsity.penalty(Sparsity(strength=1, evaluations=1, l1=0), norm_ROI)
@@ -115,9 +100,7 @@ def test_the_entropy_counts_the_edges_in_use(norms, entropy):
     assert torch.autograd.grad(found, norm_ROI)[0].isfinite().all()
 
 
-# ----------------------------------------------------------------------------------------------------------- pruning
 def test_what_does_nothing_goes_and_the_function_stays():
-    """A node without outgoing edges, one without incoming ones, and an input that only they have seen."""
     network = KanShape(shape=(3, 4, 2, 1), grid=3, scales=True)
     flat_RP, knots, points = drawn(network, lanes=1)
     parameters = unflatten(network, flat_RP)
@@ -135,57 +118,36 @@ def test_what_does_nothing_goes_and_the_function_stays():
 
     assert kept == [[0, 1], [0, 2], [0, 1], [0]]
     assert smaller.shape == (2, 2, 2, 1)
-    before, after = (
-        families.forward(network, dead, knots, points.x),
-        families.forward(smaller, flat_1P, fewer, points.x[..., :2]),
-    )
+    before = families.forward(network, dead, knots, points.x)
+    after = families.forward(smaller, flat_1P, fewer, points.x[..., :2])
     assert torch.allclose(before, after, rtol=0, atol=1e-12)
 
 
 def test_every_layer_keeps_its_best_node():
-    """Where no node exceeds the threshold, the one with the largest smaller score stays, also of equals."""
     scores = [np.array([[0.1, 0.3], [0.2, 0.1], [0.3, 0.0]]), np.array([[0.1, 0.2, 0.2]])]
 
     assert sparsity.kept_nodes(scores, 9.0) == [[0], [1], [0]]
     assert sparsity.kept_nodes([np.zeros((3, 2)), np.zeros((1, 3))], 0.01) == [[0], [0], [0]]
 
 
-# -------------------------------------------------------------------------------------------------------- whole runs
 def run(engine: str, seed: int = 0, **changes) -> RunSpec:
-    recipe = Recipe(
-        optimizer=Lbfgs(name="lbfgs"),
-        max_evaluations=40,
-        restarts=Restarts(count=2, evaluations=4),
-        grid_updates=GridUpdates(every=3, until=12),
-        grid_extension=GridExtension(grids=(2, 3), evaluations=5),
-        sparsity=SPARSE.model_copy(update=changes),
-    )
-    return RunSpec(task=TASK, network=KAN, recipe=recipe, seed=seed, engine=engine)
+    course = {
+        "restarts": Restarts(count=2, evaluations=4),
+        "grid_updates": GridUpdates(every=3, until=12),
+        "grid_extension": GridExtension(grids=(2, 3), evaluations=5),
+        "sparsity": SPARSE.model_copy(update=changes),
+    }
+    return run_of(KAN, "lbfgs", 40, seed, engine, **course)
 
 
-def test_the_parts_of_a_run_spend_its_cap():
-    """Restarts and the penalised stage on the coarsest grid, then all grids from there: 2 x 4 + 9 + 5 + 5 + 13."""
-    spec = run("torch")
-
-    planned = stages(KAN, spec.recipe)
-
-    assert [(stage.network.grid, stage.starts, stage.evaluations) for stage in planned] == [
-        (2, 2, 4),
-        (2, 1, 9),
-        (2, 1, 5),
-        (3, 1, 5),
-        (4, 1, 13),
-    ]
-    assert sum(stage.starts * stage.evaluations for stage in planned) == spec.recipe.max_evaluations
+def test_a_cap_that_its_parts_would_exhaust_is_refused():
     with pytest.raises(HarnessError, match="sparsity"):
-        stages(KAN, spec.recipe.model_copy(update={"max_evaluations": 27}))
+        stages(KAN, run("torch").recipe.model_copy(update={"max_evaluations": 27}))
 
 
 @pytest.mark.parametrize("engine", ["torch", "fused"])
 def test_what_is_pruned_goes_on_as_the_smaller_network(engine, tmp_path):
-    """A threshold between the scores takes nodes away: sizes are then the small network's, and work is that of both."""
     (whole,) = train_pack([run(engine)], tmp_path / "whole")
-    assert whole.pruned
     first, second = (np.array(layer) for layer in whole.pruned.scores)
     worth = np.minimum(first.max(1), second.max(0))
     assert whole.pruned.network == KAN
@@ -193,10 +155,8 @@ def test_what_is_pruned_goes_on_as_the_smaller_network(engine, tmp_path):
 
     (record,) = train_pack([run(engine, threshold=float(np.median(worth)))], tmp_path / "pruned")
 
-    assert record.pruned
     assert record.pruned.scores == whole.pruned.scores
     assert record.pruned.network.shape == (2, 1, 1)
-    assert record.metrics
     assert record.evaluations == 40
     assert [made for made, _ in record.by_stage] == [8, 9, 5, 5, 13]
     assert [point.evaluations for point in record.curve][-1] == 40
@@ -205,39 +165,36 @@ def test_what_is_pruned_goes_on_as_the_smaller_network(engine, tmp_path):
     spec, small = record.run, record.pruned.network
     penalised, rest = parts(KAN, spec.recipe, small)
     alone = [
-        run_flops(*part, TASK, spent)["flops_train.matmul"]
+        run_flops(*part, task(), spent)["flops_train.matmul"]
         for part, spent in ((penalised, record.by_stage[:2]), (rest, record.by_stage[2:]))
     ]
     assert record.counts["flops_train.matmul"] == sum(alone)
     assert sum(alone) < whole.counts["flops_train.matmul"]
 
 
-def test_an_input_that_goes_is_not_seen_again(tmp_path):
-    """A target of its second variable only: the pruned network's error is small though it has one input."""
-    task = resolve(Task(target=f"{__name__}:second", inputs=2, train_points=60, validation_points=20, test_points=20))
-    recipe = Recipe(
-        optimizer=LevenbergMarquardt(name="levenberg_marquardt"),
-        max_evaluations=240,
-        sparsity=Sparsity(strength=0.03, evaluations=200, optimizer=Lbfgs(name="lbfgs")),
-    )
-    for engine in ("torch", "fused"):
-        spec = RunSpec(task=task, network=KanShape(shape=(2, 2, 1), grid=3), recipe=recipe, seed=1, engine=engine)
-        (record,) = train_pack([spec], tmp_path)
-        assert record.pruned
-        assert record.pruned.inputs == (1,)
-        assert record.pruned.network.shape == (1, 1, 1)
-        assert record.metrics
-        assert record.metrics.test_rmse < 1e-3 < record.pruned.test_rmse
-
-
 def second(x_NI):
-    """The task of a test."""
+    """A task that leaves out its first input."""
     return np.sin(2 * x_NI[:, 1])
+
+
+def run_of_second(network: KanShape, engine: str, snap: bool = False, **box) -> RunSpec:
+    """First L-BFGS with the penalty, then Levenberg-Marquardt without."""
+    few = {"train_points": 60, "validation_points": 20, "test_points": 20}
+    sparse = Sparsity(strength=0.03, evaluations=200, optimizer=Lbfgs(name="lbfgs"), snap=snap)
+    of = resolve(Task(target=f"{__name__}:second", inputs=2, **few, **box))
+    return run_of(network, LevenbergMarquardt(name="levenberg_marquardt"), 240, 1, engine, of, sparsity=sparse)
+
+
+@pytest.mark.parametrize("engine", ["torch", "fused"])
+def test_an_input_that_goes_is_not_seen_again(engine, tmp_path):
+    (record,) = train_pack([run_of_second(KanShape(shape=(2, 2, 1), grid=3), engine)], tmp_path)
+    assert record.pruned.inputs == (1,)
+    assert record.pruned.network.shape == (1, 1, 1)
+    assert record.metrics.test_rmse < 1e-3 < record.pruned.test_rmse
 
 
 @pytest.mark.parametrize("engine", ["torch", "fused"])
 def test_neither_company_nor_interruptions_change_a_bit(engine, tmp_path, monkeypatch):
-    """Alone, together with one that began otherwise, and stopped after every evaluation: the same records."""
     runs = [run(engine, seed, threshold=0.3) for seed in range(2)]
     runs[1] = runs[1].model_copy(update={"network": KAN.model_copy(update={"noise": 0.3})})
     together = train_pack(runs, tmp_path / "together")
@@ -252,7 +209,6 @@ def test_neither_company_nor_interruptions_change_a_bit(engine, tmp_path, monkey
 
 
 def test_a_run_that_diverges_under_the_penalty_has_a_record(tmp_path):
-    """Not finite from its first evaluation on: nothing is pruned, and its sizes are the whole network's."""
     spec = run("fused", l1=1e308, strength=1e308)
 
     (record,) = train_pack([spec], tmp_path)
@@ -263,9 +219,7 @@ def test_a_run_that_diverges_under_the_penalty_has_a_record(tmp_path):
     assert record.counts["params.trainable"] == count(KAN)["params.trainable"]
 
 
-# -------------------------------------------------------------------------------------------------------- experiments
 def test_an_mlp_by_the_same_recipe_is_the_run_without_sparsity():
-    """One recipe serves both arms: what an MLP makes of it has the id that it has without."""
     text = """
 question: which?
 tasks: [xy]
@@ -295,23 +249,69 @@ def test_levenberg_marquardt_cannot_have_the_penalty():
 
 
 def test_what_is_left_is_read_into_a_formula(tmp_path):
-    """A target of one edge comes back as that edge, in the task's own variable, out of either engine."""
-    task = resolve(
-        Task(
-            target=f"{__name__}:second", inputs=2, low=0, high=2, train_points=60, validation_points=20, test_points=20
-        )
-    )
-    recipe = Recipe(
-        optimizer=LevenbergMarquardt(name="levenberg_marquardt"),
-        max_evaluations=240,
-        sparsity=Sparsity(strength=0.03, evaluations=200, optimizer=Lbfgs(name="lbfgs"), snap=True),
-    )
-    spec = RunSpec(task=task, network=KanShape(shape=(2, 1), grid=3, bias=True), recipe=recipe, seed=1, engine="fused")
-
-    (record,) = train_pack([spec], tmp_path)
-
-    assert record.pruned
-    assert record.pruned.formula
+    network = KanShape(shape=(2, 1), grid=3, bias=True)
+    (record,) = train_pack([run_of_second(network, "fused", snap=True, low=0, high=2)], tmp_path)
     assert record.pruned.formula.least_r2 > 0.9999
     assert record.pruned.formula.test_rmse < 1e-5
     assert record.pruned.formula.text == "1.0*sin(2.0*x2)"
+
+
+X = np.sort(np.random.default_rng(0).uniform(-1, 1, 400))
+
+
+@pytest.mark.parametrize(
+    ("form", "a", "b", "c", "d", "noise"),
+    [
+        ("t", 1, 0, -3, 1, 0),
+        ("t**2", 1, 0.3, 2, 1, 1e-3),
+        ("t**3", 1.5, -0.2, 1, 0, 1e-3),
+        ("exp(t)", -1.3, 0, 0.5, 2, 1e-3),
+        ("sin(t)", np.pi, 0.4, 1, 0, 1e-3),
+        ("sin(t)", 9.0, 0, 1, -1, 1e-3),
+        ("log(t)", 1, 1.2, 1, 0, 1e-4),
+        ("sqrt(t)", -1, 1.001, 1, 0, 1e-4),
+        ("1/t", -1, 1.3, 1, 0, 1e-3),
+        ("Abs(t)", 1, 0.5, 1, 0, 1e-3),
+        ("tanh(t)", 4, 1, 2, 0, 1e-3),
+        ("exp(-t**2)", 5, -1, 1, 0, 1e-3),
+    ],
+)
+def test_a_planted_edge_is_recognised(form, a, b, c, d, noise):
+    exact = c * FORMS[form](a * X + b) + d
+    noisy = exact + noise * exact.std() * np.random.default_rng(1).standard_normal(X.size)
+
+    edge = snap_edge(X, noisy)
+
+    assert edge.form == form
+    assert edge.r2 > 0.9999
+    slope, shift, factor, offset = edge.constants
+    again = factor * FORMS[form](slope * X + shift) + offset
+    assert np.abs(again - exact).max() <= max(2 * noise, 1e-9) * exact.std() * 3
+
+
+def test_a_network_becomes_its_formula():
+    x_IN = np.random.default_rng(2).uniform(-1, 1, (2, 500))
+    inner = np.stack([0.5 * np.sin(np.pi * x_IN[0]) + 0.1, 0.5 * x_IN[1] ** 2])
+    noise = 1e-3 * np.random.default_rng(3).standard_normal((2, 500))
+    hidden = inner.sum(0) + 0.2  # a bias
+    last = np.exp(2 * (hidden - 0.3))
+    y_N = np.exp(np.sin(np.pi * x_IN[0]) + x_IN[1] ** 2)
+
+    biases = [np.array([0.2]), np.zeros(1)]
+    train = test = EdgeSamples(x_IN, y_N)
+    found = read_formula([(inner + noise)[None], last[None, None]], biases, train, test, ["x", "y"])
+
+    assert found.least_r2 > 0.9999
+    assert found.rmse < 1e-5
+    assert found.text == "1.0*exp(1.0*y**2 + 1.0*sin(3.14159*x))"
+
+
+def test_a_constant_edge_is_its_constant():
+    edge = snap_edge(X, np.full_like(X, 0.7))
+
+    assert edge.constants[2:] == (0, 0.7)
+    assert np.isnan(edge.r2)
+    samples = EdgeSamples(X[None], np.full_like(X, 0.7))
+    found = read_formula([np.full((1, 1, X.size), 0.7)], [np.zeros(1)], samples, samples, ["x"])
+    assert found.text == "0.700000"
+    assert found.rmse == pytest.approx(0, abs=1e-6)

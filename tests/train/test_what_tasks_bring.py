@@ -48,7 +48,6 @@ def observed_by(monkeypatch, engine, *observations, chunk=10**6, stored=False, s
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_values_are_made_at_their_moments_and_change_nothing_else(monkeypatch, engine):
-    """At the end only, at all moments of the curve, or after every ten evaluations: then the curve has more points."""
     (bare,) = observed_by(monkeypatch, engine)
     kinds = MeanOutput("late"), MeanOutput("always", at="curve"), Worst("worst", split="validation", at=10)
     (seen,) = observed_by(monkeypatch, engine, *kinds)
@@ -91,7 +90,6 @@ class Stream(Batches):
 
 
 def test_a_task_may_draw_fresh_points_for_every_evaluation(monkeypatch):
-    """Its function is learnt, not that of the training points; in any company, and at any interruption."""
     kinds = {"batches": Stream()}
     together = observed_by(monkeypatch, "torch", FarFromFirst("far", at="curve"), seeds=(0, 1), **kinds)
     in_pieces = observed_by(

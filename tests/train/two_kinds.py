@@ -1,8 +1,6 @@
 """Optimisers of both engines behind one face: lanes of torch side by side, compiled loops one lane after the other.
 
-What they are `seen` to be is named by lane, as the states in torch are.
-
-Legend: R lanes, P parameters.
+What they are `seen` to be is named by lane, as in torch. Legend: R lanes, P parameters.
 """
 
 from importlib import import_module

@@ -25,16 +25,12 @@ def made(tasks: int | dict[str, str], ends: tuple[float, float] = (0.01, 100)) -
 
 
 def marks(figure) -> list:
-    """The marks of all ratios."""
     lines = itertools.chain.from_iterable(axes.lines for axes in figure.axes)
     return [line for line in lines if (line.get_gid() or "").startswith("ratio:")]
 
 
 def test_every_ratio_is_drawn_once_in_the_colour_of_who_is_ahead():
-    """Above 1 the first side's, below 1 the second's; hollow where the interval holds 1.
-
-    On the matched axis at every size, on every other one at the largest.
-    """
+    """Above 1 the first side's, below 1 the second's; hollow where the interval holds 1."""
     found = made(2)
     figure = headline_figure(found, STYLES)
     drawn = {float(line.get_xdata()[0]): line for line in marks(figure)}
@@ -50,7 +46,6 @@ def test_every_ratio_is_drawn_once_in_the_colour_of_who_is_ahead():
 
 
 def test_numbers_stand_at_the_right_edge_and_the_title_says_who_is_ahead():
-    """How many times lower the loss is on the side of the mark, with its interval; names as people write them."""
     ratios = [Found(0.01, 0.005, 0.02, at=100.0, replicates=5), Found(3.0, 1.5, 6.0, at=100.0, replicates=5)]
     found = made_headline({"one": "J0(20x)"}, ratios)
     figure = headline_figure(found, STYLES)
@@ -60,7 +55,6 @@ def test_numbers_stand_at_the_right_edge_and_the_title_says_who_is_ahead():
 
 
 def test_many_tasks_are_ranked_at_the_largest_size():
-    """Rows of tasks for each axis, the best for the first side on top."""
     figure = headline_figure(made(15), STYLES)
     drawn = marks(figure)
     assert len(drawn) == 15 * len(AXES)
@@ -72,7 +66,6 @@ def test_many_tasks_are_ranked_at_the_largest_size():
 
 
 def test_no_answer_is_taller_than_a_page():
-    """It is one column of a paper wide, and says how many tasks have no room."""
     for tasks in (1, 4, 5, 80):
         figure = headline_figure(made(tasks), STYLES)
         assert figure.get_figheight() <= MOST_HEIGHT, tasks
@@ -81,7 +74,6 @@ def test_no_answer_is_taller_than_a_page():
 
 
 def test_long_names_of_sides_take_no_room_from_the_axes(tmp_path):
-    """The title names sides of several arms in full; above the axes their names are wrapped beside each other."""
     sides = Side("the best of kan, kan_coarse", ("kan",)), Side("the best of mlp_2, mlp_3, mlp_relu", ("mlp",))
     styles = named_styles([side.label for side in sides])
     figure = headline_figure(replace(made(5), first=sides[0], second=sides[1]), styles)
@@ -100,7 +92,6 @@ def test_long_names_of_sides_take_no_room_from_the_axes(tmp_path):
 
 
 def test_no_letter_of_a_name_lies_beyond_the_figure():
-    """Titles are wrapped, and long names shortened, on a page and on a phone; no two are equal."""
     long = "price from rooms, area, age, latitude, longitude, population and the distance to the sea"
     two = {f"houses_of_california_and_nevada.csv output={word}": long for word in ("price", "age")}
     many = {f"special_{name} train_points={points}": "" for name in ("yv", "lpmv", "jv") for points in (200, 1000)}

@@ -27,7 +27,6 @@ def test_no_kept_figure_is_higher_than_a_page():
 
 
 def test_every_kept_experiment_has_its_answer_and_its_laws_in_one_column():
-    """85 mm wide; the answer, the two sides that it is about, and the other arms in a second figure."""
     folders = [
         path.parent for kind in ("reference", "verdicts") for path in (ROOT / "results" / kind).glob("*/runs.csv")
     ]

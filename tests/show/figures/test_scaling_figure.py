@@ -2,13 +2,13 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from made_headline import made_headline
+from made_study import laws_of_rows
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ from matplotlib.text import Text
 
 from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, fit_table
+from harness.judging.request import SizeRange
 from harness.judging.scaling import HEADLINE_AXES, chosen_runs
 from harness.judging.versus import Baseline
 from harness.laws import Fit, predict
@@ -25,26 +26,23 @@ from harness.show.figures.ranking import ranking_figure
 from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import PANEL_HEIGHT, of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
-from harness.show.figures.theme import DPI, MOST_HEIGHT, write_figure
+from harness.show.figures.theme import DPI, write_figure
 from harness.show.names import written
 
 TASKS = ("exp2d", "exp100d")
 
 
 def line(axes: Axes, gid: str):
-    """The one line of that gid."""
     (found,) = [line for line in axes.get_lines() if line.get_gid() == gid]
     return found
 
 
 def drawn(laws: Sequence[SeriesLaws], task: str, series: str, axis: str) -> tuple[SeriesLaws, Fit]:
-    """The laws of a series, and the one of them that is drawn."""
     (one,) = [one for one in laws if (one.task, one.series, one.axis) == (task, series, axis)]
     return one, one.fits[drawn_law(laws, task, axis)]
 
 
 def gids(axes: Axes) -> set[str]:
-    """The gids of everything in a panel."""
     return {artist.get_gid() for artist in axes.get_children() if artist.get_gid()}
 
 
@@ -75,7 +73,6 @@ def assert_readable(figure: Figure) -> None:
 
 
 def test_both_files_are_written(held_figure, tmp_path):
-    """A PNG and a PDF appear in the folder, and drawing leaves matplotlib's settings as they were."""
     before = dict(matplotlib.rcParams)
     paths = write_figure(held_figure, tmp_path / "scaling")
     assert [path.name for path in paths] == ["scaling.png", "scaling.pdf"]
@@ -85,7 +82,6 @@ def test_both_files_are_written(held_figure, tmp_path):
 
 
 def test_every_series_is_drawn_on_every_task_and_axis(made, figure):
-    """Each panel holds every chosen run of every series, its size means and its law with a band."""
     assert len(figure.axes) == 2 * len(HEADLINE_AXES)
     for axes, (task, axis) in zip(figure.axes, itertools.product(TASKS, HEADLINE_AXES), strict=True):
         for series in ("kan", "mlp", "turned"):
@@ -102,7 +98,6 @@ def test_every_series_is_drawn_on_every_task_and_axis(made, figure):
 
 
 def test_sizes_outside_the_window_are_hollow(figure):
-    """Sizes outside the fit window are drawn unfilled; all others are filled."""
     for axes in figure.axes[:2]:
         outside, inside = line(axes, "outside:kan"), line(axes, "means:kan")
         assert to_hex(outside.get_markerfacecolor()) == "#ffffff"
@@ -113,7 +108,6 @@ def test_sizes_outside_the_window_are_hollow(figure):
 
 
 def test_held_out_sizes_are_half_filled_and_the_law_goes_on_to_them(held, held_figure):
-    """They have a mark of their own; a thin line continues the law, with the predicted interval at each of them."""
     for axes, axis in zip(held_figure.axes, HEADLINE_AXES, strict=True):
         for series in ("kan", "mlp"):
             one, law = drawn(held.laws, "exp2d", series, axis)
@@ -132,7 +126,6 @@ def test_held_out_sizes_are_half_filled_and_the_law_goes_on_to_them(held, held_f
 
 
 def test_a_refused_fit_has_joined_means_and_its_reason_once(figure):
-    """Where the fit is refused means are joined without a law, and a note says why, once for all panels."""
     note = " ".join(figure.get_supxlabel().split())
     assert note.count("the error rises with size") == 1
     assert "No law: the error rises with size." in note
@@ -145,7 +138,6 @@ def test_a_refused_fit_has_joined_means_and_its_reason_once(figure):
 
 
 def test_a_diverged_run_is_in_the_figure(made, figure):
-    """A diverged run has no error, but a cross at its size, and the note counts it."""
     diverged = made.table[(made.table["status"] == "diverged") & made.table["chosen"]]
     for axes, (task, axis) in zip(figure.axes, itertools.product(TASKS, HEADLINE_AXES), strict=True):
         np.testing.assert_array_equal(line(axes, "failed:mlp").get_xdata(), diverged[diverged["task"] == task][axis])
@@ -154,7 +146,6 @@ def test_a_diverged_run_is_in_the_figure(made, figure):
 
 @pytest.mark.parametrize("case", ["figure", "held_figure"])
 def test_panels_are_readable(case, request):
-    """Legends cover nothing; axes name what they count and have at least two labelled ticks."""
     figure = request.getfixturevalue(case)
     assert_readable(figure)
     assert [axes.get_xlabel() for axes in figure.axes[-2:]] == ["trainable parameters", "training FLOPs (shared-dense)"]
@@ -163,7 +154,6 @@ def test_panels_are_readable(case, request):
 
 
 def test_only_the_asked_sides_are_drawn_with_what_a_constant_reaches(made):
-    """Other arms have a figure of their own; a line of a baseline is within the panel, however bad it is."""
     rule_is_of, others = of_sides(made.manifest, made.laws)
     assert (rule_is_of, others) == (["mlp", "bent"], ["kan", "turned"])
     for names, absent in ((rule_is_of, others), (others, rule_is_of)):
@@ -177,7 +167,6 @@ def test_only_the_asked_sides_are_drawn_with_what_a_constant_reaches(made):
 
 
 def test_titles_say_what_was_found(made, held):
-    """On how many tasks a law falls beyond doubt, by arms as people write them."""
     for study, said in (
         (made, "Test RMSE falls as a power of parameters on 2 of 2 tasks for KAN, on 2 for MLP"),
         (held, "Test RMSE falls as a power of parameters for KAN, for MLP"),
@@ -187,7 +176,6 @@ def test_titles_say_what_was_found(made, held):
 
 
 def test_every_letter_can_be_read_in_a_column_of_a_paper(made, held):
-    """85 mm wide, no letter below 5 points."""
     runs = chosen_runs(made.table, "params.trainable")
     titles, styles = dict.fromkeys(TASKS, "a task"), experiment_styles(made.manifest)
     figures = [
@@ -204,7 +192,6 @@ def test_every_letter_can_be_read_in_a_column_of_a_paper(made, held):
 
 
 def test_more_series_than_lines_can_tell_apart_are_ranked(made, monkeypatch):
-    """A row a series, the least loss at its largest size above; marks stand at means, in the colours of families."""
     monkeypatch.setattr("harness.show.figures.scaling.MOST_SERIES", 3)
     shown = scaling_figure(made.manifest, made.laws)
     styles = experiment_styles(made.manifest)
@@ -224,7 +211,6 @@ def test_more_series_than_lines_can_tell_apart_are_ranked(made, monkeypatch):
 
 
 def test_outliers_are_clipped_marked_and_counted(held):
-    """A run far above all others does not flatten them: a cross stands at the edge, and a note counts."""
     table = held.table.copy()
     (victim,) = table.index[(table["arm"] == "mlp") & table["chosen"]][:1]
     table.loc[victim, ["test_loss", "test_rmse"]] = 1e5
@@ -253,30 +239,11 @@ def test_every_run_is_within_panels_that_share_their_losses(held):
     assert "at the edge" not in shown.get_supxlabel()
 
 
-def test_no_figure_is_too_tall(made, monkeypatch):
-    """Whatever is drawn, however many panels and legends: a page at most, and all panels on it."""
-    for count, most in ((1, 8), (6, 3), (15, 8)):
-        tasks = [f"task {index}" for index in range(count)]
-        monkeypatch.setattr("harness.show.figures.scaling.MOST_SERIES", most)
-        formulas = dict.fromkeys(tasks, made.manifest.formulas["exp2d"])
-        laws = []
-        for one in made.laws:
-            if one.task == "exp2d":
-                laws += [replace(one, task=task, table=one.table.assign(task=task)) for task in tasks]
-        shown = scaling_figure(made.manifest.model_copy(update={"formulas": formulas}), laws)
-        shown.draw_without_rendering()
-        assert shown.get_figheight() <= MOST_HEIGHT
-        heights = [axes.get_window_extent().height for axes in shown.axes if axes.get_visible()]
-        assert min(heights) > 0.25 * shown.dpi
-
-
 def test_a_users_target_is_titled_with_its_docstring():
-    """A function of the user's own shows the first line of its docstring, dollar signs and all."""
     assert task_titles({"mine:f": "costs $5 + $x_1$"}, 60) == {"mine:f": "mine:f:  costs $5 + $x_1$"}
 
 
 def test_any_range_has_round_ticks():
-    """Wherever a range starts and however short it is, it has two to eight ticks."""
     decades = (0.01, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 12.0)
     for start, length in itertools.product(np.linspace(-6, 3, 40), decades):
         low, high = 10**start, 10 ** (start + length)
@@ -286,7 +253,6 @@ def test_any_range_has_round_ticks():
 
 
 def test_ticks_of_a_small_panel_do_not_touch():
-    """Four decades in a fifth of a page's width, and a range so narrow that ticks have several digits."""
     for limits, width, number in (((4, 30_000), 1.4, 4), ((4.75e10, 5.15e10), 2.4, 2)):
         figure = Figure(figsize=(width, 1.4), dpi=DPI)
         axes = figure.add_axes((0.05, 0.3, 0.9, 0.6), xscale="log", xlim=limits)
@@ -298,9 +264,35 @@ def test_ticks_of_a_small_panel_do_not_touch():
 
 
 def test_residuals_of_an_experiment_lie_about_its_laws(made):
-    """A panel a series that has a law, whose means are ln(size mean / law) against the size."""
     figure = residuals_figure(made.manifest, made.laws)
     _, fit = drawn(made.laws, "exp2d", "mlp", "params.trainable")
     (means,) = [line for axes in figure.axes for line in axes.lines if line.get_gid() == "means:exp2d:mlp"]
     assert means.get_ydata() == pytest.approx(np.log(fit.points.means / predict(fit, fit.points.sizes)))
     assert means.get_xdata() == pytest.approx(fit.points.sizes)
+
+
+SIX = (10, 30, 100, 300, 1000, 3000)
+
+
+def laws_of_arms(folder, arms: int, **asked):
+    """Of so many arms of exponent 1 with 2 runs a size."""
+    noise = np.random.default_rng(2)
+    rows = []
+    for arm in range(arms):
+        rows += [(f"arm {arm}", size, float(np.exp(0.1 * noise.standard_normal()) / size)) for size in 2 * SIX]
+    return laws_of_rows(folder, rows, ("pure", "floor"), **asked)
+
+
+def arms_drawn(figure, kind: str) -> set[str]:
+    gids = {str(line.get_gid()) for axes in figure.axes for line in axes.lines}
+    return {gid.removeprefix(f"{kind}:") for gid in gids if gid.startswith(f"{kind}:")}
+
+
+def test_a_refused_law_is_not_drawn(tmp_path):
+    laws = laws_of_arms(tmp_path, 2, window=SizeRange(high=200))
+    figure = scaling_figure(None, laws)
+    assert not arms_drawn(figure, "law")
+    assert arms_drawn(figure, "joined") == {"arm 0", "arm 1"}
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["arm 0: no law", "arm 1: no law"]
+    assert figure.get_supxlabel().count("too few sizes") == 1
+    assert residuals_figure(None, laws) is None

@@ -1,7 +1,10 @@
-"""Colours belong to families: an arm looks the same in all figures, and families can be told apart."""
+"""Colours belong to families, and figures inside pages follow the page and do not disturb each other."""
 
 import itertools
 import random
+import re
+from functools import partial
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from harness.families import FAMILIES
 from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import INK, LINES, MARKS, SPARE, experiment_styles, family_styles, named_styles
+from harness.show.figures.svg import inline_svg
+from harness.show.figures.theme import WIDTH, panel_grid, side_by_side, themed
 
 
 def colours(figure) -> dict[str, set[str]]:
@@ -26,7 +31,6 @@ def colours(figure) -> dict[str, set[str]]:
 
 
 def test_families_and_spare_colours_all_differ():
-    """Every family states one; no two are near each other, in light that the colour-blind see either."""
     # Machado, Oliveira & Fernandes (2009): what protanopes and deuteranopes see of linear red, green and blue.
     seen = {
         "by most": np.eye(3),
@@ -44,7 +48,6 @@ def test_families_and_spare_colours_all_differ():
 
 
 def test_an_arm_has_one_colour_in_all_figures_of_its_experiment(made):
-    """Of its family, in scaling and residuals; what a figure leaves out, as a refused law, changes no other series."""
     styles = experiment_styles(made.manifest)
     scaling = colours(scaling_figure(made.manifest, made.laws))
     residuals = colours(residuals_figure(made.manifest, made.laws))
@@ -55,7 +58,6 @@ def test_an_arm_has_one_colour_in_all_figures_of_its_experiment(made):
 
 @pytest.mark.parametrize("names", [("KAN", "mlp_3"), ("mlp_3", "a transformer", "KAN")])
 def test_an_arm_of_anybodys_table_has_the_colour_of_the_family_it_is_named_after(tmp_path, names):
-    """Whatever else is in the table, and in both figures."""
     points = itertools.product(names, (10, 30, 100, 300, 1000))
     laws = laws_of_rows(tmp_path, [(name, size, names.index(name) + 1 / size) for name, size in points], ("floor",))
     for figure in (scaling_figure(None, laws), residuals_figure(None, laws)):
@@ -65,7 +67,6 @@ def test_an_arm_of_anybodys_table_has_the_colour_of_the_family_it_is_named_after
 
 
 def test_names_are_read_as_people_write_them():
-    """The longest family that a name begins with counts."""
     names = {"KAN, G = 5": "kan", "spline-mlp wide": "spline_mlp", "MLPs": "mlp", "Fourier KAN": "fourier_kan"}
     for name, family in names.items():
         assert named_styles([name])[name].colour == FAMILIES[family].colour.lower()
@@ -73,7 +74,6 @@ def test_names_are_read_as_people_write_them():
 
 
 def test_a_spare_colour_does_not_depend_on_order():
-    """And is of nobody else while there are any left."""
     outside = [f"mine:Family{index}" for index in range(len(SPARE))]
     families = {name: name for name in (*outside, "kan")}
     known = {name: style.colour for name, style in family_styles(families).items()}
@@ -84,9 +84,57 @@ def test_a_spare_colour_does_not_depend_on_order():
 
 
 def test_the_series_of_a_family_differ():
-    """Forty of them look different in mark or line, neighbours in both and in lightness."""
     styles = list(family_styles({f"kan {index}": "kan" for index in range(40)}).values())
     assert len({(style.marker, style.line) for style in styles}) == 40 == len(MARKS) * len(LINES)
     assert len({style.colour for style in styles}) == 3
     for one, other in itertools.pairwise(styles):
         assert all(a != b for a, b in zip(one, other, strict=True))
+
+
+@themed
+def _dots(count: int = 300):
+    """A black line, a grey band, hollow and coloured marks, and a name that is markup."""
+    figure, (left, right) = panel_grid(2, side_by_side(2), 2.0)
+    x = np.linspace(0, 1, count)
+    for axes in (left, right):
+        axes.plot(x, x**2, ".", color="#0072b2")
+        axes.plot(x[:5], x[:5], "o", mfc="white", mec="#222222")
+        axes.axhspan(0, 0.5, color="0.9")
+        axes.set_xlabel("<b> & 10⁻³")
+    return figure
+
+
+@pytest.fixture(scope="module")
+def drawn(made) -> str:
+    scaling = partial(scaling_figure, made.manifest, made.laws)
+    return inline_svg(scaling, "scaling", "Losses & sizes") + inline_svg(_dots, "dots", "Dots")
+
+
+def _svgs(text: str) -> list[ElementTree.Element]:
+    return [ElementTree.fromstring(found) for found in re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)]
+
+
+def test_ids_are_unique_in_a_page_and_all_links_lead_to_one(drawn):
+    ids = re.findall(r'\bid="([^"]*)"', drawn)
+    links = set(re.findall(r'href="#([^"]*)"', drawn)) | set(re.findall(r"url\(#([^)]*)\)", drawn))
+    assert len(ids) == len(set(ids))
+    assert links <= set(ids)
+
+
+def test_letters_are_letters_in_the_font_of_the_page(drawn):
+    assert "exp(sin(πx) + y²)" in drawn
+    assert "&lt;b&gt; &amp; 10⁻³" in drawn
+    assert "text{font-family:inherit!important}" in drawn
+    assert 'aria-label="Losses &amp; sizes"' in drawn
+
+
+def test_hundreds_of_marks_are_small():
+    """At most 100 bytes each, in both layouts."""
+    few, many = (len(inline_svg(partial(_dots, count), "dots", "Dots")) for count in (100, 1100))
+    assert (many - few) / 1000 / 4 < 100
+
+
+def test_nothing_to_draw_is_no_figure_and_only_what_is_drawn_for_a_page_is_narrow():
+    assert inline_svg(lambda: None, "none", "Nothing") is None
+    inline_svg(_dots, "dots", "Dots")
+    assert _dots().get_figwidth() == WIDTH

@@ -25,7 +25,6 @@ pytestmark = [pytest.mark.slow, needs_browser]
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> dict[str, Path]:
-    """A page of every template, of made-up records."""
     folder = tmp_path_factory.mktemp("pages")
     with chdir(folder):
         prepare(Path())
@@ -61,7 +60,6 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.parametrize("name", ["report", "replay", "verdicts", "replays"])
 def test_a_page_fits_its_screen_and_can_be_read(browser, pages, name):
-    """No page and no picture scrolls sideways; all text stands out from what is behind it, also in folded parts."""
     for screen, scheme in everywhere():
         with shown(browser, pages[name], screen, scheme) as page:
             page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
@@ -70,7 +68,6 @@ def test_a_page_fits_its_screen_and_can_be_read(browser, pages, name):
 
 
 def test_the_answer_is_on_the_first_screen(browser, pages):
-    """All cards below the question and the bar of contents; on a wide screen half of the figure too."""
     for screen, scheme in everywhere():
         with shown(browser, pages["report"], screen, scheme) as page:
             card = page.locator("#answer .answers p").last.bounding_box()
@@ -80,7 +77,6 @@ def test_the_answer_is_on_the_first_screen(browser, pages):
 
 
 def test_verdicts_begin_with_a_sentence_a_question(browser, pages):
-    """With a chip each, on the first screen; a phone has it all on ten screens, and a link unfolds its experiment."""
     with shown(browser, pages["verdicts"], SCREENS[1]) as page:
         chips = page.locator("#questions .chip")
         assert chips.count() == 2
@@ -93,7 +89,6 @@ def test_verdicts_begin_with_a_sentence_a_question(browser, pages):
 
 
 def test_a_figure_has_one_layout_a_screen(browser, pages):
-    """The wide one on a wide screen, the narrow one on a phone, and neither is wider than the text."""
     for screen, layout in zip(SCREENS, ("wide", "narrow"), strict=True):
         with shown(browser, pages["report"], screen) as page:
             seen = [one.get_attribute("id") for one in page.locator("figure > svg").all() if one.is_visible()]
@@ -102,7 +97,6 @@ def test_a_figure_has_one_layout_a_screen(browser, pages):
 
 
 def test_a_code_leads_to_its_words(browser, pages):
-    """They stand below the bar of contents, not behind it."""
     for screen in SCREENS:
         with shown(browser, pages["report"], screen) as page:
             code = page.locator("a.code").first
@@ -114,7 +108,6 @@ def test_a_code_leads_to_its_words(browser, pages):
 
 
 def test_verdicts_are_sorted_by_claim_and_can_be_filtered(browser, pages):
-    """By verdict, and by task too. Claims without a number are last. Without script all is there."""
     claims = "tr[data-outcome]"
     with shown(browser, pages["verdicts"], SCREENS[0]) as page:
         page.locator("#summary > details > summary").click()

@@ -54,7 +54,6 @@ def written(made) -> str:
 
 @pytest.fixture(scope="module")
 def page(written) -> Page:
-    """The parsed report."""
     parsed = Page()
     parsed.feed(written)
     parsed.close()
@@ -68,7 +67,6 @@ def text(page) -> str:
 
 
 def test_the_page_is_well_formed_and_needs_nothing_else(page, written):
-    """Every tag closes in order, and nothing is fetched: links lead to places in the page, and figures are in it."""
     assert page.open == []
     within = {link.removeprefix("#") for link in page.links if link.startswith("#")}
     assert within <= page.ids
@@ -78,7 +76,6 @@ def test_the_page_is_well_formed_and_needs_nothing_else(page, written):
 
 
 def test_the_question_is_shown_and_escaped(written, page):
-    """Special characters of the question are text, not markup."""
     shown = QUESTION.strip('"')
     assert any(shown in part for part in page.text)
     assert html.escape(shown) in written
@@ -86,14 +83,12 @@ def test_the_question_is_shown_and_escaped(written, page):
 
 
 def test_every_infeasible_reason_is_told(made, text):
-    """Cells that could not be run are listed with the planner's reason."""
     infeasible = [cell for cell in made.manifest.cells if cell.infeasible]
     assert infeasible
     assert all(f"{cell.task}, {cell.series}: {cell.infeasible}" in text for cell in infeasible)
 
 
 def test_exponents_are_those_of_the_fits(made, written, text):
-    """Every headline exponent with its interval is there, and every refusal and warning in words, its code linked."""
     for one, fit in [(laws, fit) for laws in made.laws for fit in laws.fits.values()]:
         assert exponent_words(fit) in text
         if one.axis in HEADLINE_AXES:
@@ -103,7 +98,6 @@ def test_exponents_are_those_of_the_fits(made, written, text):
 
 
 def test_rules_are_stated_and_judged(text):
-    """The rule is there in words with its verdict and every number, beside the earlier plans and the windows."""
     assert f"“{CLAIM}”: open." in text
     assert "More replicates will not help on exp2d: 33% of the runs of mlp at params.trainable 2001 diverged" in text
     assert "Rule: the exponent of bent minus that of mlp" in text
@@ -114,7 +108,6 @@ def test_rules_are_stated_and_judged(text):
 
 
 def test_the_answer_comes_first_and_then_what_it_rests_on(written):
-    """Sections in order, each in the bar of contents."""
     sections = re.findall(r'<section id="(\w+)"', written)
     assert sections == ["answer", "laws", "trust", "plan", "runs", "provenance", "codes"]
     assert re.findall(r'<a href="#(\w+)">', written[: written.index("</nav>")]) == sections
@@ -123,7 +116,6 @@ def test_the_answer_comes_first_and_then_what_it_rests_on(written):
 
 
 def test_each_code_has_its_words_on_the_page(written):
-    """A paragraph each, the one of docs/codes.md, and of no code that the page does not have."""
     linked = set(re.findall(r'class="code" href="#(\w+)"', written))
     assert linked == set(re.findall(r'<dt id="(\w+)">', written))
     assert "NONMONOTONE" in linked
@@ -131,15 +123,6 @@ def test_each_code_has_its_words_on_the_page(written):
 
 
 def test_a_window_that_the_data_cut_is_warned_of(made, text):
-    """The rule is stated with the plan; that an exponent hangs on it is one of the warnings above."""
     shown = [fit for one in made.laws if one.axis in HEADLINE_AXES for fit in one.fits.values()]
     assert any(said.code == "WINDOW" for fit in shown for said in fit.warnings)
     assert "turned on exp2d: up to the size with the least mean test RMSE" in text
-
-
-def test_laws_that_are_refused_for_one_reason_have_one_sentence(made, tmp_path):
-    laws = [series for series in made.laws if all(fit.refusals for fit in series.fits.values())][:1]
-    records = read_planned(made.manifest, made.folder.parent / "runs")
-    found = main_headline(made.manifest, made.table)
-    text = write_report(made.manifest, records, made.table, laws, found, [], tmp_path).read_text(encoding="utf-8")
-    assert "All laws are refused for one reason." in text

@@ -11,16 +11,7 @@ from harness.base.reasons import Refusal
 from harness.comparison.replicates import Found
 from harness.judging.headline import metric_of
 from harness.judging.versus import Effort, Headline, NoHeadline, Other, SideExponent
-from harness.show.tables.headline import (
-    answer_cards,
-    answer_sentences,
-    answer_table,
-    console_lines,
-    effort_table,
-    factor,
-    lead_words,
-    other_pairs,
-)
+from harness.show.tables import headline
 
 RATIOS = (
     Found(3.21, 1.4, 7.0, at=30.0, replicates=5),
@@ -39,10 +30,9 @@ def made(labels: int | list[str], names: tuple[str, str] = ("kan", "mlp"), clock
 
 
 def test_the_answer_fits_a_terminal_of_80_columns():
-    """Of many tasks the largest size alone; long names become letters."""
     long_names = ("the best of kan, kan_wide", "spline_mlp")
     for tasks, names, clock in itertools.product((1, 2, 3, 6, 27), (("kan", "mlp"), long_names), (None, "seconds")):
-        lines = console_lines(made(tasks, names, clock), [], ["216 runs.", "Report: results/x/report.html"])
+        lines = headline.console_lines(made(tasks, names, clock), [], ["216 runs.", "Report: results/x/report.html"])
         case = f"{tasks} tasks, {names}, {clock}:\n" + "\n".join(lines)
         assert max(map(len, lines)) <= 79, case
         assert lines[-1].startswith("Report"), case
@@ -67,14 +57,13 @@ def test_the_answer_fits_a_terminal_of_80_columns():
 )
 def test_a_lead_is_told_as_that_of_the_side_that_has_it(ratio, words):
     """A ratio below 1 is the second's lead, turned over, and an interval that holds 1 has both ends."""
-    assert lead_words(ratio, "kan", "mlp") == words
+    assert headline.lead_words(ratio, "kan", "mlp") == words
 
 
 def test_all_cells_have_the_longest_form_that_fits_all_of_them():
-    """No number is cut, and no cell is shorter because another row is."""
     wide = Found(2.3456e5, 1.2345e4, 3.4567e6, at=30.0, replicates=5)
     for ratios, shown in ((RATIOS[:1], "kan 3.2x [1.4, 7]"), ((wide, RATIOS[0]), "kan 1.4 to 7x")):
-        lines = console_lines(made_headline({"j0": "J0(20x)"}, ratios), [], [])
+        lines = headline.console_lines(made_headline({"j0": "J0(20x)"}, ratios), [], [])
         assert shown in " ".join(lines)
         assert max(map(len, lines)) <= 79
 
@@ -84,62 +73,59 @@ def test_all_cells_have_the_longest_form_that_fits_all_of_them():
 )
 def test_factors_have_two_digits_and_powers_of_ten_from_ten_thousand_on(value, said):
     """Near 1 a third digit says on which side it lies."""
-    assert factor(value) == said
+    assert headline.factor(value) == said
 
 
 def test_pages_have_every_size_and_axis_and_say_where_it_was_read():
-    """A row a task and size; a column an axis, seconds too."""
     found = made(2, clock="seconds")
-    table = answer_table(found)
+    table = headline.answer_table(found)
     assert len(table.rows) == 6
     assert [len(row.cells) for row in table.rows] == [6] * 6
     assert table.rows[0].cells[0] == "task_0_of_many: exp(sin(πx) + y²)"
     assert table.rows[0].cells[2] == [("kan 3.2x [1.4, 7]", "strong"), "at 30"]
     card = "KAN 2e5x by parameters, 3.2x by FLOPs (dense); undecided by FLOPs (local)"
-    assert answer_cards(found)["task_0_of_many"] == card
-    assert answer_sentences(found)[0] == (
+    assert headline.answer_cards(found)["task_0_of_many"] == card
+    assert headline.answer_sentences(found)[0] == (
         f"task_0_of_many, at the largest equal size: {card}. Test RMSE, largest size: "
         "kan [2,5,1] of kan 0.001, mlp [2,5,1] of mlp 0.001, a constant 0.58, a linear model 0.44."
     )
-    assert "no equal size by" in answer_sentences(found)[1]
+    assert "no equal size by" in headline.answer_sentences(found)[1]
 
 
 def test_there_is_a_line_for_each_other_pair_and_a_row_for_each_effort():
-    """Those of the first side; without other pairs or a search there is no table."""
     found = made(1)
-    assert effort_table(found) is None
-    assert other_pairs(found) == []
+    assert headline.effort_table(found) is None
+    assert headline.other_pairs(found) == []
     (task,), won = found.tasks, replace(RATIOS[0], won=6, lost=2)
     found = replace(
         found,
         others=(Other("kan", "spline_mlp", task, RATIOS[1]),),
         efforts=(Effort(task, 4, replace(won, won=6, lost=2)),),
     )
-    assert other_pairs(found) == [f"kan or spline_mlp, largest size: {task} spline_mlp 32x [11, 100]."]
-    assert effort_table(found).rows[0].cells[1] == [("kan 3.2x [1.4, 7]", "strong"), " (kan won 6 of 8)"]
+    assert headline.other_pairs(found) == [f"kan or spline_mlp, largest size: {task} spline_mlp 32x [11, 100]."]
+    assert headline.effort_table(found).rows[0].cells[1] == [("kan 3.2x [1.4, 7]", "strong"), " (kan won 6 of 8)"]
 
 
 def test_tasks_of_several_metrics_are_not_said_to_have_one():
     metrics = pd.DataFrame({"metric": ["cross_entropy", "rmse", "rmse"]})
     assert metric_of(metrics[1:]) == "rmse"
     of_all = replace(made(2), metric=metric_of(metrics))
-    assert console_lines(of_all, [], [])[0].startswith("Whose test loss is lower")
+    assert headline.console_lines(of_all, [], [])[0].startswith("Whose test loss is lower")
 
 
 def test_errors_stand_below_every_answer_in_the_unit_of_a_table():
-    """Those of networks, of a constant and of a linear model; a side worse than a constant is named at its ratio."""
     found = made(2)
     said = "test RMSE, largest size: kan 0.001, mlp 0.001, a constant 0.58, a linear model 0.44"
-    assert said in " ".join(line.strip() for line in console_lines(found, [], []))
+    assert said in " ".join(line.strip() for line in headline.console_lines(found, [], []))
     of_table = replace(found, deviations={found.tasks[0]: 70_213.4})
     said = "kan 70 (0.001 sd), mlp 70 (0.001 sd), a constant 41,000 (0.58 sd), a linear model 31,000 (0.44 sd)"
-    assert said in " ".join(line.strip() for line in console_lines(of_table, [], []))
+    assert said in " ".join(line.strip() for line in headline.console_lines(of_table, [], []))
     assert (
         f"largest size, in the unit of the target: {said.split(', ')[0].replace('kan', 'kan [2,5,1] of kan')}"
-        in (answer_sentences(of_table)[0])
+        in (headline.answer_sentences(of_table)[0])
     )
     lost = replace(found, readings=tuple(replace(one, worse_than_constant=("mlp",)) for one in found.readings))
-    assert answer_table(lost).rows[0].cells[2][1] == "at 30 (mlp is worse than a constant)"
+    assert headline.answer_table(lost).rows[0].cells[2][1] == "at 30 (mlp is worse than a constant)"
 
 
 def test_exponents_that_are_refused_for_one_reason_have_one_sentence():
@@ -147,25 +133,23 @@ def test_exponents_that_are_refused_for_one_reason_have_one_sentence():
     found = replace(
         made(1), exponents=tuple(SideExponent("t", side, axis, refused) for side in ("kan", "mlp") for axis in AXES)
     )
-    assert "No exponents: too few sizes." in console_lines(found, [], [])
+    assert "No exponents: too few sizes." in headline.console_lines(found, [], [])
 
 
 def test_every_caution_is_told_with_the_most_important_first():
-    lines = console_lines(replace(made(2), cautions=("First.", "Second.")), [], [])
+    lines = headline.console_lines(replace(made(2), cautions=("First.", "Second.")), [], [])
     assert lines[-2:] == ["Careful: First.", "Careful: Second."]
 
 
 def test_without_two_sides_the_reason_stands_in_the_answer_s_place():
-    """And the last lines all the same."""
-    assert console_lines(NoHeadline("No two sides."), [], ["Report: r"]) == ["No two sides.", "Report: r"]
+    assert headline.console_lines(NoHeadline("No two sides."), [], ["Report: r"]) == ["No two sides.", "Report: r"]
 
 
 def test_tasks_whose_names_begin_alike_are_told_apart():
-    """Of two, each has a line of its own; of more, each row has a name of its own."""
     begin_alike = ["exp2d train_points=1000", "exp2d train_points=200"]
-    lines = console_lines(made(begin_alike), [], ["Report: r"])
+    lines = headline.console_lines(made(begin_alike), [], ["Report: r"])
     assert {f"{task}: exp(sin(πx) + y²)" for task in begin_alike} <= set(lines)
-    more = console_lines(made([*begin_alike, "j0"]), [], ["Report: r"])
+    more = headline.console_lines(made([*begin_alike, "j0"]), [], ["Report: r"])
     labels = [line.partition(" kan")[0].partition(" mlp")[0].strip() for line in more[2:5]]
     assert len(set(labels)) == 3
     assert labels[2].startswith("j0")

@@ -1,15 +1,19 @@
-"""Tables of laws: all forms, with and without the window, what was predicted of held-out sizes, and what to know."""
+"""Tables of laws, and a table as a value: what it becomes."""
 
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
+from rich.console import Console
 
 from harness.judging.laws import SeriesLaws, check, fit_runs
 from harness.judging.scaling import windowed
 from harness.laws import Caution
+from harness.show.pages.page import to_html
+from harness.show.tables import table as tables
+from harness.show.tables.frames import table_of_frame
 from harness.show.tables.laws import checks_table, held_out_table, laws_table, note_sentences
-from harness.show.tables.table import Note
 from harness.show.words import exponent_words
 
 SIZES = 10.0 ** np.arange(1, 7)
@@ -26,7 +30,6 @@ def _laws(sizes=SIZES, losses=LOSSES, most: float | None = None, hold_out: int =
 
 
 def test_the_law_without_the_window_has_a_row_of_its_own():
-    """Below the laws of the window stand the same laws of all sizes, under the same headings."""
     laws = _laws(np.append(SIZES, 1e7), np.append(LOSSES, 1.0), most=1e6)
     within, without = laws_table(laws).rows
     assert [cell.text for cell in within.cells[4:6]] == [exponent_words(fit) for fit in laws[0].fits.values()]
@@ -44,12 +47,11 @@ def test_any_caution_is_in_the_notes_and_in_a_sentence():
     (one,) = _laws()
     pure = replace(one.fits["pure"], warnings=(Caution("BRAND_NEW", "a reason"),))
     table = laws_table([replace(one, fits=one.fits | {"pure": pure})])
-    assert Note("BRAND_NEW", "E = 0", "a reason", "BRAND_NEW") in table.rows[0].notes
+    assert tables.Note("BRAND_NEW", "E = 0", "a reason", "BRAND_NEW") in table.rows[0].notes
     assert "BRAND_NEW, xy kan, E = 0: a reason" in list(note_sentences([table]))
 
 
 def test_held_out_sizes_have_their_predictions_and_outcomes():
-    """A size that follows the law is within, one ten times worse is missed; errors stand beside the last value's."""
     laws = _laws(np.append(SIZES, AHEAD), np.append(LOSSES, 2 / AHEAD * [1, 10]), hold_out=2)
     good, bad, errors = (row.cells for row in held_out_table(laws).rows)
     held_out = laws[0].held_out["pure"]
@@ -60,7 +62,6 @@ def test_held_out_sizes_have_their_predictions_and_outcomes():
 
 
 def test_a_law_that_predicts_nothing_says_why_in_a_word():
-    """A refused law shows its code where a prediction would be, a local slope that there is none."""
     few, local = SIZES[:3], 10 ** np.linspace(3, 3.9, 6)
     for sizes, said in ((few, "TOO_FEW"), (local, "no prediction")):
         every = np.append(sizes, AHEAD)
@@ -69,7 +70,70 @@ def test_a_law_that_predicts_nothing_says_why_in_a_word():
 
 
 def test_a_series_that_every_law_refuses_has_no_number_in_its_checks():
-    """Nothing stands in the place of what cannot be known."""
     (one,) = check(_laws(SIZES[:2], LOSSES[:2]))
     other = check(_laws())
     assert checks_table([one, *other]).rows[0].cells[4:] == ("none", "–", "too few sizes", *["–"] * 7)
+
+
+HEADS = ("arm", "axis", "#runs", "#loss")
+NOTE = tables.Note("MISFIT", "E = 0", "the law <misses> sizes.", "MISFIT")
+TABLE = tables.table_of(
+    "what came out",
+    HEADS,
+    (
+        tables.TableRow(
+            ("kan & friends", tables.Styled("flops_train.shared_dense", "code"), 12345, 0.000123456), (NOTE,)
+        ),
+        tables.TableRow(("", tables.Styled("as before", "dim"), 3, None), goes_on=True),
+        tables.TableRow((["mlp", tables.Styled("best", "strong")], "a|b", 7, 0.5), begins_section=True),
+    ),
+)
+
+
+def printed(table: tables.Table, width: int) -> list[str]:
+    console = Console(width=width, force_terminal=False)
+    with console.capture() as captured:
+        console.print(tables.for_terminal(table, width), soft_wrap=True)
+    return captured.get().splitlines()
+
+
+def test_a_terminal_never_breaks_a_word():
+    texts = "what came out arm axis runs loss kan friends flops_train.shared_dense 12,345 0.000123 mlp best MISFIT"
+    for width in (20, 50, 80, 160):
+        lines = printed(TABLE, width)
+        assert [word for word in texts.split() if not any(word in line for line in lines)] == []
+
+
+def test_where_columns_do_not_fit_each_row_stands_alone():
+    lines = printed(TABLE, 60)
+    assert "axis: flops_train.shared_dense" in lines
+    assert "notes: MISFIT" in lines
+    assert not any("│" in line for line in lines)
+    assert any("│" in line for line in printed(TABLE, 80))
+    assert max(map(len, printed(TABLE, 80))) <= 80
+
+
+def test_a_page_has_numbers_typeset_and_names_escaped():
+    lines = list(ElementTree.fromstring(to_html(TABLE)).iter("tr"))
+    rows = [["".join(cell.itertext()).strip() for cell in line] for line in lines]
+    assert rows[0] == ["arm", "axis", "runs", "loss"]
+    assert rows[1] == ["kan & friends", "flops_train.shared_dense", "12,345", "1.23×10⁻⁴"]
+    assert rows[2][0] == "MISFIT, E = 0: the law <misses> sizes."
+    assert rows[3:] == [["", "as before", "3", "–"], ["mlp best", "a|b", "7", "0.5"]]
+    assert [line.get("class", "") for line in lines] == ["", "told", "follows", "follows", ""]
+    assert "<th>arm</th>" in to_html(tables.table_of("", HEADS, ()))  # without rows
+
+
+def test_markdown_is_a_table_of_as_many_cells():
+    heads, rule, *rows = tables.to_markdown(TABLE).splitlines()
+    assert heads == "| arm | axis | runs | loss |"
+    assert rule == "| --- | --- | --- | --- |"
+    assert rows[0] == "| kan & friends | `flops_train.shared_dense` | 12,345 | 1.23×10⁻⁴ |"
+    assert rows[2] == "| mlp **best** | a/b | 7 | 0.5 |"
+
+
+def test_a_data_frame_is_a_table():
+    frame = pd.DataFrame({"name": ["a", None], "size": [3, 4], "loss": [0.123456, float("nan")]})
+    made = table_of_frame("", frame, digits=4)
+    assert [column.is_number for column in made.columns] == [False, True, True]
+    assert made == tables.table_of("", ("name", "#size", "#loss"), [("a", 3, "0.1235"), (None, 4, None)])

@@ -98,7 +98,6 @@ def test_what_two_processes_compiled_does_not_mix_in_a_third(package, tmp_path):
 
 
 def test_what_was_compiled_is_found_until_a_source_is_edited(package, tmp_path):
-    """By a copy of the package too, such as a snapshot; an edit of a function in another file is seen."""
     cache, elsewhere = tmp_path / "cache", tmp_path / "elsewhere" / "package"
     assert run(package, cache) == (2.0, 0)
     shutil.copytree(package, elsewhere)
@@ -110,7 +109,6 @@ def test_what_was_compiled_is_found_until_a_source_is_edited(package, tmp_path):
 
 
 def test_where_nothing_can_be_kept_everything_still_works(package, tmp_path, monkeypatch):
-    """A cache that cannot be made costs time, not the result, and leaves nothing behind."""
     blocked, temporary = tmp_path / "file", tmp_path / "temporary"
     blocked.touch()
     temporary.mkdir()
@@ -120,7 +118,6 @@ def test_where_nothing_can_be_kept_everything_still_works(package, tmp_path, mon
 
 
 def test_old_folders_are_removed(tmp_path, monkeypatch):
-    """Of the folders of earlier versions, the last ones used stay."""
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     compiled.folder.cache_clear()
     root = tmp_path / "kernels"
@@ -138,7 +135,6 @@ def test_old_folders_are_removed(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG is of Linux")
 def test_the_cache_is_where_the_user_wants_it(monkeypatch, tmp_path):
-    """HARNESS_CACHE comes before XDG_CACHE_HOME, and that before the home folder."""
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "own"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert compiled.user_cache() == tmp_path / "own"

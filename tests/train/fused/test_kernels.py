@@ -81,12 +81,8 @@ FIXED = networks(
 )
 
 
-# ------------------------------------------------------------------------------------------------------------- helpers
 def make_knots(network, kind, rng):
-    """[1, I, T] of every layer: as a network starts, or moved at random, and then some of them repeated.
-
-    They move by less than their distance: in tiny intervals splines are so steep that rounding errors grow.
-    """
+    """[1, I, T] of every layer, as it starts, or moved by less than their distance, and some of them repeated."""
     uniform = network.initial_knots(1, torch.float64, "cpu")
     if kind == "uniform":
         return uniform
@@ -167,7 +163,6 @@ class Case:
 
 
 def distance(a, b):
-    """Largest difference, relative to the largest number."""
     return np.abs(np.asarray(a) - b).max() / max(np.abs(b).max(), 1e-300)
 
 
@@ -180,16 +175,13 @@ def assert_equals_torch(case, gradient_within=1e-12, within=1e-12):
 
 
 def everything(case):
-    """All results of all kernels, as one vector."""
     loss, gradient = case.loss_and_gradient()
     parts = [[loss], gradient, case.predict(), *case.residuals_and_jacobian(), *case.normal_equations()]
     return np.concatenate([np.ravel(part) for part in parts])
 
 
-# --------------------------------------------------------------------------------------------------- equal to families
 @pytest.mark.parametrize("knots", KNOTS)
 def test_kans_equal_the_reference(knots):
-    """Outputs, loss and gradient are those of `harness.families`: inside and outside of the knots, and on them."""
     for shape, order in product(SHAPES, ORDERS):
         extras = EXTRAS if order == 3 else [EXTRAS[0], EXTRAS[5], EXTRAS[7]]
         for seed, (grid, extra) in enumerate(product(GRIDS, extras)):
@@ -198,7 +190,6 @@ def test_kans_equal_the_reference(knots):
 
 @pytest.mark.parametrize("knots", KNOTS)
 def test_spline_mlps_equal_the_reference(knots):
-    """Outputs, loss and gradient are those of `harness.families`; many activations are outside of the knots."""
     for splines, order in product(SPLINES_OF_NODES, ORDERS):
         for seed, (shape, grid) in enumerate(product([*SHAPES, (2, 20, 20, 1)], GRIDS)):
             network = SplineMlpShape(shape=shape, grid=grid, order=order, **splines)
@@ -208,7 +199,6 @@ def test_spline_mlps_equal_the_reference(knots):
 
 
 def test_all_others_equal_the_reference():
-    """Outputs, loss and gradient are those of `harness.families`, with every setting, at shapes up to 64 nodes."""
     for network in MLPS + FIXED:
         # A layer of sines multiplies what rounding has done before it by omega_0, which is 30.
         within = 1e-10 if network in SINES else 1e-12
@@ -250,7 +240,6 @@ def test_the_derivative_of_the_size_of_q_at_0_is_that_of_q():
     assert (case.loss_and_gradient()[1][4:8] != 0.0).all()
 
 
-# -------------------------------------------------------------------------------------------------------------- classes
 class ClassCase(Case):
     """Targets are the numbers of classes, one a sample."""
 
@@ -312,7 +301,6 @@ def test_cross_entropies_of_all_sizes_have_their_digits(network):
 
 
 def test_outputs_that_are_not_finite_make_a_cross_entropy_that_is_not():
-    """One of them is enough, of the class or not, and so is a class that does not exist."""
     for network, output, bad in product((LOGITS, LOGITS_OF_KAN), (0, 3), (np.nan, np.inf, -np.inf)):
         case = ClassCase(network, samples=70)
         case.parameters[-4 + output] = bad
@@ -325,7 +313,6 @@ def test_outputs_that_are_not_finite_make_a_cross_entropy_that_is_not():
 
 @pytest.mark.parametrize("samples", [1, 63, 64, 65, 1000])
 def test_any_number_of_samples(samples):
-    """Blocks of samples leave no trace, filled or not; normal equations and Jacobian included."""
     for network in (FEW[0], FEW[4], FEW[5], FEW[7], FEW[8], *FEW[10::2]):
         case = Case(network, samples=samples)
         assert_equals_torch(case)
@@ -333,7 +320,6 @@ def test_any_number_of_samples(samples):
 
 
 def test_activations_are_accurate_to_the_last_bits():
-    """silu, tanh and gelu have small relative errors wherever they are not too small to be normal numbers."""
     sizes = np.logspace(-300, 1.5, 600)
     x = np.concatenate([-sizes, [0.0], sizes])
     truth = {"silu": x * scipy.special.expit(x), "tanh": np.tanh(x), "gelu": x * scipy.special.ndtr(x)}
@@ -346,7 +332,6 @@ def test_activations_are_accurate_to_the_last_bits():
 
 
 def test_sines_are_accurate_to_the_last_bits():
-    """sin(omega_0 x) and its slope are those of numpy, at zeros, far out and where nothing is finite."""
     omega, rng = 7.0, np.random.default_rng(0)
     zeros = np.arange(-(10**5), 10**5, 997) * np.pi / 2
     phases = np.concatenate([np.logspace(-300, 12, 2000), -np.logspace(-3, 6, 500), zeros, rng.uniform(-9, 9, 500)])
@@ -366,10 +351,8 @@ def test_sines_are_accurate_to_the_last_bits():
         assert np.isnan(case.loss_and_gradient()[0])
 
 
-# ------------------------------------------------------------------------------------------------------- least squares
 @pytest.mark.parametrize("knots", KNOTS)
 def test_the_jacobian_is_that_of_autograd(knots):
-    """Residuals are prediction - target, output by output, and J has their derivatives, sample by sample."""
     for case in [Case(network, samples=70, knots=knots) for network in FEW]:
         residual, jacobian = case.residuals_and_jacobian()
         flat_P = torch.from_numpy(case.parameters)
@@ -393,7 +376,6 @@ def test_normal_equations_of_splines(knots):
 
 
 def test_normal_equations_without_splines():
-    """J^T J and J^T r are those of the Jacobian; nothing else is written."""
     for network in MLPS + FIXED:
         if families.parameter_count(network) < 500:
             assert_normal_equations_are_right(Case(network))
@@ -411,10 +393,8 @@ def assert_normal_equations_are_right(case):
     assert (room[-64:] == 7.0).all(), case.network
 
 
-# ----------------------------------------------------------------------------------------------------------- same bits
 @pytest.mark.parametrize("network", FEW, ids=repr)
 def test_bits_hang_on_the_arguments_alone(network):
-    """Not on what the workspace held, nor on where arrays lie, nor on other threads at work."""
     case = Case(network, samples=200)
     bits = everything(case).tobytes()
     case.work[:] = 1e300
@@ -431,13 +411,9 @@ def test_bits_hang_on_the_arguments_alone(network):
         assert {values.tobytes() for values in pool.map(everything, cases)} == {bits}
 
 
-# ---------------------------------------------------------------------------------------------------------- not finite
 @pytest.mark.parametrize("knots", KNOTS)
 def test_what_is_not_finite_makes_a_loss_that_is_not(knots):
-    """In a sample, a target or a parameter that the samples need: no kernel raises, hangs or leaves its arrays.
-
-    tanh, with which a Chebyshev KAN begins, makes 1 of an infinite sample.
-    """
+    """No kernel raises, hangs or leaves its arrays. tanh of a Chebyshev KAN makes 1 of an infinite sample."""
     for network, bad, where in product(FEW, (np.nan, np.inf, -np.inf), ("x", "y", "parameters")):
         if network.family == "chebyshev_kan" and where == "x" and np.isinf(bad):
             continue
@@ -474,14 +450,12 @@ def test_huge_samples_are_outside(family, extra, knots, order):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_knots_that_are_not_finite(bad):
-    """Nor do such knots hang a kernel or lead it astray."""
     for position in (0, 5, -1):
         case = Case(FEW[0])
         case.knots[position] = bad
         everything(case)
 
 
-# ---------------------------------------------------------------------------------------------------------------- seam
 class OwnShape(FourierKanShape):
     """A family of a user's own."""
 
@@ -495,7 +469,6 @@ def test_a_family_that_is_derived_from_one_with_kernels_has_none():
 
 
 def test_the_workspace_is_aligned_and_sizes_tell_its_length():
-    """Vectors neither cross cache lines nor leave the room."""
     for network in FEW:
         work = kernels.workspace(network, 10)
         whole = kernels.MODULES[network.kernels].describe(network)[0]
