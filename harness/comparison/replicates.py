@@ -17,9 +17,8 @@ from harness.base.plain import OrNull
 from harness.base.reasons import refusal_of
 from harness.comparison.effort import Value
 from harness.laws import Caution, Interval, Refusal
-from harness.laws.refusal import LOCAL_DECADES, MIN_DECADES, RANGE_SLACK, exponent_cautions
+from harness.laws.refusal import LACK_P, LOCAL_DECADES, MIN_DECADES, RANGE_SLACK, exponent_cautions
 from harness.laws.replicates import bends_of, half_width, lines_of
-from harness.laws.result import MISFIT_P
 
 MOST_WITHOUT = 0.2  # of replicates: that have no number, that give only a bound, or whose curve has too few networks
 FEW = 8  # in simulations a 95 % interval of 4 replicates holds the truth in 87 % of some cells, of 8 in 92 % or more
@@ -267,7 +266,7 @@ def _bend_cautions(side: Curve) -> tuple[Caution, ...]:
     if abs(of_the_range) < LEAST_BEND:
         return ()
     p = float(ttest_1samp(bends, 0).pvalue)
-    if p >= MISFIT_P:
+    if p >= LACK_P:
         return ()
     how = "flattens" if of_the_range > 0 else "steepens"
     reason = (

@@ -211,7 +211,7 @@ def test_one_budget_has_no_exponent_because_it_is_one():
 
 
 def test_a_bend_that_replicates_share_is_a_misfit_and_a_power_law_has_none():
-    """False alarms in at most 7 % of 500 power laws; found in 80 % where ends lie 1.3 times the noise higher."""
+    """False alarms in at most 2 % of 500 power laws; found in 80 % where ends lie twice the noise higher."""
     generator = np.random.default_rng(5)
     steps = np.log(BUDGETS) - np.log(BUDGETS).mean()
 
@@ -223,6 +223,6 @@ def test_a_bend_that_replicates_share_is_a_misfit_and_a_power_law_has_none():
             alarms += "MISFIT" in codes(exponent(curve).cautions)
         return alarms / 500
 
-    assert share_of_misfits(0) <= 0.07
-    assert share_of_misfits(0.35) >= 0.8
+    assert share_of_misfits(0) <= 0.02
+    assert share_of_misfits(0.5) >= 0.8
     assert codes(exponent(law(np.ones(8), 2)).cautions) == []  # all that is left is rounding

@@ -27,6 +27,7 @@ ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 TASKS_UP_TO = 6  # whose errors are on the console
 MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 LEAST_THAT_MATTERS: float = Takes._field_defaults["matters"]  # times, of a ratio
+BENDS = " (bends)"  # behind an exponent
 BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
 
 
@@ -225,14 +226,17 @@ def _exponent_lines(headline: Headline) -> list[str]:
         for task, sides in grouped(of_axis, lambda of_side: of_side.task).items():
             tasks.append(f"{task} {', '.join(f'{side.side} {found_exponent(side.exponent)}' for side in sides)}")
         lines.append(f"Exponent by {axis_short(axis)}: {'; '.join(tasks)}.")
+    if any(BENDS in line for line in lines):
+        lines.append("(bends): this curve is no power law, and its exponent is a mean slope over these sizes.")
     return lines
 
 
 def found_exponent(result: Found) -> str:
-    """`2.1 [1.5, 2.7]`, or why there is none."""
+    """`2.1 [1.5, 2.7]`, or why there is none; with BENDS where the curve is no power law."""
     if result.estimate is None or result.low is None or result.high is None:
         return _refused_words(result)
-    return estimate(result.estimate, result.low, result.high, exponent)
+    bends = BENDS if any(caution.code == "MISFIT" for caution in result.cautions) else ""
+    return estimate(result.estimate, result.low, result.high, exponent) + bends
 
 
 def _effort_lines(headline: Headline) -> list[str]:
