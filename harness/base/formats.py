@@ -5,12 +5,13 @@ Each takes what there may be in place of a number: None and nan become a dash, i
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 NONE = "–"  # where there is no number
+MOST_NAMED = 3  # of those of which the same is said
 WRITTEN_OUT = 10_000  # below, no number has a power of ten
 NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 UNITS = {"": 1, "%": 0.01, "k": 1e3, "m": 1e6}
@@ -69,6 +70,13 @@ def number_meant(value: Any) -> str:
         return ""
     whole, decimals, unit = match.groups()
     return f"{float(f'{whole}.{decimals or 0}') * UNITS[unit]:.12g}"
+
+
+def likewise(names: Iterable[str]) -> str:
+    """`a (likewise b, c)` of what is said of several; beyond four of them how many more there are."""
+    first, *others = names
+    named, more = ", ".join(others[:MOST_NAMED]), len(others) - MOST_NAMED
+    return f"{first} (likewise {named}{f' and {more} more' if more > 0 else ''})" if others else first
 
 
 def interval(low: float, high: float, write: Callable[[float], str] = number) -> str:

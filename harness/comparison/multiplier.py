@@ -25,6 +25,7 @@ FATAL = ("NONMONOTONE", "RANGE")  # refusals of an arm's own law that forbid a l
 REJECTED = 0.05
 CLEARLY = 0.01  # below which floors are each arm's own: a choice at 5 % would cost intervals 2 % of their coverage
 WARN_DECADES = 0.5
+SAME_BUDGET = 1.05
 
 
 @dataclass(frozen=True)
@@ -189,10 +190,13 @@ def _at(joint: Joint, size: float, first: Fit, second: Fit, level: float) -> AtS
         found = Estimate(np.inf, Interval(0.0, np.inf, level))
     else:
         found = estimate_of(np.exp([value, *quantity_interval(known, quantity)]), level)
-    reached = np.array([size, size * found.value])
-    ends = [first.points.sizes[[0, -1]], second.points.sizes[[0, -1]]]
-    beyond = [bool(not of[0] * 0.999 <= there <= of[1] * 1.001) for there, of in zip(reached, ends, strict=True)]
-    return AtSize(size, float(np.exp(loss)), found, any(beyond))
+    both = is_within(size, first.points.sizes) and is_within(size * found.value, second.points.sizes)
+    return AtSize(size, float(np.exp(loss)), found, not both)
+
+
+def is_within(size: float, sizes: np.ndarray) -> bool:
+    """Whether a size lies within others in order; a budget that is asked for is as run within 5 %."""
+    return bool(sizes[0] / SAME_BUDGET <= size <= sizes[-1] * SAME_BUDGET)
 
 
 def _trend(joint: Joint, first: Fit, second: Fit, level: float) -> Estimate:
@@ -217,5 +221,5 @@ def _cautions(sizes: list[AtSize], first: Fit, second: Fit) -> tuple[Caution, ..
         far.append(max(*asked, np.log10(needs) if np.isfinite(needs) and needs > 0 else 0.0))
     if not far or max(far) <= WARN_DECADES:
         return ()
-    reason = f"a multiplier lies {max(far):.2g} decades beyond the sizes of an arm: the laws may end before."
+    reason = f"a multiplier lies {max(far):.2g} decades beyond the runs of an arm: the laws may end before."
     return (Caution("EXTRAPOLATED", reason),)

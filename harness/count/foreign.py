@@ -10,7 +10,9 @@ its products, between all positions, and its softmax. `build.prices` has prices 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -45,6 +47,10 @@ FUSED = {
 }
 PRICES = {name: priced for priced, names in FUSED.items() for name in names.split()}
 AXES = ("params", "flops_forward", "flops_train")
+BY_VALUES = (
+    "how many it picks depends on the values of a tensor, as of a mask of true and false, and while it is counted "
+    "tensors have none; multiply by the mask, use torch.where, or pick equally many each time (topk)"
+)
 
 
 class Factory(NamedTuple):
@@ -88,6 +94,7 @@ class Factory(NamedTuple):
 
     def _made(self, sizes: Mapping[str, int]) -> tuple[nn.Module, list[Tensor]]:
         """The module, and what an optimiser moves in it."""
+        self._check(sizes)
         with calling_user_code(f"{self._called(sizes)} failed", seed=0), torch.device("meta"):
             module = self.build(**sizes)
         if not isinstance(module, nn.Module):
@@ -97,6 +104,19 @@ class Factory(NamedTuple):
         if not trained:
             raise HarnessError(f"{self._called(sizes)}: no parameter requires a gradient; there is nothing to train")
         return module, trained
+
+    def _check(self, sizes: Mapping[str, int]) -> None:
+        """A HarnessError for a size that is no argument of the factory, and for an argument that lacks a value."""
+        with suppress(ValueError, TypeError):  # some callables have no signature
+            parameters = inspect.signature(self.build).parameters.values()
+            takes = [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+            takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters)
+            lacks = [one.name for one in parameters if one.name in takes and one.default is one.empty]
+            for name in sizes.keys() - takes if not takes_any else ():
+                raise HarnessError(f"{self.reference} has no argument {name!r}; {did_you_mean(name, takes)}")
+            for name in lacks:
+                if name not in sizes:
+                    raise HarnessError(f"{self.reference} needs {name}; say it too, as `at` 1e6,{name}=2")
 
 
 def factory_at(reference: str) -> Factory:
@@ -133,6 +153,8 @@ class _PricedCounter(Counter):
         try:
             return super().__torch_dispatch__(func, types, args, kwargs)
         except Exception as error:
+            if isinstance(error, NotImplementedError) and torch.Tag.dynamic_output_shape in func.tags:
+                raise RuntimeError(f"{func}: {BY_VALUES}") from error
             why = "; while it is counted, tensors have no numbers that it could ask for" if "meta" in str(error) else ""
             raise RuntimeError(f"{func}: {error}{why}") from error
 

@@ -24,6 +24,7 @@ from harness.laws.sigmoid import Sigmoid, scores_at
 from harness.laws.surface import Surface
 
 OF_A_PRODUCT = 6.0  # FLOPs of training a parameter on a token (Kaplan et al. 2020)
+ROUNDING = 1e-9  # decades
 COSTS = ("flop", "seconds", "compute", "budget")  # how the name of a column of compute begins
 
 
@@ -89,8 +90,7 @@ def _of_curve(
         steps = np.maximum(np.log(places / ahead.budgets_of(fit.points.sizes).max()), 0)
         foreseen = ahead.new_run(fit, places, steps, origins) if places.size else None
     told = [{series.axis: place} for place in places.tolist()]
-    ends = fit.points.sizes[[0, -1]][:, None]
-    predictions = _predictions(told, foreseen, places[:, None], ends, fit.warnings)
+    predictions = _predictions(told, foreseen, {series.axis: (places, *fit.points.sizes[[0, -1]])}, fit.warnings)
     return Foresight(series.name, series.axis, name, origins, (), predictions, ahead.origin_cautions(origins))
 
 
@@ -100,8 +100,8 @@ def sigmoid_ahead(name: str, axis: str, law: Sigmoid, predict: Sequence[str]) ->
     foreseen = Foresight(name, axis, "sigmoid")
     if law.refusals or not places:
         return foreseen
-    x, ends = np.array([[place[axis]] for place in places]), np.array(law.ends)[:, None]
-    return replace(foreseen, predictions=_predictions(places, scores_at(law, x[:, 0]), x, ends, ()))
+    x = np.array([place[axis] for place in places])
+    return replace(foreseen, predictions=_predictions(places, scores_at(law, x), {axis: (x, *law.ends)}, ()))
 
 
 class CrossedRuns(NamedTuple):
@@ -141,13 +141,16 @@ def surface_ahead(
     largest = float(ahead.budgets_of(compute).max())
     places = [place_of_two(text, runs, law) for text in predict]
     asked = np.array([(place[runs.names[0]], place[runs.names[1]]) for place in places]).reshape(-1, 2)
-    ends = np.array([(n.min(), d.min()), (n.max(), d.max())])
-    new = ahead.new_run(law, asked, np.log(runs.costs(*asked.T) / largest), origins) if len(asked) else None
+    costs = runs.costs(*asked.T)
+    new = ahead.new_run(law, asked, np.log(costs / largest), origins) if len(asked) else None
+    amounts = {runs.names[0]: (asked[:, 0], n.min(), n.max()), runs.names[1]: (asked[:, 1], d.min(), d.max())}
+    if runs.per_product is not None:
+        amounts["compute"] = (costs, compute.min(), compute.max())
     return law, replace(
         foreseen,
         origins=origins,
         held_out=tuple(_held_out(law, runs, held, largest, origins)),
-        predictions=_predictions(places, new, asked, ends, law.warnings),
+        predictions=_predictions(places, new, amounts, law.warnings),
         cautions=ahead.origin_cautions(origins),
     )
 
@@ -200,19 +203,30 @@ def asked_place(text: str, names: Mapping[str, str], alone: str | None, option: 
 
 
 def _predictions(
-    places: Sequence[dict[str, float]], new: NewRun | None, x: np.ndarray, ends: np.ndarray, warnings: Iterable[Caution]
+    places: Sequence[dict[str, float]],
+    new: NewRun | None,
+    amounts: Mapping[str, tuple[np.ndarray, float, float]],
+    warnings: Iterable[Caution],
 ) -> tuple[Predicted, ...]:
-    """The rows of what was asked for at x [m, sizes]; a law of less than a decade says nothing beyond its `ends`."""
+    """The rows of what was asked for; `amounts` are by name those asked for [m], and the least and largest of the runs.
+
+    A law of less than a decade says nothing beyond its sizes.
+    """
     local = any(caution.code == "LOCAL_SLOPE" for caution in warnings)
     found = []
     for index, place in enumerate(places):
-        away = np.maximum(np.log10(ends[0] / x[index]), np.log10(x[index] / ends[1])).max()
-        if local and away > 1e-9:
+        away = {}
+        for name, (asked, least, largest) in amounts.items():
+            decades = float(np.log10(max(least / asked[index], asked[index] / largest)))
+            away |= {name: decades} if decades > ROUNDING else {}
+        if local and away.keys() & place.keys():
             reason = "the sizes span less than a decade, which show a local slope only: add range, or ask within them."
             found.append(Predicted(place, refusal=Refusal("LOCAL_SLOPE", reason)))
             continue
-        reason = f"asked {away:.2g} decades beyond the sizes: the law may end before."
-        cautions = (Caution("EXTRAPOLATED", reason),) if away > WARN_DECADES else ()
+        told = ", ".join(f"{decades:.2g} in {name}" for name, decades in away.items())
+        cautions: tuple[Caution, ...] = ()
+        if max(away.values(), default=0.0) > WARN_DECADES:
+            cautions = (Caution("EXTRAPOLATED", f"asked decades beyond the runs: {told}. The law may end before."),)
         assert new is not None
         ends_of = (new.curve, new.low, new.high, new.run_low, new.run_high)
         loss, low, high, run_low, run_high = (float(values[index]) for values in ends_of)

@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
 
 from harness import comparison
 from harness.base.errors import HarnessError
+from harness.base.formats import likewise
 from harness.base.plain import INLINE
 from harness.comparison.answer import shared_range
 from harness.comparison.best_of import How
@@ -24,6 +25,7 @@ from harness.spec import axis_short, axis_words
 
 EXPONENTS: tuple[LawName, ...] = ("pure", "floor")  # that are told besides that of the law of both
 TOLD = 5  # losses, besides those that are asked for
+OF_RUNS = ("FEW_SIZES", "SINGLE_SEED")  # what is said of how many runs stand at a size
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,10 @@ def compare_laws(fits: FitsAnswer, asked: ComparisonRequest, file: str) -> Compa
     for task, axis in dict.fromkeys((laws.task, laws.axis) for laws in fits.laws):
         there = {laws.series: laws for laws in fits.laws if (laws.task, laws.axis) == (task, axis)}
         if first in there and second in there:
-            by_size.append(_compared(there[first], there[second], asked))
+            pair = _compared(there[first], there[second], asked)
+            if request.form == "and":
+                pair = replace(pair, arms=(_of_minima(pair.arms[0]), _of_minima(pair.arms[1])))
+            by_size.append(pair)
     if not by_size:
         raise HarnessError(f"{first} and {second} have laws on no task in common; compare others")
     judged: list[comparison.JudgedClaim] = []
@@ -126,8 +131,8 @@ def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioL
     curves: list[RatioLine] = []
     against: dict[str, str] = {}
     for pair in compared.sizes:
-        metric, by = pair.arms[0].metric, f"by {axis_short(pair.axis)}{f' on {pair.task}' if pair.task else ''}"
-        of_loss, of_cost = f"{metric} {by}", f"size {by} at equal {metric}"
+        metric, size, on = pair.arms[0].metric, axis_short(pair.axis), f" on {pair.task}" if pair.task else ""
+        of_loss, of_cost = f"{metric} by {size}{on}", f"{size} at equal {metric}{on}"
         against |= {of_loss: axis_words(pair.axis), of_cost: metric}
         ratios = ((of_loss, pair.loss.sizes, pair.loss), (of_cost, pair.curve.losses, pair.curve))
         for panel, places, ratio in ratios:
@@ -180,6 +185,15 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         multiplier=_multiplier(first, second, asked),
         without_law=comparison.without_law(runs, others, first.level) if is_refused else None,
     )
+
+
+def _of_minima(arm: SeriesLaws) -> SeriesLaws:
+    """The laws without what is said of single runs: each of their points is the minimum of many."""
+    fits = {}
+    for law, fit in arm.fits.items():
+        warnings = (caution for caution in fit.warnings if caution.code not in OF_RUNS)
+        fits[law] = replace(fit, warnings=tuple(warnings))
+    return replace(arm, fits=fits)
 
 
 def _multiplier(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> comparison.Multiplier:
@@ -293,8 +307,9 @@ def _leads_of_bins(pair: Comparison, bins: comparison.Dominance, arms: tuple[str
 
 
 def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[str]:
-    """`FLOOR_OPEN, kan: …`: each code once for the comparisons, and once for an arm."""
-    said = set()
+    """`FLOOR_OPEN, kan by params: …`: each code once for an axis, and once for an arm, of one axis without its name."""
+    said: dict[tuple[str, str], str] = {}
+    places: dict[tuple[str, str], dict[str, None]] = {}
     for pair in by_size:
         where = f"by {pair.axis} on {pair.task}" if pair.task else f"by {pair.axis}"
         own: tuple[Caution | Refusal, ...] = (*pair.curve.refusals, *pair.cautions)
@@ -303,16 +318,19 @@ def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[
             of_bins = f"{bins} bins of size" if bins > 1 else "all sizes that both have"
             reason = f"{pair.curve.refusals[0].reason} Who is ahead is read without a law, from {of_bins}."
             own = (Caution("WITHOUT_LAW", reason), *pair.cautions)
-        told = [(where, reason) for reason in own]
+        told = [("", where, reason) for reason in own]
         for arm in pair.arms:
             chosen = arm.selection.cautions if arm.selection else ()
             of_arm = (*arm.cautions, *chosen, *arm.fits[pair.law].warnings)
             # What failed is said of both arms above.
-            told += [(arm.series, caution) for caution in of_arm if caution.code != "CENSORED"]
-        for place, caution in told:
-            if (caution.code, place) not in said:
-                said.add((caution.code, place))
-                yield f"{caution.code}, {place}: {_named(caution.reason, arms)}"
+            at = f"{arm.series} {where}" if len(by_size) > 1 else arm.series
+            told += [(arm.series, at, caution) for caution in of_arm if caution.code != "CENSORED"]
+        for whose, place, caution in told:
+            once = caution.code, whose or place
+            said.setdefault(once, _named(caution.reason, arms))
+            places.setdefault(once, {})[place] = None
+    for once, reason in said.items():
+        yield f"{once[0]}, {likewise(places[once])}: {reason}"
 
 
 def _named(reason: str, arms: tuple[str, str]) -> str:

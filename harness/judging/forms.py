@@ -24,6 +24,8 @@ Result = Surface | Isoflop | Frontier | SharedFit | Sigmoid
 Found = TypeVar("Found")
 SAME_RATIO = 1.2  # of compute to 6 N D
 OF_TWO: tuple[Form, ...] = ("and", "isoflop")  # that take a second column of sizes, or one of budgets
+# What forms are made for, and need not say.
+BY_DESIGN = dict.fromkeys(OF_TWO, ("REPEATS", "POOLED")) | dict.fromkeys(("frontier", "sigmoid"), ("POOLED",))
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ def form_answer(
     ahead: list[Foresight] = []
     for place, rows in of_x.groupby(["task", "series"], sort=False):
         name = name_of(place)
-        cautions_of[name] = cautions.get((axis, str(rows["series"].iloc[0])), ())
+        of_series = cautions.get((axis, str(rows["series"].iloc[0])), ())
+        cautions_of[name] = tuple(caution for caution in of_series if caution.code not in BY_DESIGN.get(form, ()))
         failed[name] = int((rows["status"] != "done").sum())
         if form in OF_TWO:
             if form == "and":
@@ -74,8 +77,6 @@ def form_answer(
                 results[name] = beside_surface(isoflop(*points, request.level, request.within), *points)
                 if "group" in rows:
                     results[name] = isoflop_by_groups(results[name], *points, groups_in(rows))
-            # A size is there again at every other one, by design.
-            cautions_of[name] = tuple(caution for caution in cautions_of[name] if caution.code != "REPEATS")
         elif form == "sigmoid":
             assert request.columns is not None
             levels, sd = (request.columns.chance, request.columns.ceiling), known_in(rows, request.how, "fitted").sd

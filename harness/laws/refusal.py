@@ -10,7 +10,7 @@ from scipy.stats import norm
 from scipy.stats import t as t_distribution
 
 from harness.base.formats import interval
-from harness.laws.law import BROKEN, Law
+from harness.laws.law import BROKEN, FLOOR, PURE, Law
 from harness.laws.points import MAX_ROWS_NAMED, Points
 from harness.laws.result import Caution, Fit, Interval, Misfit, Refusal
 from harness.laws.solve import Problem, Solution
@@ -217,13 +217,33 @@ def data_cautions(points: Points, law: Law, dof: int) -> tuple[Caution, ...]:
 def _few_sizes(points: Points, law: Law) -> tuple[Caution, ...]:
     """Whether the sizes are enough to be fitted, and too few for a law that is quoted."""
     runs = int(np.median(points.distinct)) if points.known_variance is None else MANY_RUNS
-    a_parameter = 3 if runs < 2 else 2
-    need = law.parameters + SPARE_SIZES if runs >= MANY_RUNS else law.parameters * a_parameter
+    need, least = quoted_from(law, runs), quoted_from(law, MANY_RUNS)
     if points.sizes.size >= need:
         return ()
+    why = ", as fewer do not show whether there is a floor" if law is PURE and need == least else ""
+    more = f", or {MANY_RUNS} runs at each" if points.sizes.size >= least else ""
     reason = (
         f"{points.sizes.size} sizes of {_plural(runs, 'run')} for {law.parameters} parameters; a law is quoted from "
-        f"{need}, which is {a_parameter} sizes a parameter. Add sizes, or {MANY_RUNS} runs at each."
+        f"{need}{why}. Add sizes{more}."
+    )
+    return (Caution("FEW_SIZES", reason),)
+
+
+def quoted_from(law: Law, runs: int) -> int:
+    """How many sizes of so many runs a law is quoted from; without a floor no fewer than a floor can be fitted to."""
+    if runs >= MANY_RUNS:
+        return max(law.parameters, FLOOR.parameters if law is PURE else 0) + SPARE_SIZES
+    return max(law.parameters * (3 if runs < 2 else 2), quoted_from(law, MANY_RUNS))
+
+
+def rung_cautions(rungs: int) -> tuple[Caution, ...]:
+    """Whether the rungs of a ladder, whose losses nobody knows yet, are too few for a law; one alone is for none."""
+    single, several = ({law: quoted_from(law, runs) for law in (PURE, FLOOR)} for runs in (1, MANY_RUNS))
+    if rungs == 1 or rungs >= single[FLOOR]:
+        return ()
+    reason = (
+        f"{rungs} rungs: with a run each, a law is quoted from {single[PURE]} rungs, and one with a floor from "
+        f"{single[FLOOR]}; with {MANY_RUNS} seeds each, both from {several[FLOOR]}. Add rungs, or train several seeds."
     )
     return (Caution("FEW_SIZES", reason),)
 

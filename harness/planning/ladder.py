@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from ruamel.yaml import YAML
 
-from harness.base.errors import HarnessError, did_you_mean
+from harness.base.errors import HarnessError, UserCodeError, did_you_mean
 from harness.base.files import write_whole
+from harness.base.reasons import Caution
 from harness.planning.solve import LARGEST_SIZE, STRIDE, nearest_sizes
 
 if TYPE_CHECKING:
@@ -62,11 +64,13 @@ class Ladder(NamedTuple):
     unit: Annotated[str, "what FLOPs are given for, `token` or `sample`"]
     batch: Annotated[int, "tokens or samples a step"]
     rungs: Annotated[list[Rung], "one an arm and size, the baseline first"]
+    cautions: Annotated[tuple[Caution, ...], "what to know before training them"]
 
 
 def make_ladder(setting: LadderSetting) -> Ladder:
     """The rungs that are asked for; a HarnessError says what cannot be made, counted or met."""
     from harness.count.foreign import AXES, factory_at  # which need torch
+    from harness.laws.refusal import rung_cautions  # which needs scipy
 
     if setting.axis not in AXES:
         raise HarnessError(f"`axis` {setting.axis!r}, of a factory: {did_you_mean(setting.axis, AXES)}")
@@ -93,7 +97,7 @@ def make_ladder(setting: LadderSetting) -> Ladder:
             steps = max(1, round(wanted)) if wanted else None
             spent = steps and steps * flops
             rungs.append(Rung(arm, factory.reference, number, sizes, budget, counts, residuals, steps, spent))
-    return Ladder(setting.axis, baseline.unit, baseline.units, rungs)
+    return Ladder(setting.axis, baseline.unit, baseline.units, rungs, rung_cautions(len(setting.at)))
 
 
 def write_ladder(ladder: Ladder, path: Path) -> list[Path]:
@@ -120,14 +124,16 @@ def write_ladder(ladder: Ladder, path: Path) -> list[Path]:
 
 
 def budget_or_sizes(text: str) -> tuple[float | None, dict[str, int]]:
-    """A budget, or sizes of the baseline."""
+    """Sizes of the baseline; or a budget, and sizes that are not solved for."""
+    budget, words = None, text.split(",")
     with suppress(ValueError):
-        if 0 < (number := float(text)) < math.inf:
-            return number, {}
-    words = dict(word.partition("=")[::2] for word in text.split(","))
-    if not all(name.isidentifier() and value.isdecimal() and int(value) for name, value in words.items()):
-        raise HarnessError(f"`at` {text!r}: write sizes as width=64,layers=2, whole numbers above 0, or one number")
-    return None, {name: int(value) for name, value in words.items()}
+        if 0 < (number := float(words[0])) < math.inf:
+            budget, words = number, words[1:]
+    sizes = dict(word.partition("=")[::2] for word in words)
+    if not all(name.isidentifier() and value.isdecimal() and int(value) for name, value in sizes.items()):
+        either = "write sizes as width=64,layers=2, whole numbers above 0, or a budget as 1e6 or 1e6,layers=2"
+        raise HarnessError(f"`at` {text!r}: {either}")
+    return budget, {name: int(value) for name, value in sizes.items()}
 
 
 def _solved(factory: Factory, fixed: Mapping[str, int], budget: float, setting: LadderSetting) -> dict[str, int]:
@@ -139,7 +145,12 @@ def _solved(factory: Factory, fixed: Mapping[str, int], budget: float, setting: 
     @cache
     def counted(multiple: int) -> int:
         sizes = {**fixed, free: multiple * step}
-        return factory.parameters(sizes) if axis == "params" else factory.counts(sizes)[axis]
+        try:
+            return factory.parameters(sizes) if axis == "params" else factory.counts(sizes)[axis]
+        except UserCodeError as error:
+            if step > 1 or not re.search("divi|multiple|shape", str(error)):
+                raise
+            raise HarnessError(f"{error}; if {free} must be a multiple of heads, say so: `multiple_of` 8") from None
 
     most = LARGEST_SIZE // step
     nearest = nearest_sizes(counted, budget, most)

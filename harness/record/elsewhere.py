@@ -7,9 +7,10 @@ import csv
 import gzip
 import io
 import math
+import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,14 @@ EXTREME = 1e100  # beyond which products of a few numbers, and quotients, are no
 RUN_NAMES = ("run", "run_id", "run_name", "name", "exp_name", "job", "job_id", "trial", "wandb_id", "id")
 LADDER = ("arm", "rung", "matched_on", "params")  # columns of runs that were planned as a ladder
 NEARLY_EQUAL = 2.0  # sizes of one config that differ by less are one size
+# What columns of sizes, data and compute are called.
+AMOUNT = re.compile(
+    r"((train|training|total|num|n|seen|trainable|non|embedding|model)[_. -])*"
+    r"(n|d|c|params|parameters|tokens|samples|examples|steps?|epochs?|iterations|flops?|compute|budget)"
+    r"([_. -](train|training|total|seen|trainable))*",
+    re.IGNORECASE,
+)
+BESIDE_SIZES = 1.5  # runs whose sizes differ by less stand side by side
 
 
 @dataclass(frozen=True)
@@ -174,7 +183,8 @@ def runs_on(
         _check_positive(runs[runs["status"] == "done"], "sd", columns.sd, "Give the standard error of each run.")
     _check(runs, columns, x, same, across)
     by_series = runs.groupby("series", sort=False)
-    return runs, {str(arm): tuple(_cautions(of_arm, columns, x)) for arm, of_arm in by_series}
+    others = _other_amounts(table, {x, columns.y, *columns.by})
+    return runs, {str(arm): (*_cautions(of_arm, columns, x), *_pooled(of_arm, x, others)) for arm, of_arm in by_series}
 
 
 def with_sizes(runs: pd.DataFrame) -> pd.DataFrame:
@@ -418,6 +428,28 @@ def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]
             "CENSORED",
             f"runs failed: {', '.join(named[:MAX_ROWS_NAMED])}{more}. Beyond {CENSORED_SHARE:.0%} of a size, what is "
             "left there is a selection, and a law through it flatters. Repair those runs, or leave the size out.",
+        )
+
+
+def _other_amounts(table: pd.DataFrame, named: Collection[str]) -> pd.DataFrame:
+    """The columns that are of sizes, data or compute by what they are called, beside those that are `named`."""
+    names = [name for name in table.columns if name not in named and AMOUNT.fullmatch(str(name))]
+    amounts = {name: list(map(_number, _texts(table, name, "a column"))) for name in names}
+    return pd.DataFrame(amounts, index=range(len(table)), dtype=float)
+
+
+def _pooled(runs: pd.DataFrame, x: str, others: pd.DataFrame) -> Iterator[Caution]:
+    """Whether runs side by side differ in another amount by more than a square of their sizes would: several curves."""
+    done = runs[runs["status"] == "done"]
+    beside = np.round(np.log(done["size"]) / math.log(BESIDE_SIZES))
+    by_size = others.loc[done.index].assign(size=done["size"]).groupby(beside)
+    spans = by_size.max() / by_size.min()
+    names = [name for name in others if (spans[name] > NEARLY_EQUAL * spans["size"] ** 2).any()]
+    if names:
+        yield Caution(
+            "POOLED",
+            f"runs of nearly equal {x} differ in {' and '.join(names[:2])}, and are one curve over {x} here. Name the "
+            "second size (`and`), keep rows of one kind (`where`), or tell curves apart (`by`).",
         )
 
 

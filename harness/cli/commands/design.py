@@ -51,4 +51,5 @@ def design(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         wanted = heavy.Asked(asked["question"], asked["budget"], asked["runs"], asked["at"])
         found = heavy.designed(request, door, wanted)
     title = f"{wanted.runs} runs for {wanted.budget:g}"
-    answer(found, as_json, [frames.table_of_frame(title, heavy.design_frame(found), 3), *heavy.design_sentences(found)])
+    frame = heavy.design_frame(found).rename(columns={"width": "width / width now"})
+    answer(found, as_json, [frames.table_of_frame(title, frame, 3), *heavy.design_sentences(found)])

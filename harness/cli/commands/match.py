@@ -77,12 +77,13 @@ def match(factory: str | None, arms: tuple[str, ...], as_json: bool, out: Path |
     axis, at = asked["axis"], asked["at"]
     if factory:
         ladder = make_ladder(LadderSetting(factory, at, axis=axis, **{name: asked[name] for name in OF_FACTORIES}))
-        answer(ladder, as_json, [ladder_table(ladder)])
+        said = (f"{caution.code}: {caution.reason}" for caution in ladder.cautions)
+        answer(ladder, as_json, [ladder_table(ladder), *said])
         for path in write_ladder(ladder, out) if out else ():
             click.echo(path, err=as_json)
         return
-    budget, _ = budget_or_sizes(at[0])
-    if budget is None or len(at) > 1:
+    budget, sizes = budget_or_sizes(at[0])
+    if budget is None or sizes or len(at) > 1:
         raise HarnessError(f"`at` {' and '.join(at)}: of --arm give one number")
     work = {name: asked[name] for name in OF_ARMS if name != "optimizer"}
     optimiser = OPTIMISERS[asked["optimizer"]](name=asked["optimizer"])

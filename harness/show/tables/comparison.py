@@ -7,6 +7,7 @@ import numpy as np
 from harness import comparison
 from harness.base.formats import estimate, number
 from harness.base.reasons import Refusal
+from harness.comparison.multiplier import is_within
 from harness.judging.by_laws import ComparedByLaws, Comparison
 from harness.judging.versus import Headline, Lead
 from harness.judging.words import found_words
@@ -65,7 +66,10 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
         found, where = pair.multiplier, (pair.task, pair.axis)
         notes = notes_of((*found.refusals, *found.warnings))
         for place in found.sizes:
-            told = _words(place.multiplier) + (" (extrapolated)" if place.extrapolated else "")
+            told = _words(place.multiplier)
+            if place.extrapolated:
+                was_run = is_within(place.size, pair.arms[0].points.sizes)
+                told += f" (beyond the {pair.axis} of {second})" if was_run else " (extrapolated)"
             rows.append(TableRow((*where, number(place.size), number(place.loss, 4), told)))
         if found.trend:
             rows.append(TableRow((*where, "times, each decade", "", _words(found.trend))))
@@ -77,7 +81,8 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
     pairs = [pair for pair in compared.sizes if pair.axis in axes]
     shared = dict.fromkeys(f"floor {pair.multiplier.floor}, exponents {pair.multiplier.alpha}" for pair in pairs)
     level = f"{compared.headline.level:.0%} intervals"
-    title = f"multiplier: how many times the size of {first} {second} needs for its loss; {level}; {', '.join(shared)}"
+    needs = f"the {' or '.join(dict.fromkeys(pair.axis for pair in pairs))} of {first} {second} needs for its loss"
+    title = f"multiplier: how many times {needs}; {level}; {', '.join(shared)}"
     heads = number_columns(f"of {first}", pairs[0].arms[0].metric, "multiplier")
     table = Table(title, (*text_columns("task", "size x"), *heads), tuple(rows))
     return table if any(pair.task for pair in pairs) else table.without("task")

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from harness.base.formats import NONE, estimate, exponent, human, interval, number, p_value
+from harness.base.formats import MOST_NAMED, NONE, estimate, exponent, human, interval, likewise, number, p_value
 from harness.judging.laws import ORDER, SeriesLaws, drawn_law
 from harness.judging.request import Source
 from harness.laws import Fit, LawName
@@ -24,7 +24,7 @@ SERIES_COLUMNS = text_columns("task", "series", "size x", "axis")
 # Of the columns of checks those that are too many for a terminal.
 IN_THE_REPORT = ("α, Huber to squares", "α, other intervals", "largest leverage", "condition", "AICc weights")
 MAX_SIZES_NAMED = 5
-MAX_SERIES_NAMED = 3
+TELLING = {"size x": "by", "law": "by", "at": "at"}  # how a row is told from others, by what its column has
 QUOTED = (
     "law to quote: the simplest law that AICc and the test of a floor do not reject, and that predicts larger sizes as "
     "well as the best one, within a standard error. MISFIT marks a law that still misses some sizes."
@@ -86,7 +86,7 @@ def _title(loss: str, fits: Sequence[Fit], names: Sequence[LawName]) -> str:
     if any(fit.lines is not None for fit in fits):
         return f"{loss} = {form}, over replicates in log space"
     objectives = Counter(fit.objective for fit in fits if fit.objective)
-    most_common = dict(objectives.most_common(MAX_SERIES_NAMED))
+    most_common = dict(objectives.most_common(MOST_NAMED))
     points = "single runs" if "huber_log" in " ".join(objectives) else "size means"
     return ", ".join([f"{loss} = {form}, on {points} in log space", *most_common])
 
@@ -287,19 +287,14 @@ def note_sentences(tables: Sequence[Table]) -> Iterator[str]:
             for note in row.notes:
                 sentences.setdefault(note[:2], note.sentence)
                 names_of.setdefault(note[:2], {})[name] = None
-    for (code, about), named in names_of.items():
-        first, *others = named
-        if others:  # it holds for them too, with other numbers
-            hidden = len(others) - MAX_SERIES_NAMED
-            more = f" and {hidden} more" if hidden > 0 else ""
-            first += f" (likewise {', '.join(others[:MAX_SERIES_NAMED])}{more})"
-        yield f"{code}, {first}{f', {about}' if about else ''}: {sentences[code, about]}"
+    for (code, about), named in names_of.items():  # of all but the first with other numbers
+        yield f"{code}, {likewise(named)}{f', {about}' if about else ''}: {sentences[code, about]}"
 
 
 def _row_names(table: Table) -> Iterator[str]:
-    """Which series each row is of; on which size too, where there are several."""
+    """Which series each row is of; also by which size or law and at which place, where there are several."""
     rows = [dict(zip(table.heads, map(str, row.cells), strict=True)) for row in table.rows]
-    sizes = {row["size x"] for row in rows if row.get("size x")}
+    several = [head for head in TELLING if len({row.get(head) or "" for row in rows} - {""}) > 1]
     for row in rows:
         words = [row[head] for head in ("task", "series") if head in row] or [next(iter(row.values()))]
-        yield " ".join(filter(None, words)) + (f" by {row['size x']}" if len(sizes) > 1 else "")
+        yield " ".join([*filter(None, words), *(f"{TELLING[head]} {row[head]}" for head in several)])
