@@ -149,8 +149,6 @@ def refuse_twice(command: click.Command, arguments: Sequence[str]) -> None:
     values: dict[str, str] = {}
     words = iter(arguments)
     for word in words:
-        if word == "--":  # arguments follow
-            return
         flag, equals, written = word.partition("=")
         option = flags.get(flag)
         if option is None or option.is_flag or option.multiple:

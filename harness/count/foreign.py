@@ -8,8 +8,6 @@ Beside the operations of `harness.count.dispatched` it knows those that torch fu
 its products, between all positions, and its softmax. `build.prices` has prices of further operations.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -106,17 +104,16 @@ class Factory(NamedTuple):
         return module, trained
 
     def _check(self, sizes: Mapping[str, int]) -> None:
-        """A HarnessError for a size that is no argument of the factory, and for an argument that lacks a value."""
-        with suppress(ValueError, TypeError):  # some callables have no signature
-            parameters = inspect.signature(self.build).parameters.values()
-            takes = [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
-            takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters)
-            lacks = [one.name for one in parameters if one.name in takes and one.default is one.empty]
-            for name in sizes.keys() - takes if not takes_any else ():
-                raise HarnessError(f"{self.reference} has no argument {name!r}; {did_you_mean(name, takes)}")
-            for name in lacks:
-                if name not in sizes:
-                    raise HarnessError(f"{self.reference} needs {name}; say it too, as `at` 1e6,{name}=2")
+        """A HarnessError where the factory does not take these sizes, or needs more."""
+        with suppress(ValueError):  # not every callable has a signature
+            signature = inspect.signature(self.build)
+            try:
+                signature.bind_partial(**sizes)  # which says first what is no argument
+                signature.bind(**sizes)
+            except TypeError as error:
+                takes = f"it is {self.reference.partition(':')[2]}{signature}"
+                where = "`solve` names the size that is solved for, `at` has the others, as 1e6,layers=2"
+                raise HarnessError(f"{self._called(sizes)}: {error}; {takes}; {where}") from None
 
 
 def factory_at(reference: str) -> Factory:

@@ -25,6 +25,7 @@ from harness.laws.surface import Surface
 
 OF_A_PRODUCT = 6.0  # FLOPs of training a parameter on a token (Kaplan et al. 2020)
 ROUNDING = 1e-9  # decades
+Amounts = Mapping[str, tuple[np.ndarray, float, float]]  # by name, those asked for, and the ends of those of the runs
 COSTS = ("flop", "seconds", "compute", "budget")  # how the name of a column of compute begins
 
 
@@ -203,15 +204,9 @@ def asked_place(text: str, names: Mapping[str, str], alone: str | None, option: 
 
 
 def _predictions(
-    places: Sequence[dict[str, float]],
-    new: NewRun | None,
-    amounts: Mapping[str, tuple[np.ndarray, float, float]],
-    warnings: Iterable[Caution],
+    places: Sequence[dict[str, float]], new: NewRun | None, amounts: Amounts, warnings: Iterable[Caution]
 ) -> tuple[Predicted, ...]:
-    """The rows of what was asked for; `amounts` are by name those asked for [m], and the least and largest of the runs.
-
-    A law of less than a decade says nothing beyond its sizes.
-    """
+    """The rows of what was asked for; a law of less than a decade says nothing beyond its sizes."""
     local = any(caution.code == "LOCAL_SLOPE" for caution in warnings)
     found = []
     for index, place in enumerate(places):

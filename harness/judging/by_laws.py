@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -25,7 +25,6 @@ from harness.spec import axis_short, axis_words
 
 EXPONENTS: tuple[LawName, ...] = ("pure", "floor")  # that are told besides that of the law of both
 TOLD = 5  # losses, besides those that are asked for
-OF_RUNS = ("FEW_SIZES", "SINGLE_SEED")  # what is said of how many runs stand at a size
 
 
 @dataclass(frozen=True)
@@ -107,10 +106,7 @@ def compare_laws(fits: FitsAnswer, asked: ComparisonRequest, file: str) -> Compa
     for task, axis in dict.fromkeys((laws.task, laws.axis) for laws in fits.laws):
         there = {laws.series: laws for laws in fits.laws if (laws.task, laws.axis) == (task, axis)}
         if first in there and second in there:
-            pair = _compared(there[first], there[second], asked)
-            if request.form == "and":
-                pair = replace(pair, arms=(_of_minima(pair.arms[0]), _of_minima(pair.arms[1])))
-            by_size.append(pair)
+            by_size.append(_compared(there[first], there[second], asked))
     if not by_size:
         raise HarnessError(f"{first} and {second} have laws on no task in common; compare others")
     judged: list[comparison.JudgedClaim] = []
@@ -185,15 +181,6 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         multiplier=_multiplier(first, second, asked),
         without_law=comparison.without_law(runs, others, first.level) if is_refused else None,
     )
-
-
-def _of_minima(arm: SeriesLaws) -> SeriesLaws:
-    """The laws without what is said of single runs: each of their points is the minimum of many."""
-    fits = {}
-    for law, fit in arm.fits.items():
-        warnings = (caution for caution in fit.warnings if caution.code not in OF_RUNS)
-        fits[law] = replace(fit, warnings=tuple(warnings))
-    return replace(arm, fits=fits)
 
 
 def _multiplier(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> comparison.Multiplier:

@@ -33,6 +33,7 @@ AUTO = "auto"  # the laws of `select_law`, and which of them to quote
 SIGMOID: Literal["sigmoid"] = "sigmoid"  # of scores, which is no law of losses (`harness.laws.sigmoid`)
 ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last
 BOTH: tuple[LawName, ...] = ("pure", "floor")
+OF_RUNS = ("FEW_SIZES", "SINGLE_SEED")  # cautions that a minimum of many runs does not have
 KnownRuns = tuple[np.ndarray, np.ndarray, Known]
 MOST_SIZES, MERGED = 128, 64  # of a series: laws of six parameters at most need no more, and cost time with each
 
@@ -282,6 +283,8 @@ def _warned(law: Fit, runs: pd.DataFrame) -> Fit:
     # Targets are taken to be of size 1, as those of the paper's toys are. A small cross-entropy has all its digits.
     if "dtype" in runs and runs["metric"].iloc[0] == "rmse":
         law = warn_of_precision(law, runs["dtype"].iloc[0])
+    if "is_minimum" in runs:
+        law = replace(law, warnings=tuple(caution for caution in law.warnings if caution.code not in OF_RUNS))
     return _with_rows(law, runs) if "row" in runs else law
 
 

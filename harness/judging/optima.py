@@ -54,7 +54,7 @@ def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
                 f"{series}: {found} have a best {request.x[0]} within those tried, and {MIN_BUDGETS} are needed; add "
                 f"sizes at them, or compare over {compute} alone (`x`)"
             )
-        rows = own[own["status"] == "done"].iloc[: len(valleys)]
+        rows = own[own["status"] == "done"].iloc[: len(valleys)].assign(is_minimum=True)
         losses = np.array([valley.y_best for valley in valleys], float)
         optimal[compute].append(rows.assign(size=[valley.budget for valley in valleys], test_loss=losses))
         if request.seconds:

@@ -1,7 +1,5 @@
 """How well a law foresaw its own largest budgets from the smaller ones, and what a new run will be by that."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Cross-checks of the profile: many refits at once on resampled data, and the sandwich."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 

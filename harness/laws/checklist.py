@@ -4,8 +4,6 @@ The sections and questions follow the checklist of "(Mis)Fitting: A Survey of Sc
 2025, arXiv 2502.18969, appendix), in our words and without those that only a language model raises.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """What a demanding reader asks of every fit: leverage, sensitivity, condition, residuals."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from typing import Annotated

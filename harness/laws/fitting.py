@@ -1,7 +1,5 @@
 """Fit a law to runs, and read a fitted law: the numbers, the curve, the band."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -1,11 +1,8 @@
 """The lower frontier of runs: a power law through a declared quantile of the loss, and the best run of each bin."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import starmap
 from typing import Annotated
 
 import numpy as np
@@ -14,11 +11,11 @@ from scipy.optimize import linprog
 from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
+from harness.laws.law import PURE
 from harness.laws.points import runs
-from harness.laws.refusal import local_cautions, range_refusals
+from harness.laws.refusal import count_refusals, exponent_cautions, local_cautions, range_refusals
 from harness.laws.result import Caution, Groups, Interval, Refusal
 
-MIN_SIZES = 4  # as for the pure law: 2 parameters, and 2 sizes to spare
 MIN_EXPECTED = 5  # runs that a quantile leaves on its thinner side
 # Where a quantile of the runs is a whole number, many lines are equally good, and rounding would choose among them.
 # This much less of the quantile, far above the programme's tolerance of 1e-7, always chooses the lowest.
@@ -97,16 +94,12 @@ def _line(log_x: np.ndarray, log_y: np.ndarray, weights: np.ndarray, quantile: f
 
 def quantile_exponent(x: np.ndarray, y: np.ndarray, quantile: float) -> float:
     """The exponent of `frontier`, without an interval."""
-    (middle_x, half_x), (middle_y, half_y) = _middle_and_half(np.log(x)), _middle_and_half(np.log(y))
-    unit_x, unit_y = (np.log(x) - middle_x) / half_x, (np.log(y) - middle_y) / half_y
+    (unit_x, _, half_x), (unit_y, _, half_y) = _on_unit(np.log(x)), _on_unit(np.log(y))
     return -half_y / half_x * _line(unit_x, unit_y, np.ones(x.size), quantile)[0]
 
 
 def _law(found: Frontier, log_x: np.ndarray, log_y: np.ndarray, rng: np.random.Generator, replicates: int) -> Frontier:
-    # Both on about [-1, 1], so that the tolerances of the programme are relative.
-    middle_x, half_x = _middle_and_half(log_x)
-    middle_y, half_y = _middle_and_half(log_y)
-    unit_x, unit_y = (log_x - middle_x) / half_x, (log_y - middle_y) / half_y
+    (unit_x, middle_x, half_x), (unit_y, middle_y, half_y) = _on_unit(log_x), _on_unit(log_y)
     slope, level = _line(unit_x, unit_y, np.ones(found.runs), found.quantile)
     residuals = unit_y - slope * unit_x - level
     on = np.abs(residuals) <= ON_LINE
@@ -136,10 +129,11 @@ def _law(found: Frontier, log_x: np.ndarray, log_y: np.ndarray, rng: np.random.G
     )
 
 
-def _middle_and_half(values: np.ndarray) -> tuple[float, float]:
-    """The middle of the range of values, and half of its length, or 1 where that is 0."""
+def _on_unit(values: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Values on about [-1, 1], where tolerances of the programme are relative; the middle and half of their range."""
     low, high = float(values.min()), float(values.max())
-    return (low + high) / 2, (high - low) / 2 or 1.0
+    middle, half = (low + high) / 2, (high - low) / 2 or 1.0
+    return (values - middle) / half, middle, half
 
 
 def _drawn_sizes(log_x: np.ndarray, rng: np.random.Generator, replicates: int) -> Iterator[np.ndarray]:
@@ -153,29 +147,19 @@ def _drawn_sizes(log_x: np.ndarray, rng: np.random.Generator, replicates: int) -
 
 
 def _refusals(found: Frontier, sizes: np.ndarray) -> tuple[Refusal, ...]:
-    refusals = []
-    if found.sizes < MIN_SIZES:
-        reason = (
-            f"{found.sizes} distinct sizes for 2 parameters; at least {MIN_SIZES} are needed. Add sizes (more runs at "
-            "the same sizes do not count)."
-        )
-        refusals.append(Refusal("TOO_FEW", reason))
+    refusals = count_refusals(found.sizes, PURE)
     if sizes.size:
         refusals += range_refusals("sizes", found.decades, (sizes[0], sizes[-1]), "sizes")
-    return tuple(refusals)
+    return refusals
 
 
 def _cautions(found: Frontier, alpha: Interval) -> tuple[Caution, ...]:
-    reasons = {}
-    if alpha.low <= 0:
-        reasons["EXPONENT_OPEN"] = (
-            f"the exponent's interval, {alpha.low:.3g} to {alpha.high:.3g}, reaches 0 or below: the data show no power "
-            "law. Add sizes and range."
-        )
+    cautions = (*local_cautions("sizes", found.decades), *exponent_cautions("the exponent's", alpha))
     expected = min(found.quantile, 1 - found.quantile) * found.runs
-    if expected < MIN_EXPECTED:
-        reasons["THIN_QUANTILE"] = (
-            f"{found.runs} runs leave {expected:.3g} of them beyond the quantile {found.quantile:g}, fewer than "
-            f"{MIN_EXPECTED}: the line hangs on single runs. Add runs, or ask for a quantile nearer to .5."
-        )
-    return (*local_cautions("sizes", found.decades), *starmap(Caution, reasons.items()))
+    if expected >= MIN_EXPECTED:
+        return cautions
+    reason = (
+        f"{found.runs} runs leave {expected:.3g} of them beyond the quantile {found.quantile:g}, fewer than "
+        f"{MIN_EXPECTED}: the line hangs on single runs. Add runs, or ask for a quantile nearer to .5."
+    )
+    return (*cautions, Caution("THIN_QUANTILE", reason))

@@ -3,8 +3,6 @@
 Refits show how far a number moves with the groups, whatever their rows share: the jackknife, with Student's t.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

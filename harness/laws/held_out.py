@@ -1,7 +1,5 @@
 """The largest sizes set aside before a fit, and what the law predicted for them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, NotRequired, TypedDict
 

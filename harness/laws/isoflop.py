@@ -1,7 +1,5 @@
 """The best size for each training budget, and its law: the isoFLOP parabolas of Hoffmann et al. 2022, approach 2."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ are independent problems. Levels and exponents are relative to the data, so that
 matters.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a fit minimises, as the user writes it: least squares, Huber's loss that finds its scale, or a published one."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
 from typing import Literal

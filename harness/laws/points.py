@@ -1,7 +1,5 @@
 """Runs aggregated to one point a size: the size, not the seed, is the unit that a law is fitted to."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Annotated, NamedTuple
 
@@ -37,7 +35,7 @@ class Known(NamedTuple):
     sd: np.ndarray | None = None
     floor: float | None = None
 
-    def of(self, rows: np.ndarray) -> Known:
+    def of(self, rows: np.ndarray) -> "Known":
         """Of some of the runs."""
         return self if self.sd is None else self._replace(sd=np.asarray(self.sd)[rows])
 

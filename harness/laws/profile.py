@@ -6,8 +6,6 @@ where a law is linear. By simulation (results/fits/coverage.md) it covers 93 to 
 data hardly pin the law and a Wald interval covers 73 %.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

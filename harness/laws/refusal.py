@@ -1,7 +1,5 @@
 """When a fit is refused, and what to know about one that is not."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Literal
 
@@ -41,18 +39,23 @@ NEAR = 10.0  # times the resolution of the arithmetic
 
 def data_refusals(points: Points, law: Law) -> tuple[Refusal, ...]:
     """What the points alone forbid: too few sizes, too short a range, losses that rise with size."""
-    refusals: tuple[Refusal, ...] = ()
-    need, have = law.parameters + SPARE_SIZES, points.sizes.size
-    if have < need:
-        reason = (
-            f"{_plural(have, 'distinct size')} for {law.parameters} parameters; at least {need} are needed. Add "
-            f"{_plural(need - have, 'size')} (more seeds at the same sizes do not count)."
-        )
-        refusals += (Refusal("TOO_FEW", reason),)
-    if have:
+    refusals = count_refusals(points.sizes.size, law)
+    if points.sizes.size:
         refusals += range_refusals("sizes", points.decades, (points.sizes[0], points.sizes[-1]), "sizes")
         refusals += () if law is BROKEN else _nonmonotone(points)  # one break may be a rise
     return refusals
+
+
+def count_refusals(have: int, law: Law) -> tuple[Refusal, ...]:
+    """Whether so many sizes are too few for a law."""
+    need = law.parameters + SPARE_SIZES
+    if have >= need:
+        return ()
+    reason = (
+        f"{_plural(have, 'distinct size')} for {law.parameters} parameters; at least {need} are needed. Add "
+        f"{_plural(need - have, 'size')} (more seeds at the same sizes do not count)."
+    )
+    return (Refusal("TOO_FEW", reason),)
 
 
 def floor_refusals(points: Points, floor: float | None) -> tuple[Refusal, ...]:

@@ -1,7 +1,5 @@
 """Power laws of replicates: a straight line in log-log through each one's own curve, and Student's mean over them."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as t_distribution

@@ -1,7 +1,5 @@
 """What a fit says: frozen values."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Which law: by AICc, by the test of a floor at its boundary, and by predicting sizes that were not fitted."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 A floor or an exponent may be known, too: then it is pinned to a number.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -70,18 +68,14 @@ def fit_shared(
     if len(arms) < 2 or set(arms) != set(y):
         raise HarnessError(f"arms {list(arms)} with x and {list(y)} with y; give both for two arms or more.")
     fits = {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False) for arm in arms}
-    refusals: tuple[Refusal, ...] = ()
+    refusals = []
     for arm, fit in fits.items():
-        refusals += tuple(replace(refusal, reason=f"{arm}: {refusal.reason}") for refusal in fit.refusals)
-    if refusals:
+        refusals += [replace(refusal, reason=f"{arm}: {refusal.reason}") for refusal in fit.refusals]
+    joint = refusals[0] if refusals else joint_law(fits, *_pins(share), level)
+    if isinstance(joint, Refusal):
         parameters = int(_places(len(arms), *_pins(share))[2].max()) + 1
         dof = sum(fit.points.sizes.size for fit in fits.values()) - parameters
-        return SharedFit(share, arms, level, parameters, dof, refusals)
-    joint = joint_law(fits, *_pins(share), level)
-    if isinstance(joint, Refusal):
-        parameters = sum(map(len, map(np.unique, _places(len(arms), *_pins(share)))))
-        dof = sum(fit.points.sizes.size for fit in fits.values()) - parameters
-        return SharedFit(share, arms, level, parameters, dof, (joint,))
+        return SharedFit(share, arms, level, parameters, dof, tuple(refusals or [joint]))
     known, places = joint.region, joint.places
     problem = known.problem
     base = SharedFit(share, arms, level, problem.law.parameters, problem.dof)

@@ -1,7 +1,5 @@
 """A score over the loss: y = chance + (ceiling - chance) / (1 + e^(-slope (x - midpoint))), in y and x as they are."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass, field, replace
 from typing import Annotated

@@ -1,7 +1,5 @@
 """Least squares, or Huber's loss, for the parameters of a law: many small problems at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal

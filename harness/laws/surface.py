@@ -1,7 +1,5 @@
 """Loss over two sizes at once: y = E + A N^-alpha + B D^-beta (Hoffmann et al. 2022, approach 3)."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field, replace
 from typing import Annotated
@@ -16,7 +14,7 @@ from harness.laws import profile
 from harness.laws.law import FLOOR_SHARES, Law, Logs, to_logs
 from harness.laws.objective import optimum, read_objective
 from harness.laws.points import positive
-from harness.laws.refusal import LOCAL_DECADES, RANGE_SLACK, exponent_cautions, floor_cautions, stuck
+from harness.laws.refusal import RANGE_SLACK, exponent_cautions, floor_cautions, local_cautions, stuck
 from harness.laws.result import Caution, Estimate, Groups, Refusal, estimate_of
 from harness.laws.solve import Problem
 
@@ -194,8 +192,6 @@ def _cautions(
     local: list[Caution] = []
     pinned: list[Caution] = []
     for name, span, exponent in zip("ND", base.decades, exponents, strict=True):
-        if span < LOCAL_DECADES - RANGE_SLACK:
-            reason = f"{name} spans {span:.2g} decades, less than {LOCAL_DECADES:g}: its exponent is local."
-            local.append(Caution("LOCAL_SLOPE", reason))
+        local += local_cautions(f"values of {name}", span)
         pinned += exponent_cautions(f"{name}'s exponent's", exponent.interval)
     return (*local, *pinned, *floor_cautions(floor.interval, lowest))

@@ -1,7 +1,5 @@
 """Windows that the data cut: the sizes up to the least mean loss, and whether an exponent hangs on the cut."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -38,9 +38,8 @@ LADDER = ("arm", "rung", "matched_on", "params")  # columns of runs that were pl
 NEARLY_EQUAL = 2.0  # sizes of one config that differ by less are one size
 # What columns of sizes, data and compute are called.
 AMOUNT = re.compile(
-    r"((train|training|total|num|n|seen|trainable|non|embedding|model)[_. -])*"
-    r"(n|d|c|params|parameters|tokens|samples|examples|steps?|epochs?|iterations|flops?|compute|budget)"
-    r"([_. -](train|training|total|seen|trainable))*",
+    r"((train\w*|total|num|n|seen|non|embedding|model)[_. -])*"
+    r"(n|d|c|params|parameters|tokens|samples|steps?|epochs?|flops?|compute|budget)([_. -]train\w*)?",
     re.IGNORECASE,
 )
 BESIDE_SIZES = 1.5  # runs whose sizes differ by less stand side by side
