@@ -635,6 +635,24 @@ def lines_of(scores: Iterator[Score | Shortening]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["part", "scenario", "what", "found", "accepted", "met"])
 
 
+def kept_rows(lines: pd.DataFrame, told: str) -> report.Report:
+    """The page of all rows, each of which has the commit at which it was made."""
+    by_commit = lines.groupby(["commit", "date"], sort=False)["part"].unique()
+    commits = (f"{', '.join(parts)} at {commit} ({date})" for (commit, date), parts in by_commit.items())
+    columns = ("part", "scenario", "what", "found", "accepted", "met")
+    return report.Report(
+        name="planning",
+        title="Laws that a lab can plan by, simulated; intervals at 95 %",
+        table=lines,
+        shown={name: name for name in columns},
+        notes=[
+            f"Made, by commit: {'; '.join(commits)}. {told} `python -m benchmarks.planning --part NAME` makes a part "
+            "anew, and leaves the others as they are. Shortening is the mean share of an interval that is lost by "
+            "four runs. Rows without an accepted range are for comparison. Misses stay."
+        ],
+    )
+
+
 @click.command(help="Simulate what docs/fitting.md promises to who plans by laws, and keep the table.")
 @click.option("--part", "parts", multiple=True, type=click.Choice(list(PARTS)), help="Only this.  [default: all]")
 @click.option("--replicates", default=REPLICATES, show_default=True)
@@ -645,19 +663,10 @@ def main(parts: tuple[str, ...], replicates: int, folder: Path) -> None:
     asked = parts or tuple(PARTS)
     kept = folder / "planning.csv"
     before = pd.read_csv(kept, keep_default_na=False) if kept.exists() else pd.DataFrame(columns=["part"])
-    tables = [before[~before["part"].isin(asked)], *(lines_of(PARTS[part](replicates)) for part in asked)]
-    columns = ["part", "scenario", "what", "found", "accepted", "met"]
-    lines = pd.concat(tables, ignore_index=True)[columns]
-    found = report.Report(
-        name="planning",
-        title="Laws that a lab can plan by, simulated; intervals at 95 %",
-        table=lines,
-        shown={name: name for name in columns},
-        notes=[
-            f"The last run made {', '.join(asked)} with {replicates} replicates in {time.perf_counter() - began:.0f} s "
-            "(`python -m benchmarks.planning`). Rows without an accepted range are for comparison. Misses stay."
-        ],
-    )
+    made = pd.concat([lines_of(PARTS[part](replicates)) for part in asked])
+    tables = [before[~before["part"].isin(asked)], made.assign(**report.provenance(load_before))]
+    told = f"The last run made {', '.join(asked)} with {replicates} replicates in {time.perf_counter() - began:.0f} s."
+    found = kept_rows(pd.concat(tables, ignore_index=True), told)
     console.print(f"written: {', '.join(map(str, report.write(found, folder, load_before)))}")
 
 

@@ -40,12 +40,13 @@ def rich_table(report: Report) -> Table:
 
 
 def write(report: Report, folder: Path, load_before: float) -> list[Path]:
-    """Keep the table; the paths of its two files."""
+    """Keep the table, and where its rows were made unless they say so themselves; the paths of its two files."""
     folder.mkdir(parents=True, exist_ok=True)
     csv, page = folder / f"{report.name}.csv", folder / f"{report.name}.md"
     where = provenance(load_before)
     with whole_file(csv) as temporary:
-        report.table.assign(**where).to_csv(temporary, index=False)
+        own = {name: value for name, value in where.items() if name not in report.table}
+        report.table.assign(**own).to_csv(temporary, index=False)
     with whole_file(page) as temporary:
         temporary.write_text(_page(report, where), encoding="utf-8")
     return [csv, page]

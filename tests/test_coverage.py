@@ -10,6 +10,7 @@ import ast
 import pandas as pd
 import pytest
 
+from benchmarks import planning, report
 from benchmarks.coverage import FOLDER
 from benchmarks.fingerprint import ROOT, files_behind, fingerprint, meaning
 from benchmarks.simulation import FEW, REPLICATES, SCENARIOS, judged, mean_of, pool, simulate
@@ -90,3 +91,16 @@ def test_only_meaning_counts_in_the_hash():
     same = "# of two\ndef half(x: float) -> float:\n    return (\n        x / 2)\n"
     assert meaning(ast.parse(code)) == meaning(ast.parse(same))
     assert meaning(ast.parse(code)) != meaning(ast.parse(code.replace("2", "3")))
+
+
+def test_rows_that_stay_keep_their_commit(tmp_path, monkeypatch):
+    """A part of results/fits/planning.md that is made anew has today's commit, the others have theirs."""
+    old = pd.DataFrame([{"part": part, "scenario": "", "what": "", "found": "1", "commit": "abc"} for part in "ab"])
+    old.assign(accepted="", met="", date="then").to_csv(tmp_path / "planning.csv", index=False)
+    made = {"b": lambda replicates: iter([planning.Score("b", "", "", 0.0, 1.0, [True])])}
+    monkeypatch.setattr(planning, "PARTS", made)
+    planning.main.callback(("b",), 1, tmp_path)
+    rows = pd.read_csv(tmp_path / "planning.csv").set_index("part")
+    assert rows.loc["a", ["commit", "date"]].tolist() == ["abc", "then"]
+    assert rows.loc["b", "commit"] == report.provenance(0.0)["commit"]
+    assert "a at abc (then)" in (tmp_path / "planning.md").read_text("utf-8")

@@ -213,7 +213,7 @@ def test_the_figure_shows_what_was_computed(table):
     figure = versus_figure(asked, curves, named_styles(compared.arms), against=against)
 
     titles = [" ".join(axes.get_title(loc="left").split()) for axes in figure.axes if axes.get_visible()]
-    assert titles == ["rmse by params", "size by params at equal rmse", "rmse by flops", "size by flops at equal rmse"]
+    assert titles == ["rmse by params", "params at equal rmse", "rmse by flops", "flops at equal rmse"]
     for one, axes in zip(compared.sizes, figure.axes[::2], strict=True):
         (line,) = (line for line in axes.lines if line.get_gid() == f"ratio:{one.axis}")
         np.testing.assert_array_equal(line.get_xdata(), one.loss.sizes)

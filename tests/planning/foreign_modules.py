@@ -83,6 +83,19 @@ def asking(width):
     return Told(lambda y: y if y.max() > 0 else -y, width)
 
 
+def masked(width):
+    """As a mixture of experts may route."""
+    return Told(lambda y: y[y > 0], width)
+
+
+def divided(width):
+    return nn.MultiheadAttention(width, 8)
+
+
+def deep(width, depth):
+    return thicker(width, depth)
+
+
 def misfitting(width):
     return Told(nn.Linear(width + 1, 1), width)
 
@@ -126,7 +139,8 @@ def sequences():
     return torch.zeros(50_000, CONTEXT, dtype=torch.long)
 
 
-for factory in (linear, thicker, tied, picked, priced, asking, misfitting, heads, untrained, listed, fixed):
+OF_POINTS = (linear, thicker, tied, picked, priced, asking, masked, divided, deep, misfitting, heads, untrained, listed)
+for factory in (*OF_POINTS, fixed):
     factory.example = points
 convolved.example = lambda: torch.zeros(5, INPUTS, 1)
 transformer.example = sequences

@@ -107,6 +107,21 @@ def test_other_sizes_of_the_baseline_are_kept():
     assert rung.sizes == baseline.sizes == solved.sizes == {"width": 9, "extra": 4}
 
 
+def test_a_budget_may_have_sizes_beside_it():
+    (rung,) = ladder("deep", "1e4,depth=3", solve="width").rungs
+    assert rung.sizes["depth"] == 3
+    assert 9e3 < rung.counts["params"] <= 1e4
+
+
+def test_rungs_too_few_for_a_law_say_how_many_it_needs():
+    """Six rungs of one run carry a law, nine one with a floor, five either with four seeds each; one is no ladder."""
+    (caution,) = ladder("linear", *(f"width={width}" for width in range(1, 5))).cautions
+    assert caution.code == "FEW_SIZES"
+    assert "4 rungs: with a run each, a law is quoted from 6 rungs, and one with a floor from 9" in caution.reason
+    for rungs in (1, 9):
+        assert ladder("linear", *(f"width={width}" for width in range(1, 1 + rungs))).cautions == ()
+
+
 def test_how_long_a_rung_trains():
     """Tokens go by the parameters of the baseline, for both; or each spends the same FLOPs."""
     at = ("width=100", "width=1000")
@@ -169,6 +184,11 @@ def test_results_of_a_ladder_need_no_more_than_their_losses(results):
         ("picked", "foreign_modules:picked(width=4): no cost is known of aten.topk.default, aten.erfinv.default; say"),
         ("picked", "such as picked.prices = {'topk': 1}"),
         ("asking", "cannot be traced: RuntimeError: aten._local_scalar_dense.default: "),
+        (
+            "masked",
+            "foreign_modules:masked(width=4) cannot be traced: RuntimeError: aten.index.Tensor: how many it picks",
+        ),
+        ("deep", "(width=4): missing a required argument: 'depth'; it is deep(width, depth); `solve` names the size"),
         ("misfitting", "foreign_modules:misfitting(width=4) cannot be traced: RuntimeError: aten.addmm.default: "),
         ("heads", "foreign_modules:heads(width=4) failed: ValueError: 8 heads must divide the width"),
         ("untrained", "no parameter requires a gradient"),
@@ -195,7 +215,14 @@ def test_a_factory_that_cannot_be_counted_is_refused_in_a_sentence(name, words):
         ({"at": ("10",), "solve": "width"}, "width=1 has 8 (-20%), width=2 has 14 (+40%); raise `tol`"),
         ({"at": ("7",), "solve": "width"}, "width=1 has 8 (+14%); ask for more"),
         ({"at": ("1e12",), "solve": "width"}, "width=1048576 has 6,291,458 (-100%); ask for less"),
-        ({"at": ("100",), "solve": "depth"}, "linear(depth=1) failed: TypeError: linear() got an unexpected keyword"),
+        (
+            {"at": ("100",), "solve": "widht"},
+            "linear(widht=1): got an unexpected keyword argument 'widht'; it is linear(width)",
+        ),
+        (
+            {"at": ("100",), "solve": "width", "name": "divided"},
+            "if width must be a multiple of heads, say so: `multiple_of`",
+        ),
         ({"at": ("1000",), "solve": "width", "name": "fixed"}, "it is 44 whatever the width; solve for another size"),
         ({"at": ("20",), "solve": "width", "name": "fixed"}, "it is 44 whatever the width; solve for another size"),
         ({"at": ("width=4",), "axis": "flops"}, "`axis` 'flops', of a factory: did you mean"),
@@ -223,6 +250,10 @@ def test_a_size_that_is_called_as_a_column_is_refused(tmp_path):
         (["planning.foreign_modules:linear", "--inputs", "3"], "--inputs goes with --arm"),
         (["--arm", "mlp depth=2", "--solve", "width"], "--solve goes with a FACTORY"),
         (["--arm", "mlp depth=2", "--at", "200"], "--at 100 and 200: of --arm give one number"),
+        (
+            ["--arm", "mlp depth=2", "--axis", "params", "--axis=flops_train"],
+            "--axis is there twice, as params and flops",
+        ),
     ],
 )
 def test_the_command_has_two_uses(words, answer):
