@@ -1,7 +1,5 @@
 """The group of all commands: it imports a command when that is called, and says errors in sentences."""
 
-from __future__ import annotations
-
 import ast
 import logging
 import os

@@ -142,13 +142,12 @@ def _some(points: Points, kept: np.ndarray) -> Points:
 def _valley(budget: float, points: Points) -> Valley:
     ends = (float(points.sizes[0]), float(points.sizes[-1])) if points.sizes.size else (math.nan, math.nan)
     tried = Valley(budget, int(points.counts.sum()), points.sizes.size, *ends)
+    at = f"at budget {budget:.6g}"
     if tried.sizes < MIN_SIZES:
-        return _left_out(
-            tried,
-            "TOO_FEW",
-            f"{tried.sizes} distinct x at budget {budget:.6g}; a parabola and its error need {MIN_SIZES}. Try more "
-            "sizes at exactly this budget.",
+        reason = (
+            f"{tried.sizes} distinct x {at}; a parabola and its error need {MIN_SIZES}. Try more sizes at exactly this"
         )
+        return replace(tried, refusal=Refusal("TOO_FEW", f"{reason} budget."))
     # On [-1, 1], where the columns of the parabola are well conditioned.
     first, last = math.log(tried.smallest), math.log(tried.largest)
     middle, half = (first + last) / 2, (last - first) / 2
@@ -158,12 +157,10 @@ def _valley(budget: float, points: Points) -> Valley:
     bend, slope, level = solution = np.linalg.solve(r, q.T @ log_means)
     bent = replace(tried, curvature=float(2 * bend / half**2))
     if bend <= 0:
-        return _left_out(
-            bent,
-            "NO_MINIMUM",
-            f"the parabola at budget {budget:.6g} has curvature {bent.curvature:.3g}, which must be above 0 for a "
-            "minimum. Try x over a wider range.",
+        reason = (
+            f"the parabola {at} has curvature {bent.curvature:.3g}, which must be above 0 for a minimum. Try x over a"
         )
+        return replace(bent, refusal=Refusal("NO_MINIMUM", f"{reason} wider range."))
     lowest = -slope / (2 * bend)
     variance = np.sum((log_means - design @ solution) ** 2) / (tried.sizes - 3)
     gradient = np.array([-lowest / bend, -1 / (2 * bend), 0])  # of `lowest`, by the three coefficients
@@ -177,16 +174,8 @@ def _valley(budget: float, points: Points) -> Valley:
         )
     if valley.inside:
         return valley
-    return _left_out(
-        valley,
-        "OUTSIDE",
-        f"the minimum at budget {budget:.6g}, x = {valley.x_best:.4g}, lies outside of the tried x, "
-        f"{valley.smallest:.4g} to {valley.largest:.4g}. Try x on both sides of it.",
-    )
-
-
-def _left_out(valley: Valley, code: str, reason: str) -> Valley:
-    return replace(valley, refusal=Refusal(code, reason))
+    beyond = f"lies outside of the tried x, {valley.smallest:.4g} to {valley.largest:.4g}. Try x on both sides of it."
+    return replace(valley, refusal=Refusal("OUTSIDE", f"the minimum {at}, x = {valley.x_best:.4g}, {beyond}"))
 
 
 def _refusals(found: Isoflop) -> tuple[Refusal, ...]:

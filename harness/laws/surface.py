@@ -189,9 +189,9 @@ def _surface(base: Surface, known: profile.Region, words: str, lowest: float | N
 def _cautions(
     base: Surface, exponents: tuple[Estimate, Estimate], floor: Estimate, lowest: float
 ) -> tuple[Caution, ...]:
-    local: list[Caution] = []
-    pinned: list[Caution] = []
+    found: tuple[Caution, ...] = ()
     for name, span, exponent in zip("ND", base.decades, exponents, strict=True):
-        local += local_cautions(f"values of {name}", span)
-        pinned += exponent_cautions(f"{name}'s exponent's", exponent.interval)
-    return (*local, *pinned, *floor_cautions(floor.interval, lowest))
+        found += local_cautions(f"values of {name}", span) + exponent_cautions(
+            f"{name}'s exponent's", exponent.interval
+        )
+    return found + floor_cautions(floor.interval, lowest)

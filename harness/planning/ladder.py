@@ -4,8 +4,6 @@ A rung is one size of each arm. Where sizes are asked for, the baseline has them
 that counts no more. Where budgets are, each has the largest size within.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import re
@@ -136,7 +134,7 @@ def budget_or_sizes(text: str) -> tuple[float | None, dict[str, int]]:
     return budget, {name: int(value) for name, value in sizes.items()}
 
 
-def _solved(factory: Factory, fixed: Mapping[str, int], budget: float, setting: LadderSetting) -> dict[str, int]:
+def _solved(factory: "Factory", fixed: Mapping[str, int], budget: float, setting: LadderSetting) -> dict[str, int]:
     """The sizes with the largest one within the budget that is solved for, a multiple of what is asked for."""
     free, step, axis = setting.solve, setting.multiple_of, setting.axis
     if not free:

@@ -1,7 +1,5 @@
 """`harness.fit`: scaling laws of an experiment or of anybody's table, and two arms of such a table by their laws."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

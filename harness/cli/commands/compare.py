@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,11 @@ def _pin(context: click.Context, option: click.Parameter, value: str | None) -> 
     """What the arms have of a parameter: `free`, `shared` or a number."""
     if value in (None, "free", "shared"):
         return value
-    try:
+    with suppress(ValueError):
         number = float(str(value))
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < math.inf or (number == 0 and option.name == "alpha"):
-        raise HarnessError(f"{option.opts[0]} {value}: write free, shared, or a number above 0")
-    return number
+        if 0 < number < math.inf or (number == 0 and option.name == "floor"):
+            return number
+    raise HarnessError(f"{option.opts[0]} {value}: write free, shared, or a number above 0")
 
 
 @click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 40")

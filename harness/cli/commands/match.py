@@ -1,7 +1,5 @@
 """`harness match`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
