@@ -147,11 +147,11 @@ def refuse_twice(command: click.Command, arguments: Sequence[str]) -> None:
     values: dict[str, str] = {}
     words = iter(arguments)
     for word in words:
-        flag, equals, written = word.partition("=")
+        flag, equals, value = word.partition("=")
         option = flags.get(flag)
         if option is None or option.is_flag or option.multiple:
             continue
-        value = written if equals else " ".join(islice(words, option.nargs))
+        value = value if equals else " ".join(islice(words, option.nargs))
         if flag in values:
             raise HarnessError(f"{flag} is there twice, as {values[flag]} and {value}; it takes one value, keep one")
         values[flag] = value

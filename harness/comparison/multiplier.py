@@ -17,7 +17,7 @@ from harness.comparison.answer import Refusal
 from harness.laws import Caution, Estimate, Fit, Interval, fit_law
 from harness.laws.profile import ProfiledQuantity, quantity_interval
 from harness.laws.result import estimate_of
-from harness.laws.shared import Joint, Pin, joint_law, sharing_p
+from harness.laws.shared import Joint, Pin, joint_law, sharing_p, with_pins
 
 MIN_SIZES = 3  # of an arm
 SPARE_POINTS = 2  # of both arms, beyond the number of parameters
@@ -133,7 +133,7 @@ def _told(sizes: np.ndarray) -> tuple[float, ...]:
 def _log_reducible(joint: Joint, p: np.ndarray, u: float) -> tuple[np.ndarray, np.ndarray]:
     """ln(loss of the first arm at u less the floor of the second) and its gradient; nan where none is left."""
     (floor, other_floor), (scale, _), (log_alpha, _) = joint.places
-    every = joint.all_of(p)
+    every = with_pins(p, joint.pins)
     alpha = np.exp(every[..., log_alpha])
     steps = u - every[..., scale]
     log_own = -alpha * steps
@@ -156,7 +156,7 @@ def log_multiplier(joint: Joint, u: float) -> ProfiledQuantity:
 
     def rest(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         log_reducible, gradient = _log_reducible(joint, p, u)
-        alpha = np.exp(joint.all_of(p)[..., other_alpha])
+        alpha = np.exp(with_pins(p, joint.pins)[..., other_alpha])
         gradient = -gradient / alpha[..., None]
         gradient[..., other_alpha] += log_reducible / alpha
         return -log_reducible / alpha - u, gradient[..., : p.shape[-1]]

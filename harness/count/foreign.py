@@ -91,20 +91,7 @@ class Factory(NamedTuple):
         return f"{self.reference}({', '.join(f'{name}={value}' for name, value in sizes.items())})"
 
     def _made(self, sizes: Mapping[str, int]) -> tuple[nn.Module, list[Tensor]]:
-        """The module, and what an optimiser moves in it."""
-        self._check(sizes)
-        with calling_user_code(f"{self._called(sizes)} failed", seed=0), torch.device("meta"):
-            module = self.build(**sizes)
-        if not isinstance(module, nn.Module):
-            raise HarnessError(f"{self._called(sizes)} gives {type(module).__name__}; return a torch.nn.Module")
-        module = module.to("meta")  # also what it made on another device
-        trained: list[Tensor] = [value for value in module.parameters() if value.requires_grad]
-        if not trained:
-            raise HarnessError(f"{self._called(sizes)}: no parameter requires a gradient; there is nothing to train")
-        return module, trained
-
-    def _check(self, sizes: Mapping[str, int]) -> None:
-        """A HarnessError where the factory does not take these sizes, or needs more."""
+        """The module, and what an optimiser moves in it; a HarnessError where the factory does not take these sizes."""
         with suppress(ValueError):  # not every callable has a signature
             signature = inspect.signature(self.build)
             try:
@@ -114,6 +101,15 @@ class Factory(NamedTuple):
                 takes = f"it is {self.reference.partition(':')[2]}{signature}"
                 where = "`solve` names the size that is solved for, `at` has the others, as 1e6,layers=2"
                 raise HarnessError(f"{self._called(sizes)}: {error}; {takes}; {where}") from None
+        with calling_user_code(f"{self._called(sizes)} failed", seed=0), torch.device("meta"):
+            module = self.build(**sizes)
+        if not isinstance(module, nn.Module):
+            raise HarnessError(f"{self._called(sizes)} gives {type(module).__name__}; return a torch.nn.Module")
+        module = module.to("meta")  # also what it made on another device
+        trained: list[Tensor] = [value for value in module.parameters() if value.requires_grad]
+        if not trained:
+            raise HarnessError(f"{self._called(sizes)}: no parameter requires a gradient; there is nothing to train")
+        return module, trained
 
 
 def factory_at(reference: str) -> Factory:

@@ -161,6 +161,7 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         if any(cell.first.size and cell.second.size for cell in cells):
             dominance = comparison.dominance(runs, others, edges, first.level)
             ratio = comparison.ratio(cells, asked.how, asked.k, first.level)
+    x, y = ({arm.series: runs_in(arm.table, "fitted")[place] for arm in (first, second)} for place in (0, 1))
     is_refused = bool(fits[0].refusals or fits[1].refusals)
     told = [name for name in first.fits if name in second.fits and (name == law or name in EXPONENTS)]
     return Comparison(
@@ -178,14 +179,9 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         ratio=ratio,
         failures=(failures, other_failures),
         cautions=cautions,
-        multiplier=_multiplier(first, second, asked),
+        multiplier=comparison.multiplier(x, y, asked.budgets, asked.floor, asked.alpha, first.level),
         without_law=comparison.without_law(runs, others, first.level) if is_refused else None,
     )
-
-
-def _multiplier(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> comparison.Multiplier:
-    x, y = ({arm.series: runs_in(arm.table, "fitted")[place] for arm in (first, second)} for place in (0, 1))
-    return comparison.multiplier(x, y, asked.budgets, asked.floor, asked.alpha, first.level)
 
 
 def _started(arm: SeriesLaws) -> tuple[np.ndarray, comparison.Failures]:
@@ -295,8 +291,7 @@ def _leads_of_bins(pair: Comparison, bins: comparison.Dominance, arms: tuple[str
 
 def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[str]:
     """`FLOOR_OPEN, kan by params: …`: each code once for an axis, and once for an arm, of one axis without its name."""
-    said: dict[tuple[str, str], str] = {}
-    places: dict[tuple[str, str], dict[str, None]] = {}
+    said: dict[tuple[str, str], tuple[str, dict[str, None]]] = {}  # a sentence, and the places that it is of
     for pair in by_size:
         where = f"by {pair.axis} on {pair.task}" if pair.task else f"by {pair.axis}"
         own: tuple[Caution | Refusal, ...] = (*pair.curve.refusals, *pair.cautions)
@@ -313,11 +308,10 @@ def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[
             at = f"{arm.series} {where}" if len(by_size) > 1 else arm.series
             told += [(arm.series, at, caution) for caution in of_arm if caution.code != "CENSORED"]
         for whose, place, caution in told:
-            once = caution.code, whose or place
-            said.setdefault(once, _named(caution.reason, arms))
-            places.setdefault(once, {})[place] = None
-    for once, reason in said.items():
-        yield f"{once[0]}, {likewise(places[once])}: {reason}"
+            _, places = said.setdefault((caution.code, whose or place), (_named(caution.reason, arms), {}))
+            places[place] = None
+    for (code, _), (reason, places) in said.items():
+        yield f"{code}, {likewise(places)}: {reason}"
 
 
 def _named(reason: str, arms: tuple[str, str]) -> str:

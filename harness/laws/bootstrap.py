@@ -11,7 +11,7 @@ from harness.base.errors import HarnessError
 from harness.laws.points import runs
 from harness.laws.profile import FAR, NO_FLOOR, Region, log_floor
 from harness.laws.result import Caution, Fit, Interval
-from harness.laws.solve import Problem, descend, huber, residuals_of
+from harness.laws.solve import descend, huber, residuals_of
 
 Resampling = Literal["pairs", "stratified"]
 REPLICATES = 1000
@@ -105,7 +105,10 @@ def refit(known: Region, v: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, 
     """
     problem = known.problem
     law, logs = problem.law, problem.logs
-    starts = _nearest_starts(problem, known.solution.p)
+    starts = law.starts(logs)
+    r, _ = residuals_of(law.curve, logs)(starts)
+    nearest = np.argsort(huber(r, problem.delta)[0].sum(axis=-1))[:STARTS]
+    starts = np.vstack([np.maximum(known.solution.p, -NO_FLOOR), starts[nearest]])
     many = replace(logs, v=v[:, None], scale=scale[:, None])
     p = np.broadcast_to(starts, (len(v), *starts.shape))
     longest = np.array(law.longest_step)
@@ -145,14 +148,6 @@ def _resampled(
         drawn = rows[rng.integers(rows.size, size=(replicates, rows.size))]
         columns.append(drawn.mean(axis=1, keepdims=True) if means else drawn)
     return np.concatenate(columns, axis=1)
-
-
-def _nearest_starts(problem: Problem, p: np.ndarray) -> np.ndarray:
-    """The solution, and the law's starts with the least objectives."""
-    starts = problem.law.starts(problem.logs)
-    r, _ = residuals_of(problem.law.curve, problem.logs)(starts)
-    order = np.argsort(huber(r, problem.delta)[0].sum(axis=-1))[:STARTS]
-    return np.vstack([np.maximum(p, -NO_FLOOR), starts[order]])
 
 
 def _percentiles(values: np.ndarray, level: float) -> Interval:

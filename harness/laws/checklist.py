@@ -7,6 +7,8 @@ The sections and questions follow the checklist of "(Mis)Fitting: A Survey of Sc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -73,7 +75,7 @@ def checklist(
             "Which variables does it relate?": relation,
             "Which parameters are fitted?": PARAMETERS[fit.law],
             "On what principle does the form rest?": PRINCIPLES[fit.law],
-            "Which other forms were tried?": _tried(selection),
+            "Which other forms were tried?": selection and _tried(selection),
         },
         "Training setup": {
             "How many models were trained, at which sizes?": _models(fit),
@@ -95,7 +97,7 @@ def checklist(
             "Are all points fitted, or were some dropped or downweighted?": _points(fit),
             "How certain are the parameters?": _certainty(fit, cross_check),
             "How well does the law fit?": _goodness(fit),
-            "How does the result hang on single points and on the loss?": _sensitivity(diagnostics),
+            "How does the result hang on single points and on the loss?": diagnostics and _sensitivity(diagnostics),
             "Does the law extrapolate to sizes that were not fitted?": _extrapolation(fit, selection),
         },
     }
@@ -108,19 +110,14 @@ def checklist(
 def to_markdown(items: Sequence[Item]) -> str:
     """The checklist as Markdown: a heading a section, a task a question, ticked where it is answered."""
     lines: list[str] = []
-    section = None
-    for item in items:
-        if item.section != section:
-            section = item.section
-            lines += ["", f"### {section}", ""]
-        lines.append(f"- [{'x' if item.filled else ' '}] {item.question} {item.answer}")
+    for section, of_section in groupby(items, key=attrgetter("section")):
+        tasks = (f"- [{'x' if item.filled else ' '}] {item.question} {item.answer}" for item in of_section)
+        lines += ["", f"### {section}", "", *tasks]
     return "\n".join(lines[1:]) + "\n"
 
 
 # ------------------------------------------------------------------------------------------------------------- answers
-def _tried(selection: Selection | None) -> str | None:
-    if selection is None:
-        return None
+def _tried(selection: Selection) -> str:
     told = [
         f"{law} ({'refused, ' + fit.refusals[0].code if fit.refusals else f'alpha {fit.alpha:.4g}'})"
         for law, fit in selection.fits.items()
@@ -185,9 +182,7 @@ def _goodness(fit: Fit) -> str | None:
     return f"standard deviation of ln(mean / law) {fit.sigma:.3g}; {told}; {faults}"
 
 
-def _sensitivity(diagnostics: Diagnostics | None) -> str | None:
-    if diagnostics is None:
-        return None
+def _sensitivity(diagnostics: Diagnostics) -> str:
     told = []
     known = diagnostics.drop_one[np.isfinite(diagnostics.drop_one)]
     if known.size:

@@ -18,7 +18,6 @@ from harness.laws.points import (
     Points,
     new_noise_variances,
     noise_variances,
-    noise_weights,
     positive,
     runs,
     seed_variances,
@@ -217,7 +216,11 @@ def _check_asked(fit: Fit, x: ArrayLike, far: bool) -> None:
 # ---------------------------------------------------------------------------------------------------------- estimation
 def _settled(points: Points, law: Law, level: float, wanted: Objective) -> tuple[Points, Region, str, Misfit]:
     """The best law with the weights that the noise gives, or with equal ones where it does not explain the scatter."""
-    weights = noise_weights(points) if points.known_variance is None else points.weights
+    weights = points.weights
+    variances = noise_variances(points, points.sizes) if points.known_variance is None else None
+    if variances is not None:
+        weights = points.distinct / variances
+        weights = weights / weights.mean()
     logs = to_logs(points.sizes, points.means, weights)
     problem, edges, solution, words = optimum(Problem(law, logs), wanted)
     misfit = _misfit(points, problem, solution)

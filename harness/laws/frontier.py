@@ -140,7 +140,7 @@ def _drawn_sizes(log_x: np.ndarray, rng: np.random.Generator, replicates: int) -
     """How often each run counts in each resample: sizes drawn with replacement, at least two of them distinct."""
     sizes, size_of_run = np.unique(log_x, return_inverse=True)
     for _ in range(replicates):
-        counts = np.bincount(rng.integers(sizes.size, size=sizes.size), minlength=sizes.size)
+        counts = np.zeros(0, int)
         while np.count_nonzero(counts) < 2:
             counts = np.bincount(rng.integers(sizes.size, size=sizes.size), minlength=sizes.size)
         yield counts[size_of_run].astype(float)

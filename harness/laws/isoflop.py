@@ -21,6 +21,7 @@ MIN_SIZES = 4  # a parabola has 3 parameters, and a residual is needed for the e
 MIN_BUDGETS = 3  # the law has 2 parameters
 SKEWED = 0.05  # chance of so skewed valleys by accident, below which parabolas are said to be wrong
 OUTER_SHARE = 0.25  # of the tried range of ln x, at either end
+OF_SIZES = ("sizes", "means", "counts", "distinct", "spreads", "weights")  # fields of points
 DRIFT = 0.15  # of that range, by which minima may move from the first budget to the last
 
 
@@ -75,8 +76,7 @@ class Isoflop:
         "there is, more when the minima follow no single law or the parabolas are wrong; null without these errors",
     ] = None
     skew_p: Annotated[
-        float | None,
-        "chance of valleys so skewed if all are parabolas, by one cubic term of the table; null of few",
+        float | None, "chance of valleys so skewed if all are parabolas, by one cubic term of the table; null of few"
     ] = None
     skew_shift: Annotated[float | None, "what that term adds to the exponent; the interval reaches so much further"] = (
         None
@@ -119,7 +119,8 @@ def isoflop(budget: ArrayLike, x: ArrayLike, y: ArrayLike, level: float = 0.95, 
         for valley in valleys:
             if valley.x_best:
                 near = np.abs(np.log(points[valley.budget].sizes / valley.x_best)) <= math.log(within) + RANGE_SLACK
-                points[valley.budget] = _some(points[valley.budget], near)
+                kept = {name: getattr(points[valley.budget], name)[near] for name in OF_SIZES}
+                points[valley.budget] = replace(points[valley.budget], **kept)
         valleys = tuple(_valley(at, of_budget) for at, of_budget in points.items())
     found = Isoflop(valleys, level, 0.0, -2)
     if used := found.used:
@@ -132,11 +133,6 @@ def beside_surface(found: Isoflop, budget: np.ndarray, x: np.ndarray, y: np.ndar
     """The law, with the exponent that a law of x and budget / x has, where that is not refused."""
     law = fit_surface(x, budget / x, y, found.level)
     return replace(found, by_surface=law.allocation)
-
-
-def _some(points: Points, kept: np.ndarray) -> Points:
-    names = ("sizes", "means", "counts", "distinct", "spreads", "weights")
-    return replace(points, **{name: getattr(points, name)[kept] for name in names})
 
 
 def _valley(budget: float, points: Points) -> Valley:

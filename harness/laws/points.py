@@ -138,22 +138,13 @@ def _known_means(x: np.ndarray, y: np.ndarray, sd: np.ndarray) -> Points:
     return replace(points, means=means, weights=of_size / unit, known_variance=1 / unit)
 
 
-def noise_weights(points: Points) -> np.ndarray:
-    """Relative weights of the size means, distinct runs / sigma(x)^2, with mean 1; ones where seeds are too few.
-
-    ln sigma is a line in ln x, of largest likelihood for the variances between seeds: those of three seeds are too
-    noisy to be used one by one. It needs three or more distinct runs at three sizes or more, and repeated sizes over
-    two thirds of the range: a line is not to be drawn out over sizes that show no noise.
-    """
-    variances = noise_variances(points, points.sizes)
-    if variances is None:
-        return np.ones(points.sizes.size)
-    weights = points.distinct / variances
-    return weights / weights.mean()
-
-
 def noise_variances(points: Points, x: np.ndarray) -> np.ndarray | None:
-    """The variance of ln loss between seeds at sizes x, from a line in ln x; None where seeds are too few."""
+    """The variance of ln loss between seeds at sizes x, from a line in ln x; None where seeds are too few.
+
+    The line is of largest likelihood for the variances between seeds: those of three seeds are too noisy to be used one
+    by one. It needs three or more distinct runs at three sizes or more, and repeated sizes over two thirds of the
+    range: a line is not to be drawn out over sizes that show no noise.
+    """
     found = _noise_line(points)
     return None if found is None else np.exp(_design(points, x) @ found[0])
 

@@ -99,10 +99,6 @@ class Joint:
     places: Places
     pins: np.ndarray
 
-    def all_of(self, p: np.ndarray) -> np.ndarray:
-        """The parameters [..., P] with the pins behind them [..., P + k]."""
-        return with_pins(p, self.pins)
-
 
 def joint_law(fits: Mapping[str, Fit], floor: Pin, alpha: Pin, level: float) -> Joint | Refusal:
     """The laws of two arms or more, which share or have what is asked; `fits` are each arm's own laws with a floor."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from ruamel.yaml import YAML
 
@@ -98,11 +98,9 @@ def make_ladder(setting: LadderSetting) -> Ladder:
     return Ladder(setting.axis, baseline.unit, baseline.units, rungs, rung_cautions(len(setting.at)))
 
 
-def write_ladder(ladder: Ladder, path: Path) -> list[Path]:
-    """The rungs as CSV, a column a size, and as YAML beside it; names say what FLOPs are of: flops_train_per_token."""
-    import pandas as pd  # here, as plans are made without it
-
-    rows, document = [], io.StringIO()
+def ladder_rows(ladder: Ladder) -> list[tuple[dict[str, Any], dict[str, int]]]:
+    """What a table has of each rung, and its sizes; names say what FLOPs are of: flops_train_per_token."""
+    rows = []
     for rung in ladder.rungs:
         row = {name: getattr(rung, name) for name in ("arm", "factory", "rung", "asked")} | {"matched_on": ladder.axis}
         for name, count in rung.counts.items():
@@ -112,8 +110,16 @@ def write_ladder(ladder: Ladder, path: Path) -> list[Path]:
             seen = rung.steps * ladder.batch
             row |= {"steps": rung.steps, f"{ladder.unit}s": seen, "flops_train": rung.flops_run}
         if taken := rung.sizes.keys() & row.keys():
-            raise HarnessError(f"{path}: {min(taken)} is a size of yours and a column of the table; rename your size")
+            raise HarnessError(f"{min(taken)} is a size of yours and a column of the table; rename your size")
         rows.append((row, rung.sizes))
+    return rows
+
+
+def write_ladder(ladder: Ladder, path: Path) -> list[Path]:
+    """The rungs as CSV, a column a size, and as YAML beside it."""
+    import pandas as pd  # here, as plans are made without it
+
+    rows, document = ladder_rows(ladder), io.StringIO()
     table = pd.DataFrame([{**row, **sizes} for row, sizes in rows], dtype=object)
     YAML().dump([{**row, "sizes": dict(sizes)} for row, sizes in rows], document)
     write_whole(path, table.to_csv(index=False))

@@ -4,5 +4,5 @@
 """
 
 from harness.python.answers import Answer, Comparison, Runs, Verdicts, compare, load_network, run, runs, verdicts
-from harness.python.laws import ComparisonByLaws, Laws, NextDesign, design, fit
+from harness.python.laws import ComparisonByLaws, Laws, NextDesign, Rungs, design, fit, match
 from harness.python.study import Plan, Shown, Study, new, plan, read

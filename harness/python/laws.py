@@ -1,6 +1,6 @@
-"""`harness.fit`: scaling laws of an experiment or of anybody's table, and two arms of such a table by their laws."""
+"""`harness.fit`: laws of an experiment or of anybody's table; two arms by their laws; runs and sizes to train next."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from harness.judging.request import FitsAnswer, Request, SizeRange, check_reques
 from harness.judging.scaling import headline_axes
 from harness.laws.result import LawName
 from harness.laws.sigmoid import Sigmoid
+from harness.planning.ladder import Ladder, LadderSetting, ladder_rows, make_ladder, write_ladder
 from harness.python.study import Shown, Study, headline_said, readings, study_of
 from harness.record.elsewhere import Columns, is_table, of_ladder, read_table, table_of_frame
 from harness.show.console import TERMINAL
@@ -29,6 +30,7 @@ from harness.show.tables.comparison import multiplier_sentence
 from harness.show.tables.design import design_frame, design_sentences
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.laws import law_sentences, law_tables
+from harness.show.tables.plans import ladder_table
 from harness.show.words import exponent_words
 from harness.spec import Manifest
 from harness.study.analysis import keeping_fits
@@ -196,12 +198,11 @@ def compare_table(
     Of `columns`, OF_MULTIPLIERS are as on the command line (`and_` is `--and`): what the multiplier is of.
     """
     more = {name: columns[name] for name in OF_MULTIPLIERS if name in columns}
-    second, compute, seconds = (more.get(name) for name in ("and_", "compute", "seconds"))
+    second, compute, seconds = (more.pop(name, None) for name in ("and_", "compute", "seconds"))
     how: dict[str, Any] = {"arms": arms, "level": 0.95 if level is None else level, "seconds": seconds}
     if second:
         how |= {"form": "and", "value": second, "compute": compute}
-    pins = {name: more[name] for name in ("floor", "alpha") if name in more}
-    asked = ComparisonRequest(_numbers(at), budgets=_numbers(more.get("budgets")), **pins)
+    asked = ComparisonRequest(_numbers(at), budgets=_numbers(more.pop("budgets", None)), **more)
     columns = {name: value for name, value in columns.items() if name not in OF_MULTIPLIERS}
     with opened(of, x, y, by, columns, how, tuple(filter(None, (second, compute, seconds)))) as (request, door, _):
         return ComparisonByLaws(compared_by_laws(request, door, asked, request.file.name))
@@ -252,6 +253,44 @@ def design(
     asked = Asked(question, budget, runs, None if at is None else str(at))
     with opened(of, x, y, by, columns, how, tuple(filter(None, (and_, compute)))) as (request, door, _):
         return NextDesign(designed(request, door, asked))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rungs(Shown):
+    """A ladder for a training loop: `ladder` has all numbers, as `harness match FACTORY --json`."""
+
+    ladder: Ladder
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is equal, and what to know before training."""
+        cautions = (f"{caution.code}: {caution.reason}" for caution in self.ladder.cautions)
+        return [ladder_table(self.ladder).title, *cautions]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each run to make, with the columns of the CSV."""
+        return pd.DataFrame([{**row, **sizes} for row, sizes in ladder_rows(self.ladder)])
+
+    def write(self, path: str | Path) -> list[Path]:
+        """Write the rungs as CSV, and as YAML beside it."""
+        return write_ladder(self.ladder, Path(path))
+
+
+def match(
+    factory: str | Callable[..., Any],
+    at: str | float | Sequence[str | float],
+    like: str | Callable[..., Any] | None = None,
+    **setting: Any,
+) -> Rungs:
+    """Plan sizes at which modules of your own are equal by one count, as `harness match FACTORY` does.
+
+    A factory is a function or class at the top of a module, or its `"package.module:name"`. `setting` are `solve`,
+    `axis`, `multiple_of`, `tol`, `tokens_per_param` and `train_flops`, as on the command line.
+    """
+    places = (at,) if isinstance(at, str | float | int) else at
+    first, second = (f"{one.__module__}:{one.__qualname__}" if callable(one) else one for one in (factory, like))
+    return Rungs(make_ladder(LadderSetting(str(first), tuple(map(str, places)), second, **setting)))
 
 
 def of_runs(of: object) -> bool:

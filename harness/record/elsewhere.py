@@ -10,7 +10,7 @@ import math
 import re
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -182,8 +182,7 @@ def runs_on(
         _check_positive(runs[runs["status"] == "done"], "sd", columns.sd, "Give the standard error of each run.")
     _check(runs, columns, x, same, across)
     by_series = runs.groupby("series", sort=False)
-    others = _other_amounts(table, {x, columns.y, *columns.by})
-    return runs, {str(arm): (*_cautions(of_arm, columns, x), *_pooled(of_arm, x, others)) for arm, of_arm in by_series}
+    return runs, {str(arm): tuple(_cautions(of_arm, table, columns, x)) for arm, of_arm in by_series}
 
 
 def with_sizes(runs: pd.DataFrame) -> pd.DataFrame:
@@ -393,7 +392,8 @@ def _check_once(runs: pd.DataFrame, columns: Columns) -> None:
     raise HarnessError(f"{name_rows(again['row'], says)}: a run that is read twice would count as two. {next_move}")
 
 
-def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]:
+def _cautions(runs: pd.DataFrame, table: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]:
+    yield from _pooled(runs, table, columns, x)
     done = runs["status"] == "done"
     repeated = int(runs[done].duplicated(["size", "seed"]).sum())
     if repeated and not (columns.config or columns.group or columns.best_of):  # nobody said what a run is
@@ -430,24 +430,20 @@ def _cautions(runs: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]
         )
 
 
-def _other_amounts(table: pd.DataFrame, named: Collection[str]) -> pd.DataFrame:
-    """The columns that are of sizes, data or compute by what they are called, beside those that are `named`."""
-    names = [name for name in table.columns if name not in named and AMOUNT.fullmatch(str(name))]
-    amounts = {name: list(map(_number, _texts(table, name, "a column"))) for name in names}
-    return pd.DataFrame(amounts, index=range(len(table)), dtype=float)
-
-
-def _pooled(runs: pd.DataFrame, x: str, others: pd.DataFrame) -> Iterator[Caution]:
+def _pooled(runs: pd.DataFrame, table: pd.DataFrame, columns: Columns, x: str) -> Iterator[Caution]:
     """Whether runs side by side differ in another amount by more than a square of their sizes would: several curves."""
-    done = runs[runs["status"] == "done"]
-    beside = np.round(np.log(done["size"]) / math.log(BESIDE_SIZES))
-    by_size = others.loc[done.index].assign(size=done["size"]).groupby(beside)
+    done, read = runs[runs["status"] == "done"], {x, columns.y, *columns.by}
+    names = [name for name in table.columns if name not in read and AMOUNT.fullmatch(str(name))]
+    amounts = {name: list(map(_number, _texts(table.iloc[done.index], name, "a column"))) for name in names}
+    sizes = done["size"].to_numpy()
+    beside = np.round(np.log(sizes) / math.log(BESIDE_SIZES))
+    by_size = pd.DataFrame({**amounts, "size": sizes}, dtype=float).groupby(beside)
     spans = by_size.max() / by_size.min()
-    names = [name for name in others if (spans[name] > NEARLY_EQUAL * spans["size"] ** 2).any()]
-    if names:
+    differ = [name for name in names if (spans[name] > NEARLY_EQUAL * spans["size"] ** 2).any()]
+    if differ:
         yield Caution(
             "POOLED",
-            f"runs of nearly equal {x} differ in {' and '.join(names[:2])}, and are one curve over {x} here. Name the "
+            f"runs of nearly equal {x} differ in {' and '.join(differ[:2])}, and are one curve over {x} here. Name the "
             "second size (`and`), keep rows of one kind (`where`), or tell curves apart (`by`).",
         )
 

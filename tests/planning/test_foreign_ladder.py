@@ -5,7 +5,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from planning.foreign_modules import CONTEXT, INPUTS, OUTPUTS, TOKENS
+from planning.foreign_modules import CONTEXT, INPUTS, OUTPUTS, TOKENS, linear, thicker
 from ruamel.yaml import YAML
 
 import harness
@@ -156,6 +156,20 @@ def results(tmp_path):
             loss = 0.1 + better * float(row["params"]) ** -0.5
             writer.writerows({**row, "seed": seed, "loss": loss * (1 + seed / 100)} for seed in (0, 1))
     return path
+
+
+def test_python_plans_what_the_command_writes(tmp_path):
+    """Of the functions themselves, or of their names."""
+    at, factory = ("width=10", "width=40"), "planning.foreign_modules:thicker"
+    words = ("--solve", "width", "--tol", "0.3", *(f"--at={place}" for place in at), "--out", tmp_path / "said.csv")
+    said("match", factory, "--like", "planning.foreign_modules:linear", "--json", *words)
+    for module, baseline in ((factory, "planning.foreign_modules:linear"), (thicker, linear)):
+        rungs = harness.match(module, at, like=baseline, solve="width", tol=0.3)
+        rungs.write(tmp_path / "written.csv")
+        for kind in ("csv", "yaml"):
+            assert (tmp_path / f"written.{kind}").read_text() == (tmp_path / f"said.{kind}").read_text()
+        assert rungs.table["width"].tolist() == [rung.sizes["width"] for rung in rungs.ladder.rungs]
+        assert "FEW_SIZES" in str(rungs)
 
 
 def said(*words):

@@ -21,11 +21,7 @@ QUESTIONS = ("exponent", "optimum", "prediction", "multiplier")
 @table_options
 @click.option("--law", help="pure, floor, shifted or broken.  [default: auto, the law to quote]")
 @click.option("--and", "and", metavar="COLUMN", help="The column of a second size, z: E + A x^-alpha + B z^-beta.")
-@click.option(
-    "--compute",
-    metavar="COLUMN",
-    help="With --and: what a run costs.  [default: 6 times x times z]",
-)
+@click.option("--compute", metavar="COLUMN", help="With --and: what a run costs.  [default: 6 times x times z]")
 @click.option("--arms", nargs=2, metavar="A B", help="Of a multiplier: the two values of --by, if there are more.")
 @click.option("--question", type=click.Choice(QUESTIONS), required=True, help="What is to be known better.")
 @click.option("--at", metavar="PLACE", help="A compute or a size, 1e21; of a prediction also N=1e9,D=2e10 or C=1e21.")
