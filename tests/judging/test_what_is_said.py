@@ -34,8 +34,8 @@ def test_minima_of_valleys_are_no_single_runs(grid):
     assert "FEW_SIZES" not in done.stdout
     assert "how many times the compute of A B needs for its loss" in done.stdout
     lines = {line.split("│")[2].strip(): line for line in done.stdout.splitlines() if "│" in line}
-    assert "(beyond the compute of B)" in lines["1e+20"]  # it was run; what B needs for its loss was not
-    assert "(beyond the compute of B)" in lines["1.02e+20"]  # the same budget, as somebody asks for it
+    assert "(beyond the runs of B)" in lines["1e+20"]  # it was run; what B needs for its loss was not
+    assert "(beyond the runs of B)" in lines["1.02e+20"]  # the same budget, as somebody asks for it
     assert "(extrapolated)" in lines["1e+21"]
 
 

@@ -69,7 +69,7 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
             told = _words(place.multiplier)
             if place.extrapolated:
                 was_run = is_within(place.size, pair.arms[0].points.sizes)
-                told += f" (beyond the {pair.axis} of {second})" if was_run else " (extrapolated)"
+                told += f" (beyond the runs of {second})" if was_run else " (extrapolated)"
             rows.append(TableRow((*where, number(place.size), number(place.loss, 4), told)))
         if found.trend:
             rows.append(TableRow((*where, "times, each decade", "", _words(found.trend))))
