@@ -210,7 +210,7 @@ def _predictions(
     local = any(caution.code == "LOCAL_SLOPE" for caution in warnings)
     found = []
     for index, place in enumerate(places):
-        away = {}
+        away: dict[str, float] = {}
         for name, (asked, least, largest) in amounts.items():
             decades = float(np.log10(max(least / asked[index], asked[index] / largest)))
             away |= {name: decades} if decades > ROUNDING else {}

@@ -24,8 +24,8 @@ Result = Surface | Isoflop | Frontier | SharedFit | Sigmoid
 Found = TypeVar("Found")
 SAME_RATIO = 1.2  # of compute to 6 N D
 OF_TWO: tuple[Form, ...] = ("and", "isoflop")  # that take a second column of sizes, or one of budgets
-# What forms are made for, and need not say.
-BY_DESIGN = dict.fromkeys(OF_TWO, ("REPEATS", "POOLED")) | dict.fromkeys(("frontier", "sigmoid"), ("POOLED",))
+# What need not be said of forms that are made for it.
+BY_DESIGN = {"REPEATS": OF_TWO, "POOLED": (*OF_TWO, "frontier", "sigmoid")}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def form_answer(
     for place, rows in of_x.groupby(["task", "series"], sort=False):
         name = name_of(place)
         of_series = cautions.get((axis, str(rows["series"].iloc[0])), ())
-        cautions_of[name] = tuple(caution for caution in of_series if caution.code not in BY_DESIGN.get(form, ()))
+        cautions_of[name] = tuple(caution for caution in of_series if form not in BY_DESIGN.get(caution.code, ()))
         failed[name] = int((rows["status"] != "done").sum())
         if form in OF_TWO:
             if form == "and":

@@ -75,7 +75,7 @@ def checklist(
             "Which variables does it relate?": relation,
             "Which parameters are fitted?": PARAMETERS[fit.law],
             "On what principle does the form rest?": PRINCIPLES[fit.law],
-            "Which other forms were tried?": selection and _tried(selection),
+            "Which other forms were tried?": _tried(selection) if selection else None,
         },
         "Training setup": {
             "How many models were trained, at which sizes?": _models(fit),
@@ -97,7 +97,7 @@ def checklist(
             "Are all points fitted, or were some dropped or downweighted?": _points(fit),
             "How certain are the parameters?": _certainty(fit, cross_check),
             "How well does the law fit?": _goodness(fit),
-            "How does the result hang on single points and on the loss?": diagnostics and _sensitivity(diagnostics),
+            "How does the result hang on single points and on the loss?": _sensitivity(diagnostics),
             "Does the law extrapolate to sizes that were not fitted?": _extrapolation(fit, selection),
         },
     }
@@ -182,7 +182,9 @@ def _goodness(fit: Fit) -> str | None:
     return f"standard deviation of ln(mean / law) {fit.sigma:.3g}; {told}; {faults}"
 
 
-def _sensitivity(diagnostics: Diagnostics) -> str:
+def _sensitivity(diagnostics: Diagnostics | None) -> str | None:
+    if diagnostics is None:
+        return None
     told = []
     known = diagnostics.drop_one[np.isfinite(diagnostics.drop_one)]
     if known.size:

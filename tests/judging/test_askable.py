@@ -10,7 +10,8 @@ from harness.comparison import expected_best
 from harness.judging.scaling import best_of_tries
 
 SIZES = np.geomspace(1e6, 1e9, 8)
-ASKED = ("--x", "params", "--y", "accuracy", "--by", "arm")
+OF_ARMS = ("--x", "params", "--by", "arm", "--y")
+ASKED, OF_ERRORS = (*OF_ARMS, "accuracy"), (*OF_ARMS, "error")
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def _numbers(found: dict) -> list:
 
 def test_laws_of_a_rising_score_are_those_of_what_is_missing_to_its_ceiling(evals):
     """With --ceiling 1 the laws of an accuracy are those of the error, and say so; without it they say how."""
-    of_scores, of_errors = json_of("fit", evals, *ASKED, "--ceiling", 1), json_of("fit", evals, *ASKED, "--y", "error")
+    of_scores, of_errors = json_of("fit", evals, *ASKED, "--ceiling", 1), json_of("fit", evals, *OF_ERRORS)
     for score, error in zip(_numbers(of_scores), _numbers(of_errors), strict=True):
         assert score == pytest.approx(error, rel=1e-9)
     assert of_scores["laws"][0]["metric"] == "1 - accuracy"
@@ -67,7 +68,7 @@ def test_a_sigmoid_is_asked_alike_on_the_command_line_and_in_python(evals):
 
 def test_known_errors_and_a_known_floor_reach_every_law(evals):
     """With both, each law has the given floor and an interval narrower than without them; predictions too."""
-    asked = (*ASKED, "--y", "error", "--predict", 1e10)
+    asked = (*OF_ERRORS, "--predict", 1e10)
     plain = json_of("fit", evals, *asked, "--law", "floor")
     known = json_of("fit", evals, *asked, "--floor", 0.1, "--sd", "sd")
     for before, after in zip(plain["laws"], known["laws"], strict=True):
