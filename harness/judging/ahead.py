@@ -219,9 +219,8 @@ def _predictions(
             found.append(Predicted(place, refusal=Refusal("LOCAL_SLOPE", reason)))
             continue
         told = ", ".join(f"{decades:.2g} in {name}" for name, decades in away.items())
-        cautions: tuple[Caution, ...] = ()
-        if max(away.values(), default=0.0) > WARN_DECADES:
-            cautions = (Caution("EXTRAPOLATED", f"asked decades beyond the runs: {told}. The law may end before."),)
+        beyond = Caution("EXTRAPOLATED", f"asked decades beyond the runs: {told}. The law may end before.")
+        cautions = (beyond,) if max(away.values(), default=0.0) > WARN_DECADES else ()
         assert new is not None
         ends_of = (new.curve, new.low, new.high, new.run_low, new.run_high)
         loss, low, high, run_low, run_high = (float(values[index]) for values in ends_of)

@@ -24,8 +24,7 @@ Result = Surface | Isoflop | Frontier | SharedFit | Sigmoid
 Found = TypeVar("Found")
 SAME_RATIO = 1.2  # of compute to 6 N D
 OF_TWO: tuple[Form, ...] = ("and", "isoflop")  # that take a second column of sizes, or one of budgets
-# What need not be said of forms that are made for it.
-BY_DESIGN = {"REPEATS": OF_TWO, "POOLED": (*OF_TWO, "frontier", "sigmoid")}
+BY_DESIGN = {"REPEATS": OF_TWO, "POOLED": (*OF_TWO, "frontier", "sigmoid")}  # forms that are made for it
 
 
 @dataclass(frozen=True)
