@@ -13,6 +13,7 @@ import pandas as pd
 from harness.base.formats import human
 from harness.base.reasons import Refusal
 from harness.comparison.replicates import Found
+from harness.laws import Caution
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.winners import reported
@@ -25,19 +26,19 @@ KEPT = ROOT / "results" / "verdicts"
 TOYS = ("toys-short",)  # kept answers
 FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin πx + y²)", "xy": "x·y", "exp4d": "of four variables"}
 PARAMS, DENSE = "params.trainable", "flops_train.shared_dense"
-OTHER_COUNTS = {"flops_train.local_min": "training FLOPs (local)", "seconds": "training seconds"}
+OTHER_COUNTS = {"flops_train.local_min": "training FLOPs (local)"}
 
 
 def answer() -> str:
-    """What the quickstart prints, from its kept runs: who is ahead, the verdict, the first caution, the last line."""
+    """What the quickstart prints, from its kept runs: who is ahead, exponents, and the verdict."""
     manifest, runs = read_manifest(QUICKSTART), pd.read_csv(QUICKSTART / "runs.csv")
     table = reported(manifest, runs)
-    closing = ["Report: results/quickstart/report.html"]
-    lines = console_lines(main_headline(manifest, table, runs), judge_all(manifest, table), closing)
+    lines = console_lines(main_headline(manifest, table, runs), judge_all(manifest, table), [])
     errors = max(number for number, line in enumerate(lines) if line.startswith("  test RMSE"))
+    exponents = [number for number, line in enumerate(lines) if line.startswith(("Exponent by", "(bends)"))]
     verdict = next(number for number, line in enumerate(lines) if line.startswith("Verdict: "))
-    cautions = [number for number, line in enumerate(lines) if line.startswith("Careful: ")]
-    return "\n".join(["```", *lines[: errors + 1], "…", *lines[verdict : cautions[1]], "…", lines[-1], "```"])
+    of_laws = lines[exponents[0] : exponents[-1] + 2]
+    return "\n".join(["```", *lines[: errors + 1], "…", *of_laws, "…", lines[verdict], "```"])
 
 
 def searched() -> str:
@@ -84,7 +85,8 @@ def _lead(ratio: dict[str, Any]) -> str:
 
 def _found(kept: dict[str, Any]) -> Found:
     refusals = tuple(Refusal(**reason) for reason in kept["refusals"])
-    return Found(kept["estimate"], kept["low"], kept["high"], refusals)
+    cautions = tuple(Caution(**caution) for caution in kept["cautions"])
+    return Found(kept["estimate"], kept["low"], kept["high"], refusals, cautions=cautions)
 
 
 def written(readme: str) -> str:
