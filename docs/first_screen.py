@@ -13,10 +13,10 @@ import pandas as pd
 from harness.base.formats import human
 from harness.base.reasons import Refusal
 from harness.comparison.replicates import Found
-from harness.laws import Caution
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.winners import reported
+from harness.laws import Caution
 from harness.show.tables.headline import console_lines, found_exponent, lead_words
 from harness.spec import read_manifest
 
