@@ -83,7 +83,7 @@ def test_what_a_look_decides_on_a_task_stays_as_it_was_found_there():
     table = pd.concat([quiet, noisy], ignore_index=True)
     at_first, later = (judge_all(manifest, of_seeds(table, number))[0] for number in (3, 8))
     assert [one.outcome for one in at_first.numbers] == ["supported", "open"]
-    assert (at_first.verdict, at_first.later) == ("open", 5)
+    assert (at_first.verdict, at_first.waits_for) == ("open", 5)
     assert later.numbers[0] == at_first.numbers[0]
     assert later.numbers[1].look.replicates == 8
     turned = table.assign(test_loss=table["test_loss"].where(table["seed"] < 3, 1.0))
@@ -97,7 +97,7 @@ def test_an_open_rule_waits_until_the_replicates_of_its_look_are_recorded(record
     verdict = judge_all(manifest, table)[0]
     assert verdict.verdict == "open"
     assert {one.look.replicates for one in verdict.numbers} == {reached}
-    assert verdict.later == later
+    assert verdict.waits_for == later
 
 
 def test_without_looks_and_with_one_look_alone_all_runs_are_judged_at_once():
@@ -146,6 +146,7 @@ def numbers() -> list[dict]:
     return json.loads(Path("results/tiny/answer.json").read_text(encoding="utf-8"))["verdicts"]
 
 
+@pytest.mark.nightly  # test_looks_on_slurm.py has the same
 def test_replicates_are_added_while_a_rule_is_open(here):
     """The verdicts are the same after an interruption; test_looks.py says that later replicates change none."""
     text = Path(FILE).read_text(encoding="utf-8")

@@ -100,12 +100,13 @@ def test_a_multiplier_gets_runs_of_both_arms(curves):
 
 def test_the_command_says_what_python_has(curves, tmp_path):
     curves.to_csv(tmp_path / "runs.csv", index=False)
-    words = ["design", tmp_path / "runs.csv", "--x", "C", "--y", "loss", "--by", "arm", "--budget", "4e21"]
-    answer = json_of(*words, "--question", "exponent")
+    words = ["design", tmp_path / "runs.csv", "--x", "C", "--y", "loss", "--by", "arm"]
+    at_budget = ("--budget", "4e21")
+    answer = json_of(*words, *at_budget, "--question", "exponent")
     found = harness.design(curves, x="C", y="loss", by="arm", question="exponent", budget=4e21)
 
     assert [run["cost"] for design in answer["designs"] for run in design["runs"]] == list(found.table["cost"])
-    assert "its width is expected to be times" in said(*words, "--question", "exponent")
+    assert "its width is expected to be times" in said(*words, *at_budget, "--question", "exponent")
     for more, why in {
         "--question optimum": "name the second size (--and)",
         "--question prediction": "say where (--at)",
@@ -113,7 +114,8 @@ def test_the_command_says_what_python_has(curves, tmp_path):
         "--question exponent --budget 1e17": "--budget 1e+17: one run costs 1e+18 at least",
         "--question multiplier --at 1e21 --where arm=A": "of two curves, not 1",
     }.items():
-        assert why in said(*words, *more.split(), exit_code=2)
+        budget = () if "--budget" in more else at_budget
+        assert why in said(*words, *budget, *more.split(), exit_code=2)
 
 
 def test_what_cannot_be_planned_by_is_refused():

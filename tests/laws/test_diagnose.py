@@ -110,8 +110,8 @@ def test_what_is_known_is_filled_in():
     items = checklist(fit, diagnose(fit), selection, check, "params", "rmse", "runs.csv")
     assert answer(items, "What is the form").answer == "y = E + A x^-alpha"
     assert answer(items, "Which variables").answer == "rmse as a function of params"
-    assert answer(items, "How many models").answer == "27 runs_of_a_floor at 9 sizes from 10 to 1e+04 (3 decades)"
-    assert answer(items, "Where are the runs_of_a_floor").answer == "runs.csv"
+    assert answer(items, "How many models").answer == "27 runs at 9 sizes from 10 to 1e+04 (3 decades)"
+    assert answer(items, "Where are the runs").answer == "runs.csv"
     assert answer(items, "Which objective").answer.startswith(f"{fit.objective} of ln loss")
     assert f"alpha {fit.alpha:.4g} [{fit.alpha_interval.low:.4g}, " in answer(items, "How certain").answer
     assert f"bootstrap over sizes [{check.pairs.low:.4g}, " in answer(items, "How certain").answer

@@ -110,7 +110,7 @@ def test_every_command_says_it(tmp_path, monkeypatch):
     (tmp_path / "few.yaml").write_text(FEW)
     assert f"warning: {_said(FEW)[0]}" in said("validate", "few.yaml")
     assert json.loads(said("validate", "few.yaml", "--json"))["warnings"] == _said(FEW)
-    monkeypatch.setattr("harness.dispatch.here.train_here", lambda *packs, **named: iter(()))  # which takes seconds
+    monkeypatch.setattr("harness.dispatch.here.train_here", lambda *packs, **named: (pack for pack in ()))
     for command in ("plan", "run"):
         told = invoke(command, "few.yaml").output
         assert "warning: 3 sizes, no exponent (`harness validate FILE` says more)" in told, command
