@@ -35,7 +35,9 @@ def _nothing_is_loaded():
     load_data.cache_clear()
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.nightly) if name == "mnist_5000" else name for name in KNOWN]
+)
 def test_data_are_read_without_a_network(name, monkeypatch):
     def refuse(*_):
         raise AssertionError("the network was asked")
