@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.base.formats import human
-from harness.show.figures.labels import drawn_keys, write_head, write_letters, write_note
+from harness.show.figures.labels import drawn_keys, set_ticks, write_head, write_letters, write_note
 from harness.show.figures.series import Style
 from harness.show.figures.theme import panel_grid, panel_height, side_by_side, themed
 from harness.show.names import written
@@ -64,13 +64,13 @@ def course_figure(task: str, course: pd.DataFrame, styles: Mapping[str, Style]) 
             look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "ls": style.line, "ms": 3}
             axes.plot(rows[column], rows["belief_error"], label=written(str(arm)), **look)
         axes.set(xscale="log", yscale="log", xlabel=words)
+        set_ticks(axes.xaxis, is_small=True)
+        set_ticks(axes.yaxis, is_small=True)
     panels[0].set_ylabel("mean squared error of a probe")
     panels[1].invert_xaxis()  # training goes to the right in both
     write_letters(panels)
     write_head(figure, drawn_keys(panels[:1]), f"{task}: how clear beliefs become while networks train")
-    write_note(
-        figure, ["A mark is a snapshot of one network. Of two at one excess the lower one has the clearer beliefs."]
-    )
+    write_note(figure, ["A mark is a snapshot of one network. At equal excess, a lower error means clearer beliefs."])
     return figure
 
 
