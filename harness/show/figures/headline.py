@@ -18,7 +18,7 @@ from harness.comparison.replicates import Found
 from harness.judging.versus import Headline, leader
 from harness.show.figures import labels
 from harness.show.figures.series import Style, draw_estimate
-from harness.show.figures.theme import MOST_HEIGHT, figure_width, in_column, is_narrow, label_size, panel_grid
+from harness.show.figures.theme import figure_width, in_column, label_size, most_height, panel_grid
 from harness.show.names import written
 from harness.show.tables.headline import factor
 from harness.show.words import counted, loss_word
@@ -108,7 +108,7 @@ def _groups(headline: Headline, is_by_task: bool) -> dict[str, list[Row]]:
             groups.setdefault(group, []).append((label, ratio))
     if is_by_task:
         return groups
-    room = math.inf if is_narrow() else MOST_HEIGHT / labels.line_height() - AROUND
+    room = most_height() / labels.line_height() - AROUND
     most = max(2, (room / len(axes) - HEADING) / ROW)
     for group, rows in groups.items():
         rows.sort(key=lambda row: -(row[1].estimate or 0.0))

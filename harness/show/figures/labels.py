@@ -18,7 +18,7 @@ from matplotlib.transforms import offset_copy
 
 from harness.base.formats import PLAIN, human, scientific
 from harness.show.figures.series import TEXT_SHADE, DrawnLaw, Style, shaded
-from harness.show.figures.theme import MOST_HEIGHT, figure_width, label_size
+from harness.show.figures.theme import figure_width, label_size, most_height
 from harness.show.names import shortened
 from harness.show.words import exponent_words
 
@@ -120,7 +120,8 @@ def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
     """
     laws, fit, style = drawn
     words = f"{name}: " if name else ""
-    words += "no law" if fit.refusals else f"α {exponent_words(fit)}"
+    # Spaces at which no line ends: an exponent stays with its sign.
+    words += "no\N{NO-BREAK SPACE}law" if fit.refusals else f"α\N{NO-BREAK SPACE}{exponent_words(fit)}"
     if fit.floor:
         words += f", floor E = {human(fit.floor, 2)}"
     held_out = laws.held_out.get(fit.law)
@@ -176,7 +177,7 @@ def drawn_keys(panels: Iterable[Axes]) -> list[Line2D]:
 
 def _grow(figure: Figure, lines: float) -> None:
     """Make the figure higher by so many lines of small letters, so that panels keep their height as far as they can."""
-    figure.set_figheight(min(figure.get_figheight() + lines * line_height(), MOST_HEIGHT))
+    figure.set_figheight(min(figure.get_figheight() + lines * line_height(), most_height()))
 
 
 # ---------------------------------------------------------------------------------------------------------- other words

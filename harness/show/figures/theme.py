@@ -82,6 +82,11 @@ def figure_width(columns: int) -> float:
     return min(WIDTH if columns > 1 else 0.65 * WIDTH, _width.get())
 
 
+def most_height() -> float:
+    """How many inches high a figure may be: that of a page of paper; on a phone, one scrolls."""
+    return math.inf if is_narrow() else MOST_HEIGHT
+
+
 def panel_height(inches: float) -> float:
     """Of a panel with so many inches in a column of a paper: more on a phone, where letters are larger."""
     return inches / COLUMN_SCALE**2 if is_narrow() else inches
@@ -95,8 +100,7 @@ def panel_grid(count: int, columns: int, height: float, **shared: Any) -> tuple[
     """
     rows = -(-count // columns)
     width, dpi = figure_width(columns), COLUMN_DPI if _width.get() == COLUMN_WIDTH else DPI
-    most_height = math.inf if is_narrow() else MOST_HEIGHT
-    figure = Figure(figsize=(width, min(rows * height + FRAME, most_height)), dpi=dpi, layout="constrained")
+    figure = Figure(figsize=(width, min(rows * height + FRAME, most_height())), dpi=dpi, layout="constrained")
     grid: np.ndarray = figure.subplots(rows, columns, squeeze=False, **shared)
     for axes in grid.flat[count:]:
         axes.set_visible(False)

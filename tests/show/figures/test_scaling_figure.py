@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -24,9 +25,9 @@ from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import set_ticks, task_titles, tick_values
 from harness.show.figures.ranking import ranking_figure
 from harness.show.figures.residuals import residuals_figure
-from harness.show.figures.scaling import PANEL_HEIGHT, of_sides, scaling_figure
+from harness.show.figures.scaling import LEAST_HEIGHT, PANEL_HEIGHT, of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
-from harness.show.figures.theme import DPI, write_figure
+from harness.show.figures.theme import DPI, narrow, write_figure
 from harness.show.names import written
 
 TASKS = ("exp2d", "exp100d")
@@ -293,6 +294,18 @@ def test_a_refused_law_is_not_drawn(tmp_path):
     figure = scaling_figure(None, laws)
     assert not arms_drawn(figure, "law")
     assert arms_drawn(figure, "joined") == {"arm 0", "arm 1"}
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["arm 0: no law", "arm 1: no law"]
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == [
+        "arm 0: no\xa0law",
+        "arm 1: no\xa0law",
+    ]
     assert figure.get_supxlabel().count("too few sizes") == 1
     assert residuals_figure(None, laws) is None
+
+
+def test_on_a_phone_many_panels_keep_their_height(tmp_path):
+    of_tasks = [replace(series, task=f"task {task}") for task in range(9) for series in laws_of_arms(tmp_path, 4)]
+    with narrow():
+        figure = scaling_figure(None, of_tasks)
+    figure.draw_without_rendering()
+    panels = [axes.get_window_extent().height / figure.dpi for axes in figure.axes]
+    assert min(panels) > LEAST_HEIGHT, min(panels)
