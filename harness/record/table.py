@@ -81,6 +81,7 @@ def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:
         "shape": network.dashed,
         "grid": getattr(network, "grid", None),
         "order": getattr(network, "order", None),
+        "train_points": planned.run.task.train_points,
         "asked": cell.asked,
         "residual": cell.residual,
         "seed": planned.run.seed,

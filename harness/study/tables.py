@@ -100,6 +100,8 @@ def of_experiment(manifest: Manifest, folder: Path, request: Request, second: Se
             numbers = [str(name) for name in table.select_dtypes("number")]
             raise HarnessError(f"{axis!r} is no size or count of these runs; {did_you_mean(axis, numbers)}")
     table = select(table, request.where)
+    if "train_points" in (*request.x, *second):  # tasks that differ in their amount of data alone are one
+        table = table.assign(task=table["task"].str.replace(r" train_points=\d+", "", regex=True))
     crossed = table["cell"].isin(table.loc[table["of_budget"], "cell"])
     table = (
         table[~(crossed & ~table["of_budget"])].assign(series=table["arm"]) if second else table[~table["of_budget"]]
