@@ -74,7 +74,9 @@ def _pack_seconds(machine: Calibration, runs: Sequence[RunSpec]) -> float:
     run, task = runs[0], runs[0].task
     trainings = len(parts(run.network, run.recipe))  # of which each begins and ends as a run does
     seconds = trainings * len(runs) * machine.seconds_per_run
-    on_curve = points_at_a_time(run.recipe, task.train_points), curve_points(task)  # by the learning curve
+    train = points_at_a_time(run.recipe, task.train_points)
+    curve_train = curve_points(task, train) if run.recipe.optimizer.batch else train
+    on_curve = curve_train, curve_points(task, task.validation_points)  # by the learning curve
     measured = task.train_points, task.validation_points, task.test_points  # at a run's end
     works = run_work(run.network, run.recipe, task)
     for stage, work in zip(stages(run.network, run.recipe), works, strict=True):

@@ -34,10 +34,10 @@ def has_own_points(reference: str) -> bool:
     return is_data(reference) or (reference in TASKS and TASKS[reference].has_own_points)
 
 
-def curve_points(task: RunTask) -> int:
-    """How many validation points a learning curve reads: of a function on a box the first ones, else all."""
+def curve_points(task: RunTask, points: int) -> int:
+    """How many of a split's points a learning curve reads: of a function on a box the first ones, else all."""
     is_drawn_anew = not (task.is_pde or task.is_data_file or is_data(task.target))
-    return min(task.validation_points, CURVE_POINTS) if is_drawn_anew else task.validation_points
+    return min(points, CURVE_POINTS) if is_drawn_anew else points
 
 
 def load_target(reference: str, inputs: int | None = None, instance: int = 0) -> Target:

@@ -251,6 +251,8 @@ def _resting(state: EngineState) -> Tensor:
 # ----------------------------------------------------------------------------------------------------- learning curve
 def _seen(pack: Pack, state: EngineState, train: Any) -> EngineState:
     """The state with one more point on every lane's learning curve, with what is observed then."""
+    if pack.curve_train is not None:
+        train = pack.of_lanes(pack.curve_train, state.lanes)
     errors = [pack.errors(state, points) for points in (train, pack.of_lanes(pack.curve, state.lanes))]
     runs_R = _runs_of(state.lanes, state.curve_at.device)
     before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))

@@ -31,7 +31,8 @@ class Pack(ABC):
     """What does not change while a pack trains. An engine gives the abstract methods, and says what an optimiser is.
 
     `train` are the runs' points in the engine's own form, `curve` those of the learning curve's validation error.
-    Activations at `ranges_SNI` say where knots go.
+    `curve_train` are those of its training error, where these are not all: a run that sees a batch at a time would
+    spend most of its time on them. Activations at `ranges_SNI` say where knots go.
     """
 
     points: PackPoints
@@ -39,6 +40,7 @@ class Pack(ABC):
     train: Any
     curve: Any
     ranges_SNI: Tensor
+    curve_train: Any = None
     watched: tuple[Observation, ...] = ()  # which are made on the way too
     batches: Batches = SHUFFLED
 
@@ -59,16 +61,20 @@ class Pack(ABC):
     def of(cls, points: PackPoints, device: torch.device | str = "cpu") -> Self:
         """The pack of these runs and points."""
         first = points.runs[0]
-        of_runs = [
-            (points.split(run, "train"), points.curve(run), points.ranges(run)) for run in range(len(points.runs))
-        ]
-        train, curve, ranges = zip(*of_runs, strict=True)
+        every = range(len(points.runs))
+        train, curve = [points.split(run, "train") for run in every], [points.curve(run, "validation") for run in every]
+        curve_train = None
+        if first.recipe.optimizer.batch:
+            curve_train = cls.of_samples(first, [points.curve(run, "train") for run in every], device)
         return cls(
             points=points,
             stages=spec.stages(first.network, first.recipe),
             train=cls.of_samples(first, train, device),
             curve=cls.of_samples(first, curve, device),
-            ranges_SNI=torch.from_numpy(np.stack(ranges)).to(device=device, dtype=getattr(torch, first.dtype)),
+            curve_train=curve_train,
+            ranges_SNI=torch.from_numpy(np.stack([points.ranges(run) for run in every])).to(
+                device=device, dtype=getattr(torch, first.dtype)
+            ),
             batches=points.splits(0).batches,
             watched=tuple(observation for observation in points.observations(0) if observation.at != "end"),
         )

@@ -39,11 +39,11 @@ class PackPoints:
         run = self.runs[index]
         return self.given[index] if self.given else _drawn(run.task, run.seed)
 
-    def curve(self, index: int) -> Samples:
-        """The validation points that the learning curve reads."""
-        samples, count = self.split(index, "validation"), curve_points(self.runs[index].task)
-        is_whole = count == self.runs[index].task.validation_points
-        return samples if is_whole else replace(samples, x=samples.x[:count], y=samples.y[:count])
+    def curve(self, index: int, name: SplitName) -> Samples:
+        """The points of a split that the learning curve reads."""
+        samples = self.split(index, name)
+        count = curve_points(self.runs[index].task, len(samples.x))
+        return samples if count == len(samples.x) else replace(samples, x=samples.x[:count], y=samples.y[:count])
 
     def ranges(self, index: int) -> Array:
         """The points [n, inputs] whose activations say where knots go: those of training, or fresh ones of the box."""

@@ -7,7 +7,18 @@ from packs import trained_runs
 
 from harness import families
 from harness.record import Metrics
-from harness.spec import GridExtension, KanShape, Lbfgs, LevenbergMarquardt, MlpShape, Recipe, Restarts, RunSpec, Task
+from harness.spec import (
+    Adam,
+    GridExtension,
+    KanShape,
+    Lbfgs,
+    LevenbergMarquardt,
+    MlpShape,
+    Recipe,
+    Restarts,
+    RunSpec,
+    Task,
+)
 from harness.tasks import curve_points, draw, loss, resolve
 
 NETWORKS = [MlpShape(shape=(2, 5, 1)), KanShape(shape=(2, 2, 1), grid=4)]
@@ -29,7 +40,7 @@ def errors_at(trained, samples):
 @pytest.mark.parametrize("network", NETWORKS, ids=["mlp", "kan"])
 def test_a_function_is_tested_on_50_000_points_and_the_curve_reads_1_000(network, engine):
     run = a_run(network, engine)
-    assert (run.task.validation_points, run.task.test_points, curve_points(run.task)) == (10_000, 50_000, 1000)
+    assert (run.task.validation_points, run.task.test_points, curve_points(run.task, 10_000)) == (10_000, 50_000, 1000)
 
     *_, (outcome,), (trained,) = trained_runs([run])
     splits = draw(run.task, run.seed)
@@ -59,8 +70,20 @@ def test_chunks_and_company_change_no_bit(network, engine, monkeypatch):
 
 def test_data_and_equations_show_their_curve_on_all_validation_points():
     """Rows are few, and a PDE's points inside and on the boundary belong together."""
-    assert curve_points(resolve(Task(target="wine"))) == resolve(Task(target="wine")).validation_points
-    assert curve_points(resolve(Task(target="poisson", validation_points=2000))) == 2000
+    assert curve_points(resolve(Task(target="wine")), 3000) == 3000
+    assert curve_points(resolve(Task(target="poisson")), 2000) == 2000
+
+
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+@pytest.mark.parametrize(("batch", "seen"), [(16, 1000), (None, 1500)])
+def test_a_run_of_batches_shows_its_training_error_on_1_000_points(engine, batch, seen):
+    """All of them at each of 60 moments would take longer than batches do."""
+    recipe = Recipe(optimizer=Adam(name="adam", batch_size=batch), max_evaluations=20)
+    run = a_run(NETWORKS[0], engine, train_points=1500).model_copy(update={"recipe": recipe})
+    *_, (outcome,), (trained,) = trained_runs([run])
+    errors = errors_at(trained, draw(run.task, run.seed).train)
+    assert outcome.curve[-1].train_rmse == pytest.approx(np.sqrt((errors[:seen] ** 2).mean()), rel=1e-12)
+    assert outcome.metrics.train_rmse == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-12)
 
 
 # Twelve points, which both networks learn by heart.
