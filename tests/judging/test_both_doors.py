@@ -24,16 +24,31 @@ recipes: {fast: {optimizer: {name: adam}, max_evaluations: 1}}
 seeds: [0, 1, 2]
 """
 
+SIZE_AND_DATA = """
+question: how does the loss fall with size and data?
+tasks:
+  - {target: xy, train_points: 100}
+  - {target: xy, train_points: 400}
+  - {target: xy, train_points: 1600}
+  - {target: xy, train_points: 6400}
+arms:
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: fast}
+match: {axis: params, at: [20, 40, 80, 160, 320], tol: 0.2, solve: width}
+recipes: {fast: {optimizer: {name: adam}, max_evaluations: 1}}
+seeds: [0, 1, 2]
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Two experiments: losses N^-1 and N^-0.6 of two arms, and budgets whose best size is 20 (C / 1e9)^0.25."""
+    """Losses N^-1 and N^-0.6 of two arms; budgets whose best size is 20 (C / 1e9)^0.25; losses N^-0.8 + 3 D^-0.5."""
     folder = tmp_path_factory.mktemp("doors")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         write_experiment(folder, rules="")
         (folder / "experiments" / "crossed.yaml").write_text(CROSSED, encoding="utf-8")
-        for name in ("made", "crossed"):
+        (folder / "experiments" / "amounts.yaml").write_text(SIZE_AND_DATA, encoding="utf-8")
+        for name in ("made", "crossed", "amounts"):
             invoke("plan", f"experiments/{name}.yaml")
         write_records(folder)
         manifest, noise = read_manifest(folder / "results" / "crossed"), np.random.default_rng(1)
@@ -43,6 +58,11 @@ def folder(tmp_path_factory) -> Path:
             away = np.log(cell.counts[SIZE] / (20 * (cell.asked / 1e9) ** 0.25))
             loss = (cell.asked / 1e8) ** -0.2 * np.exp(0.1 * away**2 + noise.normal(0, 0.01))
             publish(record_of(planned, cell.counts, loss), folder / "results" / "runs")
+        manifest = read_manifest(folder / "results" / "amounts")
+        for planned in manifest.runs:
+            counts = manifest.cells[planned.cell].counts
+            loss = counts[SIZE] ** -0.8 + 3 * planned.run.task.train_points**-0.5
+            publish(record_of(planned, counts, loss * np.exp(noise.normal(0, 0.01))), folder / "results" / "runs")
         invoke("fit", "results/made")
     return folder
 
@@ -82,6 +102,14 @@ def test_a_surface_has_every_size_at_every_budget(here):
     assert list(found) == ["xy: mlp"]
     assert (found["xy: mlp"]["rows"], found["xy: mlp"]["cells"]) == (72, 24)
     assert f"E + A {SIZE}^-alpha + B {COST}^-beta" in " ".join(said(*asked).split())
+
+
+def test_tasks_that_differ_in_their_data_alone_have_one_law_of_size_and_data(here):
+    found = json_of("fit", "results/amounts", "--x", SIZE, "--and", "train_points")["results"]
+    assert list(found) == ["xy: mlp"]
+    law = found["xy: mlp"]
+    assert (law["rows"], law["cells"]) == (60, 20)
+    assert (law["alpha"]["value"], law["beta"]["value"]) == pytest.approx((0.8, 0.5), abs=0.03)
 
 
 def test_the_next_runs_of_an_experiment_are_those_of_its_table(here):
