@@ -38,6 +38,13 @@ def _one_core(monkeypatch):
     monkeypatch.setattr("harness.study.analysis.available_cores", lambda: 1)
 
 
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    """The test's own folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 class Disk(NamedTuple):
     """A file system of its own."""
 

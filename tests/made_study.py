@@ -66,9 +66,8 @@ def study(
     text = YAML.format(question=question, tasks=tasks, arms=arms, budgets=at, more=more)
     manifest = make_plan(parse_experiment(text), "study")
     noise = np.random.default_rng(0)
-    cells = {cell.index: cell for cell in manifest.cells}
     for planned in manifest.runs:
-        cell = cells[planned.cell]
+        cell = manifest.cells[planned.cell]
         largest = cell.asked == budgets[-1]
         offset = 1 + list(exponents).index(cell.arm) / 2
         rmse = offset * cell.counts["params.trainable"] ** -exponents[cell.arm] * np.exp(noise.normal(0, 0.05))

@@ -18,7 +18,6 @@ from harness.show.figures.versus import versus_figure
 from harness.show.tables.comparison import crossover_words
 from harness.study.tables import fits_answer, of_file
 
-TOY_LAWS = Path(__file__).with_name("toy_laws.csv")  # runs of J0(20x) that the project published in November 2026
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 NEED = 4.0  # what mlp needs of params for each of kan's
 

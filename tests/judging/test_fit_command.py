@@ -109,12 +109,6 @@ def test_a_refused_law_has_no_number_anywhere(tmp_path):
     assert "[" not in done.stdout
 
 
-def test_repeats_without_a_config_are_said_to_be_replicates(table):
-    assert "REPEATS, kan (likewise mlp)" in _fit(table, *ASKED).stdout
-    for arm in _json(table, *ASKED)["laws"]:
-        assert "REPEATS" in [caution["code"] for caution in arm["cautions"]]
-
-
 def test_out_writes_fits_and_figures(tmp_path):
     path = _table(tmp_path / "runs.csv", failed=dict.fromkeys(SIZES, 3))
 

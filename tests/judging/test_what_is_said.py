@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from commands import invoke, json_of
 
-from benchmarks.planning import isoflop_grid
+from benchmarks.grids import isoflop_grid
 from harness.judging.request import Request
 from harness.record.elsewhere import Columns
 from harness.study.tables import fits_answer, of_table

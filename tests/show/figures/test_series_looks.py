@@ -4,7 +4,6 @@ import itertools
 import random
 import re
 from functools import partial
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -108,10 +107,6 @@ def _dots(count: int = 300):
 def drawn(made) -> str:
     scaling = partial(scaling_figure, made.manifest, made.laws)
     return inline_svg(scaling, "scaling", "Losses & sizes") + inline_svg(_dots, "dots", "Dots")
-
-
-def _svgs(text: str) -> list[ElementTree.Element]:
-    return [ElementTree.fromstring(found) for found in re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)]
 
 
 def test_ids_are_unique_in_a_page_and_all_links_lead_to_one(drawn):
