@@ -35,7 +35,7 @@ def _one_thread():
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch):
-    monkeypatch.setattr("harness.study.analysis.available_cores", lambda: 1)
+    monkeypatch.setattr("harness.study.tables.available_cores", lambda: 1)
 
 
 @pytest.fixture

@@ -11,9 +11,7 @@ import pytest
 from commands import invoke, json_of
 from shared_data import shared
 
-from harness.judging.request import Request
-from harness.record.elsewhere import Columns
-from harness.study.tables import fits_answer, of_file
+import harness
 
 EXPONENTS = {"kan": 4.0, "mlp": 0.5}
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
@@ -192,10 +190,7 @@ def test_language_models_of_several_sizes_go_through_the_same_door():
 def test_six_dozen_curves_are_fitted_at_once():
     """The vision curves: 72 arms, none refused, and the floor predicts the largest sizes better than the pure law."""
     path = shared("scaling_data", "colpret", "revisiting_vision.csv")
-    columns = Columns("Loss", ("Task", "Model"))
-    request = Request(path, ("Seen Examples",), columns, laws=("pure", "floor"), hold_out=3)
-
-    fits = fits_answer(request, of_file(request, columns)).laws
+    fits = harness.fit(path, "Seen Examples", "Loss", ("Task", "Model"), law=("pure", "floor"), hold_out=3).answer.laws
 
     predictions = [[one.held_out[law].prediction for law in ("pure", "floor")] for one in fits]
     errors = np.array([[each.rmsle for each in pair if each] for pair in predictions])

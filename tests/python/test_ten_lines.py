@@ -101,7 +101,7 @@ def test_laws_of_a_data_frame_are_those_of_the_command(tmp_path):
     assert sorted(laws.table["exponent"]) == pytest.approx([0.5, 0.8], abs=0.02)
     assert laws.figure() is not None
     for wrong, said_of_it in (
-        ({}, r"`x`, `y`: name the column of sizes and that of losses \(arm, params, seed, rmse\)"),
+        ({}, r"`x` and `y`: name the column of sizes and that of losses \(arm, params, seed, rmse\)"),
         ({"x": "param", "y": "rmse"}, "`x` 'param' is no column of the file; did you mean 'params'"),
         ({"x": "params", "y": "rmse", "bi": "arm"}, "`bi` is no argument"),
     ):
