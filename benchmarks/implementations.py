@@ -7,9 +7,11 @@ All get the same float64 parameters [P] in the layout of `harness.families`, sam
 Those that are B-splines compute the same function, which `evaluate`'s loss shows.
 """
 
+import io
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -18,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.quiet import silence
 from harness import families
 from harness.families import KanShape, MlpShape
 from harness.families.layout import of_layer
@@ -90,7 +91,7 @@ def pykan(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation:
 
 def pykan_model(network: KanShape, flat: Array):
     """pykan's network with our parameters; its two scales a spline are our base weights and 1."""
-    with warnings.catch_warnings(), silence(), tempfile.TemporaryDirectory() as folder:
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
         import kan
 

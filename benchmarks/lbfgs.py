@@ -1,6 +1,8 @@
 """How long an evaluation takes inside a fit by L-BFGS, the optimiser's own work included."""
 
+import io
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +11,6 @@ import torch
 from benchmarks.clock import Contestant, race
 from benchmarks.implementations import initial, mlp_model, problem, pykan_model
 from benchmarks.pykan_jobs import counted_steps
-from benchmarks.quiet import silence
 from benchmarks.report import Report
 from harness.families import Network
 from harness.spec import KanShape, Lbfgs, MlpShape, Task
@@ -91,7 +92,7 @@ def _pykan(kan: KanShape, splits: Splits) -> Contestant:
 
     def work() -> int:
         evaluations: list[int] = []
-        with silence(), counted_steps(evaluations):
+        with redirect_stdout(io.StringIO()), counted_steps(evaluations):
             models[0].fit(dataset, opt="LBFGS", steps=PYKAN_STEPS, update_grid=False)
         return sum(evaluations)
 

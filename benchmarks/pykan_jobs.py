@@ -8,12 +8,13 @@ A job whose rows are all there is skipped; one that was cut off starts over. `cp
 far, the knots' updates and the loss of the test points after each step included, as `fit` has them.
 """
 
-import contextlib
+import io
 import math
 import os
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,6 @@ import pandas as pd
 import torch
 
 from benchmarks.jobs import JOBS, SEEDS, Job
-from benchmarks.quiet import silence
 from harness.base.files import whole_file
 from harness.base.provenance import code, host, processor, versions
 from harness.tasks import Splits, draw
@@ -98,14 +98,14 @@ def measure(job: Job, seed: int) -> Iterator[dict]:
     cpu_seconds = wall_seconds = 0.0
     evaluations: list[int] = []  # of each step
     with tempfile.TemporaryDirectory() as folder, counted_steps(evaluations):
-        with silence():
+        with redirect_stdout(io.StringIO()):
             import kan
 
             model = kan.KAN(width=list(job.shape), grid=job.grids[0], k=3, seed=seed, ckpt_path=folder)
         for grid in job.grids:
             problem = None
             try:
-                with silence():
+                with redirect_stdout(io.StringIO()):
                     model = model.refine(grid) if grid != job.grids[0] else model
                     cpu_began, wall_began = time.process_time(), time.perf_counter()
                     model.fit(dataset, opt="LBFGS", steps=STEPS)
@@ -131,7 +131,7 @@ def measure(job: Job, seed: int) -> Iterator[dict]:
                 return
 
 
-@contextlib.contextmanager
+@contextmanager
 def counted_steps(evaluations: list[int]) -> Iterator[None]:
     """Each step of pykan's LBFGS inside appends the number of its evaluations."""
     from kan.LBFGS import LBFGS

@@ -1,10 +1,12 @@
-"""Commands of `harness`, called in this process."""
+"""Commands of `harness`, called in this process, and what is said of mistakes."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner, Result
 
+from harness.base.errors import HarnessError
 from harness.cli import main
 
 
@@ -25,3 +27,10 @@ def said(*words: object, exit_code: int = 0) -> str:
     done = invoke(*words)
     assert done.exit_code == exit_code, done.output
     return done.output
+
+
+def refused(function: Callable, *arguments, **named) -> str:
+    """What the HarnessError of a call says."""
+    with pytest.raises(HarnessError) as caught:
+        function(*arguments, **named)
+    return str(caught.value)

@@ -35,7 +35,14 @@ def _one_thread():
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch):
-    monkeypatch.setattr("harness.study.analysis.available_cores", lambda: 1)
+    monkeypatch.setattr("harness.study.tables.available_cores", lambda: 1)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    """The test's own folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 class Disk(NamedTuple):

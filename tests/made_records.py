@@ -53,8 +53,7 @@ def made_record(planned, validation=0.1, test=0.2, status="done") -> Record:
 
 
 def made_of_plan(plan: Manifest) -> list[Record]:
-    counts = {cell.index: cell.counts for cell in plan.cells}
-    return [made_record(run).model_copy(update={"counts": counts[run.cell]}) for run in plan.runs]
+    return [made_record(run).model_copy(update={"counts": plan.cells[run.cell].counts}) for run in plan.runs]
 
 
 def made_at(record: Record, **where) -> Record:

@@ -1,11 +1,6 @@
-"""A small experiment with a search, its plan, and records that nobody trained."""
+"""A small experiment with a search, and its plan."""
 
-import numpy as np
-from made_records import WHERE
-
-from harness.count import count
-from harness.planning.plan import make_plan, planned_flops
-from harness.record import CurvePoint, Metrics, Record
+from harness.planning.plan import make_plan
 from harness.spec import Manifest, parse_experiment
 
 TEXT = """
@@ -46,38 +41,3 @@ def changed(*changes: tuple[str, str]) -> str:
 
 def planned(text: str = TEXT) -> Manifest:
     return make_plan(parse_experiment(text), "tiny")
-
-
-def made_record(run, identity: str, rng: np.random.Generator, failing: float = 0.0) -> Record:
-    """A record with random losses and learning curve; it ends some evaluations before its cap, or has diverged."""
-    cap = run.recipe.max_evaluations
-    done = rng.random() >= failing
-    evaluations = int(rng.integers(max(1, cap - 2), cap + 1))
-    diverged_at = None if done else int(rng.integers(1, cap + 1))
-    moments = [at for at in (1, 2, 3, 5, 8, 16, 30) if at <= (diverged_at or evaluations)]
-    counts = planned_flops(run)
-    validation, test = np.exp(rng.normal(size=2))
-    metrics = Metrics(train_rmse=0.1, validation_rmse=validation, test_rmse=test, test_root_median_square=test)
-    return Record(
-        run_id=identity,
-        run=run,
-        status="done" if done else "diverged",
-        metrics=metrics if done else None,
-        evaluations=evaluations if done else diverged_at,
-        iterations=1,
-        by_stage=((evaluations, 1),),
-        diverged_at=diverged_at,
-        counts={name: value * evaluations // cap for name, value in counts.items()} | count(run.network),
-        weights="kanbefair",
-        curve=tuple(
-            CurvePoint(evaluations=at, train_rmse=1.0, validation_rmse=float(np.exp(rng.normal()))) for at in moments
-        ),
-        provenance=WHERE,
-    )
-
-
-def made_records(manifest: Manifest, seed: int = 0, failing: float = 0.0) -> dict[str, Record]:
-    """A record of every run of a plan, by its id; `failing` is the share of runs that diverge."""
-    rng = np.random.default_rng(seed)
-    runs = {one.run_id: one.run for one in manifest.runs}
-    return {identity: made_record(run, identity, rng, failing) for identity, run in runs.items()}

@@ -6,14 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+import harness
 from harness.judging.laws import SeriesLaws, fit_table
-from harness.judging.request import Request
 from harness.judging.scaling import HEADLINE_AXES
 from harness.planning.plan import make_plan
 from harness.record import Metrics, Provenance, Record, load, publish
-from harness.record.elsewhere import Columns
 from harness.spec import Manifest, PlannedRun, parse_experiment
-from harness.study.tables import fits_answer, of_file
 from tests.made_records import made_record
 
 QUESTION = '"Does <b>alpha</b> & beta differ?"'
@@ -66,9 +64,8 @@ def study(
     text = YAML.format(question=question, tasks=tasks, arms=arms, budgets=at, more=more)
     manifest = make_plan(parse_experiment(text), "study")
     noise = np.random.default_rng(0)
-    cells = {cell.index: cell for cell in manifest.cells}
     for planned in manifest.runs:
-        cell = cells[planned.cell]
+        cell = manifest.cells[planned.cell]
         largest = cell.asked == budgets[-1]
         offset = 1 + list(exponents).index(cell.arm) / 2
         rmse = offset * cell.counts["params.trainable"] ** -exponents[cell.arm] * np.exp(noise.normal(0, 0.05))
@@ -81,12 +78,11 @@ def study(
     return Study(manifest, table, fit_table(table, AXES), folder)
 
 
-def laws_of_rows(folder: Path, rows: list[tuple], laws: tuple[str, ...], **asked) -> list[SeriesLaws]:
+def laws_of_rows(rows: list[tuple], laws: tuple[str, ...], **asked) -> list[SeriesLaws]:
     """The laws of a table of anybody's runs: (arm, size, loss) each."""
-    table, columns = folder / "runs.csv", Columns("loss", by=("arm",))
-    pd.DataFrame(rows, columns=["arm", "n", "loss"]).to_csv(table, index=False)
-    request = Request(table, ("n",), columns, laws=laws, **asked)
-    return fits_answer(request, of_file(request, columns)).laws
+    return harness.fit(
+        pd.DataFrame(rows, columns=["arm", "n", "loss"]), "n", "loss", "arm", law=laws, **asked
+    ).answer.laws
 
 
 TESTHOST = Provenance(

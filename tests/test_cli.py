@@ -37,12 +37,6 @@ seeds: [0, 1]
 """
 
 
-def _said(*arguments: str) -> str:
-    done = invoke(*arguments)
-    assert done.exit_code == 0, done.output
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     """A folder in which the tiny experiment has run, though whoever read its output left at once, as `| head -1`."""
@@ -78,19 +72,19 @@ def test_run_leaves_table_fits_figures_and_report(finished):
 
 def test_the_answer_is_a_block_for_a_pull_request(finished, monkeypatch):
     monkeypatch.chdir(finished)
-    said = _said("run", "tiny.yaml", "--markdown")
+    told = invoke("run", "tiny.yaml", "--markdown").stdout
     experiment = read_manifest(Path("results/tiny")).experiment_hash[:12]
-    assert said.startswith("### Does a tiny sweep run from end to end?\n\n- **xy**: ")
-    assert "| task | size | equal trainable parameters |" in said
-    assert f"[tiny.yaml](tiny.yaml), experiment `{experiment}`; 12 runs by code `" in said
-    assert said.endswith("; [report](results/tiny/report.html).\n")
+    assert told.startswith("### Does a tiny sweep run from end to end?\n\n- **xy**: ")
+    assert "| task | size | equal trainable parameters |" in told
+    assert f"[tiny.yaml](tiny.yaml), experiment `{experiment}`; 12 runs by code `" in told
+    assert told.endswith("; [report](results/tiny/report.html).\n")
 
 
 def test_a_scale_has_its_own_folder_and_shares_records(finished, monkeypatch):
     monkeypatch.chdir(finished)
     Path("scaled.yaml").write_text(TINY + "scales: {short: {seeds: [0]}}\n")
-    _said("plan", "scaled.yaml", "--scale", "short")
-    assert _said("status", "results/scaled-short").startswith("scaled-short: 6 planned, 6 done")
+    said("plan", "scaled.yaml", "--scale", "short")
+    assert said("status", "results/scaled-short").startswith("scaled-short: 6 planned, 6 done")
 
 
 def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatch):

@@ -24,10 +24,9 @@ keep: networks
 
 
 @pytest.fixture
-def results(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "q.yaml").write_text(TEXT, encoding="utf-8")
-    return tmp_path / "results" / "q"
+def results(here):
+    (here / "q.yaml").write_text(TEXT, encoding="utf-8")
+    return here / "results" / "q"
 
 
 def test_it_draws_the_networks_of_the_first_replicate_whose_errors_are_those_of_their_runs(results):

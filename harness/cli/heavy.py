@@ -4,10 +4,10 @@
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of_laws
 from harness.judging.design import Asked, DesignAnswer
 from harness.judging.foreseen import Power, foresee
-from harness.judging.forms import OF_TWO, FormAnswer, over_compute
+from harness.judging.forms import FormAnswer, over_compute
 from harness.judging.judge import sentence
 from harness.judging.laws import AUTO, SIGMOID, fit_table
-from harness.judging.request import FitsAnswer, Form, Request, SizeRange, check_request
+from harness.judging.request import FitsAnswer, Form, Request, SizeRange
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Answers, not_run
 from harness.judging.versus import Headline, NoHeadline
@@ -48,8 +48,7 @@ from harness.study.analysis import (
     compare_sides,
     fits_of,
     keep_analysis,
-    keeping_fits,
     recorded_tables,
 )
-from harness.study.tables import Door, compared_by_laws, designed, fits_answer, of_experiment, of_file, shape_answer
+from harness.study.tables import Door, compared_by_laws, designed, fits_answer, keeping_fits, open_door, shape_answer
 from harness.study.training import run_file, train_missing

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -79,41 +79,17 @@ def is_of_table(file: Path, asked: Mapping[str, Any]) -> bool:
     return False
 
 
-@contextmanager
 def opened(
-    file: Path, results: Path, asked: Mapping[str, Any], command: str, second: Sequence[str] = (), **more: Any
-) -> Iterator[tuple[heavy.Request, heavy.Door, Manifest | None]]:
-    """What is asked, by the values of `table_options` and `more`, and the runs that it is asked of.
-
-    Of an experiment there is its plan, and laws that are fitted in the block are kept in its folder. `second` are more
-    columns of sizes.
-    """
-    is_table = is_of_table(file, asked)
-    if is_table and not asked["x"]:
-        of_ladder = elsewhere.of_ladder(elsewhere.read_table(file), is_one_size=bool(more.get("form")))
-        asked = {**of_ladder, **{name: value for name, value in asked.items() if value or name not in of_ladder}}
+    file: Path, results: Path, asked: Mapping[str, Any], command: str, **more: Any
+) -> AbstractContextManager[heavy.Door]:
+    """What is asked, by the values of `table_options` and `more`, and the runs that it is asked of: `study.tables`."""
     window = heavy.SizeRange(asked["min_x"], asked["max_x"], asked["until"])
-    given_values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {"window": window, **more}
-    if is_table:
-        if absent := [f"--{name}" for name in ("x", "y") if not asked[name]]:
-            columns = ", ".join(map(str, elsewhere.read_table(file).columns))
-            raise HarnessError(
-                f"{' and '.join(absent)}: name the column of sizes and that of losses ({columns}); for example: "
-                f"harness {command} --x params --y rmse --by arch"
-            )
-        of_files = {name: asked[name] for name in OF_FILES if name in asked}
-        meaning = elsewhere.Columns(**of_files, scores=more.get("form") == heavy.SIGMOID)
-        request = heavy.Request(file, columns=meaning, **given_values)
-        heavy.check_request(request)
-        yield request, heavy.of_file(request, meaning, second), None
-        return
-    manifest, folder = StudyFile(file, results).frozen()
-    request = heavy.Request(
-        file, **given_values | {"x": asked["x"] or heavy.headline_axes(manifest)[: 1 if more.get("form") else 2]}
-    )
-    heavy.check_request(request)
-    with heavy.keeping_fits(folder, TERMINAL):
-        yield request, heavy.of_experiment(manifest, folder, request, second), manifest
+    values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {"window": window, **more}
+    if not is_of_table(file, asked):
+        return heavy.open_door(StudyFile(file, results).frozen(), file, values, {}, TERMINAL)
+    columns = {name: asked[name] for name in OF_FILES if name in asked}
+    example = f"; for example: harness {command} --x params --y rmse --by arch"
+    return heavy.open_door(file, file, values, columns, TERMINAL, example)
 
 
 def laws_of_experiment(manifest: Manifest, analysis: heavy.Analysis) -> list[Table | str]:

@@ -13,7 +13,7 @@ import pandas as pd
 from harness.base.errors import HarnessError
 from harness.judging.ahead import OF_A_PRODUCT, CrossedRuns, Foresight, is_cost, sigmoid_ahead, surface_ahead
 from harness.judging.laws import groups_in, known_in, runs_in
-from harness.judging.request import Form, Request, Source
+from harness.judging.request import OF_TWO, Request, Source
 from harness.judging.scaling import series_name, series_of, with_parts
 from harness.laws import Caution, fit_shared
 from harness.laws.ahead import budgets_of
@@ -30,7 +30,6 @@ SAME_RATIO = 1.2  # of compute to 6 N D
 MIN_BUDGETS = 3
 COMPUTE = "compute"  # what 6 N D is called
 Optimal = tuple[Request, dict[str, pd.DataFrame], dict[tuple[str, str], tuple[Caution, ...]]]
-OF_TWO: tuple[Form, ...] = ("and", "isoflop")  # that take a second column of sizes, or one of budgets
 # What need not be said of forms that are made for it.
 BY_DESIGN = {"REPEATS": OF_TWO, "POOLED": (*OF_TWO, "frontier", "sigmoid")}
 

@@ -23,6 +23,7 @@ class SizeRange:
 
 WHOLE = SizeRange()
 Form = Literal["and", "isoflop", "frontier", "share", "sigmoid"]
+OF_TWO: tuple[Form, ...] = ("and", "isoflop")  # that take a second column of sizes, or one of budgets
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class Request:
     value: Annotated[str | None, "of that option: a column of sizes or budgets, a quantile, or what series share"] = (
         None
     )
+
+    @property
+    def second(self) -> tuple[str, ...]:
+        """More columns of sizes: one that is crossed with sizes, and those of what runs cost."""
+        crossed = self.value if self.form in OF_TWO else None
+        return tuple(filter(None, (crossed, self.compute, self.seconds)))
 
     @property
     def how(self) -> Fitting:

@@ -1,7 +1,7 @@
 """`harness.fit`: laws of an experiment or of anybody's table; two arms by their laws; runs and sizes to train next."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,13 +14,12 @@ from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of
 from harness.judging.design import Asked, DesignAnswer, Question
 from harness.judging.forms import FormAnswer, over_compute
 from harness.judging.laws import AUTO, SIGMOID, SeriesLaws, drawn_law
-from harness.judging.request import FitsAnswer, Request, SizeRange, check_request
-from harness.judging.scaling import headline_axes
+from harness.judging.request import FitsAnswer, SizeRange
 from harness.laws.result import LawName
 from harness.laws.sigmoid import Sigmoid
 from harness.planning.ladder import Ladder, LadderSetting, ladder_rows, make_ladder, write_ladder
 from harness.python.study import Shown, Study, headline_said, readings, study_of
-from harness.record.elsewhere import Columns, is_table, of_ladder, read_table, table_of_frame
+from harness.record.elsewhere import is_table
 from harness.show.console import TERMINAL
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
@@ -32,8 +31,7 @@ from harness.show.tables.plans import ladder_table
 from harness.show.tables.to_come import design_frame, design_sentences
 from harness.show.words import exponent_words
 from harness.spec import Manifest
-from harness.study.analysis import keeping_fits
-from harness.study.tables import Door, compared_by_laws, designed, fits_answer, of_experiment, of_table, shape_answer
+from harness.study.tables import Door, compared_by_laws, designed, fits_answer, open_door, shape_answer
 
 FRAME = Path("the table")  # what a DataFrame is called where a file would be
 SEVERAL = ("config", "same")  # of which there may be several columns
@@ -140,10 +138,10 @@ def fit(
     how |= {"objective": objective, "floor": floor, "predict": tuple(map(str, places))}
     if law == SIGMOID:
         how["form"] = SIGMOID
-    with opened(of, x, y, by, columns, how) as (request, door, manifest):
-        if request.form:
-            return Sigmoids(shape_answer(request, door))
-        return Laws(fits_answer(request, door), manifest)
+    with opened(of, x, y, by, columns, how) as door:
+        if door.request.form:
+            return Sigmoids(shape_answer(door))
+        return Laws(fits_answer(door), door.manifest)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -203,8 +201,8 @@ def compare_table(
         how |= {"form": "and", "value": second, "compute": compute}
     asked = ComparisonRequest(_numbers(at), budgets=_numbers(more.pop("budgets", None)), **more)
     columns = {name: value for name, value in columns.items() if name not in OF_MULTIPLIERS}
-    with opened(of, x, y, by, columns, how, tuple(filter(None, (second, compute, seconds)))) as (request, door, _):
-        return ComparisonByLaws(compared_by_laws(request, door, asked, request.file.name))
+    with opened(of, x, y, by, columns, how) as door:
+        return ComparisonByLaws(compared_by_laws(door, asked))
 
 
 def _numbers(of: float | Sequence[float] | None) -> tuple[float, ...]:
@@ -250,8 +248,8 @@ def design(
     if and_:
         how |= {"form": "and", "value": and_}
     asked = Asked(question, budget, runs, None if at is None else str(at))
-    with opened(of, x, y, by, columns, how, tuple(filter(None, (and_, compute)))) as (request, door, _):
-        return NextDesign(designed(request, door, asked))
+    with opened(of, x, y, by, columns, how) as door:
+        return NextDesign(designed(door, asked))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -297,7 +295,6 @@ def of_runs(of: object) -> bool:
     return isinstance(of, pd.DataFrame) or (isinstance(of, str | Path) and is_table(Path(of)))
 
 
-@contextmanager
 def opened(
     of: pd.DataFrame | Study | str | Path,
     x: str | Sequence[str],
@@ -305,37 +302,22 @@ def opened(
     by: str | Sequence[str],
     columns: Mapping[str, Any],
     how: Mapping[str, Any],
-    second: Sequence[str] = (),
-) -> Iterator[tuple[Request, Door, Manifest | None]]:
-    """What is asked, and the runs that it is asked of; of an experiment its plan too, in whose folder fits are kept."""
-    meanings = {name: value for name, value in columns.items() if name in MEANINGS}
-    if unknown := columns.keys() - {*MEANINGS, "where"}:
+) -> AbstractContextManager[Door]:
+    """What is asked, and the runs that it is asked of: `study.tables`."""
+    meanings = {name: _many(value) if name in SEVERAL else value for name, value in columns.items() if name != "where"}
+    if unknown := meanings.keys() - {*MEANINGS}:
         raise HarnessError(f"`{min(unknown)}` is no argument; {did_you_mean(min(unknown), [*MEANINGS, 'where'])}")
-    where, axes = _many(columns.get("where", ())), _many(x)
-    if not isinstance(of, Study) and of_runs(of):
-        table = table_of_frame(of) if isinstance(of, pd.DataFrame) else read_table(Path(of))
-        known = {} if axes else of_ladder(table, is_one_size=bool(how.get("form")))
-        axes, by = axes or known.get("x", ()), by or known.get("by", ())
-        meanings = {name: value for name, value in known.items() if name in MEANINGS} | meanings
-        if y is None or not axes:
-            names = ", ".join(map(str, table.columns))
-            raise HarnessError(f"`x`, `y`: name the column of sizes and that of losses ({names})")
-        meanings |= {name: _many(meanings.get(name, ())) for name in SEVERAL}
-        meaning = Columns(y, _many(by), **meanings, scores=how.get("form") == SIGMOID)
-        request = Request(FRAME if isinstance(of, pd.DataFrame) else Path(of), axes, meaning, where, **how)
-        check_request(request)
-        yield request, of_table(table, "", request, meaning, second), None
-        return
+    asked = {"x": _many(x), "where": _many(columns.get("where", ())), **how}
+    if isinstance(of, pd.DataFrame) or of_runs(of):
+        file = FRAME if isinstance(of, pd.DataFrame) else Path(of)
+        table = of if isinstance(of, pd.DataFrame) else file
+        return open_door(table, file, asked, {"y": y, "by": _many(by), **meanings}, TERMINAL)
     if y is not None or by or meanings:
         raise HarnessError(
             "`y`, `by`: an experiment knows its losses and arms; leave them out, or give a table of runs"
         )
-    assert not isinstance(of, pd.DataFrame)  # which is a table
     manifest, folder = study_of(of).frozen()
-    request = Request(folder, axes or tuple(headline_axes(manifest)[:2]), None, where, **how)
-    check_request(request)
-    with keeping_fits(folder, TERMINAL):
-        yield request, of_experiment(manifest, folder, request, second), manifest
+    return open_door((manifest, folder), folder, asked, {}, TERMINAL)
 
 
 def _many(value: str | Sequence[str]) -> tuple[str, ...]:

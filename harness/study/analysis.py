@@ -5,8 +5,7 @@ And what is said of an experiment: of its rules (`harness verdicts`), and of two
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,12 +16,10 @@ import pandas as pd
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, write_whole
 from harness.base.json_text import write_json
-from harness.dispatch.here import available_cores
 from harness.judging.ahead import Foresight, ahead_of_laws
 from harness.judging.baselines import baselines_of
 from harness.judging.headline import headline, main_headline
 from harness.judging.judge import judge_all
-from harness.judging.kept import keeping
 from harness.judging.laws import AS_DECLARED, SeriesLaws, check, fit_table
 from harness.judging.pair import check_asked, conventions_of, lines, sides_named
 from harness.judging.request import FitsAnswer
@@ -44,7 +41,7 @@ from harness.spec import Experiment, Manifest, default_count, manifest_path, rea
 from harness.spec.manifest import check_unchanged
 from harness.study.folders import EXPERIMENTS, StudyFile, planned_records, records_of, take_kept
 from harness.study.sweeps import run_words, wanted_now
-from harness.study.tables import judged_tables, source_of
+from harness.study.tables import judged_tables, keeping_fits, source_of
 
 
 class Analysis(NamedTuple):
@@ -66,13 +63,6 @@ class Answered(NamedTuple):
     analysis: Analysis
     headline: Headline | NoHeadline
     verdicts: list[Verdict]
-
-
-@contextmanager
-def keeping_fits(folder: Path, terminal: Terminal) -> Iterator[None]:
-    """Laws that are fitted in the block are kept in the folder of the plan."""
-    with terminal.steps("analysis") as progress, keeping(folder, progress, available_cores()):
-        yield
 
 
 def analyse(manifest: Manifest, folder: Path, terminal: Terminal) -> Analysis:

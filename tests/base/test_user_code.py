@@ -38,13 +38,12 @@ POINTS = {"less the mean": FEW, "by the number of points": FEW}  # fewer than ar
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(here, monkeypatch):
     """A folder of the user's, as the current one, whose modules are forgotten afterwards."""
     before = set(sys.modules)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield tmp_path
+    yield here
     for name in set(sys.modules) - before:
         if name.startswith("odd_"):
             del sys.modules[name]

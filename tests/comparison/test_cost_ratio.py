@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from commands import refused
 from scipy.optimize import brentq
 from scipy.stats import f as f_distribution
 from scipy.stats import t as t_distribution
@@ -163,8 +164,7 @@ def test_sizes_that_only_one_arm_has_must_be_asked_for_as_extrapolated():
     with pytest.raises(HarnessError, match=r"size 2e\+06 .*1000 to 1e\+06"):
         loss_ratio(first, second, [1e4, 2e6])
     assert loss_ratio(first, second, [1e4, 2e6], extrapolate=True).extrapolated.tolist() == [False, True]
-    with pytest.raises(HarnessError, match=r"size -1\.0"):
-        loss_ratio(first, second, -1)
+    assert "size -1.0" in refused(loss_ratio, first, second, -1)
 
 
 def test_of_pure_laws_a_difference_of_exponents_has_welchs_interval():

@@ -4,11 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_1samp, ttest_rel
 
 from harness.base.errors import HarnessError
 from harness.comparison.effort import Value
-from harness.comparison.replicates import Curve, best_ratio, exponent, exponent_gap, half_width, multiplier
+from harness.comparison.replicates import Curve, best_ratio, exponent, exponent_gap, multiplier
 
 BUDGETS = np.array([30.0, 60.0, 120.0, 240.0, 480.0])
 NAN = math.nan
@@ -38,24 +37,6 @@ def codes(said):
 def near(found, truth):
     """Whether an estimate and both ends of its interval are the truth, to rounding."""
     return (found.estimate, found.low, found.high) == pytest.approx((truth,) * 3, rel=1e-9)
-
-
-@pytest.mark.parametrize("level", [0.9, 0.95, 0.9975])
-def test_the_interval_is_students_of_pairs(level):
-    """As scipy has it: of ln of the second over the first, replicate by replicate."""
-    first, second = np.random.default_rng(1).standard_normal((2, 8))
-    found = best_ratio(values(*first), values(*second), level)
-    truth = ttest_rel(second, first).confidence_interval(level)
-    assert found.estimate == pytest.approx(math.exp(np.mean(second - first)))
-    assert (found.low, found.high) == pytest.approx((math.exp(truth.low), math.exp(truth.high)))
-
-
-def test_a_half_width_is_foreseen_by_the_same_formula():
-    gaps = np.random.default_rng(2).standard_normal(12)
-    interval = ttest_1samp(gaps, 0).confidence_interval(0.95)
-    assert half_width(gaps.std(ddof=1), 12, 0.95) == pytest.approx((interval.high - interval.low) / 2)
-    assert half_width(1.0, 48, 0.95) < half_width(1.0, 12, 0.95) / 2
-    assert half_width(1.0, 1, 0.95) == math.inf
 
 
 def test_a_side_without_a_network_loses_the_replicate_and_is_left_out_of_the_mean():
@@ -150,20 +131,6 @@ def test_a_multiplier_is_asked_within_the_budgets():
         multiplier(law([1.0], 1.0), law([1.0], 1.0), 500)
 
 
-def test_an_exponent_is_the_mean_slope_with_students_interval():
-    alphas = np.array([1.0, 1.5, 2.5, 3.0, 1.0, 1.5, 2.5, 3.0])
-    side = of_losses(BUDGETS ** -alphas[:, None])
-    found = exponent(side)
-    truth = ttest_1samp(alphas, 0).confidence_interval(0.95)
-
-    assert found.by_replicate == pytest.approx(alphas)
-    assert (found.estimate, found.low, found.high) == pytest.approx((2.0, truth.low, truth.high))
-    assert (found.refusals, found.cautions) == ((), ())
-    losses = BUDGETS ** -alphas[:, None]
-    losses[:2, :2] = NAN  # two replicates begin later: their slopes are of the budgets that they have
-    assert exponent(of_losses(losses)).by_replicate == pytest.approx(alphas)
-
-
 def test_copies_of_one_network_carry_no_law():
     copies = [[8, 4, 4, 4, 4.0]]
     fall = (100 / BUDGETS)[None, :].tolist()
@@ -202,12 +169,6 @@ def test_a_difference_of_exponents_is_taken_in_each_replicate():
 
     assert (codes(found.refusals), found.estimate) == (["ONE_NETWORK"], None)
     assert found.refusals[0].reason.startswith("of the second side, in 4 of 4 replicates")
-
-
-def test_one_budget_has_no_exponent_because_it_is_one():
-    losses = np.zeros((8, 1))
-    (refusal,) = exponent(Curve(np.array([20.0]), losses, losses)).refusals
-    assert refusal.code == "RANGE"
 
 
 def test_a_bend_that_replicates_share_is_a_misfit_and_a_power_law_has_none():

@@ -213,16 +213,15 @@ def test_what_has_records_or_is_not_wanted_is_not_trained(sweep):
 
 
 @pytest.mark.nightly
-def test_records_show_nothing_of_who_made_them(sweep, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_records_show_nothing_of_who_made_them(sweep, here):
     EVALUATED.touch()
     for runs in packs().values():
         wanted = tuple(run for run in runs if run_id(run) not in unwanted())
         if runs == packs()["broken"]:
             assert not any(record_path(sweep.records, identity).exists() for identity in ids(runs))
         elif wanted:
-            train_pack(wanted, tmp_path / "runs")
-            assert numbers(sweep.records, wanted) == numbers(tmp_path / "runs", wanted)
+            train_pack(wanted, here / "runs")
+            assert numbers(sweep.records, wanted) == numbers(here / "runs", wanted)
 
 
 @pytest.mark.nightly
@@ -429,8 +428,7 @@ def test_an_error_in_a_target_is_told_in_a_sentence_and_placed_where_the_target_
     assert 'broken\n    raise OSError("there is no such file' in one.traceback
 
 
-def test_memory_that_is_not_there_is_known_by_all_its_names(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_memory_that_is_not_there_is_known_by_all_its_names(here):
     task = pack("too_large_at_first", range(1))[0].task
     assert _failure(draw, task, 0).cause == "out_of_memory"
     for allocate in (bytes, np.empty, torch.empty):

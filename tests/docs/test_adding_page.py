@@ -26,12 +26,11 @@ from tests.train.packs import numbers, trained_in_pieces
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    write_files("docs/adding.md", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+def folder(here, monkeypatch):
+    write_files("docs/adding.md", here)
+    monkeypatch.syspath_prepend(str(here))
     forget_own_modules()
-    return tmp_path
+    return here
 
 
 def test_a_module_is_planned(folder):

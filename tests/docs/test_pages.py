@@ -66,20 +66,19 @@ def runs() -> pd.DataFrame:
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(here, monkeypatch):
     """What a reader has: a clone's experiments and profiles, a table, and the files of docs/adding.md."""
     for name in ("experiments", "slurm"):
-        shutil.copytree(pages.ROOT / name, tmp_path / name)
-    with (tmp_path / "experiments" / "quickstart.yaml").open("a", encoding="utf-8") as file:
+        shutil.copytree(pages.ROOT / name, here / name)
+    with (here / "experiments" / "quickstart.yaml").open("a", encoding="utf-8") as file:
         file.write("keep: networks\n")  # docs/python.md reads the network of a run
-    (tmp_path / "laptop").mkdir()
-    shutil.copy(tmp_path / "slurm" / "cpu.yaml", tmp_path / "slurm" / "mine.yaml")
-    houses().to_csv(tmp_path / "houses.csv", index=False)
-    runs().to_csv(tmp_path / "runs.csv", index=False)
-    pages.write_files("docs/adding.md", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path
+    (here / "laptop").mkdir()
+    shutil.copy(here / "slurm" / "cpu.yaml", here / "slurm" / "mine.yaml")
+    houses().to_csv(here / "houses.csv", index=False)
+    runs().to_csv(here / "runs.csv", index=False)
+    pages.write_files("docs/adding.md", here)
+    monkeypatch.syspath_prepend(str(here))
+    yield here
     pages.forget_own_modules()
 
 

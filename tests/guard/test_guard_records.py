@@ -1,11 +1,8 @@
 """Records, jobs and hashes of code go on to mean what they meant while code is moved."""
 
-import ast
-import importlib.util
 import itertools
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -162,21 +159,6 @@ def test_a_probe_job_reports(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert "torch" in [what for _, what, *_ in content(tmp_path / "report.json")["rows"]]
-
-
-MODULE = re.compile(r"harness(\.\w+)+")
-
-
-def test_modules_that_the_code_names_in_text_are_there():
-    """Such as those that jobs run; what is named by a text and has moved fails only when it is asked for."""
-    named: dict[str, str] = {}
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and MODULE.fullmatch(str(node.value)):
-                named[str(node.value)] = path.name
-
-    assert {"harness.dispatch.worker", "harness.dispatch.node"} <= named.keys()
-    assert [(name, file) for name, file in named.items() if importlib.util.find_spec(name) is None] == []
 
 
 def test_files_beside_the_code_are_installed_with_it():

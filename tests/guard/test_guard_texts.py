@@ -17,11 +17,10 @@ def assert_as_ever(made: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(here, monkeypatch):
     """An empty one, in which commands are run; they add it to the Python path, for code of a user's."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    return tmp_path
+    return here
 
 
 def test_schema_and_help_are_as_ever():

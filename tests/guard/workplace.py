@@ -64,9 +64,8 @@ def make_searched(name: str) -> None:
 
 
 def _make_records(manifest: Manifest) -> None:
-    counts = {cell.index: cell.counts for cell in manifest.cells}
     for planned in manifest.runs:
-        publish(_made_record(planned, counts[planned.cell]), RESULTS / "runs")
+        publish(_made_record(planned, manifest.cells[planned.cell].counts), RESULTS / "runs")
 
 
 def _made_record(planned: PlannedRun, counts: dict[str, int]) -> Record:

@@ -52,9 +52,8 @@ def folder(tmp_path_factory) -> Path:
             invoke("plan", f"experiments/{name}.yaml")
         write_records(folder)
         manifest, noise = read_manifest(folder / "results" / "crossed"), np.random.default_rng(1)
-        cells = {cell.index: cell for cell in manifest.cells}
         for planned in manifest.runs:
-            cell = cells[planned.cell]
+            cell = manifest.cells[planned.cell]
             away = np.log(cell.counts[SIZE] / (20 * (cell.asked / 1e9) ** 0.25))
             loss = (cell.asked / 1e8) ** -0.2 * np.exp(0.1 * away**2 + noise.normal(0, 0.01))
             publish(record_of(planned, cell.counts, loss), folder / "results" / "runs")

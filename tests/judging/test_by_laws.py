@@ -7,18 +7,15 @@ import numpy as np
 import pytest
 from commands import invoke, json_of, said
 
+import harness
 from harness.comparison import Crossover
-from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws, curves_of_laws
+from harness.judging.by_laws import ComparedByLaws, curves_of_laws
 from harness.judging.laws import drawn_law
-from harness.judging.request import FitsAnswer, Request
 from harness.judging.versus import Lead
-from harness.record.elsewhere import Columns
 from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
 from harness.show.tables.comparison import crossover_words
-from harness.study.tables import fits_answer, of_file
 
-TOY_LAWS = Path(__file__).with_name("toy_laws.csv")  # runs of J0(20x) that the project published in November 2026
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
 NEED = 4.0  # what mlp needs of params for each of kan's
 
@@ -67,7 +64,9 @@ def test_both_arms_have_the_law_that_fit_chooses(tmp_path):
     chosen = {(0.0, 0.0): [], (1e-3, 0.0): [], (1e-3, 1e-3): []}
     for floors, seed in [*(((0.0, 0.0), seed) for seed in range(3)), ((1e-3, 0.0), 0), ((1e-3, 1e-3), 0)]:
         table = _table(tmp_path / "runs.csv", seed, floors)
-        chosen[floors].append(drawn_law(_answer(table, "params").laws, "", "params"))
+        chosen[floors].append(
+            drawn_law(harness.fit(table, "params", "rmse", "arch", seed="seed").answer.laws, "", "params")
+        )
 
     assert chosen[0.0, 0.0].count("pure") >= 2
     assert chosen[1e-3, 0.0] == chosen[1e-3, 1e-3] == ["floor"]
@@ -176,13 +175,8 @@ def test_one_architecture_is_no_comparison(table):
     assert "one arm, and kan and mlp were asked for; --by says which column names arms" in told
 
 
-def _answer(table: Path, *x: str) -> FitsAnswer:
-    request = Request(table, x, Columns("rmse", ("arch",), seed="seed"), arms=("kan", "mlp"))
-    return fits_answer(request, of_file(request, request.columns))
-
-
 def _compared(table: Path, *x: str) -> ComparedByLaws:
-    return compare_laws(_answer(table, *x), ComparisonRequest(), table.name)
+    return harness.compare(table, "kan", "mlp", x=x, y="rmse", by="arch", seed="seed").compared
 
 
 def test_the_figure_shows_what_was_computed(table):

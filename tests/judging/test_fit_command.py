@@ -11,9 +11,7 @@ import pytest
 from commands import invoke, json_of
 from shared_data import shared
 
-from harness.judging.request import Request
-from harness.record.elsewhere import Columns
-from harness.study.tables import fits_answer, of_file
+import harness
 
 EXPONENTS = {"kan": 4.0, "mlp": 0.5}
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
@@ -109,12 +107,6 @@ def test_a_refused_law_has_no_number_anywhere(tmp_path):
     assert "[" not in done.stdout
 
 
-def test_repeats_without_a_config_are_said_to_be_replicates(table):
-    assert "REPEATS, kan (likewise mlp)" in _fit(table, *ASKED).stdout
-    for arm in _json(table, *ASKED)["laws"]:
-        assert "REPEATS" in [caution["code"] for caution in arm["cautions"]]
-
-
 def test_out_writes_fits_and_figures(tmp_path):
     path = _table(tmp_path / "runs.csv", failed=dict.fromkeys(SIZES, 3))
 
@@ -198,10 +190,7 @@ def test_language_models_of_several_sizes_go_through_the_same_door():
 def test_six_dozen_curves_are_fitted_at_once():
     """The vision curves: 72 arms, none refused, and the floor predicts the largest sizes better than the pure law."""
     path = shared("scaling_data", "colpret", "revisiting_vision.csv")
-    columns = Columns("Loss", ("Task", "Model"))
-    request = Request(path, ("Seen Examples",), columns, laws=("pure", "floor"), hold_out=3)
-
-    fits = fits_answer(request, of_file(request, columns)).laws
+    fits = harness.fit(path, "Seen Examples", "Loss", ("Task", "Model"), law=("pure", "floor"), hold_out=3).answer.laws
 
     predictions = [[one.held_out[law].prediction for law in ("pure", "floor")] for one in fits]
     errors = np.array([[each.rmsle for each in pair if each] for pair in predictions])

@@ -23,6 +23,13 @@ def winners(law, noise=0.2, replicates=8, **columns):
     return table.assign(won_on=PARAMS, **columns)
 
 
+def asked_of(table, **asked):
+    """What is fitted of these winners, as of a search."""
+    request = Request(Path("made"), (PARAMS,), **asked)
+    runs = {PARAMS: chosen_runs(table, PARAMS)}
+    return fits_answer(Door(request, runs, {}, Source("plan", {}), replicated=table))
+
+
 def test_the_exponent_is_the_mean_of_the_replicates_own_slopes_with_students_interval():
     table = winners(power(3, 1.2))
     (law,) = fit_table(table, [PARAMS])
@@ -55,11 +62,10 @@ def test_no_rising_law_is_drawn_and_copies_of_one_network_carry_none(law, code):
 def test_what_is_asked_of_a_search_is_over_its_replicates_unless_a_window_is_asked_for():
     """Both doors have one seam: likelihood where nothing says what a replicate is, or what the sizes are."""
     table = winners(power(3, 1.2))
-    door = Door({PARAMS: chosen_runs(table, PARAMS)}, {}, Source("plan", {}), table)
     (known,) = fit_table(table, [PARAMS])
 
-    (own,) = fits_answer(Request(Path("made"), (PARAMS,)), door).laws
-    (windowed,) = fits_answer(Request(Path("made"), (PARAMS,), laws=("pure",), window=SizeRange(low=60)), door).laws
+    (own,) = asked_of(table).laws
+    (windowed,) = asked_of(table, laws=("pure",), window=SizeRange(low=60)).laws
 
     assert own.fits["pure"].alpha_interval == known.fits["pure"].alpha_interval
     assert (windowed.fits["pure"].lines, windowed.runs_outside_window) == (None, 8)
@@ -67,10 +73,9 @@ def test_what_is_asked_of_a_search_is_over_its_replicates_unless_a_window_is_ask
 
 def test_a_new_run_of_a_search_is_foreseen_over_its_replicates():
     table = winners(power(3, 1.2))
-    door = Door({PARAMS: chosen_runs(table, PARAMS)}, {}, Source("plan", {}), table)
     place = 3 * float(SIZES[-1])
 
-    answer = fits_answer(Request(Path("x.yaml"), (PARAMS,), predict=(f"{place}",)), door)
+    answer = asked_of(table, predict=(f"{place}",))
 
     ((new,), origins) = answer.ahead[0].predictions, answer.ahead[0].origins
     truth = 3 * place**-1.2

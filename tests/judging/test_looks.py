@@ -132,8 +132,7 @@ FILE = "tiny.yaml"
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def here(here, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     Path(FILE).write_text(open_experiment(seeds=7, looks=[3, 5, 7]), encoding="utf-8")
 

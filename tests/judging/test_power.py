@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,14 @@ import pytest
 from commands import json_of, said
 from hypothesis import given
 from hypothesis import strategies as st
-from judging.made_experiment import write_experiment
+from judging.made_experiment import write_experiment, write_records
 from judging.made_runs import made_plan, made_rule, made_runs, made_table, power, verdict_on
-from made_study import record_of
 from scipy.stats import t
 
 from harness.base.errors import HarnessError
 from harness.judging.foreseen import foresee
 from harness.judging.power import ENOUGH, as_said, chance, difference_of, replicates_needed, seen
 from harness.judging.runs import runs_of
-from harness.record import publish
 from harness.spec import read_manifest
 
 MATTERS = math.log(1.1)
@@ -170,7 +169,6 @@ def test_one_planned_seed_has_no_interval_to_foresee():
         foresee(made_plan(1, more=RULES), None, noise=0.3)
 
 
-NOISE = 0.2
 RULES_OF_FILE = """
 decide:
   - {claim: is better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}
@@ -180,27 +178,18 @@ decide:
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
+def here(here, monkeypatch) -> Path:
     monkeypatch.setenv("COLUMNS", "200")
-    write_experiment(tmp_path, RULES_OF_FILE)
+    write_experiment(here, RULES_OF_FILE)
     said("plan", "experiments/made.yaml")
-    return tmp_path
+    return here
 
 
 def _rules(*arguments: str) -> list[dict]:
     return json_of("power", "experiments/made.yaml", *arguments)["rules"]
 
 
-def _write_pilot(folder: Path, seeds: int, noise: float = NOISE) -> None:
-    """Records of the first seeds of a plan: laws N^-1 with noise of its own for every run."""
-    manifest, random = read_manifest(folder / "results" / "made"), np.random.default_rng(0)
-    cells = {cell.index: cell for cell in manifest.cells}
-    for planned in manifest.runs:
-        if planned.run.seed < seeds:
-            counts = cells[planned.cell].counts
-            loss = 3 / counts["params.trainable"] * np.exp(random.normal(0, noise))
-            publish(record_of(planned, counts, loss), folder / "results" / "runs")
+_write_pilot = partial(write_records, seeds=2, sd=0.2, alphas={"kan": 1.0, "mlp": 1.0})
 
 
 def test_without_records_and_without_noise_there_are_two_next_moves(here):
@@ -212,11 +201,11 @@ def test_without_records_and_without_noise_there_are_two_next_moves(here):
 
 
 def test_a_pilot_of_two_seeds_is_enough(here):
-    _write_pilot(here, 2)
+    _write_pilot(here)
     (here / "results" / "runs" / f"{read_manifest(here / 'results' / 'made').runs[0].run_id}.json").unlink()
     part = said("power", "experiments/made.yaml", exit_code=2)
     assert "no two seeds have all of their records" in " ".join(part.split())
-    _write_pilot(here, 2)
+    _write_pilot(here)
     few, many = _rules(), _rules("--replicates", "12")
     shown = said("power", "experiments/made.yaml")
     said("keep", "experiments/made.yaml")
@@ -235,7 +224,7 @@ def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
     path.write_text(path.read_text(encoding="utf-8") + "noise: 0.1\n", encoding="utf-8")
     planned = said("plan", "experiments/made.yaml", "--replan")
     of_file = _rules()
-    _write_pilot(here, 2)
+    _write_pilot(here)
     assert "`harness power experiments/made.yaml` says how many replicates the rules need" in planned
     sources = [one["source"] for one in (of_file[0], _rules()[0], _rules("--noise", "0.5")[0])]
     assert sources == ["a declared noise of 0.1", "records of 2 replicates", "a declared noise of 0.5"]

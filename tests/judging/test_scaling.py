@@ -235,10 +235,9 @@ SIZE = "params.trainable"
 def study(tmp_path):
     """Validation is best at the middle size of each arm and budget, test at the smallest: validation must choose."""
     manifest = make_plan(parse_experiment(TEXT), "test")
-    cells = {cell.index: cell for cell in manifest.cells}
-    sizes = {arm: sorted({one.counts[SIZE] for one in cells.values() if one.arm == arm}) for arm in ("kan", "mlp")}
+    sizes = {arm: sorted({one.counts[SIZE] for one in manifest.cells if one.arm == arm}) for arm in ("kan", "mlp")}
     for planned in manifest.runs:
-        cell, evaluations = cells[planned.cell], planned.run.recipe.max_evaluations
+        cell, evaluations = manifest.cells[planned.cell], planned.run.recipe.max_evaluations
         rank = sizes[cell.arm].index(cell.counts[SIZE])
         validation = (1 + abs(rank - 1)) * (1 + planned.run.seed / 100) * cell.asked**-0.5
         record = made_record(planned, validation, test=validation + rank)

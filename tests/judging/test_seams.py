@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 import pandas as pd
 import pytest
-from commands import json_of
+from commands import json_of, refused
 from judging.own_rules import AHEAD, FUSED
 
-from harness.base.errors import HarnessError
 from harness.base.plain import plain
 from harness.count import CONVENTIONS
 from harness.judging.judge import judge_all
@@ -100,12 +99,9 @@ def test_messages_and_the_schema_name_both():
         (TEXT.replace("at: flops_forward.fused_add", "at: flops_train.fused_ad"), "'flops_train.fused_add'?"),
         (TEXT.replace("sides: [idle, mlp]", "sides: [idle]"), "ahead is of 2 sides"),
     ):
-        with pytest.raises(HarnessError, match=r"decide|match") as caught:
-            parse_experiment(wrong)
-        assert said in str(caught.value)
+        assert said in refused(parse_experiment, wrong)
     with_splines = parse_experiment(TEXT.replace("family: mlp, depth: 2", "family: spline_mlp, depth: 2, grid: 3"))
-    with pytest.raises(HarnessError, match=r"flops_forward\.fused_add does not count spline_mlp"):
-        make_plan(with_splines, "own")
+    assert "flops_forward.fused_add does not count spline_mlp" in refused(make_plan, with_splines, "own")
 
     schema = experiment_schema()["$defs"]
     assert schema["Decide"]["properties"]["quantity"]["enum"][-1] == "ahead"

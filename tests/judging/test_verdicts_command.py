@@ -23,11 +23,10 @@ def write_experiment(folder: Path, rules: str = RULES) -> None:
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
+def here(here, monkeypatch) -> Path:
     monkeypatch.setenv("COLUMNS", "200")
-    write_experiment(tmp_path)
-    return tmp_path
+    write_experiment(here)
+    return here
 
 
 def _verdicts(*arguments: str) -> list[dict]:

@@ -5,10 +5,8 @@ import pandas as pd
 import pytest
 from commands import invoke, json_of
 
-from benchmarks.planning import isoflop_grid
-from harness.judging.request import Request
-from harness.record.elsewhere import Columns
-from harness.study.tables import fits_answer, of_table
+import harness
+from benchmarks.grids import isoflop_grid
 
 COMPUTE = ("A", "B", "--x", "N", "--and", "D", "--y", "loss", "--by", "arm")
 
@@ -48,14 +46,13 @@ def test_a_new_run_lies_beyond_by_every_axis_and_by_compute(grid):
 
 
 def _pooled(table: pd.DataFrame, x: str) -> list[str]:
-    request = Request("runs.csv", (x,), Columns("loss"))
-    (laws,) = fits_answer(request, of_table(table, "", request, request.columns)).laws
+    (laws,) = harness.fit(table, x, "loss").answer.laws
     return [caution.reason for caution in laws.cautions if caution.code == "POOLED"]
 
 
 def test_curves_of_several_amounts_of_data_are_told_where_they_are_pooled(grid):
     """Of a grid over N alone; not where D goes with N or with its square, nor where it is the second size."""
-    table = pd.read_csv(grid).assign(row=lambda rows: rows.index + 1).set_index("row")
+    table = pd.read_csv(grid)
     (reason,) = _pooled(table[table["arm"] == "A"], "N")
     assert "runs of nearly equal N differ in D" in reason
     assert "`and`" in reason

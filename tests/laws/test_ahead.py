@@ -6,7 +6,7 @@ from commands import json_of, said
 from made_runs import codes
 from scipy.stats import t as t_distribution
 
-from benchmarks.planning import isoflop_grid
+from benchmarks.grids import isoflop_grid
 from harness.laws import fit_law, fit_surface, prediction_interval
 from harness.laws.ahead import budgets_of, new_run, new_run_of_lines, origin_cautions, rolling_curve, rolling_surface
 from harness.laws.fitting import warn_of_distance

@@ -10,7 +10,8 @@ from scipy.stats import linregress, t
 from shared_data import shared
 
 import harness
-from benchmarks.planning import LEAST_GAIN, hidden, isoflop_grid, shortened, simulated
+from benchmarks.grids import isoflop_grid
+from benchmarks.next_runs import LEAST_GAIN, hidden, shortened, simulated
 from harness.laws import fit_law, fit_surface
 from harness.laws.design import STEP, Search, grid
 

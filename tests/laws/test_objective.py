@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from commands import refused
 from made_runs import curve, runs
 from scipy.optimize import minimize
 from scipy.special import huber
 
-from harness.base.errors import HarnessError
 from harness.laws import fit_law, fit_surface
 from harness.laws.objective import read_objective
 
@@ -67,9 +67,9 @@ def test_the_loss_of_a_surface_is_the_published_sum():
 
 @pytest.mark.parametrize("text", ["hubert", "huber_log", "huber_log(delta=0)", "huber_log(delta=-1)", "huber_log(1e)"])
 def test_an_unknown_objective_is_answered_with_those_allowed(text):
-    with pytest.raises(HarnessError, match="allowed: auto, least_squares, huber, huber_log") as error:
-        read_objective(text)
-    assert repr(text) in str(error.value)
+    told = refused(read_objective, text)
+    assert "allowed: auto, least_squares, huber, huber_log" in told
+    assert repr(text) in told
 
 
 def test_a_published_loss_of_single_runs_has_sizes_as_units_all_the_same():

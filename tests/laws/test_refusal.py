@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from commands import refused
 from made_runs import codes, curve, runs
 
-from harness.base.errors import HarnessError
 from harness.laws import band, bootstrap, diagnose, fit_law, predict, sandwich, to_json
 from harness.laws.refusal import stuck, warn_of_precision
 from harness.laws.solve import Solution
+from harness.laws.window import warn_of_cut
 
 SIZES = np.geomspace(1e2, 1e5, 7)
 
@@ -53,8 +54,7 @@ def test_a_local_slope_is_not_extrapolated():
     fit = fit_law(sizes, sizes**-1.0, "pure")
     assert predict(fit, sizes) == pytest.approx(sizes**-1.0)
     for ask in (predict, band):
-        with pytest.raises(HarnessError, match="local slope"):
-            ask(fit, [100, 600])
+        assert "local slope" in refused(ask, fit, [100, 600])
 
 
 def test_a_significant_rise_is_refused_and_located():
@@ -122,15 +122,14 @@ def test_sizes_with_one_run_are_counted():
 
 def test_a_refused_fit_prints_no_number():
     fit = fit_law([1, 2, 3], [3, 2, 1], "floor")
+    assert warn_of_precision(fit, "float32") is warn_of_cut(fit, fit_law(SIZES, SIZES**-1.0, "floor")) is fit
     numbers = ("alpha", "amplitude", "log_amplitude", "floor", "sigma", "aicc", "alpha_interval", "floor_interval")
     assert all(getattr(fit, name) is None for name in numbers)
     assert all(to_json(fit)[name] is None for name in numbers)
     for ask in (predict, band):
-        with pytest.raises(HarnessError, match="TOO_FEW"):
-            ask(fit, [1.0])
+        assert "TOO_FEW" in refused(ask, fit, [1.0])
     for ask in (sandwich, diagnose, lambda refused: bootstrap([1, 2, 3], [3, 2, 1], refused, "pairs")):
-        with pytest.raises(HarnessError, match="the floor law was refused, so "):
-            ask(fit)
+        assert "the floor law was refused, so " in refused(ask, fit)
 
 
 @pytest.mark.parametrize(
@@ -142,8 +141,3 @@ def test_a_floor_near_rounding_is_the_arithmetics(dtype, floor, warned):
     fit = fit_law(x, y, "floor")
     assert ("NUMERICAL_FLOOR" in codes(warn_of_precision(fit, dtype).warnings)) == warned
     assert "NUMERICAL_FLOOR" not in codes(fit.warnings)
-
-
-def test_a_refused_fit_comes_back_as_it_is():
-    fit = fit_law([1.0, 2.0], [2.0, 1.0], "floor")
-    assert warn_of_precision(fit, "float32") is fit

@@ -47,11 +47,6 @@ def mixed():
     return make_plan(parse_experiment(MIXED), "test")
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def told() -> str:
     return " ".join(said("plan", "tiny.yaml").split())
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from commands import refused
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import harness
-from harness.base.errors import HarnessError
 from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
 from harness.tasks import keep_data
@@ -71,5 +71,4 @@ def test_flowers_are_told_apart(kind):
 def test_wrong_settings_are_named():
     with pytest.raises(ValueError, match="optimizer='sgd'; write one of lbfgs, adam"):
         harness.KANRegressor(optimizer="sgd").fit([[0.0], [1.0]], [0, 1])
-    with pytest.raises(HarnessError, match="kan: grid=0"):
-        harness.KANRegressor(grid=0).fit([[0.0], [1.0]], [0, 1])
+    assert "kan: grid=0" in refused(harness.KANRegressor(grid=0).fit, [[0.0], [1.0]], [0, 1])

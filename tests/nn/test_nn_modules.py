@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from commands import refused
 from matplotlib.lines import Line2D
 
 import harness
@@ -75,8 +76,7 @@ def test_it_is_a_module_like_any_other(name, tmp_path):
     torch.testing.assert_close(module.float()(x.float()).double(), other(x), rtol=1e-4, atol=1e-4)
     assert MODULES[name](dtype=torch.float32)(x.float()).dtype == torch.float32
     assert module.network.words in repr(module)
-    with pytest.raises(harness.HarnessError, match=r"takes points \[\.\.\., "):
-        module(x.float()[:, :1])
+    assert "takes points [..., " in refused(module, x.float()[:, :1])
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -127,8 +127,7 @@ def test_the_grid_moves_and_is_refined_as_in_an_experiment(name):
     optimiser = torch.optim.Adam(module.parameters(), lr=1e-3)
     (module(x).square().mean()).backward()
     optimiser.step()
-    with pytest.raises(harness.HarnessError, match="coarsen"):
-        module.extend_grid(3)
+    assert "coarsen" in refused(module.extend_grid, 3)
     module.extend_grid(12, x)
     assert module.network.grid == 12
 
@@ -207,5 +206,4 @@ def test_every_family_of_layers_has_its_class():
 def test_words_of_other_packages_are_refused_with_ours(typed, write):
     with pytest.raises(harness.HarnessError, match=write):
         nn.KAN([2, 5, 1], **typed)
-    with pytest.raises(harness.HarnessError, match=r"KAN: width: no such argument; write shape=\[2, 5, 1\]"):
-        nn.KAN(width=[2, 5, 1])
+    assert "KAN: width: no such argument; write shape=[2, 5, 1]" in refused(nn.KAN, width=[2, 5, 1])

@@ -17,18 +17,17 @@ NAME = "fig3_1_toy_scaling"
 ARM = "mine: {architecture: {family: chebyshev_kan, hidden: [2]}, recipe: long, sizes: {degree: [2, 3]}}"
 
 
-def test_an_added_arm_alone_trains_and_stands_in_the_figure(tmp_path, monkeypatch):
+def test_an_added_arm_alone_trains_and_stands_in_the_figure(here):
     """The runs of the experiment itself are kept, in a file from which a copy of other name takes them by id."""
-    bring(NAME, tmp_path)
-    monkeypatch.chdir(tmp_path)
+    bring(NAME, here)
     shipped = StudyFile(Path("experiments") / f"{NAME}.yaml", scale="tiny")
     theirs = freeze_file(shipped, replan=False, say=print)
     for record in made_of_plan(theirs):
-        publish(record, tmp_path / "results" / "runs")
+        publish(record, here / "results" / "runs")
     kept = keep_records(shipped.folder).path
     kept.parent.rename(kept.parents[1] / NAME)
-    (tmp_path / "results" / "runs").rename(tmp_path / "trained elsewhere")
-    text = (tmp_path / "experiments" / f"{NAME}.yaml").read_text(encoding="utf-8")
+    (here / "results" / "runs").rename(here / "trained elsewhere")
+    text = (here / "experiments" / f"{NAME}.yaml").read_text(encoding="utf-8")
     Path("mine.yaml").write_text(text.replace("\narms:\n", f"\narms:\n  {ARM}\n"), encoding="utf-8")
     mine = set(plan_of(StudyFile(Path("mine.yaml"), scale="tiny")).run_ids()) - set(theirs.run_ids())
 
@@ -40,7 +39,7 @@ def test_an_added_arm_alone_trains_and_stands_in_the_figure(tmp_path, monkeypatc
     assert trained == mine | set(theirs.run_ids())
     lead = "Among networks with at most as many trainable parameters, the test error of"
     assert lead in output
-    folder = tmp_path / "results" / "mine-tiny"
+    folder = here / "results" / "mine-tiny"
     top = (folder / "replay.html").read_text(encoding="utf-8").partition("<figure>")[0]
     assert top.index(lead) < top.index("Replicates ")
     points = pd.read_csv(folder / "replay.csv")
@@ -49,8 +48,7 @@ def test_an_added_arm_alone_trains_and_stands_in_the_figure(tmp_path, monkeypatc
     assert (folder / "replay.png").stat().st_size > 1000
 
 
-def test_a_figure_that_takes_no_arms_is_named_before_anything_trains(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_figure_that_takes_no_arms_is_named_before_anything_trains(here):
     said("new", "mine", "--from", "Fig 3.1")
     said("new", "other", "--from", "table1")
     text = Path("mine.yaml").read_text(encoding="utf-8")

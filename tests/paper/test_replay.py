@@ -20,10 +20,9 @@ from tests.paper.tiny_scales import bring
 
 
 @pytest.fixture(autouse=True)
-def in_a_folder_without_kept_records(tmp_path, monkeypatch):
+def in_a_folder_without_kept_records(here, monkeypatch):
     """Those of this checkout are of some runs of the small scales here, too."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harness.study.folders.SHIPPED_RESULTS", tmp_path)
+    monkeypatch.setattr("harness.study.folders.SHIPPED_RESULTS", here)
 
 
 @pytest.mark.nightly  # tests/guard holds the pages of all

@@ -42,18 +42,17 @@ class KAN(Net):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "starter_code.py").write_text(CODE, encoding="utf-8")
+def folder(here, monkeypatch):
+    (here / "starter_code.py").write_text(CODE, encoding="utf-8")
     chance = np.random.default_rng(0)
     rows = pd.DataFrame(chance.normal(size=(4000, 3)), columns=["a", "b", "the c"])
     rows["word"], rows["hole"], rows["same"] = "x", np.nan, 1
     rows["y"] = rows["a"] * rows["b"] + 0.1 * chance.normal(size=4000)
     rows["digit"] = (rows["a"] > 0) * 2 + (rows["b"] > 0)
-    rows.to_csv(tmp_path / "t.csv")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    rows.to_csv(here / "t.csv")
+    monkeypatch.syspath_prepend(str(here))
     monkeypatch.delitem(sys.modules, "starter_code", raising=False)
-    return tmp_path
+    return here
 
 
 new = partial(invoke, "new")

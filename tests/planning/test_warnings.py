@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from commands import invoke, said
+from commands import invoke, refused, said
 
 from harness.base.errors import USAGE, HarnessError
 from harness.laws import refusal
@@ -87,27 +87,23 @@ def test_a_rule_read_at_a_size_that_its_first_arm_has_not_is_named():
 
 def test_an_arm_without_a_cell_is_refused_with_the_nearest_sizes():
     far = GOOD.replace("hidden: [2]", "hidden: [9, 9]")
-    with pytest.raises(HarnessError) as caught:
-        make_plan(parse_experiment(far), "test")
-    told = str(caught.value)
+    told = refused(make_plan, parse_experiment(far), "test")
     assert told.startswith("match.at: arm 'kan' has no feasible cell on any task, so nothing can be said of it; on ex")
     assert "nearest: grid=1 gives" in told
     assert told.endswith("choose budgets near these, raise match.tol, or leave the arm out")
 
 
-def test_a_rule_that_no_task_can_answer_is_refused_but_at_a_scale(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_rule_that_no_task_can_answer_is_refused_but_at_a_scale(here):
     with pytest.raises(HarnessError, match=r"^decide\.0\.quantity=exponent: it is read off a curve"):
         check_rules_can_be_judged(make_plan(parse_experiment(FEW + EXPONENT), "test"))
-    (tmp_path / "a.yaml").write_text(GOOD + EXPONENT + "scales: {short: {match.at: [60, 100]}}\n")
+    (here / "a.yaml").write_text(GOOD + EXPONENT + "scales: {short: {match.at: [60, 100]}}\n")
     told = said("validate", "a.yaml", "--scale", "short")
     assert "warning: decide.0.quantity=exponent: it is read off a curve" in told
 
 
-def test_every_command_says_it(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "few.yaml").write_text(FEW)
+def test_every_command_says_it(here, monkeypatch):
+    monkeypatch.syspath_prepend(here)
+    (here / "few.yaml").write_text(FEW)
     assert f"warning: {_said(FEW)[0]}" in said("validate", "few.yaml")
     assert json.loads(said("validate", "few.yaml", "--json"))["warnings"] == _said(FEW)
     monkeypatch.setattr("harness.dispatch.here.train_here", lambda *packs, **named: (pack for pack in ()))
@@ -115,7 +111,7 @@ def test_every_command_says_it(tmp_path, monkeypatch):
         told = invoke(command, "few.yaml").output
         assert "warning: 3 sizes, no exponent (`harness validate FILE` says more)" in told, command
 
-    (tmp_path / "far.yaml").write_text(FEW.replace("hidden: [2]", "hidden: [9, 9]"))
+    (here / "far.yaml").write_text(FEW.replace("hidden: [2]", "hidden: [9, 9]"))
     for command in ("validate", "plan", "run"):
         told = said(command, "far.yaml", exit_code=USAGE)
         assert told.startswith("error: far.yaml:6: match.at: arm 'kan' has no feasible cell"), command

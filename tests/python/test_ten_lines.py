@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from commands import json_of
+from commands import json_of, refused
 from rich.console import Console
 
 import harness
@@ -62,8 +62,7 @@ def test_a_table_in_memory_has_a_file_with_its_rows_beside_it(tmp_path):
     assert {path.suffix for path in tmp_path.iterdir()} == {".yaml", ".parquet"}
     with pytest.raises(HarnessError, match=r"prices.yaml is there already, and is not overwritten"):
         harness.new(tmp_path / "prices", data=prices(), target="area")
-    with pytest.raises(HarnessError, match="has no column 'cost'"):
-        harness.new(tmp_path / "other", data=prices(20), target="cost")
+    assert "has no column 'cost'" in refused(harness.new, tmp_path / "other", data=prices(20), target="cost")
     assert len(list(tmp_path.iterdir())) == 2  # of what failed nothing is left
 
 
@@ -86,8 +85,7 @@ def test_the_headline_pair_needs_no_names_and_the_best_network_is_that_of_valida
     network = answer.best("kan")
     assert network.record.run_id == best["run_id"]
     assert np.isfinite(network.predict([[0.1, 0.2]])).all()
-    with pytest.raises(HarnessError, match="'kn' is no arm with trained runs; did you mean 'kan'"):
-        answer.best("kn")
+    assert "'kn' is no arm with trained runs; did you mean 'kan'" in refused(answer.best, "kn")
     sizes = ["arm", "params.trainable"]
     assert answer.runs.groupby(sizes).test_loss.median().index.names == sizes
 
@@ -103,7 +101,7 @@ def test_laws_of_a_data_frame_are_those_of_the_command(tmp_path):
     assert sorted(laws.table["exponent"]) == pytest.approx([0.5, 0.8], abs=0.02)
     assert laws.figure() is not None
     for wrong, said_of_it in (
-        ({}, r"`x`, `y`: name the column of sizes and that of losses \(arm, params, seed, rmse\)"),
+        ({}, r"`x` and `y`: name the column of sizes and that of losses \(arm, params, seed, rmse\)"),
         ({"x": "param", "y": "rmse"}, "`x` 'param' is no column of the file; did you mean 'params'"),
         ({"x": "params", "y": "rmse", "bi": "arm"}, "`bi` is no argument"),
     ):
@@ -117,16 +115,14 @@ def test_arms_of_a_data_frame_are_compared_by_their_laws():
     assert (largest["better"], largest["size"]) == ("fast", SIZES[-1])
     assert largest["ratio"] == pytest.approx(SIZES[-1] ** (0.5 - 0.8), rel=0.1)
     assert compared.figure() is not None
-    with pytest.raises(HarnessError, match="name two arms of the table"):
-        harness.compare(runs(), x="params", y="rmse", by="arm")
+    assert "name two arms of the table" in refused(harness.compare, runs(), x="params", y="rmse", by="arm")
 
 
 def test_laws_of_an_experiment_need_no_columns(answer):
     laws = harness.fit(answer.report.parent)
     assert set(laws.table["arm"]) == {"kan", "mlp"}
     assert laws.table["refused"].notna().all()  # of one size
-    with pytest.raises(HarnessError, match="an experiment knows its losses and arms"):
-        harness.fit(answer.report.parent, y="rmse")
+    assert "an experiment knows its losses and arms" in refused(harness.fit, answer.report.parent, y="rmse")
 
 
 def test_a_notebook_shows_a_bar_that_is_written_again(monkeypatch, tmp_path):

@@ -24,10 +24,9 @@ def _bytes(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.fixture
-def planned(tmp_path, monkeypatch) -> Manifest:
-    monkeypatch.chdir(tmp_path)
+def planned(here, monkeypatch) -> Manifest:
     monkeypatch.setenv("COLUMNS", "200")
-    write_experiment(tmp_path, f"decide: [{RULE}]\n")
+    write_experiment(here, f"decide: [{RULE}]\n")
     said("plan", "experiments/made.yaml")
     return read_manifest(Path("results/made"))
 
@@ -84,11 +83,10 @@ def test_what_is_kept_is_not_sent_again(planned):
 
 
 @pytest.mark.slow
-def test_a_replay_goes_on_from_what_is_kept(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harness.study.folders.SHIPPED_RESULTS", tmp_path)  # which have some of these runs
+def test_a_replay_goes_on_from_what_is_kept(here, monkeypatch):
+    monkeypatch.setattr("harness.study.folders.SHIPPED_RESULTS", here)  # which have some of these runs
     name = "fig2_3_grid_extension"
-    bring(name, tmp_path)
+    bring(name, here)
     replay = ("replay", name, "--scale", "tiny", "--partial")
     said(*replay, exit_code=3)  # which freezes the plan
     for record in made_of_plan(read_manifest(Path(f"results/{name}-tiny")))[:-2]:
@@ -119,9 +117,8 @@ def test_a_damaged_kept_file_stops_before_anything_is_trained(planned):
 
 
 @pytest.mark.nightly
-def test_a_trained_search_goes_on_without_training(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "experiments").mkdir()
+def test_a_trained_search_goes_on_without_training(here):
+    (here / "experiments").mkdir()
     text = QUICKSTART.read_text(encoding="utf-8").replace("replicates: 8", "replicates: 3")
     Path("experiments/quickstart.yaml").write_text(text, encoding="utf-8")
     run = ("run", "experiments/quickstart.yaml", "--scale", "tiny", "--workers", "1")

@@ -231,10 +231,9 @@ if room := os.environ.get("ROOM_MB"):  # for what comes now: torch has been impo
 """
 
 
-def test_a_run_that_crashes_on_nodes_only(testbed, tmp_path, monkeypatch):
-    (tmp_path / "crashes.py").write_text(CRASHES, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    swept = sweep(tmp_path, target="crashes:target")
+def test_a_run_that_crashes_on_nodes_only(testbed, here):
+    (here / "crashes.py").write_text(CRASHES, encoding="utf-8")
+    swept = sweep(here, target="crashes:target")
     swept.submit()
     swept.wait_for_states({"quarantined": 2})
     assert [event["move"] for event in swept.events("pack_failed")] == ["again", "give up"]
@@ -243,19 +242,18 @@ def test_a_run_that_crashes_on_nodes_only(testbed, tmp_path, monkeypatch):
     assert "ValueError: not on a node" in swept.harness("logs", run).output
     assert "submitted" not in swept.submit()
 
-    mended = sweep(tmp_path, target="crashes:target", setup=["export MENDED=1"])
+    mended = sweep(here, target="crashes:target", setup=["export MENDED=1"])
     mended.retry("quarantined")
     assert_completes(mended)
 
 
-def test_memory_that_does_not_suffice(testbed, tmp_path, monkeypatch):
+def test_memory_that_does_not_suffice(testbed, here):
     """Of a pack that does not fit the halves are trained; a run that does not fit alone waits for more memory."""
-    (tmp_path / "needs_memory.py").write_text(NEEDS_MEMORY, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
+    (here / "needs_memory.py").write_text(NEEDS_MEMORY, encoding="utf-8")
     # which takes 240 MB alone, 220 as two and 400 as four, and 540 alone
     of_all = {"target": "needs_memory:target", "evaluations": 2}
-    packed = sweep(new(tmp_path / "packed"), sizes=(200_000,), seeds=range(4), setup=["export ROOM_MB=310"], **of_all)
-    alone = sweep(new(tmp_path / "alone"), sizes=(500_000,), seeds=(0,), setup=["export ROOM_MB=310"], **of_all)
+    packed = sweep(new(here / "packed"), sizes=(200_000,), seeds=range(4), setup=["export ROOM_MB=310"], **of_all)
+    alone = sweep(new(here / "alone"), sizes=(500_000,), seeds=(0,), setup=["export ROOM_MB=310"], **of_all)
     packed.submit()
     alone.submit()
 
@@ -267,6 +265,6 @@ def test_memory_that_does_not_suffice(testbed, tmp_path, monkeypatch):
     alone.wait_for_states({"out of memory": 1})
     assert all("raise memory_gb in the profile" in move for move in alone.next_moves())
     assert "submitted" not in alone.submit()
-    enough = sweep(tmp_path / "alone", sizes=(500_000,), seeds=(0,), **of_all)
+    enough = sweep(here / "alone", sizes=(500_000,), seeds=(0,), **of_all)
     enough.retry("out of memory")
     assert_completes(enough)

@@ -12,16 +12,15 @@ pytestmark = pytest.mark.slurm
 FILE = "experiments/real_data.yaml"
 
 
-def test_its_commands_for_a_cluster(testbed, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "experiments").mkdir()
-    shutil.copytree(ROOT / "slurm", tmp_path / "slurm", ignore=shutil.ignore_patterns("testbed"))
+def test_its_commands_for_a_cluster(testbed, here):
+    (here / "experiments").mkdir()
+    shutil.copytree(ROOT / "slurm", here / "slurm", ignore=shutil.ignore_patterns("testbed"))
     changed = {"partition": "gpu", "cpus": "2", "memory_gb": "2", "time_minutes": "10", "job_minutes": "2"}
-    profile = (tmp_path / "slurm" / "cpu.yaml").read_text(encoding="utf-8")
+    profile = (here / "slurm" / "cpu.yaml").read_text(encoding="utf-8")
     for name, value in changed.items():
         profile = re.sub(rf"^{name}: \S+", f"{name}: {value}", profile, flags=re.MULTILINE)
-    (tmp_path / "slurm" / "cpu.yaml").write_text(profile, encoding="utf-8")
-    (tmp_path / FILE).write_text(
+    (here / "slurm" / "cpu.yaml").write_text(profile, encoding="utf-8")
+    (here / FILE).write_text(
         "question: q\n"
         "tasks: xy\n"
         "arms: {mlp: {architecture: {family: mlp, depth: 2}, recipe: r, sizes: {width: [2, 4]}}}\n"
@@ -43,13 +42,12 @@ SUBMIT = "harness submit points.yaml --profile mine.yaml"
 
 
 @pytest.mark.nightly
-def test_the_tutorial(testbed, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_files(PAGE, tmp_path)
-    experiment = YAML(typ="safe", pure=True).load(tmp_path / "points.yaml")
+def test_the_tutorial(testbed, here):
+    write_files(PAGE, here)
+    experiment = YAML(typ="safe", pure=True).load(here / "points.yaml")
     experiment["match"]["at"] = [40, 60]
     experiment["search"] |= {"runs": 2, "replicates": 2}
-    (tmp_path / "points.yaml").write_text(json.dumps(experiment), encoding="utf-8")
+    (here / "points.yaml").write_text(json.dumps(experiment), encoding="utf-8")
 
     printed = {}
     for block in blocks_of(PAGE):

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from broken_files import LARGE, SMALL, by_hand, mutant
 from click.testing import CliRunner
-from commands import said
+from commands import refused, said
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -53,8 +53,7 @@ def test_expansion_is_counted_before_it_is_done():
     assert len(variants(parse_experiment(most))) == 1 == MOST_RUNS // (2 * 5000 * 100)
 
 
-def test_names_that_lead_out_of_the_results_folder_are_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_names_that_lead_out_of_the_results_folder_are_refused(here):
     scale = "scales: {%s: {seeds: [1]}}\n"
     for name in ("...yaml", "a|b.yaml", "a b.yaml", ".hidden.yaml", "-x.yaml", "a\nb.yaml", "é.yaml", "$(x).yaml"):
         Path(name).write_text(SMALL, encoding="utf-8")
@@ -75,8 +74,7 @@ def test_broken_profiles_are_refused_like_experiments(tmp_path):
     path = tmp_path / "mine.yaml"
     for text in ("partition: !!int abc", "partition: &a [*a]", "5: 1", "\x01", "setup: [" * 1000, "hours: 2020-13-45"):
         path.write_text(text, encoding="utf-8")
-        with pytest.raises(HarnessError, match=r"mine\.yaml:1: "):
-            read_profile(path)
+        assert "mine.yaml:1: " in refused(read_profile, path)
 
 
 def _check(seed: int, folder: Path) -> None:

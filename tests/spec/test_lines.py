@@ -165,15 +165,14 @@ BROKEN = (
 )
 
 
-def test_the_line_is_that_of_the_mistake(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "own_code.py").write_text(CODE)
+def test_the_line_is_that_of_the_mistake(here, monkeypatch):
+    monkeypatch.syspath_prepend(here)
+    (here / "own_code.py").write_text(CODE)
     wrong = []
     for old, new, *also in BROKEN:
         text = FILE.replace(old, new, 1).replace(*(also or ("", "", 0)))
         assert old in FILE
-        (tmp_path / "file.yaml").write_text(text)
+        (here / "file.yaml").write_text(text)
         line = next((number for number, each in enumerate(text.splitlines(), 1) if each.endswith(MARK)), None)
         done = invoke("validate", "file.yaml", *(["--scale", "short"] if "short:" in new else []))
         errors = [each for each in done.output.splitlines() if each.startswith("error: ")]

@@ -1,9 +1,8 @@
 """What a file may say of a search: every mistake is one sentence, and files without one are what they were."""
 
-import pytest
+from commands import refused
 from made_searched import TEXT, changed, planned
 
-from harness.base.errors import HarnessError
 from harness.spec import content_hash, parse_experiment
 
 MATCH = "match: {axis: params, at: [40, 90], tol: 0.3, solve: {kan: grid, mlp: width}}\n"
@@ -16,10 +15,7 @@ OTHER_RULE = "sides: [kan, [mlp, b, c]]"
 
 
 def said(*changes: tuple[str, str]) -> str:
-    with pytest.raises(HarnessError) as caught:
-        planned(changed(*changes))
-    assert caught.value.exit_code == 2
-    return str(caught.value)
+    return refused(planned, changed(*changes))
 
 
 # What is changed to what, and what is said of it.

@@ -23,10 +23,9 @@ scales: {short: {seeds: [0], match.at: [30]}}
 
 
 @pytest.fixture
-def file(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "toy.yaml").write_text(TEXT, encoding="utf-8")
-    return tmp_path / "toy.yaml"
+def file(here):
+    (here / "toy.yaml").write_text(TEXT, encoding="utf-8")
+    return here / "toy.yaml"
 
 
 def test_a_set_value_is_the_file_with_that_value(file):

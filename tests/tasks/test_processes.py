@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from commands import refused
 
 from harness.base.errors import HarnessError
 from harness.families import Transformer
@@ -116,8 +117,7 @@ def test_a_probe_reads_beliefs_that_a_state_holds():
 
 
 def test_what_is_no_sequence_is_said():
-    with pytest.raises(HarnessError, match=r"inputs=3: mess3 is of sequences; say `context`"):
-        resolve(Task(target="mess3", inputs=3))
+    assert "inputs=3: mess3 is of sequences; say `context`" in refused(resolve, Task(target="mess3", inputs=3))
     with pytest.raises(
         HarnessError, match=r"context: it is of sequences \(.*mess3_blurred, rrxor\), and exp2d is none"
     ):

@@ -92,14 +92,13 @@ def test_more_training_points_change_no_other_split():
 
 
 @pytest.fixture
-def user_module(tmp_path, monkeypatch):
+def user_module(here, monkeypatch):
     """A folder of the user's, as the current one, and a writer of its module `mine`."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
     def write(source: str) -> None:
-        (tmp_path / "mine.py").write_text(source)
+        (here / "mine.py").write_text(source)
         sys.modules.pop("mine", None)
 
     yield write

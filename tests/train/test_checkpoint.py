@@ -301,41 +301,39 @@ LEVENBERG = dict.fromkeys(("loss", "damping", "growth"), 0.5) | dict.fromkeys(
 
 
 @pytest.mark.usefixtures("_one_evaluation_a_chunk")
-def test_a_forged_file_is_refused_and_moved_aside(tmp_path, monkeypatch):
+def test_a_forged_file_is_refused_and_moved_aside(here):
     """Its digest is right, its content is not: nothing of it is run, and its pack starts from the beginning."""
-    monkeypatch.chdir(tmp_path)
     runs = {engine: pack(engine, "kan", "lbfgs", runs=1) for engine in ("torch", "fused")}
     whole = {}
     for engine, own in runs.items():
         with pytest.raises(PackStopped):
-            train_pack(own, tmp_path / "runs", "cpu", after(9), tmp_path / "checkpoints")
-        whole[engine] = _file(tmp_path, own).read_bytes()
+            train_pack(own, here / "runs", "cpu", after(9), here / "checkpoints")
+        whole[engine] = _file(here, own).read_bytes()
     cases = [("torch", name, change, "is damaged") for name, change in FORGED.items()]
     cases += [("torch", name, change, "is not of the networks of its runs") for name, change in UNFIT.items()]
     cases += [("fused", name, change, "is not of the networks of its runs") for name, change in UNFIT_FUSED.items()]
     for engine, name, change, why in cases:
-        file = _file(tmp_path, runs[engine])
+        file = _file(here, runs[engine])
         file.write_bytes(whole[engine])
         _forge(file)
-        assert _read(tmp_path, runs[engine]), "the forger changed more than was asked for"
+        assert _read(here, runs[engine]), "the forger changed more than was asked for"
         _forge(file, change)
         forged, told = file.read_bytes(), []
         supervisor = Supervisor(announce=told.append, stop=lambda: True)
         with pytest.raises(PackStopped):
-            train_pack(runs[engine], tmp_path / "runs", "cpu", supervisor, tmp_path / "checkpoints")
+            train_pack(runs[engine], here / "runs", "cpu", supervisor, here / "checkpoints")
         aside = f"and was moved to {file.stem}.damaged; its pack starts from the beginning"
         assert told == [f"{file} {why} {aside}"], name
         assert file.with_suffix(".damaged").read_bytes() == forged
 
 
-def test_a_pickled_file_of_an_earlier_version_is_refused_unread(stopped, tmp_path, monkeypatch):
+def test_a_pickled_file_of_an_earlier_version_is_refused_unread(stopped, here):
     """Reading a pickle can run what it says; so its pack starts from the beginning."""
-    monkeypatch.chdir(tmp_path)
-    file = _file(tmp_path, stopped)
+    file = _file(here, stopped)
     body = b'{"runs": []}\n' + pickle.dumps(Payload())
     file.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
 
-    told = _trains_from_the_beginning(tmp_path, stopped)
+    told = _trains_from_the_beginning(here, stopped)
 
     assert told == f"{file} was written by an earlier version; its pack starts from the beginning"
     assert not Path("payload").exists()

@@ -250,18 +250,6 @@ def whole_searches(monkeypatch):
     monkeypatch.setattr(module, "_strong_wolfe", lambda *arguments, **_: search(*arguments))
 
 
-def repeats(counts, per_step):
-    """Evaluations repeated until each iteration ends, from the counts of a path that isn't nested."""
-    repeated, iterations, evaluations = [0], 0, 1  # those of a step; its opening evaluation is one
-    for before, count in zip([1, *counts], counts, strict=False):
-        iterations, evaluations = iterations + 1, evaluations + count - before
-        over = iterations == per_step or evaluations >= per_step * 5 // 4
-        repeated.append(repeated[-1] + over)
-        if over:
-            iterations, evaluations = 0, 1
-    return repeated[:-1]
-
-
 IN_STEPS = [(IN_TORCH, *case) for case in MILD[3:] + TOUCHY[1:]]
 IN_STEPS += [pytest.param(COMPILED, *case, marks=slow) for case in MILD[3:]]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from packs import trained_runs
+from packs import run_of, trained_runs
 
-from harness.spec import Adam, Lbfgs, LevenbergMarquardt, MlpShape, Recipe, Restarts, RunSpec, Task
+from harness.spec import Adam, Lbfgs, LevenbergMarquardt, MlpShape, Restarts, Task
 from harness.tasks import resolve
 from harness.train import ENGINES
 
@@ -20,15 +20,13 @@ def waves(x):
     return np.sin(40 * x[:, 0]) + np.cos(23 * x[:, 0]) / 2
 
 
-def run_of(network, name="lbfgs", seed=0, engine="fused", **recipe):
+def a_run(network, name="lbfgs", seed=0, engine="fused", **recipe):
     task = resolve(Task(target=f"{__name__}:waves", inputs=1, train_points=300, validation_points=50, test_points=300))
-    optimizer, evaluations = OPTIMIZERS[name]
-    course = Recipe(**{"optimizer": optimizer, "max_evaluations": evaluations, **recipe})
-    return RunSpec(task=task, network=network, recipe=course, seed=seed, engine=engine)
+    return run_of(network, *OPTIMIZERS[name], seed, engine, task, **recipe)
 
 
 def median_error(network, name):
-    outcomes = (trained_runs([run_of(network, name, seed)]).outcomes[0] for seed in range(3))
+    outcomes = (trained_runs([a_run(network, name, seed)]).outcomes[0] for seed in range(3))
     return float(np.median([outcome.metrics.test_rmse for outcome in outcomes]))
 
 
@@ -52,10 +50,10 @@ def test_sines_and_features_learn_waves_that_a_silu_mlp_does_not(name):
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 def test_frequencies_are_those_of_the_run_and_stay(engine):
     network, module = MlpShape(shape=(1, 4, 1), features=3), ENGINES[engine]
-    run = run_of(network, engine=engine, restarts=Restarts(count=2, evaluations=4), max_evaluations=20)
+    run = a_run(network, engine=engine, restarts=Restarts(count=2, evaluations=4), max_evaluations=20)
     pack, ended, *_ = trained_runs([run])
     begun = module.begin(pack)
-    other = module.begin(module.prepare([run_of(network, seed=1)]))
+    other = module.begin(module.prepare([a_run(network, seed=1)]))
 
     (first, second), of_other, trained = (state.knots[0].flatten(1).numpy() for state in (begun, other, ended))
     assert not np.isin(first, [*second, *of_other[0]]).any()

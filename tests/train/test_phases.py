@@ -5,7 +5,7 @@ from statistics import median
 import numpy as np
 import pytest
 import torch
-from packs import numbers, trained_in_pieces, trained_runs
+from packs import numbers, run_of, trained_in_pieces, trained_runs
 from scipy.interpolate import BSpline
 
 from harness import families
@@ -149,14 +149,7 @@ def test_a_frozen_base_is_a_constant():
 @pytest.mark.parametrize("optimizer", [Lbfgs(name="lbfgs"), Adam(name="adam", learning_rate=0.1)], ids=lambda o: o.name)
 def test_a_frozen_base_never_moves(optimizer, engine):
     network = KanShape(shape=(2, 3, 1), grid=4, base="frozen")
-    run = RunSpec(
-        task=resolve(Task(target="exp2d", train_points=64)),
-        network=network,
-        recipe=Recipe(optimizer=optimizer, max_evaluations=30),
-        seed=5,
-        engine=engine,
-    )
-    module, (pack, _, _, ended) = ENGINES[engine], trained_runs([run])
+    module, (pack, _, _, ended) = ENGINES[engine], trained_runs([run_of(network, optimizer, 30, 5, engine)])
     begun = module.trained(pack, module.begin(pack))
 
     before, after = (families.unflatten(network, one.position_P[None]) for (one,) in (begun, ended))

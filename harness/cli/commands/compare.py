@@ -101,10 +101,8 @@ def compare(
             more |= {"form": "and", "value": asked["and"], "compute": asked["compute"]}
         elif asked["compute"]:
             raise HarnessError("--compute goes with --and, whose runs have two sizes; give it as --x, or leave it out")
-        others = tuple(filter(None, (asked["and"], asked["compute"], asked["seconds"])))
-        command = f"compare {file} {first} {second}"
-        with opened(file, results, asked, command, others, **more) as (request, door, manifest):
-            _compare_laws(request, door, manifest.name if manifest else file.name, explain, as_json, asked)
+        with opened(file, results, asked, f"compare {file} {first} {second}", **more) as door:
+            _compare_laws(door, explain, as_json, asked)
         return
     if len(asked["at"]) > 1:
         sizes = " and ".join(f"{size:g}" for size in asked["at"])
@@ -124,9 +122,7 @@ def compare(
     answer(compared, as_json, [*(parts if explain else ()), *shown])
 
 
-def _compare_laws(
-    request: heavy.Request, door: heavy.Door, name: str, explain: bool, as_json: bool, asked: Mapping[str, Any]
-) -> None:
+def _compare_laws(door: heavy.Door, explain: bool, as_json: bool, asked: Mapping[str, Any]) -> None:
     if asked["k"] and asked["aggregate"] != "best":
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
     asked_of = heavy.ComparisonRequest(
@@ -139,19 +135,19 @@ def _compare_laws(
         floor=asked["floor"],
         alpha=asked["alpha"] or "free",
     )
-    compared = heavy.compared_by_laws(request, door, asked_of, name)
+    compared = heavy.compared_by_laws(door, asked_of)
     parts = [heavy.ratios_table(compared.headline), *heavy.ratios_sentences(compared.headline, ())]
     parts += [*heavy.compare_tables(compared), *heavy.compare_sentences(compared)]
     claims = (f"Verdict: “{verdict.claim}” is {verdict.conclusion}." for verdict in compared.verdicts)
     shown = heavy.console_lines(compared.headline, [], heavy.wrapped(*claims))
-    axes = [pair.axis for pair in compared.sizes] if explain or asked["budgets"] else heavy.over_compute(request)
+    axes = [pair.axis for pair in compared.sizes] if explain or asked["budgets"] else heavy.over_compute(door.request)
     table = heavy.multiplier_table(compared, axes)
     said = list(heavy.note_sentences([table])) if table else []
     answer(compared, as_json, [*(parts if explain else ()), *([table] if table else ()), *said, *shown])
     if out := asked["out"]:
         check_writable(out)
         asked_of_figure, curves, against = heavy.curves_of_laws(compared)
-        figure = heavy.versus_figure(asked_of_figure, curves, heavy.named_styles(request.arms), against=against)
+        figure = heavy.versus_figure(asked_of_figure, curves, heavy.named_styles(door.request.arms), against=against)
         drawn = heavy.write_figure(figure, out / "compare")
         for path in (write_json(compared, out / "compare.json"), *drawn):
             click.echo(path, err=as_json)

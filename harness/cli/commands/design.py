@@ -42,10 +42,9 @@ def design(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     more = {"laws": (asked["law"] or heavy.AUTO,), "arms": asked["arms"] or (), "compute": asked["compute"]}
     if asked["and"]:
         more |= {"form": "and", "value": asked["and"]}
-    second = tuple(filter(None, (asked["and"], asked["compute"])))
-    with opened(file, results, asked, f"design {file}", second, **more) as (request, door, _):
+    with opened(file, results, asked, f"design {file}", **more) as door:
         wanted = heavy.Asked(asked["question"], asked["budget"], asked["runs"], asked["at"])
-        found = heavy.designed(request, door, wanted)
+        found = heavy.designed(door, wanted)
     title = f"{wanted.runs} runs for {wanted.budget:g}"
     frame = heavy.design_frame(found).rename(columns={"width": "width / width now"})
     answer(found, as_json, [frames.table_of_frame(title, frame, 3), *heavy.design_sentences(found)])

@@ -16,7 +16,7 @@ from harness.cli.options import PATH, POSITIVE, Count, json_option, results_opti
 from harness.cli.showing import answer
 from harness.cli.tables import SHARE, given, is_of_table, laws_of_experiment, laws_shown, opened, table_options
 from harness.show.console import TERMINAL
-from harness.spec import Manifest, axis_words
+from harness.spec import axis_words
 from harness.study.folders import StudyFile
 
 # Options that ask for something else than laws of single series, and what of `FITTING` goes with each.
@@ -110,12 +110,11 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         raise HarnessError("--compute goes with --and, whose runs have two sizes; leave it out")
     if asked["within"] and (form != "isoflop" or asked["within"] <= 1):
         raise HarnessError(f"--within {asked['within']:g}: give a factor above 1, with --isoflop, whose sizes it is of")
-    second = tuple(filter(None, (str(value), asked["compute"]))) if form in heavy.OF_TWO else ()
-    with opened(file, results, asked, f"fit {file}", second, **more) as (request, door, manifest):
+    with opened(file, results, asked, f"fit {file}", **more) as door:
         if form is None:
-            _fit_laws(request, manifest, door, as_json, asked)
+            _fit_laws(door, as_json, asked)
             return
-        fitted = heavy.shape_answer(request, door)
+        fitted = heavy.shape_answer(door)
         tables = list(heavy.form_tables(fitted))
         answer(fitted, as_json, [*tables, *heavy.form_sentences(tables)])
         if out := asked["out"]:
@@ -135,11 +134,9 @@ def _check_form(form: heavy.Form, x: Sequence[str]) -> None:
         raise HarnessError(f"{named} takes one --x, and {' and '.join(x)} were given; fit one at a time")
 
 
-def _fit_laws(
-    request: heavy.Request, manifest: Manifest | None, door: heavy.Door, as_json: bool, asked: Mapping[str, Any]
-) -> None:
-    out = asked["out"]
-    fits = heavy.fits_answer(request, door, checks=bool(as_json or out or asked["diagnostics"]))
+def _fit_laws(door: heavy.Door, as_json: bool, asked: Mapping[str, Any]) -> None:
+    request, manifest, out = door.request, door.manifest, asked["out"]
+    fits = heavy.fits_answer(door, checks=bool(as_json or out or asked["diagnostics"]))
     hidden = () if asked["diagnostics"] else heavy.IN_THE_REPORT
     answer(fits, as_json, laws_shown(fits, request.x, axis_words if manifest else str, hidden))
     if out:

@@ -17,7 +17,6 @@ from matplotlib.text import Text
 
 from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, fit_table
-from harness.judging.request import SizeRange
 from harness.judging.scaling import HEADLINE_AXES, chosen_runs
 from harness.judging.versus import Baseline
 from harness.laws import Fit, predict
@@ -275,13 +274,13 @@ def test_residuals_of_an_experiment_lie_about_its_laws(made):
 SIX = (10, 30, 100, 300, 1000, 3000)
 
 
-def laws_of_arms(folder, arms: int, **asked):
+def laws_of_arms(arms: int, **asked):
     """Of so many arms of exponent 1 with 2 runs a size."""
     noise = np.random.default_rng(2)
     rows = []
     for arm in range(arms):
         rows += [(f"arm {arm}", size, float(np.exp(0.1 * noise.standard_normal()) / size)) for size in 2 * SIX]
-    return laws_of_rows(folder, rows, ("pure", "floor"), **asked)
+    return laws_of_rows(rows, ("pure", "floor"), **asked)
 
 
 def arms_drawn(figure, kind: str) -> set[str]:
@@ -290,7 +289,7 @@ def arms_drawn(figure, kind: str) -> set[str]:
 
 
 def test_a_refused_law_is_not_drawn(tmp_path):
-    laws = laws_of_arms(tmp_path, 2, window=SizeRange(high=200))
+    laws = laws_of_arms(2, max_x=200)
     figure = scaling_figure(None, laws)
     assert not arms_drawn(figure, "law")
     assert arms_drawn(figure, "joined") == {"arm 0", "arm 1"}
@@ -303,7 +302,7 @@ def test_a_refused_law_is_not_drawn(tmp_path):
 
 
 def test_on_a_phone_many_panels_keep_their_height(tmp_path):
-    of_tasks = [replace(series, task=f"task {task}") for task in range(9) for series in laws_of_arms(tmp_path, 4)]
+    of_tasks = [replace(series, task=f"task {task}") for task in range(9) for series in laws_of_arms(4)]
     with narrow():
         figure = scaling_figure(None, of_tasks)
     figure.draw_without_rendering()

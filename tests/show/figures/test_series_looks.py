@@ -4,7 +4,6 @@ import itertools
 import random
 import re
 from functools import partial
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -59,7 +58,7 @@ def test_an_arm_has_one_colour_in_all_figures_of_its_experiment(made):
 @pytest.mark.parametrize("names", [("KAN", "mlp_3"), ("mlp_3", "a transformer", "KAN")])
 def test_an_arm_of_anybodys_table_has_the_colour_of_the_family_it_is_named_after(tmp_path, names):
     points = itertools.product(names, (10, 30, 100, 300, 1000))
-    laws = laws_of_rows(tmp_path, [(name, size, names.index(name) + 1 / size) for name, size in points], ("floor",))
+    laws = laws_of_rows([(name, size, names.index(name) + 1 / size) for name, size in points], ("floor",))
     for figure in (scaling_figure(None, laws), residuals_figure(None, laws)):
         drawn = colours(figure)
         assert drawn["KAN"] == {FAMILIES["kan"].colour.lower()}
@@ -108,10 +107,6 @@ def _dots(count: int = 300):
 def drawn(made) -> str:
     scaling = partial(scaling_figure, made.manifest, made.laws)
     return inline_svg(scaling, "scaling", "Losses & sizes") + inline_svg(_dots, "dots", "Dots")
-
-
-def _svgs(text: str) -> list[ElementTree.Element]:
-    return [ElementTree.fromstring(found) for found in re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)]
 
 
 def test_ids_are_unique_in_a_page_and_all_links_lead_to_one(drawn):
