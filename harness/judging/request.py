@@ -105,6 +105,10 @@ def check_request(request: Request) -> None:
         raise HarnessError("`sd` is of laws of one size and of sigmoids; leave it out")
     if request.floor is not None and (request.form or not {*asked} <= {AUTO, "floor"}):
         raise HarnessError(f"`floor` {request.floor:g} is of the law `floor` of one size; leave out the other one")
+    if request.compute and request.form != "and":
+        raise HarnessError("`compute` goes with a second size (`and`): a run of one size costs its size; leave it out")
+    if request.within and (request.form != "isoflop" or request.within <= 1):
+        raise HarnessError(f"`within` {request.within:g}: give a factor above 1, with `isoflop`, whose sizes it is of")
     low, high = window.low, window.high
     if len(request.x) > 1 and (low, high) != (None, None):
         raise HarnessError(f"a window is in the unit of one size; fit {' and '.join(request.x)} one at a time")

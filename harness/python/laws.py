@@ -14,9 +14,8 @@ from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of
 from harness.judging.design import Asked, DesignAnswer, Question
 from harness.judging.forms import FormAnswer, over_compute
 from harness.judging.laws import AUTO, SIGMOID, SeriesLaws, drawn_law
-from harness.judging.request import FitsAnswer, SizeRange
+from harness.judging.request import FitsAnswer, Form, SizeRange
 from harness.laws.result import LawName
-from harness.laws.sigmoid import Sigmoid
 from harness.planning.ladder import Ladder, LadderSetting, ladder_rows, make_ladder, write_ladder
 from harness.python.study import Shown, Study, headline_said, readings, study_of
 from harness.record.elsewhere import is_table
@@ -80,15 +79,15 @@ class Laws(Shown):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sigmoids(Shown):
-    """Sigmoids of scores: `answer` has all numbers, as `harness fit --law sigmoid --json`."""
+class Forms(Shown):
+    """Another form than a law of one size for each arm: `answer` has all numbers, as `harness fit --json` of it."""
 
-    answer: FormAnswer[Sigmoid]
+    answer: FormAnswer[Any]
     predictions = Laws.predictions
 
     @property
     def sentences(self) -> list[str]:
-        """The form of the curve, then what to know of it."""
+        """What was fitted, then what to know of it."""
         tables = list(form_tables(self.answer))
         return [tables[0].title, *form_sentences(tables)]
 
@@ -123,24 +122,39 @@ def fit(
     predict: float | str | Sequence[float | str] = (),
     objective: str = "auto",
     floor: float | None = None,
+    and_: str | None = None,
+    isoflop: str | None = None,
+    frontier: float | None = None,
+    share: Literal["floor", "alpha", "both"] | None = None,
+    compute: str | None = None,
+    within: float | None = None,
     **columns: Any,
-) -> Laws | Sigmoids:
+) -> Laws | Forms:
     """Fit scaling laws to a table of runs, or to an experiment, as `harness fit` does.
 
     Of a table, `x` is the column of sizes (or several), `y` that of losses, `by` that of arms. `config`, `seed`,
     `status`, `same`, `group`, `sd`, `ceiling`, `chance`, `best_of` and `where` are as on the command line. Of an
     experiment none of these is needed. `predict` are new runs: sizes, or `"params=1e9"` where there are several columns
-    of sizes. A HarnessError names rows that cannot be fitted.
+    of sizes. `and_` (`--and`), `isoflop`, `frontier` and `share` ask for one other form each, with `compute` and
+    `within` as on the command line. A HarnessError names rows that cannot be fitted.
     """
     window = SizeRange(min_x, max_x, until)
     places = (predict,) if isinstance(predict, float | int | str) else predict
     how: dict[str, Any] = {"laws": _many(law), "level": level, "window": window, "hold_out": hold_out}
     how |= {"objective": objective, "floor": floor, "predict": tuple(map(str, places))}
+    how |= {"compute": compute, "within": within}
+    forms: dict[Form, Any] = {"and": and_, "isoflop": isoflop, "frontier": frontier, "share": share}
+    values = {form: str(value) for form, value in forms.items() if value is not None}
+    if len(values) + (law == SIGMOID) > 1:
+        names = [*values, *([SIGMOID] if law == SIGMOID else [])]
+        raise HarnessError(f"`{'`, `'.join(names)}`: these are forms of their own; ask for one at a time")
+    for form, value in values.items():
+        how |= {"form": form, "value": value}
     if law == SIGMOID:
         how["form"] = SIGMOID
     with opened(of, x, y, by, columns, how) as door:
         if door.request.form:
-            return Sigmoids(shape_answer(door))
+            return Forms(shape_answer(door))
         return Laws(fits_answer(door), door.manifest)
 
 

@@ -194,8 +194,6 @@ def designed(door: Door, asked: Asked) -> DesignAnswer:
     request = door.request
     if asked.at is None and asked.question in ("prediction", "multiplier"):
         raise HarnessError(f"`question` {asked.question}: say where (`at`), such as 1e21")
-    if request.compute and request.form != "and":
-        raise HarnessError("`compute` goes with a second size (`and`): a run of one size costs its size")
     if request.form == "and":
         designs = designs_of_two(request, door.runs, asked)
     else:

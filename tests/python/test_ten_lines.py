@@ -109,6 +109,22 @@ def test_laws_of_a_data_frame_are_those_of_the_command(tmp_path):
             harness.fit(runs(), **wrong)
 
 
+@pytest.mark.parametrize("form", [{"and_": "D"}, {"isoflop": "D"}, {"frontier": 0.5}, {"share": "alpha"}])
+def test_other_forms_of_a_data_frame_are_those_of_the_command(tmp_path, form):
+    ((name, value),) = form.items()
+    grid = runs().assign(D=lambda table: 100.0 * (table["seed"] + 1), rmse=lambda table: table["rmse"] + 3 / table["D"])
+    forms = harness.fit(grid, "params", "rmse", by="arm", **form)
+    grid.to_csv(tmp_path / "t.csv", index=False)
+    asked = ("--x", "params", "--y", "rmse", "--by", "arm", f"--{name.strip('_')}", str(value))
+    told = json_of("fit", tmp_path / "t.csv", *asked)["results"]
+    assert list(forms.answer.results) == list(told)
+    for series, law in told.items():
+        mine = forms.answer.results[series]
+        assert [refusal.code for refusal in mine.refusals] == [refusal["code"] for refusal in law["refusals"]], series
+    assert forms.table.iloc[:, 0].notna().all()
+    assert "ask for one at a time" in refused(harness.fit, grid, "params", "rmse", and_="D", frontier=0.5)
+
+
 def test_arms_of_a_data_frame_are_compared_by_their_laws():
     compared = harness.compare(runs(), "slow", "fast", x="params", y="rmse", by="arm", seed="seed")
     largest = compared.table.iloc[-1]

@@ -96,11 +96,10 @@ def compare(
     if is_table or given(asked.keys() - {"at", "level", "out"}):
         for option in given(OF_EXPERIMENTS if is_table else ["axis"]):
             raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
-        more = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms, "seconds": asked["seconds"]}
+        more = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms}
+        more |= {name: asked[name] for name in ("compute", "seconds")}
         if asked["and"]:
-            more |= {"form": "and", "value": asked["and"], "compute": asked["compute"]}
-        elif asked["compute"]:
-            raise HarnessError("--compute goes with --and, whose runs have two sizes; give it as --x, or leave it out")
+            more |= {"form": "and", "value": asked["and"]}
         with opened(file, results, asked, f"compare {file} {first} {second}", **more) as door:
             _compare_laws(door, explain, as_json, asked)
         return

@@ -106,10 +106,6 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     if form:
         _check_form(form, asked["x"])
         more |= {"form": form, "value": value}
-    if asked["compute"] and form != "and":
-        raise HarnessError("--compute goes with --and, whose runs have two sizes; leave it out")
-    if asked["within"] and (form != "isoflop" or asked["within"] <= 1):
-        raise HarnessError(f"--within {asked['within']:g}: give a factor above 1, with --isoflop, whose sizes it is of")
     with opened(file, results, asked, f"fit {file}", **more) as door:
         if form is None:
             _fit_laws(door, as_json, asked)
