@@ -61,20 +61,20 @@ class Pack(ABC):
     def of(cls, points: PackPoints, device: torch.device | str = "cpu") -> Self:
         """The pack of these runs and points."""
         first = points.runs[0]
-        every = range(len(points.runs))
-        train, curve = [points.split(run, "train") for run in every], [points.curve(run, "validation") for run in every]
-        curve_train = None
-        if first.recipe.optimizer.batch:
-            curve_train = cls.of_samples(first, [points.curve(run, "train") for run in every], device)
+        train, curve, of_curve_train, ranges = [], [], [], []
+        for run in range(len(points.runs)):  # which draws the data of each once
+            train.append(points.split(run, "train"))
+            curve.append(points.curve(run, "validation"))
+            of_curve_train.append(points.curve(run, "train"))
+            ranges.append(points.ranges(run))
+        curve_train = cls.of_samples(first, of_curve_train, device) if first.recipe.optimizer.batch else None
         return cls(
             points=points,
             stages=spec.stages(first.network, first.recipe),
             train=cls.of_samples(first, train, device),
             curve=cls.of_samples(first, curve, device),
             curve_train=curve_train,
-            ranges_SNI=torch.from_numpy(np.stack([points.ranges(run) for run in every])).to(
-                device=device, dtype=getattr(torch, first.dtype)
-            ),
+            ranges_SNI=torch.from_numpy(np.stack(ranges)).to(device=device, dtype=getattr(torch, first.dtype)),
             batches=points.splits(0).batches,
             watched=tuple(observation for observation in points.observations(0) if observation.at != "end"),
         )

@@ -20,6 +20,7 @@ from harness.spec import (
     Task,
 )
 from harness.tasks import curve_points, draw, loss, resolve
+from harness.train import points
 
 NETWORKS = [MlpShape(shape=(2, 5, 1)), KanShape(shape=(2, 2, 1), grid=4)]
 
@@ -128,3 +129,13 @@ def test_only_the_runs_own_size_counts(engine):
         assert one.metrics.validation_rmse == pytest.approx(
             min(point.validation_rmse for point in one.curve), rel=1e-12
         )
+
+
+def test_data_that_take_long_to_draw_are_drawn_once(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(points, "draw", lambda task, seed: (drawn.append(seed), draw(task, seed))[1])
+    monkeypatch.setattr(points, "SLOW_SECONDS", 0)
+    runs = [a_run(NETWORKS[0], "fused", seed, test_points=2000) for seed in (41, 42, 41)]
+    alone = [trained_runs([run]).outcomes for run in runs]
+    assert drawn == [41, 42]
+    assert alone[0] == alone[2] != alone[1]
