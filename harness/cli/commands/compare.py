@@ -96,7 +96,7 @@ def compare(
     if is_table or given(asked.keys() - {"at", "level", "out"}):
         for option in given(OF_EXPERIMENTS if is_table else ["axis"]):
             raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
-        more = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms}
+        more: dict[str, Any] = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms}
         more |= {name: asked[name] for name in ("compute", "seconds")}
         if asked["and"]:
             more |= {"form": "and", "value": asked["and"]}
