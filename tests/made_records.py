@@ -1,9 +1,5 @@
 """Records that nobody trained, of a small plan; and the table of a plan's records."""
 
-from pathlib import Path
-
-import pandas as pd
-
 from harness.planning.plan import make_plan
 from harness.record import CurvePoint, Metrics, Provenance, Record, read_planned, runs_table
 from harness.spec import Manifest, parse_experiment
@@ -64,5 +60,5 @@ def made_at(record: Record, **where) -> Record:
     return record.model_copy(update={"provenance": record.provenance.model_copy(update=where)})
 
 
-def recorded_table(plan: Manifest, folder: Path) -> pd.DataFrame:
+def recorded_table(plan: Manifest, folder):
     return runs_table(plan, read_planned(plan, folder))
