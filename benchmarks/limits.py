@@ -10,9 +10,8 @@ import torch
 from benchmarks.clock import Contestant, once, race
 from benchmarks.implementations import fused, initial, problem
 from benchmarks.report import Report
-from harness.count import layer_flops
 from harness.families import Network
-from harness.families.shape import evaluation_flops
+from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
 from harness.optimisers.normal_equations import system_flops
 from harness.spec import KanShape, LevenbergMarquardt, MlpShape
 from harness.train.fused.optimisers import levenberg
@@ -40,12 +39,12 @@ def compare(folder: Path) -> Report:
     for network, points in EVALUATIONS:
         name = f"loss and gradient, {_words(network)}"
         contestants.append(Contestant(name, once(_evaluation(network, points))))
-        megaflops[name] = evaluation_flops(layer_flops(network, "local_min")) * points / 1e6
+        megaflops[name] = network.evaluation_flops("local_min", WEIGHTS[DEFAULT_WEIGHTS]) * points / 1e6
     for network, points in LEVENBERG:
         name = f"Levenberg-Marquardt, {_words(network)}"
         contestants.append(Contestant(name, _levenberg(network, points)))
         step = system_flops(network.trainable, points, network.active_parameters)
-        megaflops[name] = (evaluation_flops(layer_flops(network, "local_min")) * points + step) / 1e6
+        megaflops[name] = (network.evaluation_flops("local_min", WEIGHTS[DEFAULT_WEIGHTS]) * points + step) / 1e6
     timings = race(contestants, ROUNDS)
     rows = [
         {

@@ -16,16 +16,15 @@ import numpy as np
 
 from harness.count import (
     CONVENTIONS,
+    DEFAULT_WEIGHTS,
     WEIGHTS,
     Work,
     count,
     kanbefair,
-    layer_flops,
     recursion_terms,
     training_flops,
 )
 from harness.families import Network
-from harness.families.shape import evaluation_flops
 from harness.judging.quantities import QUANTITIES
 from harness.optimisers import Optimiser
 from harness.planning.match import MatchSetting, match_arms
@@ -216,7 +215,7 @@ def _of_training() -> Iterator[tuple[str, ...]]:
     shares = [run["flops_train.part_optimizer"] / run[f"flops_train.{one}"] for one in ("shared_dense", "local_min")]
     yield "is {} % of the example above under `shared_dense`, {} % under", *(_percent(share, 1) for share in shares)
     run = training_flops([Work(EXAMPLE, 1, 1000, 1)], LevenbergMarquardt(name="levenberg_marquardt"))
-    shared, local = (evaluation_flops(layer_flops(EXAMPLE, name)) for name in ("shared_dense", "local_min"))
+    shared, local = (EXAMPLE.evaluation_flops(name, WEIGHTS[DEFAULT_WEIGHTS]) for name in ("shared_dense", "local_min"))
     dense, sparse = run["flops_train.shared_dense"] - 1000 * shared, run["flops_train.local_min"] - 1000 * local
     levenberg = (
         "at 1,000 samples: {}, which is {} evaluations under `shared_dense`; under `local_min` a = {} makes it {},"

@@ -1,7 +1,7 @@
-"""Records that nobody trained, of a small plan."""
+"""Records that nobody trained, of a small plan; and the table of a plan's records."""
 
 from harness.planning.plan import make_plan
-from harness.record import CurvePoint, Metrics, Provenance, Record
+from harness.record import CurvePoint, Metrics, Provenance, Record, read_planned, runs_table
 from harness.spec import Manifest, parse_experiment
 
 TEXT = """
@@ -58,3 +58,7 @@ def made_of_plan(plan: Manifest) -> list[Record]:
 
 def made_at(record: Record, **where) -> Record:
     return record.model_copy(update={"provenance": record.provenance.model_copy(update=where)})
+
+
+def recorded_table(plan: Manifest, folder):
+    return runs_table(plan, read_planned(plan, folder))

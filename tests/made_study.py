@@ -10,9 +10,9 @@ import harness
 from harness.judging.laws import SeriesLaws, fit_table
 from harness.judging.scaling import HEADLINE_AXES
 from harness.planning.plan import make_plan
-from harness.record import Metrics, Provenance, Record, load, publish
+from harness.record import Metrics, Provenance, Record, publish
 from harness.spec import Manifest, PlannedRun, parse_experiment
-from tests.made_records import made_record
+from tests.made_records import made_record, recorded_table
 
 QUESTION = '"Does <b>alpha</b> & beta differ?"'
 CLAIM = "the first arm scales <faster>"
@@ -74,7 +74,7 @@ def study(
         publish(record_of(planned, cell.counts, None if failed else rmse), results / "runs")
     folder = results / "study"
     folder.mkdir()
-    table = load(manifest, results / "runs")
+    table = recorded_table(manifest, results / "runs")
     return Study(manifest, table, fit_table(table, AXES), folder)
 
 

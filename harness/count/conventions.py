@@ -22,9 +22,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from harness.families import LayeredShape, ModuleShape, Network
+from harness.families import ModuleShape, Network
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
-from harness.families.shape import evaluation_flops
 from harness.spec.counts import Axis, CountKind
 
 Layers = Callable[[Network, str], list[int] | None]
@@ -64,25 +63,6 @@ class Convention:
     has_penalty: bool = False
     skips_zeros: bool = False
     in_answers: tuple[CountKind, ...] = ()
-
-
-def by_layers(layers: Layers) -> Flops:
-    """FLOPs by the forward counts of layers: a backward pass takes twice as much, but for the first layer.
-
-    Fourier features stand before the layers. Networks that are no layers have the passes of `shared_dense`.
-    """
-
-    def forward(network: Network, weights: str) -> int | None:
-        per_layer = layers(network, weights)
-        return None if per_layer is None else network.flops_before(WEIGHTS[weights]) + sum(per_layer)
-
-    def evaluation(network: Network) -> int | None:
-        per_layer, prices = layers(network, DEFAULT_WEIGHTS), WEIGHTS[DEFAULT_WEIGHTS]
-        if per_layer is None or not isinstance(network, LayeredShape):
-            return None if per_layer is None else network.evaluation_flops("shared_dense", prices)
-        return network.flops_before(prices) + evaluation_flops(per_layer)
-
-    return Flops(forward, evaluation, layers)
 
 
 def by_families(name: str) -> Flops:

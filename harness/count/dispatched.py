@@ -85,8 +85,6 @@ FUNCTIONS = {
 # The engine never runs fewer; one lane would take other kernels.
 LANES = 2
 
-Evaluator = Callable[[Any, Mapping[str, Tensor], Sequence[Tensor], Tensor], Tensor]
-
 
 class Executed(NamedTuple):
     """Operations. `matmul` is what torch's FlopCounterMode sees."""
@@ -140,19 +138,19 @@ class Counter(TorchDispatchMode):
 
 
 @cache
-def executed_forward(network: Network, evaluate: Evaluator | None = None) -> Executed:
-    """A forward pass, per sample and lane; `evaluate` stands in for the evaluator that the engine trains with.
+def executed_forward(network: Network) -> Executed:
+    """A forward pass, per sample and lane.
 
     Per sample means what one sample more costs: what an evaluation does once for all its samples (weights padded, read
     and scaled, knot differences) has no share in it. Counts are affine in samples, so the division leaves no rest.
     """
-    return _per_sample(lambda samples: _count(network, evaluate, samples, with_backward=False))
+    return _per_sample(lambda samples: _count(network, samples, with_backward=False))
 
 
 @cache
-def executed_evaluation(network: Network, evaluate: Evaluator | None = None) -> Executed:
+def executed_evaluation(network: Network) -> Executed:
     """A forward and a backward pass of the mean squared error, per sample and lane as in `executed_forward`."""
-    return _per_sample(lambda samples: _count(network, evaluate, samples, with_backward=True))
+    return _per_sample(lambda samples: _count(network, samples, with_backward=True))
 
 
 # ----------------------------------------------------------------------------------------------------- one evaluation
@@ -164,7 +162,7 @@ def _per_sample(count: Callable[[int], Executed]) -> Executed:
     return Executed(*(share for share, _ in shares))
 
 
-def _count(network: Network, evaluate: Evaluator | None, samples: int, with_backward: bool) -> Executed:
+def _count(network: Network, samples: int, with_backward: bool) -> Executed:
     """In float64, on tensors without data: what is executed depends on shapes only."""
     options: dict[str, Any] = {"dtype": torch.float64, "device": "meta"}
     flat_RP = torch.empty(LANES, families.parameter_count(network), requires_grad=with_backward, **options)
@@ -172,12 +170,7 @@ def _count(network: Network, evaluate: Evaluator | None, samples: int, with_back
     x_RNI = torch.empty(LANES, samples, network.inputs, **options)
     y_RNO = torch.empty(LANES, samples, network.outputs, **options)
     with Counter() as counter:
-        if evaluate is None:
-            out_RNO = families.forward(network, flat_RP, knots, x_RNI)
-        else:
-            h_RIN = x_RNI.transpose(1, 2).contiguous()
-            y_RON = evaluate(network, families.unflatten(network, flat_RP), knots, h_RIN)
-            out_RNO = y_RON.transpose(1, 2).contiguous()
+        out_RNO = families.forward(network, flat_RP, knots, x_RNI)
         if with_backward:  # as harness.train.torch_engine has it
             loss_R = (out_RNO - y_RNO).square().mean((1, 2))
             torch.autograd.grad(loss_R.sum(), flat_RP)

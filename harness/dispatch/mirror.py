@@ -251,12 +251,7 @@ def _log(wandb_run: WandbRun, mirror: Mirror, scratch: str) -> Path:
     run = wandb.init(
         project=mirror.project,
         entity=mirror.entity,
-        group=wandb_run.group,
-        job_type=wandb_run.job_type,
-        tags=wandb_run.tags,
-        id=wandb_run.id,
-        name=wandb_run.name,
-        config=wandb_run.config,
+        **{name: getattr(wandb_run, name) for name in ("group", "job_type", "tags", "id", "name", "config")},
         resume="allow" if mirror.mode == "online" else None,
         settings=wandb.Settings(
             mode=mirror.mode,

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from harness.base.outside import OrOutside, place_of_name
+from harness.base.outside import OrOutside
 from harness.families.base import LARGEST_DEPTH, ArchitectureBase, Depth, Hidden, Layered, LayeredShape
-from harness.families.blocks import BLOCKS, INSTALLED_FAMILIES
+from harness.families.blocks import BLOCKS, INSTALLED_FAMILIES, family_place
 from harness.families.chebyshev_kan import ChebyshevKan, ChebyshevKanShape
 from harness.families.fourier_kan import FourierKan, FourierKanShape
 from harness.families.gated_mlp import GatedMlp, GatedMlpShape
@@ -38,11 +38,6 @@ ARCHITECTURES: tuple[type[ArchitectureBase], ...] = (*BLOCKS, Module, Transforme
 FAMILIES = {architecture.network.model_fields["family"].default: architecture for architecture in ARCHITECTURES}
 
 SIZES = tuple(dict.fromkeys(itertools.chain(*(architecture.sizes for architecture in ARCHITECTURES))))
-
-
-def family_place(family: str) -> str:
-    """`package.module:Class` of a family that an installed package adds; else the name as it is."""
-    return place_of_name(family, INSTALLED_FAMILIES, taken=family in FAMILIES)
 
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ from harness.base.errors import HarnessError
 from harness.base.frozen import Frozen
 from harness.base.user_code import version_of
 from harness.families.later import Knots, Tensor, np, torch
+from harness.families.layout import of_layer
 from harness.families.shape import Prices, ShapeBase
 from harness.families.space import Space
 
@@ -192,9 +193,9 @@ class LayeredShape(ShapeBase):
     def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
         """Initial values of one parameter at gain 1."""
 
-    @abstractmethod
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
-        """Outputs [R, O, N]."""
+    def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
+        """Outputs [R, O, N] of a layer; a family may give `evaluate` instead."""
+        raise NotImplementedError
 
     @abstractmethod
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
@@ -294,6 +295,13 @@ class LayeredShape(ShapeBase):
                 values = self.draw(layer, name, shape, generator)
                 parts.append((gain * values if name in self.scaled else values).ravel())
         return np.concatenate(parts)
+
+    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
+        """Outputs [R, O, N]."""
+        h_RIN = self.inputs_of_first(knots, x_RIN)
+        for layer in self.layers:
+            h_RIN = self.evaluate_layer(layer, of_layer(parameters, layer.number), knots, h_RIN)
+        return h_RIN
 
     def forward(self, parameters: Mapping[str, Tensor], knots: Knots, x_RNI: Tensor) -> Tensor:
         self.check_source()

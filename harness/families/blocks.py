@@ -32,10 +32,11 @@ BLOCKS: tuple[type[Layered], ...] = (
 )
 
 
-def block_place(family: str) -> str:
+def family_place(family: str) -> str:
     """`package.module:Class` of a family that an installed package adds; else the name as it is."""
-    names = [block.network.model_fields["family"].default for block in BLOCKS]
-    return place_of_name(family, INSTALLED_FAMILIES, taken=family in names)
+    from harness.families import FAMILIES  # these, and those that are no blocks
+
+    return place_of_name(family, INSTALLED_FAMILIES, taken=family in FAMILIES)
 
 
 if TYPE_CHECKING:
@@ -43,5 +44,5 @@ if TYPE_CHECKING:
     BlockNetwork = LayeredShape
 else:  # in a file, the one that its `family` names
     by_family, networks = Field(discriminator="family"), [block.network for block in BLOCKS]
-    Block = Annotated[reduce(or_, BLOCKS), by_family, OrOutside("family", Layered, load_family, block_place)]
+    Block = Annotated[reduce(or_, BLOCKS), by_family, OrOutside("family", Layered, load_family, family_place)]
     BlockNetwork = Annotated[reduce(or_, networks), by_family, OrOutside("family", LayeredShape, load_network)]

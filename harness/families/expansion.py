@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness.families.base import Layer, LayeredShape
 from harness.families.later import Knots, Tensor
-from harness.families.layout import of_layer
 from harness.families.linear import linear
 from harness.families.shape import Prices
 
@@ -45,9 +44,9 @@ class ExpansionShape(LayeredShape):
     def expansion_flops(self, prices: Prices) -> int:
         """FLOPs of all functions of one input."""
 
-    @abstractmethod
     def expansion_executed(self, prices: Prices) -> int:
         """Operations that torch executes in `expand` for one input."""
+        return self.expansion_flops(prices)
 
     @abstractmethod
     def expansion_backward(self) -> int:
@@ -62,11 +61,8 @@ class ExpansionShape(LayeredShape):
         coef: tuple[int, ...] = (layer.inputs, self.functions, layer.outputs)
         return {"coef": coef, "bias": (layer.outputs,)} if self.has_bias else {"coef": coef}
 
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
-        for layer in self.layers:
-            weights = of_layer(parameters, layer.number)
-            x_RIN = self.map_basis(weights, self.expand(weights, x_RIN), x_RIN)
-        return x_RIN
+    def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
+        return self.map_basis(weights, self.expand(weights, h_RIN), h_RIN)
 
     def map_basis(self, weights: Mapping[str, Tensor], basis_RICN: Tensor, h_RIN: Tensor) -> Tensor:
         """Outputs [R, O, N] of a layer from the expansion of its inputs, and these."""

@@ -50,10 +50,6 @@ class FourierKanShape(ExpansionShape):
         """n x, its cosine and its sine."""
         return (1 + prices["cos"] + prices["sin"]) * self.harmonics
 
-    def expansion_executed(self, prices: Prices) -> int:
-        """All of that, and no more."""
-        return self.expansion_flops(prices)
-
     def expansion_backward(self) -> int:
         """Two slopes a harmonic, each times its sensitivity; their sums, of one harmonic one less."""
         return 8 * self.harmonics if self.harmonics > 1 else 7

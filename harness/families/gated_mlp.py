@@ -14,7 +14,6 @@ from typing import Literal
 
 from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import F, Knots, Tensor, np
-from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense, linear
 from harness.families.prices import BACKWARD
 from harness.families.shape import Prices
@@ -50,14 +49,11 @@ class GatedMlpShape(LayeredShape):
         """All linear maps as torch.nn.Linear."""
         return draw_linear(layer.inputs, shape, generator)
 
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
-        for layer in self.layers:
-            weights = of_layer(parameters, layer.number)
-            z_RON = evaluate_dense(weights, x_RIN)
-            if layer.is_last:
-                return z_RON
-            x_RIN = getattr(F, self.activation)(z_RON) * linear(weights["gate"], x_RIN, weights["gate_bias"])
-        raise AssertionError("a network has a last layer")
+    def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
+        z_RON = evaluate_dense(weights, h_RIN)
+        if layer.is_last:
+            return z_RON
+        return getattr(F, self.activation)(z_RON) * linear(weights["gate"], h_RIN, weights["gate_bias"])
 
     # ----------------------------------------------------------------------------------------------------------- counts
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:

@@ -17,7 +17,6 @@ from pydantic import PositiveInt
 
 from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import Knots, Tensor, np, torch
-from harness.families.layout import of_layer
 from harness.families.linear import evaluate_dense
 from harness.families.rational_kan import of_groups
 from harness.families.shape import Prices
@@ -56,11 +55,8 @@ class GroupedChebyshevShape(LayeredShape):
                 return generator.standard_normal(shape) * sqrt(GAIN / layer.inputs)
         return np.zeros(shape)
 
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
-        for layer in self.layers:
-            weights = of_layer(parameters, layer.number)
-            x_RIN = evaluate_dense(weights, series(weights["series"], torch.tanh(x_RIN)))
-        return x_RIN
+    def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
+        return evaluate_dense(weights, series(weights["series"], torch.tanh(h_RIN)))
 
     # ----------------------------------------------------------------------------------------------------------- counts
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:

@@ -97,20 +97,16 @@ class KanShape(SplinedShape):
         return [(layer.inputs, layer.outputs) for layer in self.layers]
 
     # ------------------------------------------------------------------------------------------------------- evaluation
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
-        for layer, knots_RIT in zip(self.layers, knots, strict=True):
-            x_RIN = self.evaluate_layer(layer, of_layer(parameters, layer.number), knots_RIT, x_RIN)
-        return x_RIN
-
     def evaluate_layer(
         self,
         layer: Layer,
         weights: Mapping[str, Tensor],
-        knots_RIT: Tensor,
+        knots: Knots,
         h_RIN: Tensor,
         active: spline.ActiveBases | None = None,
     ) -> Tensor:
-        """Outputs [R, O, N] of one layer, by the way that is faster for its shape; `active` if they are known."""
+        """By the way that is faster for a layer's shape; `active` if they are known."""
+        knots_RIT = knots[layer.number]
         if not self.is_wide(layer):
             return evaluate_locally(weights, active or spline.active_bases(knots_RIT, h_RIN, self.order), h_RIN)
         return with_bias(weights, wide.evaluate(h_RIN, knots_RIT, scaled_coefficients(weights), weights.get("base")))
@@ -121,7 +117,7 @@ class KanShape(SplinedShape):
 
     def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         active = spline.active_bases(knots[layer.number], h_RIN, self.order)
-        z_RON = self.evaluate_layer(layer, weights, knots[layer.number], h_RIN, active)
+        z_RON = self.evaluate_layer(layer, weights, knots, h_RIN, active)
         return trace.add(weights, h_RIN, z_RON, active=active)
 
     def jet_layer(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:

@@ -16,7 +16,6 @@ from harness.base.frozen import Positive, left_out_at
 from harness.families import kanbefair
 from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import Device, F, Knots, Tensor, jets, np, torch
-from harness.families.layout import of_layer
 from harness.families.linear import draw_linear, evaluate_dense, linear
 from harness.families.prices import BACKWARD, activation_price
 from harness.families.shape import Prices
@@ -108,13 +107,9 @@ class MlpShape(LayeredShape):
         phase_RFN = linear(knots[0], x_RIN, None)
         return torch.cat([torch.sin(phase_RFN), torch.cos(phase_RFN)], 1)
 
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
-        h_RIN = self.inputs_of_first(knots, x_RIN)
-        for layer in self.layers:
-            weights = of_layer(parameters, layer.number)
-            z_RON = evaluate_dense(weights, h_RIN)
-            h_RIN = z_RON if layer.is_last else self.activate(weights, z_RON)
-        return h_RIN
+    def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
+        z_RON = evaluate_dense(weights, h_RIN)
+        return z_RON if layer.is_last else self.activate(weights, z_RON)
 
     def activate(self, weights: Mapping[str, Tensor], z_RON: Tensor) -> Tensor:
         """What the activation makes of the outputs of a hidden layer; gelu is the exact one, x Phi(x)."""

@@ -19,7 +19,6 @@ from pydantic import PositiveInt
 
 from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import Knots, Tensor, np, torch
-from harness.families.layout import of_layer
 from harness.families.linear import evaluate_dense
 from harness.families.shape import Prices
 from harness.families.space import Range
@@ -92,11 +91,8 @@ class RationalKanShape(LayeredShape):
                 return generator.standard_normal(shape) * sqrt(GAINS[kind] / layer.inputs)
         return np.zeros(shape)
 
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
-        for layer in self.layers:
-            weights = of_layer(parameters, layer.number)
-            x_RIN = evaluate_dense(weights, rational(weights["numerator"], weights["denominator"], x_RIN))
-        return x_RIN
+    def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
+        return evaluate_dense(weights, rational(weights["numerator"], weights["denominator"], h_RIN))
 
     def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """The rational functions are a layer of their own."""

@@ -114,9 +114,6 @@ class RbfKanShape(ExpansionShape):
     def products(self, layer: Layer) -> int:
         return 2 * layer.edges * (self.grid + 1)
 
-    def expansion_executed(self, prices: Prices) -> int:
-        return self.expansion_flops(prices)
-
     def expansion_backward(self) -> int:
         return 6 * self.grid if self.grid > 1 else 5
 

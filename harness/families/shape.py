@@ -6,7 +6,7 @@ Shape suffixes: R lanes, I inputs, O outputs, N samples.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -185,9 +185,9 @@ class ShapeBase(Frozen):
         return 0
 
     def evaluation_flops(self, convention: str, prices: Prices) -> int:
-        """FLOPs per sample of a forward and backward pass."""
-        before = self.flops_before(None if convention == "matmul" else prices)
-        return before + evaluation_flops(self.flops(convention, prices))
+        """FLOPs per sample of a forward and backward pass: 2 times the first layer's, 3 times the others'."""
+        first, *others = self.flops(convention, prices)
+        return self.flops_before(None if convention == "matmul" else prices) + 2 * first + 3 * sum(others)
 
     @abstractmethod
     def executed_forward(self, prices: Prices) -> int:
@@ -203,9 +203,3 @@ class ShapeBase(Frozen):
         Taken to be one for each operation that is no part of a matrix product.
         """
         return self.executed_evaluation(prices) - self.evaluation_flops("matmul", prices)
-
-
-def evaluation_flops(per_layer: Iterable[int]) -> int:
-    """Forward and backward of a sample from the forward counts of the layers: 2 times the first, 3 times the rest."""
-    first, *rest = per_layer
-    return 2 * first + 3 * sum(rest)

@@ -103,14 +103,13 @@ class SplineMlpShape(SplinedShape):
         splines = [{"coef": weights["coef"]}] if "coef" in weights else []
         return [*splines, dense] if self.place == "before" else [dense, *splines]
 
-    def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
-        for layer in self.layers:
-            for part in self.parts(of_layer(parameters, layer.number)):
-                if "coef" in part:
-                    x_RIN = activate(part["coef"], spline.active_bases(knots[layer.number], x_RIN, self.order))
-                else:
-                    x_RIN = evaluate_dense(part, x_RIN)
-        return x_RIN
+    def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
+        for part in self.parts(weights):
+            if "coef" in part:
+                h_RIN = activate(part["coef"], spline.active_bases(knots[layer.number], h_RIN, self.order))
+            else:
+                h_RIN = evaluate_dense(part, h_RIN)
+        return h_RIN
 
     def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """The splines of a layer are a layer of their own, and act on one node each."""

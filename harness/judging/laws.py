@@ -186,7 +186,7 @@ def groups_in(runs: pd.DataFrame, *parts: str) -> list[str]:
 
 # ----------------------------------------------------------------------------------------------------------------- fits
 def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, how: Fitting = AS_DECLARED) -> list[SeriesLaws]:
-    """The laws of an experiment's table (`record.load`): of every task, series and axis, from runs in the fit window.
+    """The laws of a plan's table (`record.runs_table`): of every task, series and axis, from runs in the fit window.
 
     They are of `test_loss`, in the metric of the task, on achieved sizes and counted work. Of a search with replicates
     it is the law without a floor, by each replicate's own curve. Where a convention counts nothing (`matmul` of a KAN

@@ -35,7 +35,7 @@ class ExperimentRuns:
 
 
 def runs_of(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None = None) -> ExperimentRuns:
-    """The runs of a plan from their tables (`record.load`, with `seconds` where they are measured)."""
+    """The runs of a plan from their tables (`record.runs_table`, with `seconds` where they are measured)."""
     if "seconds" in table:
         table = table.assign(seconds_per_evaluation=table["seconds"] / table["evaluations"])
     return ExperimentRuns(manifest, table, every)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -118,41 +119,26 @@ class _Classifier(ClassifierMixin, _Network):
         return self.classes_[outputs.argmax(-1)]
 
 
+@dataclass(eq=False, repr=False)
 class _OfKan(_Network):
-    def __init__(
-        self,
-        hidden: Sequence[int] = (5,),
-        grid: int = 3,
-        order: int = 3,
-        optimizer: Literal["lbfgs", "adam"] = "lbfgs",
-        max_evaluations: int = 200,
-        random_state: int = 0,
-    ):
-        self.hidden = hidden
-        self.grid = grid
-        self.order = order
-        self.optimizer = optimizer
-        self.max_evaluations = max_evaluations
-        self.random_state = random_state
+    hidden: Sequence[int] = (5,)
+    grid: int = 3
+    order: int = 3
+    optimizer: Literal["lbfgs", "adam"] = "lbfgs"
+    max_evaluations: int = 200
+    random_state: int = 0
 
     def _module(self, shape: Sequence[int]) -> KAN:
         return KAN(shape, self.grid, self.order, generator=0, dtype=torch.float64)
 
 
+@dataclass(eq=False, repr=False)
 class _OfMlp(_Network):
-    def __init__(
-        self,
-        hidden: Sequence[int] = (32, 32),
-        activation: Literal["silu", "relu", "tanh", "gelu"] = "silu",
-        optimizer: Literal["lbfgs", "adam"] = "lbfgs",
-        max_evaluations: int = 200,
-        random_state: int = 0,
-    ):
-        self.hidden = hidden
-        self.activation = activation
-        self.optimizer = optimizer
-        self.max_evaluations = max_evaluations
-        self.random_state = random_state
+    hidden: Sequence[int] = (32, 32)
+    activation: Literal["silu", "relu", "tanh", "gelu"] = "silu"
+    optimizer: Literal["lbfgs", "adam"] = "lbfgs"
+    max_evaluations: int = 200
+    random_state: int = 0
 
     def _module(self, shape: Sequence[int]) -> MLP:
         return MLP(shape, activation=self.activation, generator=0, dtype=torch.float64)

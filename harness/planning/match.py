@@ -59,20 +59,8 @@ def match_arms(arms: Sequence[str], setting: MatchSetting) -> list[MatchedSaid]:
         achieved, first = counts[setting.count_name], matched[0].counts if matched else counts
         # Where both have a count that is not zero.
         ratio_to_first = {name: value / first[name] for name, value in counts.items() if first.get(name)}
-        matched.append(
-            MatchedSaid(
-                arm,
-                network,
-                solved,
-                setting.count_name,
-                setting.budget,
-                achieved,
-                achieved / setting.budget - 1,
-                counts,
-                DEFAULT_WEIGHTS,
-                ratio_to_first,
-            )
-        )
+        met = setting.count_name, setting.budget, achieved, achieved / setting.budget - 1
+        matched.append(MatchedSaid(arm, network, solved, *met, counts, DEFAULT_WEIGHTS, ratio_to_first))
     return matched
 
 

@@ -323,7 +323,7 @@ def opened(
         raise HarnessError(f"`{min(unknown)}` is no argument; {did_you_mean(min(unknown), [*MEANINGS, 'where'])}")
     asked = {"x": _many(x), "where": _many(columns.get("where", ())), **how}
     if isinstance(of, pd.DataFrame) or of_runs(of):
-        file = FRAME if isinstance(of, pd.DataFrame) else Path(of)
+        file = FRAME if isinstance(of, pd.DataFrame) else Path(str(of))
         table = of if isinstance(of, pd.DataFrame) else file
         return open_door(table, file, asked, {"y": y, "by": _many(by), **meanings}, TERMINAL)
     if y is not None or by or meanings:

@@ -202,19 +202,11 @@ class Plan(Shown):
     @property
     def table(self) -> pd.DataFrame:
         """A row for each size of each arm: what was asked, the network, all its counts, or why there is none."""
-        rows = [
-            {
-                "task": cell.task,
-                "arm": cell.arm,
-                "series": cell.series,
-                "asked": cell.asked,
-                "achieved": cell.achieved,
-                "network": cell.network.words if cell.network else None,
-                "infeasible": cell.infeasible,
-                **cell.counts,
-            }
-            for cell in self.manifest.cells
-        ]
+        rows = []
+        for cell in self.manifest.cells:
+            asked = {name: getattr(cell, name) for name in ("task", "arm", "series", "asked", "achieved")}
+            network = cell.network.words if cell.network else None
+            rows.append({**asked, "network": network, "infeasible": cell.infeasible, **cell.counts})
         return pd.DataFrame(rows)
 
 

@@ -20,4 +20,4 @@ from harness.record.store import (
     set_aside,
     verdict,
 )
-from harness.record.table import load, runs_table, write_table
+from harness.record.table import runs_table, write_table

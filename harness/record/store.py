@@ -234,7 +234,7 @@ def recorded(identities: Iterable[str], folder: Path, check_all: bool = False) -
     """Which of these runs have a record in `folder`, and its status.
 
     Only what cannot be read is called damaged, unless `check_all`: to check seals too takes six times as long, and
-    whatever computes from records does it (`load`).
+    whatever computes from records does it (`read_records`).
     """
     present = set(os.listdir(folder)) if folder.is_dir() else set()
     with_record = [identity for identity in identities if f"{identity}.json" in present]

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from harness.base.errors import HarnessError
 from harness.base.files import whole_file
 from harness.record.schema import AnyMetrics, Losses, PhaseEnd, Record, kinds_of
-from harness.record.store import read_planned
 from harness.spec import Cell, Manifest, ModuleShape, PlannedRun, Recipe, canonical_json
 
 if TYPE_CHECKING:
@@ -29,11 +28,6 @@ if TYPE_CHECKING:
 DELIMITERS = (",", "\t", ";", "|")
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 MAX_ROWS_NAMED = 5  # in one error or caution; it counts the others
-
-
-def load(manifest: Manifest, folder: Path) -> pd.DataFrame:
-    """The table (`runs_table`) of a complete plan; a HarnessError as `read_planned`."""
-    return runs_table(manifest, read_planned(manifest, folder))
 
 
 def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFrame:

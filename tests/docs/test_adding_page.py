@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from commands import json_of, said
+from made_records import recorded_table
 from pages import forget_own_modules, write_files
 
 from harness import train
@@ -18,7 +19,7 @@ from harness.dispatch.submission import named_code
 from harness.families import family_named, forward, initialise, residual_jacobian
 from harness.nn.trained import TrainedNetwork
 from harness.planning.plan import make_plan
-from harness.record import load, read_record, record_path
+from harness.record import read_record, record_path
 from harness.record.networks import read_network
 from harness.spec import parse_experiment
 from harness.tasks import draw
@@ -95,7 +96,7 @@ def test_a_loss_and_an_observation_of_the_page_are_trained_recorded_and_told(fol
         assert record.metrics.observed == {"far_off": pytest.approx(far_off, abs=1e-12)}
         assert record.curve[-1].train_loss == record.metrics.losses.train < record.curve[0].train_loss
         assert record.curve[-1].observed == record.metrics.observed
-    table = load(plan, folder / "runs")
+    table = recorded_table(plan, folder / "runs")
     assert set(table["metric"]) == {"huber"}
     assert list(table["observed.far_off"]) == [
         next(one for one in records if one.run_id == name).metrics.observed["far_off"] for name in table["run_id"]

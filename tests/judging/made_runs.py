@@ -1,4 +1,4 @@
-"""Tables of runs whose laws are known: what `record.load` would say of the runs of a real plan."""
+"""Tables of runs whose laws are known: what `record.runs_table` would say of the runs of a real plan."""
 
 from collections.abc import Callable, Mapping
 from functools import cache

@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from made_records import made_record
+from made_records import made_record, recorded_table
 
 from harness.base.plain import plain
 from harness.judging.laws import Fitting, SeriesLaws, check, drawn_law, fit_runs, fit_table
 from harness.judging.scaling import chosen_runs, size_axes, sizes_of, with_parts
 from harness.laws import data_hash, fit_law
 from harness.planning.plan import make_plan
-from harness.record import load, publish
+from harness.record import publish
 from harness.show.figures.scaling import scaling_figure
 from harness.spec import parse_experiment
 
@@ -243,7 +243,7 @@ def study(tmp_path):
         record = made_record(planned, validation, test=validation + rank)
         spent = {"evaluations": evaluations, "by_stage": ((evaluations, 1),), "counts": cell.counts, "curve": ()}
         publish(record.model_copy(update=spent), tmp_path)
-    return manifest, load(manifest, tmp_path)
+    return manifest, recorded_table(manifest, tmp_path)
 
 
 def test_the_best_size_of_each_budget_is_a_series(study):

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from commands import json_of, refused
 from judging.own_rules import AHEAD, FUSED
+from made_records import recorded_table
 
 from harness.base.plain import plain
 from harness.count import CONVENTIONS
@@ -13,7 +14,6 @@ from harness.judging.judge import judge_all
 from harness.judging.laws import fit_table
 from harness.judging.quantities import QUANTITIES
 from harness.planning.plan import make_plan
-from harness.record import load
 from harness.show.figures.scaling import scaling_figure
 from harness.show.tables.verdicts import summary_table
 from harness.spec import Manifest, axis_words, experiment_schema, parse_experiment
@@ -61,7 +61,7 @@ def study(own, tmp_path_factory) -> Study:
     specs = {planned.run_id: planned.run for planned in manifest.runs}
     for pack in manifest.packs:
         train_pack([specs[identity] for identity in pack], folder)
-    return Study(manifest, load(manifest, folder))
+    return Study(manifest, recorded_table(manifest, folder))
 
 
 def test_arms_are_matched_on_the_convention_and_records_count_by_it(study):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from commands import said
 from made_records import TEXT as SIX_SEEDS
-from made_records import made_record
+from made_records import made_record, recorded_table
 from made_times import ADAM, KAN, LBFGS, MLP, a_run, solo_rows
 
 from harness.count import count, run_work
@@ -25,7 +25,7 @@ from harness.measure.calibration import (
 )
 from harness.optimisers import Adam, LevenbergMarquardt
 from harness.planning.plan import make_plan
-from harness.record import load, publish
+from harness.record import publish
 from harness.spec import GridExtension, GridUpdates, Restarts, RunSpec, parse_experiment, read_experiment, stages
 
 POISSON = Path(__file__).parents[2] / "experiments" / "fig3_3_poisson.yaml"
@@ -213,7 +213,7 @@ def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
 def test_seconds_are_evaluations_at_the_solo_time_of_each_runs_engine(mixed, tmp_path):
     """7 evaluations of 2 ms are 14 ms, whatever the pack took; a shape not measured alone leaves no such axis."""
     _publish(mixed, tmp_path)
-    table, specs = load(mixed, tmp_path), _specs(mixed)
+    table, specs = recorded_table(mixed, tmp_path), _specs(mixed)
     times = {("fused", "kan"): 2e-4, ("fused", "mlp"): 1e-4, ("torch", "kan"): 2e-3, ("torch", "mlp"): 1e-3}
     solo = {"fused": [], "torch": []}
     for run in specs.values():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import GRIDS_AND_ORDERS, local, networks
+from networks import GRIDS_AND_ORDERS, evaluated_by, local, networks
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness import families
@@ -67,19 +67,19 @@ def test_funnels_are_the_worst_case_of_the_local_form(shape):
 @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.nightly)])
 def test_what_is_dispatched_is_the_convention_executed(every):
     for network in [FROZEN, *OTHERS, *networks(MlpShape, shapes=SHAPES), *KANS][::every]:
-        evaluate = local if isinstance(network, KanShape) else None
-        assert count(network)["flops_forward.executed"] == executed_forward(network, evaluate).flops, network
+        ran = evaluated_by(local, network) if isinstance(network, KanShape) else network
+        assert count(network)["flops_forward.executed"] == executed_forward(ran).flops, network
         work = Work(network, evaluations=10, samples=100, iterations=10)
         counted = training_flops([work], Adam(name="adam"))
         passes = counted["flops_train.executed"] - counted["flops_train.part_optimizer"]
-        assert passes == 10 * 100 * executed_evaluation(network, evaluate).flops, network
+        assert passes == 10 * 100 * executed_evaluation(ran).flops, network
 
 
 def test_a_dense_evaluation_is_twice_and_three_times_its_products():
     for network in KANS:
         width = network.grid + network.order + network.base
         first, *rest = (2 * inputs * outputs * width for inputs, outputs in layers(network))
-        assert executed_evaluation(network, dense.evaluate).matmul == 2 * first + 3 * sum(rest), network
+        assert executed_evaluation(evaluated_by(dense.evaluate, network)).matmul == 2 * first + 3 * sum(rest), network
 
 
 def seen_by_torch(network, evaluate):
@@ -102,8 +102,8 @@ def test_matmul_is_what_torchs_counter_sees(evaluate):
         forward, evaluation = seen_by_torch(network, evaluate)
         if evaluate is local:
             assert (forward > 0) == network.base
-        assert forward == 64 * executed_forward(network, evaluate).matmul, network
-        assert evaluation == 64 * executed_evaluation(network, evaluate).matmul, network
+        assert forward == 64 * executed_forward(evaluated_by(evaluate, network)).matmul, network
+        assert evaluation == 64 * executed_evaluation(evaluated_by(evaluate, network)).matmul, network
 
 
 @pytest.mark.parametrize("network", [MLPS[5], KanShape(shape=(2, 5, 2), grid=4, scales=True, bias=True)], ids=repr)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import refused
-from made_records import WHERE, made_at, made_record, small_plan
+from made_records import WHERE, made_at, made_record, recorded_table, small_plan
 
 from harness.base.errors import HarnessError
 from harness.count import count
-from harness.record import CurvePoint, fingerprint, load, read_record, record_path, runs_table, store, verdict
+from harness.record import CurvePoint, fingerprint, read_record, record_path, runs_table, store, verdict
 from harness.record.store import duplicates, missing, publish, read_present, recorded, set_aside
 from harness.spec import read_manifest, sealed
 
@@ -36,10 +36,10 @@ def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
         publish(made_record(planned), tmp_path)
     assert missing(manifest, tmp_path) == [manifest.runs[-1].run_id]
     with pytest.raises(HarnessError, match=f"1 of 12 runs of test have no record .*{manifest.runs[-1].run_id}"):
-        load(manifest, tmp_path)
+        recorded_table(manifest, tmp_path)
     part = runs_table(manifest, read_present(manifest, tmp_path))
     publish(made_record(manifest.runs[-1]), tmp_path)
-    whole = load(manifest, tmp_path)
+    whole = recorded_table(manifest, tmp_path)
     assert len(whole) == 12
     assert whole.iloc[:-1].drop(columns="chosen").equals(part.drop(columns="chosen"))
     assert set(whole["metric"]) == {"rmse"}
@@ -239,7 +239,7 @@ def test_the_table_counts_what_records_of_before_did_not(manifest, tmp_path):
     for index, planned in enumerate(manifest.runs):
         record = made_record(planned)
         publish(record.model_copy(update={"counts": kept}) if index == 0 else record, tmp_path)
-    table = load(manifest, tmp_path).set_index("run_id")
+    table = recorded_table(manifest, tmp_path).set_index("run_id")
     for index, planned in enumerate(manifest.runs):
         stored = table.loc[planned.run_id, "params.stored"]
         assert stored == (77 if index == 0 else count(planned.run.network)["params.stored"])
@@ -268,7 +268,7 @@ def test_a_changed_digit_is_found_where_all_is_checked(manifest, tmp_path):
     assert recorded(manifest.run_ids(), tmp_path).damaged == {}
     assert list(recorded(manifest.run_ids(), tmp_path, check_all=True).damaged) == changed
     with pytest.raises(HarnessError, match=f"5 of 12 records in {tmp_path} are damaged: {changed[0]}.json") as caught:
-        load(manifest, tmp_path)
+        recorded_table(manifest, tmp_path)
     assert sum(name in str(caught.value) for name in changed) == 3
     assert f"`harness retry {tmp_path.parent / 'test'} --cause damaged --local N`" in str(caught.value)
 
@@ -304,7 +304,7 @@ def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
 def test_validation_chooses_the_trial_and_test_does_not(tuned, tmp_path):
     for planned in tuned.runs:
         publish(made_record(planned, validation=0.1 + planned.trial, test=0.9 - 0.5 * planned.trial), tmp_path)
-    table = load(tuned, tmp_path)
+    table = recorded_table(tuned, tmp_path)
     assert set(table.loc[table["chosen"], "trial"]) == {0}
     assert table["chosen"].sum() == 4
 
@@ -313,7 +313,7 @@ def test_a_diverged_run_stays_and_counts_as_infinitely_bad(tuned, tmp_path):
     for planned in tuned.runs:
         lost = planned.trial == 0 and planned.run.seed == 1
         publish(made_record(planned, validation=0.1 + planned.trial, status="diverged" if lost else "done"), tmp_path)
-    table = load(tuned, tmp_path)
+    table = recorded_table(tuned, tmp_path)
     assert set(table.loc[table["chosen"] & (table["arm"] == "kan"), "trial"]) == {1}
     assert (table["status"] == "diverged").sum() == 2
     assert np.isnan(table.loc[table["status"] == "diverged", "test_rmse"]).all()

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from made_records import recorded_table
 from packs import run_of, task, trained_runs
 from torch.nn.functional import cross_entropy
 
@@ -13,7 +14,7 @@ from harness.base.plain import plain
 from harness.families import forward, initialise
 from harness.judging.laws import fit_table
 from harness.planning.plan import make_plan
-from harness.record import ClassMetrics, load, read_record, record_path
+from harness.record import ClassMetrics, read_record, record_path
 from harness.show.figures.scaling import scaling_figure
 from harness.show.tables.runs import accuracies_table
 from harness.spec import KanShape, MlpShape, parse_experiment
@@ -99,7 +100,7 @@ def trained(tmp_path_factory):
     for pack in plan.packs:
         for record in train_pack([of_id[identity] for identity in pack], folder):
             assert read_record(record_path(folder, record.run_id)) == record
-    return plan, folder, load(plan, folder)
+    return plan, folder, recorded_table(plan, folder)
 
 
 def test_a_table_has_both_metrics_and_chooses_by_each(trained):

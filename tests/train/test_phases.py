@@ -5,6 +5,7 @@ from statistics import median
 import numpy as np
 import pytest
 import torch
+from made_records import recorded_table
 from packs import numbers, run_of, trained_in_pieces, trained_runs
 from scipy.interpolate import BSpline
 
@@ -12,7 +13,7 @@ from harness import families
 from harness.base.errors import HarnessError
 from harness.paper.reference import load as published
 from harness.planning.plan import make_plan
-from harness.record import load, read_record
+from harness.record import read_record
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Sparsity, Task, parse_experiment
 from harness.tasks import draw, phases_of, resolve, stream
 from harness.tasks.loss import SQUARES, LanePoints
@@ -174,7 +175,7 @@ def test_the_table_says_how_much_is_forgotten(tmp_path):
     manifest = planned(TEXT)
     train_pack([one.run for one in manifest.runs], tmp_path)
 
-    table = load(manifest, tmp_path).set_index("run_id")
+    table = recorded_table(manifest, tmp_path).set_index("run_id")
 
     for identity, row in table.iterrows():
         record = read_record(tmp_path / f"{identity}.json")

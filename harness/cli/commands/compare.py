@@ -96,7 +96,7 @@ def compare(
     if is_table or given(asked.keys() - {"at", "level", "out"}):
         for option in given(OF_EXPERIMENTS if is_table else ["axis"]):
             raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
-        more = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms}
+        more: dict[str, Any] = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms}
         more |= {name: asked[name] for name in ("compute", "seconds")}
         if asked["and"]:
             more |= {"form": "and", "value": asked["and"]}
@@ -124,16 +124,8 @@ def compare(
 def _compare_laws(door: heavy.Door, explain: bool, as_json: bool, asked: Mapping[str, Any]) -> None:
     if asked["k"] and asked["aggregate"] != "best":
         raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
-    asked_of = heavy.ComparisonRequest(
-        asked["at"],
-        asked["extrapolate"],
-        asked["aggregate"],
-        asked["k"],
-        asked["bins"],
-        budgets=asked["budgets"],
-        floor=asked["floor"],
-        alpha=asked["alpha"] or "free",
-    )
+    as_typed = {name: asked[name] for name in ("at", "extrapolate", "k", "bins", "budgets", "floor")}
+    asked_of = heavy.ComparisonRequest(how=asked["aggregate"], alpha=asked["alpha"] or "free", **as_typed)
     compared = heavy.compared_by_laws(door, asked_of)
     parts = [heavy.ratios_table(compared.headline), *heavy.ratios_sentences(compared.headline, ())]
     parts += [*heavy.compare_tables(compared), *heavy.compare_sentences(compared)]
