@@ -144,13 +144,15 @@ def test_knots_that_move_and_grids_that_grow_are_in_the_price():
         assert predicted(6, engine, grid_updates=updates) - plain == pytest.approx(6 * 4 * 0.01, rel=0.01)
 
 
-def test_small_batches_of_many_points_pay_for_the_learning_curve():
+def test_small_batches_pay_for_many_points_once():
+    """At the end; the learning curve reads 1,000 of them at each of its moments."""
     for engine in ENGINES:
-        few, many = (
+        few, many, more = (
             predicted(6, engine, network=MLP, optimizer=Adam(name="adam", batch_size=32), points=points) - 6
-            for points in (1000, 100_000)
+            for points in (1000, 101_000, 201_000)
         )
-        assert many > 2 * few
+        assert 0 < many - few == pytest.approx(more - many, rel=1e-6)
+        assert many < 2 * few
 
 
 def test_every_phase_begins_and_ends_as_a_run_does():
