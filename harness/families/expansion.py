@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from harness.families.base import Layer, LayeredShape
 from harness.families.later import Knots, Tensor
 from harness.families.layout import of_layer
-from harness.families.linear import linear
+from harness.families.linear import linear, whole
 from harness.families.shape import Prices
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class ExpansionShape(LayeredShape):
     # --------------------------------------------------------------------------------------------- what follows from it
     @property
     def numbers_of_input(self) -> int:
-        return 2 * self.functions + 2
+        return 2 * self.functions
 
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         coef: tuple[int, ...] = (layer.inputs, self.functions, layer.outputs)
@@ -65,7 +65,7 @@ class ExpansionShape(LayeredShape):
     def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         for layer in self.layers:
             weights = of_layer(parameters, layer.number)
-            x_RIN = self.map_basis(weights, self.expand(weights, x_RIN), x_RIN)
+            x_RIN = self.map_basis(weights, self.expand(weights, whole(x_RIN)), x_RIN)
         return x_RIN
 
     def map_basis(self, weights: Mapping[str, Tensor], basis_RICN: Tensor, h_RIN: Tensor) -> Tensor:

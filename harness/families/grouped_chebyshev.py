@@ -18,7 +18,7 @@ from pydantic import PositiveInt
 from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import Knots, Tensor, np, torch
 from harness.families.layout import of_layer
-from harness.families.linear import evaluate_dense
+from harness.families.linear import evaluate_dense, whole
 from harness.families.rational_kan import of_groups
 from harness.families.shape import Prices
 from harness.families.space import Range
@@ -40,7 +40,7 @@ class GroupedChebyshevShape(LayeredShape):
 
     @property
     def numbers_of_input(self) -> int:
-        return 2 * self.degree + 4
+        return self.degree + 2
 
     # ------------------------------------------------------------------------------------------- parameters, evaluation
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
@@ -59,7 +59,7 @@ class GroupedChebyshevShape(LayeredShape):
     def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         for layer in self.layers:
             weights = of_layer(parameters, layer.number)
-            x_RIN = evaluate_dense(weights, series(weights["series"], torch.tanh(x_RIN)))
+            x_RIN = evaluate_dense(weights, series(weights["series"], torch.tanh(whole(x_RIN))))
         return x_RIN
 
     # ----------------------------------------------------------------------------------------------------------- counts

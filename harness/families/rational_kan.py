@@ -20,7 +20,7 @@ from pydantic import PositiveInt
 from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import Knots, Tensor, np, torch
 from harness.families.layout import of_layer
-from harness.families.linear import evaluate_dense
+from harness.families.linear import evaluate_dense, whole
 from harness.families.shape import Prices
 from harness.families.space import Range
 
@@ -64,7 +64,7 @@ class RationalKanShape(LayeredShape):
 
     @property
     def numbers_of_input(self) -> int:
-        return 2 * (self.numerator + self.denominator) + 6
+        return self.numerator + self.denominator + 1
 
     @property
     def long_words(self) -> str:
@@ -95,7 +95,7 @@ class RationalKanShape(LayeredShape):
     def evaluate(self, parameters: Mapping[str, Tensor], knots: Knots, x_RIN: Tensor) -> Tensor:
         for layer in self.layers:
             weights = of_layer(parameters, layer.number)
-            x_RIN = evaluate_dense(weights, rational(weights["numerator"], weights["denominator"], x_RIN))
+            x_RIN = evaluate_dense(weights, rational(weights["numerator"], weights["denominator"], whole(x_RIN)))
         return x_RIN
 
     def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:

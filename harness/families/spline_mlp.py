@@ -23,7 +23,7 @@ from harness.families import kanbefair
 from harness.families.base import Layer
 from harness.families.later import Knots, Tensor, np, spline, torch
 from harness.families.layout import of_layer
-from harness.families.linear import draw_linear, evaluate_dense
+from harness.families.linear import draw_linear, evaluate_dense, whole
 from harness.families.shape import Prices
 from harness.families.space import Range
 from harness.families.splined import KnotMove, Splined, SplinedShape, SplineOrder, of_splines
@@ -72,6 +72,10 @@ class SplineMlpShape(SplinedShape):
         nodes = [self.splines_of(layer) for layer in self.layers]
         return [(splines, self.rank) for splines in nodes if splines]
 
+    def numbers_of_layer(self, layer: Layer) -> int:
+        of_splines = (self.order + 1) * (self.rank + 5)
+        return self.rank * layer.inputs + layer.outputs + self.splines_of(layer) * of_splines
+
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         dense = {"weight": (self.rank * layer.inputs, layer.outputs), "bias": (layer.outputs,)}
@@ -107,7 +111,7 @@ class SplineMlpShape(SplinedShape):
         for layer in self.layers:
             for part in self.parts(of_layer(parameters, layer.number)):
                 if "coef" in part:
-                    x_RIN = activate(part["coef"], spline.active_bases(knots[layer.number], x_RIN, self.order))
+                    x_RIN = activate(part["coef"], spline.active_bases(knots[layer.number], whole(x_RIN), self.order))
                 else:
                     x_RIN = evaluate_dense(part, x_RIN)
         return x_RIN

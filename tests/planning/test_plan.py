@@ -278,6 +278,7 @@ RANK = "{family: spline_mlp, hidden: [4], rank: 2}"
         ("", "decide: [" + RULE.replace("mlp", "kan") + ", at_least: 1}]", "with itself"),
         ("", "dtype: float32\nengine: fused", "use engine: torch, or leave `engine` out"),
         ("", "device: cuda\nengine: fused", "use engine: torch, or leave `engine` out"),
+        ("", "dtype: bfloat16", "family=kan: dtype: bfloat16 is for transformers, and its three digits are too few"),
         ("{family: mlp, depth: 3}", RANK, "a node has several splines only before the map; say place: before"),
         ("hidden: [5]}", "hidden: [5], grid: 3}", "arms.kan.architecture.grid=3: this size is varied by the plan"),
         ("depth: 3}", "hidden: [4]}", "arms.mlp.architecture: hidden=[4] fixes depth and width"),
