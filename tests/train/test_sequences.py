@@ -78,7 +78,7 @@ def test_a_gpu_that_cannot_multiply_in_bfloat16_is_named(monkeypatch):
     """No GPU is needed: what it says of itself is replaced."""
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100")
-    with pytest.raises(HarnessError, match="dtype: bfloat16, but Tesla V100 does not multiply in it; say dtype: float32"):
+    with pytest.raises(HarnessError, match="dtype: bfloat16, but Tesla V100 does not multiply in it; say dtype: float"):
         torch_engine.prepare([run.model_copy(update={"dtype": "bfloat16"}) for run in runs("mlp")], "cuda")
 
 
