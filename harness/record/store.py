@@ -147,8 +147,8 @@ def fingerprint(engine: Engine, provenance: Provenance) -> str:
     commit.
     """
     libraries = {name: number for name, number in provenance.versions.items() if name != "harness"}
-    numerics = [engine, provenance.device, provenance.instruction_set, libraries]
-    numerics += [provenance.threads] if provenance.threads > 1 else []
+    threads = [provenance.threads] if provenance.threads > 1 else []
+    numerics = [engine, provenance.device, provenance.instruction_set, libraries, *threads]
     return hashlib.sha256(canonical_json(numerics).encode()).hexdigest()[:16]
 
 
