@@ -1,4 +1,4 @@
-"""Packs on this machine: one worker process a slot, one thread a worker.
+"""Packs on this machine: one worker process a slot, one thread a worker; a large pack that is a whole plan has more.
 
 A worker publishes the records of a pack when the pack ends. What is stopped or dies goes on from its checkpoint.
 """
@@ -18,11 +18,14 @@ from harness.base.files import is_writable, user_cache
 from harness.base.user_code import handling
 from harness.dispatch import slots
 from harness.dispatch.slots import Done, Evaluated, Failure, IsCold, PackedRuns, Refused, Saved, Slot, TrainingOrder
+from harness.planning.plan import planned_flops
 from harness.record import record_path
-from harness.spec import RunSpec, run_id
+from harness.spec import Manifest, RunSpec, run_id, stages
 
 # Seconds between two looks at what the workers say.
 POLL_SECONDS = 0.2
+# Of an evaluation, about 10 ms: with less a thread waits for others longer than it computes.
+FLOPS_OF_A_THREAD = 1e8
 AND_KEPT = " and kept"  # what is compiled, for processes to come
 
 Move = Literal["again", "split", "give up"]
@@ -69,6 +72,19 @@ class Worker(NamedTuple):
 def available_cores() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_of(manifest: Manifest, workers: int) -> int:
+    """Threads of each worker: one; of a plan that is a single large pack all, for the torch engine on a CPU.
+
+    It hangs on the plan and not on what is left of it, as bits can hang on it.
+    """
+    run = manifest.runs[0].run
+    if len(manifest.packs) > 1 or run.engine == "fused" or manifest.experiment.device != "cpu":
+        return 1
+    evaluations = sum(stage.evaluations for stage in stages(run.network, run.recipe))
+    flops = len(manifest.packs[0]) * planned_flops(run)["flops_train.local_min"] / evaluations
+    return max(1, min(workers, int(flops / FLOPS_OF_A_THREAD)))
 
 
 def train_here(

@@ -218,6 +218,10 @@ class LayeredShape(ShapeBase):
         """Numbers that a forward pass leaves of an input of a layer for its backward pass, roughly."""
         return 4
 
+    def numbers_of_layer(self, layer: Layer) -> int:
+        """The same of a whole layer."""
+        return layer.inputs * self.numbers_of_input + layer.outputs
+
     # --------------------------------------------------------------------------------- what it may give: more trainings
     def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """For the Jacobian: a layer's outputs, after `trace.add` was told of all parameters in it."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness.families.base import Layer, LayeredShape
 from harness.families.later import Knots, Tensor
-from harness.families.linear import linear
+from harness.families.linear import linear, whole
 from harness.families.shape import Prices
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ class ExpansionShape(LayeredShape):
     # --------------------------------------------------------------------------------------------- what follows from it
     @property
     def numbers_of_input(self) -> int:
-        return 2 * self.functions + 2
+        return 2 * self.functions
 
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         coef: tuple[int, ...] = (layer.inputs, self.functions, layer.outputs)
         return {"coef": coef, "bias": (layer.outputs,)} if self.has_bias else {"coef": coef}
 
     def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
-        return self.map_basis(weights, self.expand(weights, h_RIN), h_RIN)
+        return self.map_basis(weights, self.expand(weights, whole(h_RIN)), h_RIN)
 
     def map_basis(self, weights: Mapping[str, Tensor], basis_RICN: Tensor, h_RIN: Tensor) -> Tensor:
         """Outputs [R, O, N] of a layer from the expansion of its inputs, and these."""

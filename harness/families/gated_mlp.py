@@ -39,6 +39,10 @@ class GatedMlpShape(LayeredShape):
     def long_words(self) -> str:
         return f"{self.titled}, {self.activation}"
 
+    @property
+    def numbers_of_input(self) -> int:
+        return 2
+
     # ------------------------------------------------------------------------------------------- parameters, evaluation
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         edges, bias = (layer.inputs, layer.outputs), (layer.outputs,)

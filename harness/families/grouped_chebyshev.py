@@ -17,7 +17,7 @@ from pydantic import PositiveInt
 
 from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import Knots, Tensor, np, torch
-from harness.families.linear import evaluate_dense
+from harness.families.linear import evaluate_dense, whole
 from harness.families.rational_kan import of_groups
 from harness.families.shape import Prices
 from harness.families.space import Range
@@ -39,7 +39,7 @@ class GroupedChebyshevShape(LayeredShape):
 
     @property
     def numbers_of_input(self) -> int:
-        return 2 * self.degree + 4
+        return self.degree + 2
 
     # ------------------------------------------------------------------------------------------- parameters, evaluation
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
@@ -56,7 +56,7 @@ class GroupedChebyshevShape(LayeredShape):
         return np.zeros(shape)
 
     def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
-        return evaluate_dense(weights, series(weights["series"], torch.tanh(h_RIN)))
+        return evaluate_dense(weights, series(weights["series"], torch.tanh(whole(h_RIN))))
 
     # ----------------------------------------------------------------------------------------------------------- counts
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:

@@ -17,6 +17,7 @@ from harness.families import kanbefair
 from harness.families.base import Layer
 from harness.families.later import F, Knots, Tensor, jets, np, spline, torch, wide
 from harness.families.layout import flatten, of_layer, unflatten
+from harness.families.linear import whole
 from harness.families.prices import BACKWARD
 from harness.families.shape import Prices
 from harness.families.space import Range
@@ -106,7 +107,7 @@ class KanShape(SplinedShape):
         active: spline.ActiveBases | None = None,
     ) -> Tensor:
         """By the way that is faster for a layer's shape; `active` if they are known."""
-        knots_RIT = knots[layer.number]
+        h_RIN, knots_RIT = whole(h_RIN), knots[layer.number]
         if not self.is_wide(layer):
             return evaluate_locally(weights, active or spline.active_bases(knots_RIT, h_RIN, self.order), h_RIN)
         return with_bias(weights, wide.evaluate(h_RIN, knots_RIT, scaled_coefficients(weights), weights.get("base")))
@@ -114,6 +115,12 @@ class KanShape(SplinedShape):
     def is_wide(self, layer: Layer) -> bool:
         """Whether a layer is evaluated as one product (`harness.families.wide`): by shape alone, for equal bits."""
         return layer.edges >= FEW_EDGES and WIDE * (self.grid + self.order) <= (self.order + 1) * layer.outputs
+
+    def numbers_of_layer(self, layer: Layer) -> int:
+        """Where it is not wide, coefficients and places of the k+1 active bases of every edge."""
+        if self.is_wide(layer):
+            return super().numbers_of_layer(layer)
+        return layer.inputs * (self.order + 1) * (layer.outputs + 5) + layer.outputs
 
     def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         active = spline.active_bases(knots[layer.number], h_RIN, self.order)

@@ -23,6 +23,11 @@ def linear(weight_RIO: Tensor, h_RIN: Tensor, bias_RO: Tensor | None) -> Tensor:
     return torch.baddbmm(bias_RO[:, :, None], weight_RIO.transpose(1, 2), h_RIN)
 
 
+def whole(h_RIN: Tensor) -> Tensor:
+    """In float32 where mixed precision gives bfloat16, whose three digits are too few for functions of a basis."""
+    return h_RIN.float() if h_RIN.dtype == torch.bfloat16 else h_RIN
+
+
 def evaluate_dense(weights: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
     """Outputs [R, O, N] of a layer with a weight and a bias."""
     return linear(weights["weight"], h_RIN, weights["bias"])

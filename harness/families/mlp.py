@@ -62,6 +62,10 @@ class MlpShape(LayeredShape):
         features = f" of {self.features} Fourier features, sigma {self.features_sigma:g}" if self.features else ""
         return f"{self.titled}{features}, {activation}"
 
+    @property
+    def numbers_of_input(self) -> int:
+        return 1
+
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         dense: dict[str, tuple[int, ...]] = {"weight": (layer.inputs, layer.outputs), "bias": (layer.outputs,)}

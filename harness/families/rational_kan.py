@@ -19,7 +19,7 @@ from pydantic import PositiveInt
 
 from harness.families.base import Layer, Layered, LayeredShape
 from harness.families.later import Knots, Tensor, np, torch
-from harness.families.linear import evaluate_dense
+from harness.families.linear import evaluate_dense, whole
 from harness.families.shape import Prices
 from harness.families.space import Range
 
@@ -63,7 +63,7 @@ class RationalKanShape(LayeredShape):
 
     @property
     def numbers_of_input(self) -> int:
-        return 2 * (self.numerator + self.denominator) + 6
+        return self.numerator + self.denominator + 1
 
     @property
     def long_words(self) -> str:
@@ -92,7 +92,7 @@ class RationalKanShape(LayeredShape):
         return np.zeros(shape)
 
     def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
-        return evaluate_dense(weights, rational(weights["numerator"], weights["denominator"], h_RIN))
+        return evaluate_dense(weights, rational(weights["numerator"], weights["denominator"], whole(h_RIN)))
 
     def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """The rational functions are a layer of their own."""

@@ -23,7 +23,7 @@ from harness.families import kanbefair
 from harness.families.base import Layer
 from harness.families.later import Knots, Tensor, np, spline, torch
 from harness.families.layout import of_layer
-from harness.families.linear import draw_linear, evaluate_dense
+from harness.families.linear import draw_linear, evaluate_dense, whole
 from harness.families.shape import Prices
 from harness.families.space import Range
 from harness.families.splined import KnotMove, Splined, SplinedShape, SplineOrder, of_splines
@@ -72,6 +72,10 @@ class SplineMlpShape(SplinedShape):
         nodes = [self.splines_of(layer) for layer in self.layers]
         return [(splines, self.rank) for splines in nodes if splines]
 
+    def numbers_of_layer(self, layer: Layer) -> int:
+        of_splines = (self.order + 1) * (self.rank + 5)
+        return self.rank * layer.inputs + layer.outputs + self.splines_of(layer) * of_splines
+
     # ------------------------------------------------------------------------------------------------------- parameters
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         dense = {"weight": (self.rank * layer.inputs, layer.outputs), "bias": (layer.outputs,)}
@@ -106,7 +110,7 @@ class SplineMlpShape(SplinedShape):
     def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
         for part in self.parts(weights):
             if "coef" in part:
-                h_RIN = activate(part["coef"], spline.active_bases(knots[layer.number], h_RIN, self.order))
+                h_RIN = activate(part["coef"], spline.active_bases(knots[layer.number], whole(h_RIN), self.order))
             else:
                 h_RIN = evaluate_dense(part, h_RIN)
         return h_RIN

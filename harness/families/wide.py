@@ -69,10 +69,12 @@ class _Product(torch.autograd.Function):
         last_RI1N = (F.silu(x_RIN) if has_base else torch.zeros_like(x_RIN))[:, :, None]
         rows_RICN = torch.cat([_scattered(span_RIN, bases, coefs), last_RI1N], 2)
         by_inputs, by_weights, *_ = ctx.needs_input_grad
+        y_RON = torch.bmm(weights_RWO.transpose(1, 2), rows_RICN.flatten(1, 2))
+        weights_RWO, rows_RICN = weights_RWO.to(y_RON.dtype), rows_RICN.to(y_RON.dtype)  # bfloat16 in mixed precision
         of_inputs = (weights_RWO, x_RIN, span_RIN, *shares) if by_inputs else ()
         ctx.save_for_backward(rows_RICN if by_weights else None, *of_inputs)
         ctx.has_base = has_base
-        return torch.bmm(weights_RWO.transpose(1, 2), rows_RICN.flatten(1, 2))
+        return y_RON
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -89,7 +91,7 @@ def _into_inputs(
 ) -> Tensor:
     """B'_r = k (share_{r-1} - share_r), as in `spline`, of the bases that have coefficients."""
     order, (_, inputs, _) = len(shares), x_RIN.shape
-    by_rows_RICN = torch.bmm(weights_RWO, grad_RON).unflatten(1, (inputs, -1))
+    by_rows_RICN = torch.bmm(weights_RWO, grad_RON).to(x_RIN.dtype).unflatten(1, (inputs, -1))
     last_RIN = by_rows_RICN[:, :, -1]
     into_RIN = torch.ops.aten.silu_backward(last_RIN, x_RIN) if has_base else torch.zeros_like(x_RIN)
     padded_RIPN = F.pad(by_rows_RICN[:, :, :-1], (0, 0, order, order))

@@ -22,7 +22,7 @@ from harness.spec import Recipe, RunSpec, RunTask
 from harness.tasks import Samples, Splits
 from harness.tasks.data import spanning
 from harness.tasks.loss import CROSS_ENTROPY, SQUARES
-from harness.train import one_thread
+from harness.train import torch_threads
 from harness.train.lanes import ended
 from harness.train.trainer import ENGINES
 
@@ -66,7 +66,7 @@ class _Network(BaseEstimator, ABC):
         recipe = Recipe(optimizer=optimisers[self.optimizer], max_evaluations=self.max_evaluations)
         run = RunSpec(task=task, network=network, recipe=recipe, seed=self.random_state, engine="fused")
         engine = ENGINES[run.engine]
-        with one_thread():
+        with torch_threads(1):
             pack = engine.prepare([run], "cpu", [Splits(train, observed, observed)])
             state = engine.begin(pack)
             while not ended(pack, state):

@@ -113,6 +113,9 @@ class ArmOnTask:
         if task.vocabulary and not recipe.optimizer.takes_batches:
             why = f"each evaluation of {task.target} sees fresh sequences, which it cannot learn from"
             raise HarnessError(f"{optimizer}.name={recipe.optimizer.name}: {why}; use adam")
+        if self.experiment.dtype == "bfloat16" and not architecture.reads_tokens:
+            why = "dtype: bfloat16 is for transformers, and its three digits are too few here"
+            raise HarnessError(f"{family}: {why}; say dtype: float32")
         batch = recipe.optimizer.batch or 0
         if task.vocabulary and batch > task.train_points:
             why = f"more than the train_points={task.train_points} of {task.target}"

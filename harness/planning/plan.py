@@ -25,7 +25,7 @@ from harness.planning.warnings import check_cells, check_rules
 from harness.spec import Cell, Device, Dtype, Experiment, Manifest, PlannedRun, RunSpec, Task, canonical_json, run_id
 from harness.spec.manifest import Formula
 from harness.spec.run import run_ids
-from harness.tasks import resolve, target_of
+from harness.tasks import loss_of, resolve, target_of
 
 Variants = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes
 
@@ -33,7 +33,7 @@ Variants = list[tuple[dict[str, Any], Experiment]]  # the experiment at every po
 # on a GPU they fill the device, whose smallest kinds have 16 GiB, with room for a second pack. Assumed, not tuned.
 PACK_BYTES: dict[Device, int] = {"cpu": 2**30, "cuda": 2**33}
 FEWEST = 2  # starts of a pack: the torch engine gives a lone one an idle companion
-NUMBER_BYTES: dict[Dtype, int] = {"float64": 8, "float32": 4}
+NUMBER_BYTES: dict[Dtype, int] = {"float64": 8, "float32": 4, "bfloat16": 4}  # of which parts are half as long
 
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 
@@ -281,13 +281,14 @@ def runs_at_a_time(run: RunSpec, device: Device) -> int:
 def lane_bytes(run: RunSpec) -> int:
     """Memory that the torch engine takes for a lane, roughly and rather too much (seen: 2 to 5 times).
 
-    That is its points, what an evaluation leaves for its backward pass, and what its optimiser keeps.
+    That is its points, what an evaluation leaves for its backward pass, and what its optimiser keeps. Of transformers
+    it is .8 to 1.4 times what is seen.
     """
     network, task = run.network, run.task
     points = spec.points_at_a_time(run.recipe, task.train_points)
     samples = spec.samples_per_evaluation(run.recipe, points)
     numbers = (
-        points * (network.inputs + network.outputs)
+        points * (network.inputs + loss_of(task).numbers_wanted(network))
         + (min(samples, spec.PDE_BLOCK) if task.is_pde else samples) * network.numbers_left(WEIGHTS["unit"])
         + run.recipe.optimizer.kept_numbers(network, points * network.outputs)
     )

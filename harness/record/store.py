@@ -31,7 +31,7 @@ Agreement = Literal["same", "within tolerance", "beyond tolerance", "defect"]
 # What machines agree to (docs/engine.md): training errors of the first evaluations, relative; and in the end, the
 # larger one over the smaller.
 EARLY_EVALUATIONS = 8
-EARLY_TOLERANCE = {"float64": 1e-6, "float32": 1e-2}
+EARLY_TOLERANCE = {"float64": 1e-6, "float32": 1e-2, "bfloat16": 1e-1}
 END_FACTOR = 10.0
 
 SEAL = re.compile(r'\A\{\s*"checksum": ?"[0-9a-f]{64}",')
@@ -142,11 +142,13 @@ def duplicates(folder: Path) -> list[Duplicate]:
 def fingerprint(engine: Engine, provenance: Provenance) -> str:
     """16 hex digits of all that decides the last bits of a run beside the code of this package.
 
-    That is the engine, the device's model, the instruction set, and the versions of the libraries that compute. It is
-    not the host, nor this package's version: which code ran is told by the snapshot or the commit.
+    That is the engine, the device's model, the instruction set, the versions of the libraries that compute, and threads
+    if there are several. It is not the host, nor this package's version: which code ran is told by the snapshot or the
+    commit.
     """
     libraries = {name: number for name, number in provenance.versions.items() if name != "harness"}
-    numerics = [engine, provenance.device, provenance.instruction_set, libraries]
+    threads = [provenance.threads] if provenance.threads > 1 else []
+    numerics = [engine, provenance.device, provenance.instruction_set, libraries, *threads]
     return hashlib.sha256(canonical_json(numerics).encode()).hexdigest()[:16]
 
 

@@ -21,7 +21,7 @@ from harness.spec.task import RunTask
 # torch engine's numbers change for some networks or optimisers only, raise `torch_version` of these instead.
 DATA_VERSION = 1
 NUMERICS_VERSION = 1
-Dtype = Literal["float64", "float32"]
+Dtype = Literal["float64", "float32", "bfloat16"]
 Engine = Literal["fused", "torch"]
 Device = Literal["cpu", "cuda"]
 
@@ -43,6 +43,14 @@ class RunSpec(Frozen):
     engine_version: int = left_out_at(1)
     data_version: int = DATA_VERSION
     numerics_version: int = NUMERICS_VERSION
+
+    @property
+    def kept_in(self) -> Literal["float64", "float32"]:
+        """The precision of parameters, of the optimiser's state and of errors.
+
+        In bfloat16 are the products of training alone (mixed precision).
+        """
+        return "float32" if self.dtype == "bfloat16" else self.dtype
 
     def keys(self, *keys: int) -> tuple[int, ...]:
         """The keys of a random stream of this run, beside its seed."""

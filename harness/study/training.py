@@ -122,6 +122,7 @@ def _train(
         experiment.device,
         networks=folder.parent / NETWORKS if experiment.keep else None,
         snapshots=experiment.snapshots,
+        threads=here.threads_of(manifest, workers),
     )
     cells = {planned.run_id: manifest.cells[planned.cell] for planned in manifest.runs}
     best: dict[str, dict[str, float]] = defaultdict(dict)  # the least test loss so far of each arm, by task

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import sqrt
@@ -54,7 +55,9 @@ class Loss(ABC):
 
     def losses(self, network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints) -> Tensor:
         """What each point adds to the loss of a network with these parameters, differentiable in `flat_RP`."""
-        return self.of_outputs(families.forward(network, flat_RP, knots, points.x), points.y)
+        with points.precision():
+            outputs_RNO = families.forward(network, flat_RP, knots, points.x)
+        return self.of_outputs(outputs_RNO.to(points.y.dtype), points.y)
 
     def loss_and_gradient(
         self, network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints
@@ -63,6 +66,10 @@ class Loss(ABC):
         flat_RP = flat_RP.detach().requires_grad_()
         losses = self.losses(network, flat_RP, knots, points)
         return backward(losses.mean(tuple(range(1, losses.dim()))), flat_RP)
+
+    def numbers_wanted(self, network: Network) -> int:
+        """How many numbers it wants of each point."""
+        return network.outputs
 
     def mean(self, losses_RK: Tensor) -> Tensor:
         """Of what the points of a split add, [R]."""
@@ -213,11 +220,19 @@ SQUARES, CROSS_ENTROPY = Squares(), CrossEntropy()
 
 @dataclass(frozen=True)
 class LanePoints:
-    """One split of every lane: x_RNI, and what its loss wants there, y_RNO."""
+    """One split of every lane: x_RNI, and what its loss wants there, y_RNO.
+
+    `in_bfloat16` are the products of a network there, and their gradients, if it is trained in mixed precision.
+    """
 
     x: Tensor
     y: Tensor
     loss: Loss = SQUARES
+    in_bfloat16: bool = False
+
+    def precision(self) -> AbstractContextManager:
+        """What a forward pass is taken in; the backward pass has its precision."""
+        return torch.autocast(self.x.device.type, torch.bfloat16) if self.in_bfloat16 else nullcontext()
 
 
 # ------------------------------------------------------------------------------------------------------ of one's own

@@ -63,6 +63,10 @@ class NextToken(OfSequences):
         logits = outputs_RNO.unflatten(2, (y_RNO.shape[2], -1))
         return F.cross_entropy(logits.flatten(0, 2), y_RNO.long().flatten(), reduction="none").view_as(y_RNO)
 
+    def numbers_wanted(self, network: Network) -> int:
+        """A token at each position."""
+        return network.inputs
+
     def constant_outputs(self, y_NO: Array, outputs: int) -> Array:
         """The logarithms of how often each token is seen; one that is not counts as seen once."""
         positions = y_NO.shape[1]

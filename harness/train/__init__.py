@@ -1,7 +1,7 @@
 """From a pack of runs to their records.
 
 A trainer takes runs and a resumable state and returns state and outcomes (see `trainer`); this file holds what is
-the same for every one: the clock, one thread, checkpoints, the provenance, the publishing.
+the same for every one: the clock, threads, checkpoints, the provenance, the publishing.
 """
 
 import time
@@ -66,12 +66,14 @@ def train_pack(
     attempt: str | None = None,
     networks: Path | None = None,
     snapshots: int = 0,
+    threads: int = 1,
 ) -> list[Record]:
     """Train those of `runs`, one `planning.plan.computation`, that have no record in `records`, as one ensemble.
 
     Their records are published and returned. With a folder for `checkpoints`, training goes on from the one of `runs`,
     and leaves one now and then and when it is stopped, until all records are there. With a folder for `networks`, what
-    was trained is kept there before its record is published, and so many `snapshots` of it. Raises PackStopped.
+    was trained is kept there before its record is published, and so many `snapshots` of it. Torch takes so many
+    `threads`, or where training goes on those that it began with. Raises PackStopped.
     """
     if why := why_no_device(device):
         raise HarnessError(f"{why}; say device: cpu, or run where there is one")
@@ -87,7 +89,7 @@ def train_pack(
             trainer = phases
         elif runs[0].recipe.sparsity:
             trainer = pruning
-        with one_thread():
+        with torch_threads(threads):
             numerics = _numerics(runs[0].engine, device)
             pack, begun = _begun_or_resumed(trainer, specs, to_train, numerics, device, file, supervisor)
             moments = snapshot_moments(pack.stages, snapshots)
@@ -120,10 +122,10 @@ def train_pack(
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch and its LAPACK take one thread: the bits of some sums hang on how many there are."""
+def torch_threads(threads: int) -> Iterator[None]:
+    """Torch and its LAPACK take so many threads: the bits of some sums hang on how many there are."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     try:
         yield
     finally:
@@ -166,16 +168,19 @@ def _begun_or_resumed(
     """
     recipe = specs[to_train[0]].recipe
     saved = checkpoint.read_checkpoint(file, to_train, recipe, numerics, device, supervisor.announce) if file else None
+    threads = torch.get_num_threads()
     if file and saved:
+        torch.set_num_threads(saved.threads)
         pack = trainer.prepare([specs[identity] for identity in saved.runs], device)
         if trainer.fits(pack, saved.state):
             return pack, saved
         why = "is not of the networks of its runs and"
         supervisor.announce(f"{file} {why} {checkpoint.set_aside(file)}; its pack starts from the beginning")
+        torch.set_num_threads(threads)
     pack = trainer.prepare([specs[identity] for identity in to_train], device)
     state = trainer.begin(pack)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    return pack, Checkpoint(to_train, numerics, len(state.lanes), started_at, state)
+    return pack, Checkpoint(to_train, numerics, len(state.lanes), started_at, state, threads=threads)
 
 
 def _train(
@@ -261,7 +266,7 @@ def _provenance(end: Checkpoint, engine: Engine, device: Device, attempt: str | 
         host=provenance.host(),
         device=_device_name(device),
         instruction_set=instruction_set(engine),
-        threads=1,
+        threads=end.threads,
         started_at=end.started_at,
         pack_seconds=end.seconds,
         pack_cpu_seconds=end.cpu_seconds,

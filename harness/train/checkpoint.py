@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, PositiveInt, TypeAdapter
 from torch import Tensor
 
 from harness.base.files import private_folder, whole_file
@@ -44,7 +44,7 @@ class Checkpoint:
 
     `runs` are the ids of those that train, in their order; `evaluations` are the planned ones that each lane has behind
     it; `lanes` is how many there were at first; `resumed` is how often training has gone on from a file. `snapshots`
-    has evaluations, and the parameters and knots of each run after them.
+    has evaluations, and the parameters and knots of each run after them. `threads` are those that torch goes on with.
     """
 
     runs: tuple[str, ...]
@@ -57,6 +57,7 @@ class Checkpoint:
     cpu_seconds: float = 0.0
     resumed: int = 0
     snapshots: tuple[tuple[int, Any], ...] = ()
+    threads: PositiveInt = 1
 
 
 def checkpoint_path(folder: Path, run_ids: Sequence[str]) -> Path:

@@ -74,7 +74,7 @@ class Pack(ABC):
             train=cls.of_samples(first, train, device),
             curve=cls.of_samples(first, curve, device),
             curve_train=curve_train,
-            ranges_SNI=torch.from_numpy(np.stack(ranges)).to(device=device, dtype=getattr(torch, first.dtype)),
+            ranges_SNI=torch.from_numpy(np.stack(ranges)).to(device=device, dtype=getattr(torch, first.kept_in)),
             batches=points.splits(0).batches,
             watched=tuple(observation for observation in points.observations(0) if observation.at != "end"),
         )

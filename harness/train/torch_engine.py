@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from harness import spec
+from harness.base.errors import HarnessError
 from harness.optimisers import LaneObjective, LaneState
 from harness.spec import Network, RunSpec
 from harness.tasks import Samples, Splits, stream
@@ -35,6 +36,9 @@ SMALLEST_ENSEMBLE = 2
 def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> "TorchPack":
     """The pack of `runs`, which must be of one `computation`; draws what `samples` has not."""
     runs[0].recipe.optimizer.check()
+    if runs[0].dtype == "bfloat16" and device == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        problem = f"dtype: bfloat16, but {torch.cuda.get_device_name()} does not multiply in it"
+        raise HarnessError(f"{problem}; say dtype: float32, or run where there is another GPU")
     return TorchPack.of(PackPoints(tuple(runs), samples), device)
 
 
@@ -56,7 +60,7 @@ class TorchPack(Pack):
     @staticmethod
     def of_samples(run: RunSpec, samples: Sequence[Samples], device: torch.device | str) -> LanePoints:
         x_SNI, y_SNO = np.stack([split.x for split in samples]), np.stack([split.y for split in samples])
-        dtype = getattr(torch, run.dtype)
+        dtype = getattr(torch, run.kept_in)
         x, y = (torch.from_numpy(array).to(device=device, dtype=dtype) for array in (x_SNI, y_SNO))
         return LanePoints(x, y, samples[0].loss)
 
@@ -115,6 +119,7 @@ def _evaluate(
 ) -> LaneState:
     """The optimiser after one evaluation in every lane, of what it is fed, or of all points."""
     points = pack.batches.seen(train, feed) if feed else train
+    points = replace(points, in_bfloat16=pack.runs[0].dtype == "bfloat16")
 
     def objective(position_RP: Tensor) -> tuple[Tensor, Tensor]:
         return points.loss.loss_and_gradient(network, position_RP, knots, points)

@@ -18,15 +18,39 @@ from typing import NamedTuple, get_args
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from harness import train
 from harness.base.errors import HarnessError
 from harness.base.files import lives
+from harness.cli import main
 from harness.dispatch import slots
-from harness.dispatch.here import Begun, Failed, TrainingEvent, _compilations, idle_workers, next_move, train_here
+from harness.dispatch.here import (
+    Begun,
+    Failed,
+    TrainingEvent,
+    _compilations,
+    idle_workers,
+    next_move,
+    threads_of,
+    train_here,
+)
 from harness.dispatch.slots import Cause, Done, Evaluated, Failure, PackedRuns, Saved, TrainingOrder, failure
+from harness.planning.plan import make_plan
 from harness.record import Record, read_record, record_path
-from harness.spec import Adam, FourierKanShape, KanShape, Lbfgs, MlpShape, RbfKanShape, Recipe, RunSpec, Task, run_id
+from harness.spec import (
+    Adam,
+    FourierKanShape,
+    KanShape,
+    Lbfgs,
+    MlpShape,
+    RbfKanShape,
+    Recipe,
+    RunSpec,
+    Task,
+    parse_experiment,
+    run_id,
+)
 from harness.tasks import draw, resolve
 from harness.train import PackStopped, Supervisor, train_pack
 from harness.train.checkpoint import checkpoint_path, read_checkpoint, write_checkpoint
@@ -434,6 +458,39 @@ def test_memory_that_is_not_there_is_known_by_all_its_names(here):
     for allocate in (bytes, np.empty, torch.empty):
         assert _failure(allocate, TOO_MUCH).cause == "out_of_memory"
         assert _failure(allocate, -1).cause == "crashed"
+
+
+ALONE = """
+question: Is it learnt?
+tasks: [{target: mess3, context: 10, train_points: 600, validation_points: 10, test_points: 20}]
+arms:
+  mlp: {architecture: {family: transformer, layers: 2, width: 32, block: {family: mlp}}, recipe: adam}
+recipes: {adam: {optimizer: {name: adam, batch_size: 512}, max_evaluations: 2}}
+seeds: [0]
+dtype: float32
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "threads"),
+    [
+        ("", "", 4),
+        ("batch_size: 512", "batch_size: 8", 1),
+        ("dtype: float32", "device: cuda", 1),
+        ("dtype: float32", "grid: {recipes.adam.optimizer.batch_size: [256, 512]}", 1),
+    ],
+)
+def test_a_plan_of_one_large_pack_gives_it_a_thread_of_each_worker(old, new, threads):
+    assert threads_of(make_plan(parse_experiment(ALONE.replace(old, new) if old else ALONE), "alone"), 4) == threads
+
+
+def test_the_record_of_a_lone_pack_names_its_threads(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("alone.yaml").write_text(ALONE, encoding="utf-8")
+    done = CliRunner().invoke(main, ["run", "alone.yaml", "--workers", "2"])
+    assert done.exit_code == 0, done.output
+    (record,) = map(read_record, Path("results/runs").glob("*.json"))
+    assert record.provenance.threads == 2
 
 
 def test_each_slot_sees_one_gpu_of_those_that_are_visible(monkeypatch):

@@ -11,8 +11,11 @@ from harness.count import count, run_flops
 from harness.families import Transformer, TransformerShape
 from harness.families.blocks import BLOCKS
 from harness.families.layout import of_part
+from harness.families.prices import WEIGHTS
 from harness.optimisers import Adam
 from harness.spec import Recipe, RunTask
+from harness.tasks.loss import LanePoints
+from harness.tasks.sequences import NEXT_TOKEN
 
 SMALLEST = {"kan": {"grid": 5}, "spline_mlp": {"grid": 5}, "rbf_kan": {"grid": 5}} | {
     "chebyshev_kan": {"degree": 4},
@@ -132,6 +135,40 @@ def test_a_lane_has_the_same_bits_whatever_its_company(family, dtype):
         outputs = families.forward(network, own_flat, [each[own] for each in knots], tokens[own])
         found.append((outputs[-2:], torch.autograd.grad(outputs.sin().sum(), own_flat)[0][-2:]))
     assert all(map(torch.equal, *found))
+
+
+@pytest.mark.parametrize("family", NAMES)
+def test_mixed_precision_has_about_the_same_gradient_whatever_the_company(family):
+    """Three digits of each product; waves of a Fourier KAN take more of them."""
+    network = of_family(family)
+    flat, knots, tokens = begun(network, lanes=4, dtype=torch.float32)
+    found = []
+    for own, in_bfloat16 in ((slice(None), False), (slice(None), True), (slice(2, 4), True)):
+        points = LanePoints(tokens[own], tokens[own], NEXT_TOKEN, in_bfloat16)
+        found.append(NEXT_TOKEN.loss_and_gradient(network, flat[own], [each[own] for each in knots], points))
+    (loss, gradient), (mixed_loss, mixed_gradient), alone = found
+    torch.testing.assert_close(mixed_loss, loss, rtol=2e-3, atol=0)
+    assert mixed_gradient.dtype == torch.float32
+    assert not torch.equal(mixed_gradient, gradient)
+    assert (mixed_gradient - gradient).norm() < (0.2 if family == "fourier_kan" else 0.05) * gradient.norm()
+    assert torch.equal(alone[0], mixed_loss[2:])
+    assert torch.equal(alone[1], mixed_gradient[2:])
+
+
+@pytest.mark.parametrize("family", NAMES)
+def test_what_a_forward_pass_is_said_to_leave_is_what_torch_saves(family):
+    network = of_family(family, width=32, layers=2, context=16, vocabulary=20)
+    flat, knots, tokens = begun(network, lanes=2, dtype=torch.float32, sequences=64)
+    saved = {}
+
+    def note(tensor):
+        saved[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        NEXT_TOKEN.losses(network, flat.requires_grad_(), knots, LanePoints(tokens, tokens, NEXT_TOKEN))
+    numbers = sum(tensor.untyped_storage().nbytes() for tensor in saved.values()) / 4 / (2 * 64)
+    assert numbers < network.numbers_left(WEIGHTS["unit"]) < 2 * numbers
 
 
 @pytest.mark.parametrize("family", NAMES)

@@ -2,6 +2,9 @@
 
 import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
-from harness.families import KanShape, MlpShape
+from harness.families import KanShape, MlpShape, Transformer
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.planning import arms, candidates
 from harness.planning.plan import PACK_BYTES, lane_bytes, make_plan, packs_of, planned_flops, runs_at_a_time
@@ -18,7 +21,7 @@ from harness.planning.solve import most_evaluations, nearest_sizes
 from harness.spec import Recipe, Restarts, RunSpec, Task, content_hash, freeze, parse_experiment, read_manifest, stages
 from harness.spec.manifest import PlannedRun, check_unchanged
 from harness.spec.run import run_id, run_ids
-from harness.tasks import resolve
+from harness.tasks import keep_data, resolve
 
 TEXT = """
 question: which?
@@ -278,6 +281,7 @@ RANK = "{family: spline_mlp, hidden: [4], rank: 2}"
         ("", "decide: [" + RULE.replace("mlp", "kan") + ", at_least: 1}]", "with itself"),
         ("", "dtype: float32\nengine: fused", "use engine: torch, or leave `engine` out"),
         ("", "device: cuda\nengine: fused", "use engine: torch, or leave `engine` out"),
+        ("", "dtype: bfloat16", "family=kan: dtype: bfloat16 is for transformers, and its three digits are too few"),
         ("{family: mlp, depth: 3}", RANK, "a node has several splines only before the map; say place: before"),
         ("hidden: [5]}", "hidden: [5], grid: 3}", "arms.kan.architecture.grid=3: this size is varied by the plan"),
         ("depth: 3}", "hidden: [4]}", "arms.mlp.architecture: hidden=[4] fixes depth and width"),
@@ -464,6 +468,68 @@ def test_lanes_take_more_the_more_they_keep():
     assert lane_bytes(_run(recipe=levenberg)) > lane_bytes(_run(recipe=batches)) + 8 * 1000 * 135
     assert lane_bytes(_run(recipe=batches)) < small / 10
     assert lane_bytes(_run(dtype="float32")) == small / 2
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from harness.planning.plan import lane_bytes
+from harness.spec import RunSpec
+from harness.tasks import fetch_data
+from harness.train import torch_engine, torch_threads
+
+def peak(runs):
+    with torch_threads(1):
+        pack = torch_engine.prepare(runs)
+        torch_engine.advance(pack, torch_engine.begin(pack), 2)
+    status = Path("/proc/self/status").read_text()  # getrusage would begin with the peak of the process of the tests
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+small, large = (RunSpec.model_validate_json(text) for text in sys.argv[1:3])
+fetch_data([large.task], Path("data"))
+before = peak([small])
+runs = [large.model_copy(update={"seed": seed}) for seed in range(int(sys.argv[3]))]
+print(len(runs) * lane_bytes(large) / (peak(runs) - before))
+"""
+FOUR_LAYERS = {"layers": 4, "width": 64, "head_width": 8, "block": {"family": "mlp", "activation": "relu"}}
+BELIEFS = Task(target="mess3", context=10, train_points=300, validation_points=10, test_points=20)
+TEXT_OF_84 = Task(target={"text": "text.txt"}, context=64, train_points=40, validation_points=10, test_points=20)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no /proc")
+@pytest.mark.parametrize(
+    ("task", "sizes", "batch", "lanes"),
+    [
+        (BELIEFS, FOUR_LAYERS, 256, 8),
+        (TEXT_OF_84, {"layers": 2, "width": 64, "heads": 2, "block": {"family": "mlp"}}, 32, 10),
+    ],
+    ids=["belief_geometry", "language"],
+)
+def test_packs_of_transformers_take_what_is_predicted(task, sizes, batch, lanes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text("".join(map(chr, range(33, 117))) * 80, encoding="utf-8")
+    task = resolve(task)
+    keep_data([task], Path("data"))
+    architecture = Transformer.model_validate({"family": "transformer", **sizes})
+    network = architecture.network_of(task.inputs, task.outputs, "arm", scales=False)
+    texts = []
+    for batch_size in (1, batch):
+        recipe = Recipe(optimizer=Adam(name="adam", batch_size=batch_size), max_evaluations=10)
+        texts.append(_run(network, recipe, task=task, dtype="float32", engine="torch").model_dump_json())
+    done = subprocess.run([sys.executable, "-c", PEAK, *texts, str(lanes)], capture_output=True, text=True, check=True)
+    assert 1 / 2 < float(done.stdout) < 2
+
+
+def test_points_of_a_text_are_its_tokens(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text("".join(map(chr, range(33, 117))) * 80, encoding="utf-8")
+    network = Transformer.model_validate({"family": "transformer", "layers": 1, "width": 4, "block": {"family": "mlp"}})
+    recipe, taken = Recipe(optimizer=Adam(name="adam", batch_size=2), max_evaluations=10), []
+    for points in (100, 1100):
+        task = resolve(TEXT_OF_84.model_copy(update={"train_points": points}))
+        shape = network.network_of(task.inputs, task.outputs, "arm", scales=False)
+        taken.append(lane_bytes(_run(shape, recipe, task=task, dtype="float32")))
+    assert taken[1] - taken[0] == 4 * 1000 * (64 + 64)
 
 
 def test_a_pack_has_as_many_lanes_as_fit(monkeypatch):

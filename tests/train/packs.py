@@ -10,7 +10,7 @@ from harness import train
 from harness.record import Record
 from harness.spec import Adam, Lbfgs, LevenbergMarquardt, Recipe, RunSpec, RunTask, Task
 from harness.tasks import resolve
-from harness.train import ENGINES, PackStopped, Supervisor, one_thread, train_pack
+from harness.train import ENGINES, PackStopped, Supervisor, torch_threads, train_pack
 from harness.train.lanes import Trained
 from harness.train.outcome import Outcome
 
@@ -49,7 +49,7 @@ class TrainedRuns(NamedTuple):
 def trained_runs(runs, chunk=10**6, stored=False, engine=None) -> TrainedRuns:
     """In chunks of so many evaluations, after each of which the state may be stored and read again."""
     module = ENGINES[engine or runs[0].engine]
-    with one_thread():
+    with torch_threads(1):
         pack = module.prepare(runs)
         state = module.begin(pack)
         while not module.ended(pack, state):

@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+import torch
 from packs import OPTIMIZERS, after, numbers, run_of, trained_in_pieces
 
 from harness import train
@@ -356,6 +357,21 @@ def test_under_other_numerics_it_starts_from_the_beginning(stopped, tmp_path, mo
 
     assert "comes from other numerics (instruction_set " in told
     assert ", here AVX1024)" in told
+
+
+def test_a_pack_goes_on_with_the_threads_that_it_began_with(tmp_path):
+    runs, seen = pack("torch", "mlp", "batches"), set()
+    through = train_pack(runs, tmp_path / "through", threads=2)
+    with pytest.raises(PackStopped):
+        train_pack(runs, tmp_path / "stopped", "cpu", after(2), tmp_path / "checkpoints", threads=2)
+
+    looking = Supervisor(progress=lambda evaluations: seen.add(torch.get_num_threads()))
+    resumed = train_pack(runs, tmp_path / "stopped", "cpu", looking, tmp_path / "checkpoints", threads=1)
+
+    assert seen == {2}
+    assert [(record.provenance.threads, record.provenance.resumed) for record in resumed] == [(2, 1)] * 2
+    assert [numbers(record) for record in resumed] == [numbers(record) for record in through]
+    assert torch.get_num_threads() == 1
 
 
 def test_the_checkpoint_of_other_runs_is_not_read(stopped, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from packs import trained_runs
 
+from harness.base.errors import HarnessError
 from harness.families import Transformer, unflatten
 from harness.spec import Adam, Recipe, RunSpec, Task
 from harness.tasks import TASKS, draw, resolve
@@ -56,6 +57,29 @@ def test_training_in_pieces_is_training_at_once():
         assert pieces.outcomes == whole.outcomes
         for one, other in zip(whole.ends, pieces.ends, strict=True):
             assert torch.equal(one.position_P, other.position_P)
+
+
+def test_mixed_precision_learns_as_float32_does_with_the_same_bits_again_and_in_pieces():
+    for block in BLOCKS:
+        in_dtype = {}
+        for dtype in ("float32", "bfloat16"):
+            in_dtype[dtype] = [run.model_copy(update={"dtype": dtype}) for run in runs(block, 50)]
+        single, mixed = (trained_runs(in_dtype[dtype]) for dtype in in_dtype)
+        pieces = trained_runs(in_dtype["bfloat16"], chunk=7, stored=True)
+        assert pieces.outcomes == mixed.outcomes
+        assert mixed.outcomes != single.outcomes
+        state = mixed.state.optimiser
+        assert {state.position_RP.dtype, state.mean_RP.dtype, state.square_RP.dtype} == {torch.float32}
+        for one, other in zip(mixed.outcomes, single.outcomes, strict=True):
+            assert one.metrics.losses.test == pytest.approx(other.metrics.losses.test, rel=0.05)
+
+
+def test_a_gpu_that_cannot_multiply_in_bfloat16_is_named(monkeypatch):
+    """No GPU is needed: what it says of itself is replaced."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100")
+    with pytest.raises(HarnessError, match="dtype: bfloat16, but Tesla V100 does not multiply in it; say dtype: float"):
+        torch_engine.prepare([run.model_copy(update={"dtype": "bfloat16"}) for run in runs("mlp")], "cuda")
 
 
 SHAI = {"layers": 4, "width": 64, "head_width": 8, "block": {"family": "mlp", "activation": "relu", "width": 256}}

@@ -47,7 +47,9 @@ SHAPE_SECONDS = 0.5  # what timing a shape takes, about: 4,853 shapes took 41 mi
     help="The engine to time without FILE.  [default: fused, for float64]",
 )
 @click.option(
-    "--dtype", type=click.Choice(["float64", "float32"]), help="The precision to time without FILE.  [default: float64]"
+    "--dtype",
+    type=click.Choice(["float64", "float32", "bfloat16"]),
+    help="The precision to time without FILE.  [default: float64]",
 )
 @click.option(
     "--profile",
@@ -92,9 +94,10 @@ def bench(
         kinds = missing({}, runs)
         words = [str(file.absolute()), "--scale", scale, *shlex.split(settings_options(settings))]
     else:
-        if engine == "fused" and dtype == "float32":
+        engine = engine or ("fused" if dtype in (None, "float64") else "torch")
+        if engine == "fused" and dtype not in (None, "float64"):
             raise HarnessError(f"--engine fused computes in float64; with --dtype {dtype} leave it out")
-        kinds = [EngineKind(engine or ("torch" if dtype == "float32" else "fused"), dtype or "float64")]
+        kinds = [EngineKind(engine, dtype or "float64")]
     check_writable(results / "calibrations")
     if profile:
         _send(profile, read_profile(profile), results, words, runs, dry_run)
