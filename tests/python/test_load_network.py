@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from commands import said
+from commands import refused, said
 
 import harness
 from harness import nn
@@ -162,7 +162,7 @@ def test_a_table_goes_in_by_the_names_of_its_columns(here):
     assert network(torch.zeros(4, 3, dtype=torch.int64)).shape == (4, 1)
 
     odd = table.head(8).assign(day=[1, 2, 3, 4, 5, 6, 7, np.inf])
-    refused = [
+    unfit = [
         (table[["day"]], "no column hours, weekend; it needs hours, weekend, day, in any order"),
         (objects[:, :2], r"takes 3 columns in the order hours, weekend, day; this has shape \[200, 2\]"),
         (torch.zeros(5, 1), r"in the order hours, weekend, day; this has shape \[5, 1\]"),
@@ -172,7 +172,7 @@ def test_a_table_goes_in_by_the_names_of_its_columns(here):
         (odd, "column 'day' is inf at index 7"),
         (pd.concat([table, table[["day"]]], axis=1), "two columns 'day'; keep one"),
     ]
-    for given, words in refused:
+    for given, words in unfit:
         with pytest.raises(harness.HarnessError, match=words):
             network(given)
     assert "predicts a number, and no class: call predict" in refused(network.predict_proba, table)
