@@ -14,7 +14,6 @@ from typing import Any
 import first_screen
 import numpy as np
 import pandas as pd
-from scipy.stats import t as t_distribution
 from write_numbers import LBFGS, with_numbers, with_table
 
 from harness.base.formats import exponent, human
@@ -236,8 +235,7 @@ def _number(experiment: str, claim: str, axis: str, task: str) -> Found:
 
 
 def _found(experiment: str, claim: str, axis: str, task: str) -> Found:
-    number = _number(experiment, claim, axis, task)
-    return number["later"]["found"] if number.get("later") else number["found"]  # as rules of before had it
+    return _number(experiment, claim, axis, task)["found"]
 
 
 def _of_ladder() -> Iterator[Sentence]:
@@ -285,29 +283,26 @@ def _from_to(ratios: list[Found]) -> Sentence:
 
 
 def _of_dimension() -> Iterator[Sentence]:
-    """One search, by rules of before."""
-    four, eight = (
-        _times(_found("dimension-evening", "16: KANs beat MLPs on sums", PARAMS, f"additive inputs={inputs}"))
-        for inputs in (4, 8)
+    """Replicates on families of functions of two, four and eight variables, at 800 parameters."""
+    readings = _kept("verdicts/dimension/answer.json")["headline"]["readings"]
+    leads = _by_task([one for one in readings if (one["axis"], one["place"]) == (PARAMS, "largest")])
+    kept = _found("dimension", "16: KANs escape it on a random field", PARAMS, "gaussian_field")
+    yield f"the exponent of KANs on a random field with eight variables is {ENDS} of that with two", *_ends(kept)
+    fields, turned = (
+        [leads[f"{family} inputs={n}"] for n in (2, 4, 8)] for family in ("gaussian_field", "rotated_additive")
     )
-    yield f"KANs are ahead on sums of four and eight variables, by {TIMES} and {TIMES}", *four, *eight
-    yield "on a random field MLPs are ahead by {} times with two, four and eight variables", _of_fields()
-
-
-def _of_fields() -> str:
-    """The lead of MLPs at 1,000 parameters, which is the same and decided for two, four and eight variables."""
-    runs = pd.read_csv(RESULTS / "verdicts" / "dimension-evening" / "runs.csv")
-    runs = runs[(runs["won_on"] == PARAMS) & (runs["asked"] == 1000) & (runs["status"] == "done")]
-    leads = set()
-    for inputs in (2, 4, 8):
-        of_task = runs[runs["task"] == f"gaussian_field inputs={inputs}"]
-        logs = np.log(of_task.pivot_table(index="seed", columns="series", values="test_rmse"))
-        gaps = logs["kan"] - logs["mlp"]
-        half = t_distribution.ppf(0.975, len(gaps) - 1) * gaps.std() / len(gaps) ** 0.5
-        _check(gaps.mean() > half, f"{inputs} variables are decided")
-        leads.add(f"{np.exp(gaps.mean()):.1f}")
-    _check(len(leads) == 1, "the lead is the same for each number of variables")
-    return leads.pop()
+    _check({_leader(found) for found in fields} == {"second"}, "MLPs are ahead on fields of any number of variables")
+    times = (f"{1 / found['estimate']:.2g}" for found in fields)
+    yield "MLPs are ahead there by {}, {} and {} times with two, four and eight variables", *times
+    two, four, eight = (leads[f"additive inputs={n}"] for n in (2, 4, 8))
+    _check((_leader(two), _leader(four), _leader(eight)) == ("second", "first", "first"), "KANs lead sums of 4 and 8")
+    yield (
+        f"KANs are ahead on sums of four and eight variables, by {TIMES} and {TIMES}",
+        *_times(four, 3),
+        *_times(eight, 3),
+    )
+    _check([_leader(found) for found in turned] == ["second", "second", ""], "MLPs lead turned sums of 2 and 4")
+    yield f"in turned axes MLPs are, by {TIMES} with four", *_times(turned[1])
 
 
 # -------------------------------------------------------------------------------------------------------------- replays
