@@ -193,9 +193,9 @@ class LayeredShape(ShapeBase):
     def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
         """Initial values of one parameter at gain 1."""
 
+    @abstractmethod
     def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
-        """Outputs [R, O, N] of a layer; a family may give `evaluate` instead."""
-        raise NotImplementedError
+        """Outputs [R, O, N] of a layer."""
 
     @abstractmethod
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
