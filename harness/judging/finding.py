@@ -19,7 +19,8 @@ from harness.comparison.replicates import Found, best_ratio, ratio_over
 from harness.judging import sides
 from harness.judging.quantity import Case
 from harness.judging.scaling import sizes_of
-from harness.judging.winners import LOSS
+from harness.judging.winners import LOSS, VALIDATION
+from harness.laws.replicates import lines_of
 from harness.spec import END_TOLERANCE, side_label
 
 
@@ -112,6 +113,14 @@ def upturn(case: Case) -> Found:
 
 
 # ---------------------------------------------------------------------------------------------------- of named networks
+def network_exponent(case: Case) -> Found:
+    """The least-squares slope of each seed's own curve, which may have other sizes than that of the other side."""
+    sides_slopes = [_slopes_by_seed(case, names) for names in case.rule.arms_of_sides]
+    both = pd.concat(sides_slopes, axis=1, join="inner").to_numpy(float)
+    first, *second = both.T
+    return replicates.difference_over(first - (second[0] if second else case.rule.published or 0.0), case.level)
+
+
 def network_loss(case: Case) -> Found:
     """From the runs of the side's network of the size of the rule, over `published` if that is given."""
     (names,), place = case.rule.arms_of_sides, case.rule.place
@@ -190,6 +199,26 @@ def _logs_by_seed(rows: pd.DataFrame, column: str) -> pd.Series:
     best = sides.picked(rows, ["seed"]).set_index("seed")
     with np.errstate(divide="ignore"):
         return np.log(best[column].where(best["status"] == "done"))
+
+
+def _slopes_by_seed(case: Case, names: Sequence[str]) -> pd.Series:
+    """The exponent by seed, of the series whose best network validation picks; nan with fewer than LAW_NETWORKS sizes.
+
+    A window `until: minimum` ends at the size of least validation loss in that seed, so that no test loss chooses.
+    """
+    rows = _rows_of(case, names)
+    rows = rows.assign(size=sizes_of(rows, case.axis))
+    rows = rows[(rows["status"] == "done") & rows["in_window"] & (rows["size"] > 0)]
+    slopes = {}
+    for seed, of_seed in rows.groupby("seed"):
+        best = of_seed.iloc[int(of_seed[VALIDATION].to_numpy(float).argmin())]
+        curve = of_seed[of_seed["series"] == best["series"]]
+        if best["until_minimum"]:
+            curve = curve[curve["size"] <= best["size"]]
+        sizes, losses = curve["size"].to_numpy(float), curve[LOSS].to_numpy(float)
+        has_law = np.unique(sizes).size >= replicates.LAW_NETWORKS
+        slopes[seed] = float(lines_of(sizes, np.log(losses)[None])[0, 1]) if has_law else math.nan
+    return pd.Series(slopes, dtype=float)
 
 
 def _value(case: Case, logs: pd.Series, *ln_losses: np.ndarray) -> Found:

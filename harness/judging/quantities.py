@@ -144,6 +144,21 @@ QUANTITIES = {
             what="the growth of training errors after their phases,",
         ),
         Quantity(
+            name="network_exponent",
+            summary="alpha of a network over its own sizes in the window; of two sides the difference",
+            read_at="all sizes on an axis",
+            takes=Takes(
+                sides=(1, 2),
+                at="axis",
+                is_difference=True,
+                of_laws=True,
+                of_networks=True,
+                over_published=True,
+                matters=0.2,
+            ),
+            words=_exponent_words,
+        ),
+        Quantity(
             name="network_loss",
             summary="the test loss of the network of that size, over the `published` one if that is given",
             read_at="a size",

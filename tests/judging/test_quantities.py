@@ -10,6 +10,7 @@ from judging.made_runs import SIZES, TEXT, made_plan, made_runs, made_table, num
 from scipy.stats import chi2, ttest_1samp
 
 from harness.judging.runs import runs_of
+from harness.judging.winners import VALIDATION
 from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
 
@@ -93,6 +94,28 @@ def test_where_a_curve_turns_up_and_how_far():
     assert near(number_of(runs, quantity="upturn", **rule).found, 100.0)
     assert near(number_of(runs, quantity="best_size", **rule).found, turn)
     assert near(number_of(runs, quantity="best_size", **rule, published=turn / 2).found, 2.0)
+
+
+def test_the_exponent_of_a_network_is_read_over_its_own_sizes_up_to_its_best():
+    """KANs fall as N^-2 up to the fourth of five sizes; MLPs have ten times the sizes, and two depths of other laws."""
+    best = SIZES[-2]
+    runs = made_runs({"kan": lambda n: np.where(n > best, 1.0, n**-2.0), "mlp": power(1, 0.5)}, noise=0)
+    of_mlps = runs.table["arm"] == "mlp"
+    table = runs.table.assign(until_minimum=~of_mlps)
+    table.loc[of_mlps, PARAMS] *= 10
+    deep = table[of_mlps].assign(series="mlp depth=9", cell=table["cell"].max() + 1 + table["cell"])
+    worse = ["test_loss", VALIDATION]
+    deep[worse] = np.exp(np.log(deep[worse]) * 0.2)
+    both = runs_of(runs.manifest, pd.concat([table, deep], ignore_index=True))
+    rule = {"quantity": "network_exponent", "at": PARAMS, "threshold": 0}
+    assert near(number_of(both, **rule, sides=["kan", "mlp"]).found, 1.5)
+    assert near(number_of(both, **rule, sides=["mlp"]).found, 0.5)
+    assert near(number_of(both, **rule, sides=["mlp depth=9"]).found, 0.1)
+    assert near(number_of(both, **rule, sides=["kan"], published=1.5).found, 0.5)
+    whole = runs_of(runs.manifest, table.assign(until_minimum=False))
+    assert number_of(whole, **rule, sides=["kan"]).found.estimate < 2
+    two_sizes = runs_of(runs.manifest, table[table["asked"] <= SIZES[1]])
+    assert "FAILED_REPLICATES" in number_of(two_sizes, **rule, sides=["kan"]).found.refused
 
 
 def family(law):

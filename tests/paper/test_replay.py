@@ -126,7 +126,7 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path):
     assert "runs of fig3_1_toy_scaling-short-width-10-seeds-2 has a record" in output
     plan = read_manifest(tmp_path / "results" / "fig3_1_toy_scaling-short-width-10-seeds-2")
     runs = [planned.run for planned in plan.runs]
-    assert {max(run.network.shape) for run in runs if run.network.family == "mlp"} == {5, 10}
+    assert {max(run.network.shape) for run in runs if run.network.family == "mlp"} == {3, 5, 10}
     assert {run.seed for run in runs} == {0, 1}
     whole = plan_of(StudyFile(Path("experiments/fig3_1_toy_scaling.yaml"), scale="short"))
     assert set(plan.run_ids()) < set(whole.run_ids())  # what one trains, the other has
