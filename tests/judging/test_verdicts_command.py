@@ -145,6 +145,21 @@ def test_what_makes_the_table_is_kept(whole):
     )
 
 
+def test_what_keeping_again_cannot_make_stays_or_is_a_refusal(whole):
+    invoke("verdicts", "--keep")
+    kept = whole / "results" / "verdicts" / "made"
+    (kept / "beliefs-mess3.png").write_bytes(b"a picture of `harness observe`")
+    (kept / "compare_seconds.png").write_bytes(b"a figure of an earlier answer")
+    assert invoke("verdicts", "--keep").exit_code == 0
+    assert (kept / "beliefs-mess3.png").exists()
+    assert not (kept / "compare_seconds.png").exists()
+    measured = pd.read_csv(kept / "runs.csv").assign(seconds=1.0, seconds_on="another machine")
+    measured.to_csv(kept / "runs.csv", index=False)
+    output = said("verdicts", "--keep", exit_code=2)
+    assert "runs.csv has the seconds of runs on another machine. Keeping would drop them" in output
+    assert set(pd.read_csv(kept / "runs.csv")["seconds_on"]) == {"another machine"}
+
+
 def test_what_an_open_rule_would_need_is_told_wherever_it_stands(here):
     fields = "quantity: exponent, sides: [kan, mlp], threshold: 0.4, matters: 0.03, at_least: 1"
     write_experiment(here, f"decide:\n  - {{claim: by 0.4, {fields}}}\n")

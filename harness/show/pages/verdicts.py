@@ -14,7 +14,6 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import FORMAT, write_json
 from harness.judging.verdict import power_words
 from harness.record import ClassMetrics, Metrics
-from harness.record.kept import KEPT_RECORDS
 from harness.show.grouping import grouped
 from harness.show.pages.page import write_html
 from harness.show.tables.table import to_markdown
@@ -23,6 +22,7 @@ from harness.spec import default_count
 from harness.spec.counts import answer_axes
 from harness.spec.decide import takes_of
 
+RUNS, MACHINE = "runs.csv", "seconds_on"  # the kept table of runs, and its column of which machine was measured
 KEPT_FILES = ("scaling.png", "scaling_others.png", "answer.json", "answer.png")
 # Of the table of runs, what verdicts hang on, beside the axes of `answer_axes`.
 RUN_COLUMNS = (
@@ -53,20 +53,22 @@ def write_verdicts(answers: Sequence[Mapping[str, Any]], folder: Path) -> list[P
 def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], results: Path, kept: Path) -> Path:
     """Copy the verdicts of experiments, with the tables of their runs, into `kept`, in place of earlier ones of those.
 
-    The page, the JSON and the README there are of all that is kept.
+    The page, the JSON and the README there are of all that is kept. Records, and pictures of `harness observe`, stay.
     """
+    for answer, table in made:
+        _check_measured(kept / answer["name"] / RUNS, table)
     for answer, table in made:
         target = kept / answer["name"]
         target.mkdir(parents=True, exist_ok=True)
         for earlier in target.iterdir():
-            if earlier.name != KEPT_RECORDS:  # which grows
+            if _is_written_here(earlier):
                 earlier.unlink()
-        wanted = dict.fromkeys((*RUN_COLUMNS, *answer_axes(), "seconds_on"))
+        wanted = dict.fromkeys((*RUN_COLUMNS, *answer_axes(), MACHINE))
         columns = [name for name in wanted if name in table and table[name].notna().any()]
-        table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
+        table[columns].to_csv(target / RUNS, index=False, float_format="%.6g")
         write_json(answer, target / "verdicts.json")
         for file in (results / answer["name"]).iterdir():
-            if file.name in KEPT_FILES or file.match("compare_*.png"):
+            if _is_written_here(file):
                 shutil.copyfile(file, target / file.name)
     answers, of_earlier_rules = [], []
     for path in sorted(kept.glob("*/verdicts.json")):
@@ -91,3 +93,19 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
         sections.append({**answer, "needs": needs, "heading": heading, "table": summary})
     write_html(kept / "README.md", "kept_verdicts.md", earlier=of_earlier_rules, sections=sections)
     return kept
+
+
+def _is_written_here(file: Path) -> bool:
+    return file.name in KEPT_FILES or file.match("compare_*.png")
+
+
+def _check_measured(earlier: Path, table: pd.DataFrame) -> None:
+    """A HarnessError where the earlier table has the seconds of a measured machine, and the new one has none."""
+    if not earlier.exists():
+        return
+    measured = pd.read_csv(earlier).get(MACHINE, pd.Series(dtype=str)).dropna()
+    if len(measured) and (MACHINE not in table or table[MACHINE].isna().all()):
+        raise HarnessError(
+            f"{earlier} has the seconds of runs on {measured.iloc[0]}. Keeping would drop them, as this machine is not "
+            f"measured; `harness bench` measures it, or remove {earlier.parent} first"
+        )
