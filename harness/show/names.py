@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 FIELD = re.compile(r"\b([A-Za-z]+)_\w+(?==)")  # `train_points` of `train_points=200`
+LEAST_LETTERS = 2  # of a name before its fields
 CAPITALS = re.compile(r"\b(kan|mlp|rbf)(?=s?\b)")
 
 
@@ -18,7 +19,7 @@ def shortened(names: Iterable[str], letters: int) -> dict[str, str]:
 
     Names stay whole where all of them fit. Else they lose, until all fit: the module of a function and the suffix of a
     file, words that all of them share, later words of fields (`train_points=200` becomes `train=200`), and at last
-    their middle.
+    the end of what stands before the fields, or their middle.
     """
     full = list(dict.fromkeys(names))
     # A function without its module, a file without its suffix.
@@ -54,11 +55,22 @@ def _with_short_fields(names: Sequence[str]) -> list[str]:
     return [FIELD.sub(r"\1", name) for name in names]
 
 
-def _cut(names: Sequence[str], letters: int) -> list[str]:
-    """Those that are too long without their middle: the same share of each end that leaves all different.
+def _before_fields_cut(name: str, letters: int) -> str:
+    """`mlp_t… train=300` of `mlp_teacher train=300`; the name itself where nothing would be left of it."""
+    before, fields = re.split(r"(?=$| \w+=)", name, maxsplit=1)
+    room = letters - len(fields) - 1
+    return name if len(name) <= letters or not fields or room < LEAST_LETTERS else f"{before[:room]}…{fields}"
 
-    Names that no share tells apart are numbered.
+
+def _cut(names: Sequence[str], letters: int) -> list[str]:
+    """Those that are too long without the end of what stands before their fields, where that leaves all different.
+
+    Else without their middle: the same share of each end that leaves all different. Names that no share tells apart are
+    numbered.
     """
+    shown = [_before_fields_cut(name, letters) for name in names]
+    if max(map(len, shown), default=0) <= letters and len(set(shown)) == len(names):
+        return shown
     half = letters // 2
     for last in sorted(range(1, letters), key=lambda last: (last < half, abs(last - half))):
         shown = [name if len(name) <= letters else f"{name[: letters - 1 - last]}…{name[-last:]}" for name in names]

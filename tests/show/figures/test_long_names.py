@@ -94,7 +94,7 @@ def test_different_names_stay_different_and_no_word_is_cut_unseen(names, letters
         (["my_tasks:ripple"], 6, ["ripple"]),
         (["tide.csv"], 6, ["tide"]),
         (["mine:ripple", "yours:ripple"], 11, ["mine:ripple", "yours…ipple"]),
-        (["additive inputs=4", "additive inputs=100", "xy"], 15, ["additiv…nputs=4", "additiv…uts=100", "xy"]),
+        (["additive inputs=4", "additive inputs=100", "xy"], 15, ["addit… inputs=4", "add… inputs=100", "xy"]),
     ],
 )
 def test_what_tells_a_name_from_others_is_kept(names, letters, shown):
