@@ -17,6 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from matplotlib.transforms import offset_copy
 
 from harness.base.formats import PLAIN, human, scientific
+from harness.laws import Fit
 from harness.show.figures.series import TEXT_SHADE, DrawnLaw, Style, shaded
 from harness.show.figures.theme import figure_width, label_size, most_height
 from harness.show.names import shortened
@@ -122,6 +123,8 @@ def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
     words = f"{name}: " if name else ""
     # Spaces at which no line ends: an exponent stays with its sign.
     words += "no\N{NO-BREAK SPACE}law" if fit.refusals else f"α\N{NO-BREAK SPACE}{exponent_words(fit)}"
+    if is_misfit(fit) and not fit.refusals:
+        words += "\N{NO-BREAK SPACE}†"
     if fit.floor:
         words += f", floor E = {human(fit.floor, 2)}"
     held_out = laws.held_out.get(fit.law)
@@ -130,6 +133,11 @@ def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
         words += f", {within.sum()} of {within.size} held-out sizes as predicted"
     letters = letters_in(figure_width(columns) / columns) - KEY_MARK // 2  # digits are narrow
     return key(textwrap.fill(words, letters, subsequent_indent="  ", break_on_hyphens=False), style)
+
+
+def is_misfit(fit: Fit) -> bool:
+    """Whether the points are off the law beyond chance, so that its exponent is a mean slope."""
+    return any(caution.code == "MISFIT" for caution in fit.warnings)
 
 
 def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> None:
@@ -232,13 +240,17 @@ def write_note(figure: Figure, sentences: Sequence[str]) -> None:
         _grow(figure, len(lines))
 
 
-def edge_notes(beyond: int, of_what: str, failed: int = 0) -> list[str]:
-    """What the crosses at the edge of panels are: how many runs (or means) are beyond it, how many runs failed."""
+def edge_notes(beyond: int, of_what: str, failed: int, is_searched: bool) -> list[str]:
+    """What the crosses at the edge of panels are: how many runs (or means) are beyond it, how many runs failed.
+
+    Of a search each mark is the choice of a replicate, so that one has failed where nothing could be chosen.
+    """
     notes = []
     if beyond:
         notes.append(f"+ at the edge: {of_what} beyond the panel, {beyond} in all.")
     if failed:
-        notes.append(f"× at the edge: runs that failed, {failed} in all.")
+        what = "searches that found no network at a budget" if is_searched else "runs that failed"
+        notes.append(f"× at the edge: {what}, {failed} in all.")
     return notes
 
 

@@ -75,7 +75,10 @@ def ranking_figure(runs: pd.DataFrame, axis: str, titles: Mapping[str, str], sty
     if any(name.startswith(BEST_OF) for name in names):
         notes.append("Of several arms in one row, validation picks one in each replicate.")
     failed = int((runs["status"] != "done").sum())
-    notes += [*labels.edge_notes(beyond, "means", failed), *labels.undrawn_note(len(titles) - len(tasks), "tasks")]
+    notes += [
+        *labels.edge_notes(beyond, "means", failed, "won_on" in runs),
+        *labels.undrawn_note(len(titles) - len(tasks), "tasks"),
+    ]
     labels.write_note(figure, notes)
     return figure
 

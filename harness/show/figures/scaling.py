@@ -175,7 +175,7 @@ def _finding(panels: Sequence[Panel], loss: str) -> str:
     of_axis = [panel for panel in panels if panel.laws[0].axis == axis]
     falls: Counter[str] = Counter()
     for laws, fit, _ in itertools.chain.from_iterable(panel.drawn for panel in of_axis):
-        falls[laws.series] += bool(fit.alpha_interval and fit.alpha_interval.low > 0 and not _is_misfit(fit))
+        falls[laws.series] += bool(fit.alpha_interval and fit.alpha_interval.low > 0 and not labels.is_misfit(fit))
     law = f"{loss[0].upper()}{loss[1:]} falls as a power of {counted(axis)}"
     if len(falls) > MOST_NAMED:
         curves = sum(len(panel.drawn) for panel in of_axis)
@@ -188,10 +188,6 @@ def _finding(panels: Sequence[Panel], loss: str) -> str:
     (first, most), *others = falls.items()
     counts = [f"on {count or 'none'} for {written(name)}" for name, count in others]
     return ", ".join([f"{law} on {most or 'none'} of {len(of_axis)} tasks for {written(first)}", *counts])
-
-
-def _is_misfit(fit: Fit) -> bool:
-    return any(caution.code == "MISFIT" for caution in fit.warnings)
 
 
 # --------------------------------------------------------------------------------------------------------------- panels
@@ -258,7 +254,6 @@ def _law_notes(panels: Sequence[Panel], manifest: Manifest | None) -> list[str]:
     failed: dict[str, int] = {}  # by task and series: they are the same runs on every axis
     has_outside = has_held_out = False
     refused: dict[str, None] = {}  # in few words
-    misfits: dict[str, None] = {}
     for laws, fit, limits in [(law.laws, law.fit, panel.limits) for panel in panels for law in panel.drawn]:
         has_outside |= sizes_outside(laws, fit)[0].size > 0
         has_held_out |= fit.law in laws.held_out
@@ -266,10 +261,6 @@ def _law_notes(panels: Sequence[Panel], manifest: Manifest | None) -> list[str]:
             refused[CODES[fit.refusals[0].code].brief] = None
         else:
             fits.append(fit)
-        if _is_misfit(fit):
-            misfits[
-                f"{written(laws.series)} on {laws.task}" if len(panels) > 1 and laws.task else written(laws.series)
-            ] = None
         if laws.axis == panels[0].laws[0].axis:  # a run that wins at two sizes has two marks
             is_beyond = (laws.table["status"] == "done") & ~laws.table["test_loss"].between(*limits)
             beyond += int(is_beyond.sum())
@@ -286,7 +277,7 @@ def _law_notes(panels: Sequence[Panel], manifest: Manifest | None) -> list[str]:
         form = LAW_FORMS["floor" if any(fit.floor for fit in fits) else "pure"]
         lines = f"law {form}" if law in LAW_FORMS else f"{law} law"
         notes.append(f"Thick lines: the {lines}{over}, with {100 * fits[0].level:.3g} % bands.")
-    if misfits:
-        notes.append(f"No power law, so that α is a mean slope: {', '.join(misfits)}.")
+    if any(map(labels.is_misfit, fits)):
+        notes.append("†: points are off this law, so that α is a mean slope.")
     notes += [f"No law: {why}." for why in refused]
-    return [*notes, *labels.edge_notes(beyond, "runs", sum(failed.values()))]
+    return [*notes, *labels.edge_notes(beyond, "runs", sum(failed.values()), is_over_replicates)]

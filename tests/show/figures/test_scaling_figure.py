@@ -19,7 +19,7 @@ from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, fit_table
 from harness.judging.scaling import HEADLINE_AXES, chosen_runs
 from harness.judging.versus import Baseline
-from harness.laws import Fit, predict
+from harness.laws import Caution, Fit, predict
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import set_ticks, task_titles, tick_values
 from harness.show.figures.ranking import ranking_figure
@@ -135,6 +135,20 @@ def test_a_refused_fit_has_joined_means_and_its_reason_once(figure):
         assert "joined:mlp" not in gids(axes)
         assert not {"law:bent", "band:bent"} & gids(axes)
         assert "law:mlp" in gids(axes)
+
+
+def test_a_curve_that_bends_has_a_mark_in_its_legend(made):
+    bent = Caution("MISFIT", "the curve flattens with the budget.")
+
+    def with_warnings(laws: SeriesLaws, *warnings: Caution) -> SeriesLaws:
+        return replace(laws, fits={name: replace(law, warnings=warnings) for name, law in laws.fits.items()})
+
+    laws = [with_warnings(one, bent) if one.series == "mlp" else with_warnings(one) for one in made.laws]
+    figure = scaling_figure(made.manifest, laws)
+    for axes in figure.axes:
+        assert "†" in label_of(axes, "mlp")
+        assert "†" not in label_of(axes, "kan")
+    assert " ".join(figure.get_supxlabel().split()).count("†: points are off this law, so that α is a mean slope.") == 1
 
 
 def test_a_diverged_run_is_in_the_figure(made, figure):
