@@ -26,6 +26,7 @@ DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "results"
 PARAMS, FLOPS = "params.trainable", "flops_train.shared_dense"
 TASKS = ("j0", "exp2d", "xy", "exp4d")
+TEACHER, TREE = "mlp_teacher train_points=100000", "tree train_points=100000"
 LADDER = ("additive", "tree", "mlp_teacher", "rotated_additive", "diabetes")
 TIMES, ENDS = "{} times [{}, {}]", "{} [{}, {}]"  # how claims.md writes an interval
 FORWARD = ("shared_dense", "local_min", "kanbefair", "executed")
@@ -101,6 +102,7 @@ def _of_claims() -> Iterator[Sentence]:
     yield from _of_real_data()
     yield from _of_exponents()
     yield from _of_ladder()
+    yield from _of_size_and_data()
     yield from _of_dimension()
     yield from _of_replays()
 
@@ -282,6 +284,31 @@ def _from_to(ratios: list[Found]) -> Sentence:
     return f"{min(leads):.2g}", f"{max(leads):.2g}"
 
 
+def _leads_at_30_000() -> tuple[Found, Found]:
+    """Of KANs over MLPs with 100,000 points, by task; and over MLPs with splines for units."""
+    answer = _kept("verdicts/size_and_data/answer.json")["headline"]
+    alike = _by_task([one for one in answer["readings"] if (one["axis"], one["place"]) == (PARAMS, "largest")])
+    splines = _by_task([one for one in answer["others"] if (one["first"], one["second"]) == ("kan", "spline_mlp")])
+    _check(not _leader(alike[TEACHER]) and _leader(alike[TREE]) == "first", "KANs lead the tree alone")
+    _check(_leader(splines[TEACHER]) == "second", "spline MLPs lead KANs on the tanh network")
+    return alike, splines
+
+
+def _of_size_and_data() -> Iterator[Sentence]:
+    """Replicates from 100 to 30,000 parameters."""
+    alike, splines = _leads_at_30_000()
+    yield f"KANs ahead by {TIMES} on a tree; nobody on a tanh network", *_times(alike[TREE])
+    yield f"([size_and_data]) on a tanh network by {TIMES}", *_times(splines[TEACHER])
+    slopes = _number("size_and_data", "4", PARAMS, TEACHER)
+    told = {
+        one["side"]: [exponent(one["exponent"][end]) for end in ("estimate", "low", "high")]
+        for one in _kept("verdicts/size_and_data/answer.json")["headline"]["exponents"]
+        if (one["task"], one["axis"]) == (TEACHER, PARAMS)
+    }
+    _check(slopes["outcome"] == "supported", "KANs fall faster on the tanh network")
+    yield f"on a tanh network: {ENDS} against {ENDS} (both bend)", *told["kan"], *told["mlp"]
+
+
 def _of_dimension() -> Iterator[Sentence]:
     """Replicates on families of functions of two, four and eight variables, at 800 parameters."""
     readings = _kept("verdicts/dimension/answer.json")["headline"]["readings"]
@@ -434,3 +461,10 @@ def _of_readme() -> Iterator[Sentence]:
     splines = "leads the KAN {} times on x·y; the KAN leads it {} times on exp(sin πx + y²)"
     yield splines, human(1 / xy["estimate"], 2), human(exp2d["estimate"], 2)
     yield "On five more tasks it leads on three, {} to {} times, and the KAN on none", *_edges_behind()
+    alike, _ = _leads_at_30_000()
+    answer = _kept("verdicts/size_and_data/answer.json")["headline"]
+    smallest = _by_task([one for one in answer["readings"] if (one["axis"], one["place"]) == (PARAMS, "smallest")])
+    sentence = "KANs lead on a tree, {} times. On a tanh network they go from {} times behind to level"
+    yield sentence, human(alike[TREE]["estimate"], 2), human(1 / smallest[TEACHER]["estimate"], 2)
+    over_mlps = [one for one in answer["others"] if (one["first"], one["second"]) == ("spline_mlp", "mlp")]
+    _check(_leader(_by_task(over_mlps)[TEACHER]) == "first", "spline MLPs lead MLPs on the tanh network")
