@@ -297,7 +297,7 @@ def _leads_at_30_000() -> tuple[Found, Found]:
 def _of_size_and_data() -> Iterator[Sentence]:
     """Replicates from 100 to 30,000 parameters."""
     alike, splines = _leads_at_30_000()
-    yield f"KANs ahead by {TIMES} on a tree; nobody on a tanh network", *_times(alike[TREE])
+    yield f"KANs ahead by {TIMES} on a tree (networks below 2,600); nobody on a tanh network", *_times(alike[TREE])
     yield f"([size_and_data]) on a tanh network by {TIMES}", *_times(splines[TEACHER])
     slopes = _number("size_and_data", "4", PARAMS, TEACHER)
     told = {
@@ -306,7 +306,7 @@ def _of_size_and_data() -> Iterator[Sentence]:
         if (one["task"], one["axis"]) == (TEACHER, PARAMS)
     }
     _check(slopes["outcome"] == "supported", "KANs fall faster on the tanh network")
-    yield f"on a tanh network: {ENDS} against {ENDS} (both bend)", *told["kan"], *told["mlp"]
+    yield f"([size_and_data], tanh network): {ENDS} against {ENDS} (both bend)", *told["kan"], *told["mlp"]
 
 
 def _of_dimension() -> Iterator[Sentence]:
@@ -464,7 +464,7 @@ def _of_readme() -> Iterator[Sentence]:
     alike, _ = _leads_at_30_000()
     answer = _kept("verdicts/size_and_data/answer.json")["headline"]
     smallest = _by_task([one for one in answer["readings"] if (one["axis"], one["place"]) == (PARAMS, "smallest")])
-    sentence = "KANs lead on a tree, {} times. On a tanh network they go from {} times behind to level"
+    sentence = "KANs lead a tree {} times. On a tanh network they start {} times behind MLPs and end undecided"
     yield sentence, human(alike[TREE]["estimate"], 2), human(1 / smallest[TEACHER]["estimate"], 2)
     over_mlps = [one for one in answer["others"] if (one["first"], one["second"]) == ("spline_mlp", "mlp")]
     _check(_leader(_by_task(over_mlps)[TEACHER]) == "first", "spline MLPs lead MLPs on the tanh network")

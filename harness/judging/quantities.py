@@ -145,7 +145,7 @@ QUANTITIES = {
         ),
         Quantity(
             name="network_exponent",
-            summary="alpha of a network over its own sizes in the window; of two sides the difference",
+            summary="the exponent of a network over its own sizes in the window",
             read_at="all sizes on an axis",
             takes=Takes(
                 sides=(1, 2),
