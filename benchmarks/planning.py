@@ -388,6 +388,49 @@ def grouped(replicates: int) -> Iterator[Score]:
             yield Score("groups", name, what, 0.0 if is_open else low, 1.0 if is_open or not low else 0.99, holds)
 
 
+class Checkpoints(NamedTuple):
+    """Rows inside runs of a cosine: N and D of each, its run, and the share of the peak rate that is left."""
+
+    n: np.ndarray
+    d: np.ndarray
+    run: np.ndarray
+    left: np.ndarray
+
+
+def checkpoints(rows: int = 10) -> Checkpoints:
+    """Rows of 16 runs: four sizes, each with four lengths."""
+    sizes, lengths = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e8, 1e10, 4), np.geomspace(2e9, 1e11, 4)))
+    done = np.linspace(0.2, 1, rows)
+    left = np.tile(0.5 * (1 + np.cos(np.pi * done)), sizes.size)
+    d = (lengths[:, None] * done).ravel()
+    return Checkpoints(np.repeat(sizes, rows), d, np.repeat(np.arange(sizes.size), rows).astype(str), left)
+
+
+def scheduled(replicates: int) -> Iterator[Score]:
+    """Laws of two sizes of checkpoints, whose loss is above that of runs that end there: with the schedule, without."""
+    made = checkpoints()
+    for decay in (0.02, 0.05):
+        name = f"16 runs of a cosine, {decay:g} nats above at the peak"
+        rng = generator(name)
+        held: dict[str, list[bool]] = {}
+        for _ in range(replicates):
+            errors = shared_errors(rng, 16, made.n.size // 16)
+            y = (1.8 + 480 * made.n**-0.35 + 2100 * made.d**-0.37) * np.exp(decay * made.left + errors)
+            for words, schedule in (("with the schedule", made.left), ("without", None)):
+                law = fit_surface(made.n, made.d, y, intervals=False, schedule=schedule)
+                if law.region is None:
+                    continue
+                wide = surface_by_groups(law, made.n, made.d, y, made.run)
+                numbers = {"alpha": (wide.alpha, 0.35), "beta": (wide.beta, 0.37), "floor": (wide.floor, 1.8)}
+                numbers |= {"decay": (wide.decay, decay)} if schedule is not None else {}
+                for what, (found, truth) in numbers.items():
+                    inside = _holds(found.interval if found else None, truth)
+                    held.setdefault(f"{what}, {words}", []).append(inside)
+        for what, holds in held.items():
+            accepted = (0.0, 1.0) if what.endswith("without") else (0.93, 0.99)
+            yield Score("schedule", name, what, *accepted, holds)
+
+
 def _holds(interval: Interval | None, truth: float) -> bool:
     return interval is not None and interval.low <= truth <= interval.high
 
@@ -455,6 +498,7 @@ PARTS: dict[str, Callable[[int], Iterator[Score | Shortening]]] = {
     "curves": curves,
     "bins": bins,
     "groups": grouped,
+    "schedule": scheduled,
     "multiplier": multipliers,
     "misfit": misfits,
     "isoflop": valleys,

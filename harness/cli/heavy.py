@@ -17,6 +17,7 @@ from harness.laws.shared import SharedFit
 from harness.laws.sigmoid import Sigmoid
 from harness.laws.surface import Surface
 from harness.show.figures.beliefs import beliefs_figure, course_figure
+from harness.show.figures.forms import form_figure
 from harness.show.figures.labels import task_titles
 from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import scaling_figure

@@ -19,7 +19,7 @@ from harness.spec import Manifest, axis_short
 from harness.study.folders import StudyFile
 
 # Options that say what the columns of a file mean.
-OF_FILES = ("y", "by", "config", "seed", "status", "same", "group", "sd", "ceiling", "chance", "best_of")
+OF_FILES = ("y", "by", "config", "seed", "status", "same", "group", "schedule", "sd", "ceiling", "chance", "best_of")
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 table_options = together(

@@ -106,7 +106,7 @@ def sigmoid_ahead(name: str, axis: str, law: Sigmoid, predict: Sequence[str]) ->
 
 
 class CrossedRuns(NamedTuple):
-    """Runs of two sizes that ended well [n], what each cost, and their groups; `names` are the columns of N and D."""
+    """Runs of two sizes that ended well [n], their costs, groups and schedules; `names` are the columns of N and D."""
 
     names: tuple[str, str]
     n: np.ndarray
@@ -114,6 +114,7 @@ class CrossedRuns(NamedTuple):
     y: np.ndarray
     compute: np.ndarray
     groups: np.ndarray | None = None
+    schedule: np.ndarray | None = None
 
     @property
     def per_product(self) -> float | None:
@@ -132,12 +133,17 @@ def surface_ahead(
     budget = ahead.budgets_of(runs.compute)
     held = np.isin(budget, np.unique(budget)[::-1][:hold_out])
     n, d, y, compute = (values[~held] for values in (runs.n, runs.d, runs.y, runs.compute))
-    law = fit_surface(n, d, y, level, objective)
+    schedule = None if runs.schedule is None else runs.schedule[~held]
+    law = fit_surface(n, d, y, level, objective, schedule=schedule)
     if runs.groups is not None:
         law = surface_by_groups(law, n, d, y, runs.groups[~held].tolist())
     foreseen = Foresight(name, " and ".join(runs.names), "surface")
     if law.refusals:
         return law, foreseen
+    if law.decay is not None and runs.schedule is not None:  # what follows is of losses as if the runs had ended there
+        decayed = np.exp(-law.decay.value * (runs.schedule - runs.schedule[~held].min()))
+        runs = runs._replace(y=runs.y * decayed)
+        y = runs.y[~held]
     origins = kept(ahead.rolling_surface, n, d, y, compute, level, objective)
     largest = float(ahead.budgets_of(compute).max())
     places = [place_of_two(text, runs, law) for text in predict]

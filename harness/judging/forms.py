@@ -107,7 +107,8 @@ def crossed_runs(request: Request, rows: pd.DataFrame, runs: Mapping[str, pd.Dat
     if request.compute:
         compute = _of_two(rows, runs[request.compute])[0]
     groups = np.array(groups_in(rows)) if "group" in rows else None
-    return CrossedRuns((request.x[0], str(request.value)), n, d, y, compute, groups)
+    schedule = rows[rows["status"] == "done"]["schedule"].to_numpy(float) if "schedule" in rows else None
+    return CrossedRuns((request.x[0], str(request.value)), n, d, y, compute, groups, schedule)
 
 
 def product_cautions(arms: Sequence[CrossedRuns]) -> tuple[Caution, ...]:

@@ -98,6 +98,11 @@ def check_request(request: Request) -> None:
         raise HarnessError("`law` sigmoid stands alone, and is of a table of scores, without groups or a comparison")
     if columns and columns.chance is not None and SIGMOID not in asked:
         raise HarnessError(f"`chance` {columns.chance:g} is of the sigmoid; say it as `law`, or leave `chance` out")
+    if columns and columns.schedule and (request.form != "and" or not columns.group):
+        raise HarnessError(
+            f"`schedule` {columns.schedule!r} is of checkpoints under a law of two sizes: name the column of the "
+            "second size (`and`) and that of runs (`group`), or keep the last row of each run and leave it out"
+        )
     once = [name for name in ("best_of", "sd", "group") if columns and getattr(columns, name)]
     if len(once) > 1 or (once == ["best_of"] and request.form in ("frontier", SIGMOID)):
         raise HarnessError(f"`{once[0]}` does not go with `{(*once, request.form)[1]}`; leave one of them out")

@@ -9,7 +9,7 @@
 | `in_window`, `until_minimum`, `hold_out` | what was declared of the sizes that laws are fitted to |
 | `cell`, `run_id`; `row` | which run it is: of an experiment; of a table |
 | `is_minimum` | there where a loss is the least of a budget, of many runs |
-| `group`, `sd` | what intervals are over, and the standard error of a loss, if that was asked for |
+| `group`, `sd`, `schedule` | if asked for: what intervals are over, the error of a loss, the learning rate left |
 
 `chosen_runs` makes it of the records of an experiment (`harness.record.runs_table`), and `harness.record.elsewhere` of
 a file of anybody's.
@@ -29,7 +29,7 @@ from harness.spec import Manifest, all_axes, default_count
 
 COLUMNS = (
     *("task", "series", "size", "test_loss", "status", "metric", "dtype", "in_window", "until_minimum", "hold_out"),
-    *("cell", "run_id", "row", "is_minimum", "group", "sd"),
+    *("cell", "run_id", "row", "is_minimum", "group", "sd", "schedule"),
 )
 BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`harness.judging.sides`)
 HEADLINE_AXES = (default_count("params"), default_count("flops_train"))

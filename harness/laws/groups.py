@@ -26,7 +26,10 @@ from harness.laws.surface import Surface
 
 MIN_GROUPS, ENOUGH_GROUPS = 6, 10
 OF_INTERVALS = ("EXPONENT_OPEN", "FLOOR_OPEN", "PLATEAU")  # cautions
-OF_LAWS = ("alpha", "beta", "floor", "allocation", "exponent", "alphas", "floors", "multipliers", "more", "region")
+OF_LAWS = (
+    *("alpha", "beta", "floor", "allocation", "decay", "exponent", "more", "region"),
+    *("alphas", "floors", "amplitudes", "multipliers"),
+)
 Law = TypeVar("Law", Fit, Surface, Isoflop, Frontier, SharedFit)
 
 
@@ -90,6 +93,9 @@ def surface_by_groups(law: Surface, n: np.ndarray, d: np.ndarray, y: np.ndarray,
             "floor": replace(floor, interval=_floor(known, parameters, floor.value, law.level)),
             "allocation": _moved(share, expit(parameters[:, 2] - parameters[:, 1])),
         }
+        if law.decay:
+            ends = jackknife(law.decay.value, parameters[:, 5], law.level)
+            fields["decay"] = replace(law.decay, interval=ends)
         cautions = floor_cautions(fields["floor"].interval, float(np.min(y)))
         for name, exponent in (("N", "alpha"), ("D", "beta")):
             cautions += exponent_cautions(f"{name}'s exponent's", fields[exponent].interval)

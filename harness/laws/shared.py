@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import f as f_distribution
 
 from harness.base.errors import HarnessError, did_you_mean
+from harness.base.plain import OrNull
 from harness.laws.fitting import aicc, fit_law
 from harness.laws.law import CurveFunction, Law, Logs, to_logs
 from harness.laws.points import noise_variances
@@ -43,6 +44,7 @@ class SharedFit:
     refusals: Annotated[tuple[Refusal, ...], "why there is none"] = ()
     alphas: Annotated[dict[str, Estimate] | None, "exponents, by arm"] = None
     floors: Annotated[dict[str, Estimate] | None, "by arm"] = None
+    amplitudes: Annotated[dict[str, OrNull] | None, "A of E + A x^-alpha, by arm; null: too large"] = None
     multipliers: Annotated[
         dict[str, Estimate] | None,
         "of `both`, by arm: what it needs of x, at any loss, for each unit that the first arm needs",
@@ -83,6 +85,7 @@ def fit_shared(
         base,
         alphas=_estimates(known, arms, places[2], 0.0, level, intervals),
         floors=_estimates(known, arms, places[0], problem.logs.log_y_average, level, intervals),
+        amplitudes=_amplitudes(known, arms, places),
         multipliers=_multipliers(known, arms, places[1], level, intervals) if share == "both" else None,
         aicc=aicc(problem, known.solution),
         p=sharing_p(joint, fits) if intervals else None,
@@ -231,6 +234,14 @@ def _estimates(
         ends = (0.0 if nothing else math.exp(low + unit), np.exp(high + unit))
         by_place[index] = estimate_of((math.exp(value + unit), *ends), level)
     return {arm: by_place[index] for arm, index in zip(arms, place, strict=True)}
+
+
+def _amplitudes(known: Region, arms: tuple[str, ...], places: Places) -> dict[str, float]:
+    p, logs = known.solution.p, known.problem.logs
+    log_first = np.ravel(logs.log_x_first)[0]
+    with np.errstate(over="ignore"):
+        found = np.exp(np.exp(p[places[2]]) * (p[places[1]] + log_first) + logs.log_y_average)
+    return dict(zip(arms, found.tolist(), strict=True))
 
 
 def _multipliers(

@@ -62,6 +62,28 @@ SURFACE = Law(
 )
 
 
+# With a schedule u has a third column, the learning rate that is left: ln y = the law + decay * what is left. Places of
+# new runs have no such column, as a run ends with none left.
+def _scheduled(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    h, columns = _curve(p[..., :5], u)
+    left = np.broadcast_to(u[..., 2] if u.shape[-1] == 3 else 0.0, h.shape)
+    return h + p[..., 5:] * left, np.concatenate([columns, left[..., None]], axis=-1)
+
+
+def _scheduled_starts(logs: Logs) -> np.ndarray:
+    ended = _starts(replace(logs, u=logs.u[:, :2]))
+    return np.column_stack([ended, np.zeros(len(ended))])
+
+
+SCHEDULED = replace(
+    SURFACE,
+    names=(*SURFACE.names, "decay"),
+    curve=_scheduled,
+    starts=_scheduled_starts,
+    longest_step=(*SURFACE.longest_step, np.inf),
+)
+
+
 def log_best_size(log_x_first: np.ndarray, product: float, p: np.ndarray) -> float:
     """ln of the N of least loss at this product of N and D, by the parameters."""
     on_d = np.exp(p[2]) * (np.log(product) - log_x_first.sum())
@@ -89,6 +111,9 @@ class Surface:
     allocation: Annotated[
         Estimate | None, "beta / (alpha + beta), the exponent of the optimal N over a compute of N times D"
     ] = None
+    decay: Annotated[
+        Estimate | None, "how much ln y is above the law at the peak learning rate; null without a schedule"
+    ] = None
     a: Annotated[float | None, "in units of y at N = 1; null where it is beyond what a float holds"] = None
     b: Annotated[float | None, "in units of y at D = 1; null where it is beyond what a float holds"] = None
     sigma: Annotated[float | None, "standard deviation of ln(mean / law)"] = None
@@ -100,14 +125,22 @@ class Surface:
 
 
 def fit_surface(
-    n: ArrayLike, d: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str = "auto", intervals: bool = True
+    n: ArrayLike,
+    d: ArrayLike,
+    y: ArrayLike,
+    level: float = 0.95,
+    objective: str = "auto",
+    intervals: bool = True,
+    schedule: ArrayLike | None = None,
 ) -> Surface:
     """Fit the two-variable law to single runs, which all have one entry; cells (N, D) are the units of replication.
 
     By least squares that is a fit to cell means, weighted by their runs. `objective` as in `fit_law`. `loss` is the
     objective at the optimum as published fits state it: the sum of Huber's losses, half a square inside of delta.
-    `intervals=False` leaves intervals open, which are most of the time: for refits and simulations. Raises HarnessError
-    on rows that are not finite and positive.
+    `intervals=False` leaves intervals open, which are most of the time: for refits and simulations. Where rows are
+    checkpoints of runs, `schedule` is the learning rate at each as a share of its run's peak, 1 to 0; then ln y is the
+    law plus a term in proportion to what is left of it above the table's least share. Raises HarnessError on rows that
+    are not finite and positive.
     """
     n, d, y = positive("n", n), positive("d", d), positive("y", y)
     if not n.size == d.size == y.size:
@@ -122,7 +155,11 @@ def fit_surface(
     base = Surface(level, len(cells), y.size, (decades[0], decades[1]), _refusals(cells, decades))
     if base.refusals:
         return base
-    problem = Problem(SURFACE, to_logs(x, losses, np.ones(y.size)), clusters=of_cell.ravel())
+    law, logs = SURFACE, to_logs(x, losses, np.ones(y.size))
+    if schedule is not None:
+        left = np.asarray(schedule, float)[order]
+        law, logs = SCHEDULED, replace(logs, u=np.column_stack([logs.u, left - left.min()]))
+    problem = Problem(law, logs, clusters=of_cell.ravel())
     problem, edges, solution, words = optimum(problem, wanted)
     refusal = stuck(solution)
     if refusal:
@@ -164,6 +201,10 @@ def _surface(base: Surface, known: profile.Region, words: str, lowest: float | N
     )
     # Of ln(beta / alpha), which decides the best allocation.
     ratio_ends = profile.quantity_interval(known, profile.of_two(2, 1, -1.0)) if lowest else OPEN
+    decay = None
+    if problem.law is SCHEDULED:
+        ends = profile.coordinate_interval(known, 5) if lowest else OPEN
+        decay = estimate_of((float(p[5]), *ends), base.level)
     unit = p[0] + logs.log_y_average
     loss = known.solution.objective / (1 if problem.delta is None else 2)
     with np.errstate(over="ignore"):
@@ -176,6 +217,7 @@ def _surface(base: Surface, known: profile.Region, words: str, lowest: float | N
         beta=beta,
         floor=floor,
         allocation=estimate_of(expit([p[2] - p[1], *ratio_ends]), base.level),
+        decay=decay,
         a=a,
         b=b,
         sigma=float(np.sqrt(known.variance)),

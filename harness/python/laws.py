@@ -20,6 +20,7 @@ from harness.planning.ladder import Ladder, LadderSetting, ladder_rows, make_lad
 from harness.python.study import Shown, Study, headline_said, readings, study_of
 from harness.record.elsewhere import is_table
 from harness.show.console import TERMINAL
+from harness.show.figures.forms import design_figure, form_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
@@ -34,7 +35,7 @@ from harness.study.tables import Door, compared_by_laws, designed, fits_answer, 
 
 FRAME = Path("the table")  # what a DataFrame is called where a file would be
 SEVERAL = ("config", "same")  # of which there may be several columns
-MEANINGS = (*SEVERAL, "seed", "status", "group", "sd", "ceiling", "chance", "best_of")
+MEANINGS = (*SEVERAL, "seed", "status", "group", "schedule", "sd", "ceiling", "chance", "best_of")
 OF_MULTIPLIERS = ("and_", "compute", "seconds", "budgets", "floor", "alpha")  # what may be asked of two arms of a table
 
 
@@ -83,6 +84,7 @@ class Forms(Shown):
     """Another form than a law of one size for each arm: `answer` has all numbers, as `harness fit --json` of it."""
 
     answer: FormAnswer[Any]
+    runs: Mapping[str, pd.DataFrame]
     predictions = Laws.predictions
 
     @property
@@ -96,6 +98,10 @@ class Forms(Shown):
         """A row for each arm, as the command shows it."""
         table = next(form_tables(self.answer))
         return pd.DataFrame([row.cells for row in table.rows], columns=table.heads)
+
+    def figure(self) -> Figure | None:
+        """The runs, and what was fitted to them."""
+        return form_figure(self.answer, self.runs)
 
 
 def _row(laws: SeriesLaws, name: LawName) -> dict[str, Any]:
@@ -133,10 +139,10 @@ def fit(
     """Fit scaling laws to a table of runs, or to an experiment, as `harness fit` does.
 
     Of a table, `x` is the column of sizes (or several), `y` that of losses, `by` that of arms. `config`, `seed`,
-    `status`, `same`, `group`, `sd`, `ceiling`, `chance`, `best_of` and `where` are as on the command line. Of an
-    experiment none of these is needed. `predict` are new runs: sizes, or `"params=1e9"` where there are several columns
-    of sizes. `and_` (`--and`), `isoflop`, `frontier` and `share` ask for one other form each, with `compute` and
-    `within` as on the command line. A HarnessError names rows that cannot be fitted.
+    `status`, `same`, `group`, `schedule`, `sd`, `ceiling`, `chance`, `best_of` and `where` are as on the command line.
+    Of an experiment none of these is needed. `predict` are new runs: sizes, or `"params=1e9"` where there are several
+    columns of sizes. `and_` (`--and`), `isoflop`, `frontier` and `share` ask for one other form each, with `compute`
+    and `within` as on the command line. A HarnessError names rows that cannot be fitted.
     """
     window = SizeRange(min_x, max_x, until)
     places = (predict,) if isinstance(predict, float | int | str) else predict
@@ -154,7 +160,7 @@ def fit(
         how["form"] = SIGMOID
     with opened(of, x, y, by, columns, how) as door:
         if door.request.form:
-            return Forms(shape_answer(door))
+            return Forms(shape_answer(door), door.runs)
         return Laws(fits_answer(door), door.manifest)
 
 
@@ -228,6 +234,7 @@ class NextDesign(Shown):
     """Which runs to make next: `answer` has all numbers, as `harness design --json`."""
 
     answer: DesignAnswer
+    runs: Mapping[str, pd.DataFrame]
 
     @property
     def sentences(self) -> list[str]:
@@ -238,6 +245,10 @@ class NextDesign(Shown):
     def table(self) -> pd.DataFrame:
         """A row for each place of each plan; `width` is that of the interval to come, over that of now."""
         return design_frame(self.answer)
+
+    def figure(self) -> Figure | None:
+        """Where the runs of each plan lie."""
+        return design_figure(self.answer, self.runs)
 
 
 def design(
@@ -263,7 +274,7 @@ def design(
         how |= {"form": "and", "value": and_}
     asked = Asked(question, budget, runs, None if at is None else str(at))
     with opened(of, x, y, by, columns, how) as door:
-        return NextDesign(designed(door, asked))
+        return NextDesign(designed(door, asked), door.runs)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -53,6 +53,7 @@ class Columns:
     status: Annotated[str | None, "`--status`"] = None
     same: Annotated[tuple[str, ...], "`--same`"] = ()
     group: Annotated[str | None, "`--group`"] = None
+    schedule: Annotated[str | None, "`--schedule`: the learning rate of a row as a share of its run's peak"] = None
     sd: Annotated[str | None, "`--sd`: known standard errors of `y`, in its unit"] = None
     ceiling: Annotated[float | None, "the most that `y` can be, if it rises; power laws are of this less `y`"] = None
     best_of: Annotated[int | None, "of how many tries at a size the expected best counts; null: all are runs"] = None
@@ -155,6 +156,9 @@ def runs_on(
     if columns.sd:
         runs = runs.assign(sd=_numbers(table, columns.sd, "`sd`", failed))
         _check_positive(runs[runs["status"] == "done"], "sd", columns.sd, "Give the standard error of each run.")
+    if columns.schedule:
+        runs = runs.assign(schedule=_numbers(table, columns.schedule, "`schedule`", failed))
+        _check_schedule(runs[runs["status"] == "done"], columns.schedule)
     # Columns that must hold one value: conventions that the user has given no other meaning, and `--same`.
     conventions = [name for name in CONVENTION_COLUMNS if name in others]
     same = [name for name in dict.fromkeys((*conventions, *columns.same)) if name not in columns.by]
@@ -272,6 +276,18 @@ def _check_positive(done: pd.DataFrame, column: str, name: str, next_move: str) 
             raise HarnessError(f"{named}: {why}")
 
 
+def _check_schedule(done: pd.DataFrame, name: str) -> None:
+    shares = done["schedule"]
+    bad = done[~shares.between(0, 1)]
+    if len(bad):
+        named = name_rows(bad["row"], [f"{name} = {value:g}" for value in bad["schedule"]])
+        raise HarnessError(f"{named}: give the learning rate of each row as a share of its run's peak, from 0 to 1.")
+    if shares.min() == shares.max():
+        raise HarnessError(
+            f"`schedule` {name!r} is {shares.min():g} in all rows, which says nothing of a decay; leave it out"
+        )
+
+
 def _check_once(runs: pd.DataFrame, columns: Columns) -> None:
     # With a seed, a config at several amounts of work is told of as checkpoints.
     place = ["series", "config", "seed", *(["amount"] if columns.seed else [])]
@@ -307,7 +323,8 @@ def _cautions(runs: pd.DataFrame, table: pd.DataFrame, columns: Columns, x: str)
                 "CHECKPOINTS",
                 f"{len(kept)} runs, {kept.index[0]} the first, stand at several amounts of data or compute. Such rows "
                 "are no runs of their own: where a learning rate decays, their loss is above that of a run which "
-                "ends there. Keep the last row of each run, or name the column of runs as `group`.",
+                "ends there. Keep the last row of each run; or name the column of runs as `group` and, with a second "
+                "size (`and`), the learning rate that is left as `schedule`.",
             )
     if runs["joined"].any():
         yield Caution(

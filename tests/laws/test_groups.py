@@ -1,11 +1,12 @@
 """Groups of rows: the jackknife is the textbook's, every form has intervals over groups, few groups are refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from commands import json_of
+from commands import json_of, said
 from scipy.stats import t as t_distribution
 
-from benchmarks.planning import shared_errors
+from benchmarks.planning import checkpoints, shared_errors
 from harness.laws import fit_law, fit_surface
 from harness.laws import groups as by_groups
 from harness.laws.frontier import frontier
@@ -103,3 +104,39 @@ def test_a_seed_of_one_size_at_one_amount_is_no_checkpoint(tmp_path):
     (laws,) = json_of("fit", table, "--x", "tokens", "--y", "loss", "--seed", "seed")["laws"]
 
     assert "CHECKPOINTS" not in [caution["code"] for caution in laws["cautions"]]
+
+
+def test_a_declared_schedule_takes_the_decay_out_of_the_law(tmp_path):
+    """Without noise the law of the checkpoints is that of runs which end there; undeclared, its exponent is another."""
+    made, path = checkpoints(), tmp_path / "runs.csv"
+    y = (1.8 + 480 * made.n**-0.35 + 2100 * made.d**-0.37) * np.exp(0.05 * made.left)
+    pd.DataFrame({"N": made.n, "D": made.d, "loss": y, "run": made.run, "left": made.left}).to_csv(path, index=False)
+    asked = ("fit", path, "--x", "N", "--and", "D", "--y", "loss", "--group", "run")
+    place = ("--predict", "N=3e10,D=3e11")
+    answer = json_of(*asked, "--schedule", "left", *place)
+    (law,) = answer["results"].values()
+    (undeclared,) = json_of(*asked)["results"].values()
+
+    assert [law[name]["value"] for name in ("alpha", "beta", "floor", "decay")] == pytest.approx(
+        [0.35, 0.37, 1.8, 0.05], rel=1e-4
+    )
+    assert abs(undeclared["beta"]["value"] - 0.37) > 0.01
+    assert undeclared["decay"] is None
+    (foreseen,) = answer["ahead"][0]["predictions"]
+    assert foreseen["loss"] == pytest.approx(1.8 + 480 * 3e10**-0.35 + 2100 * 3e11**-0.37, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--and", "D", "--schedule", "left"), "name the column of the second size (--and) and that of runs (--group)"),
+        (("--and", "D", "--group", "run", "--schedule", "D"), "as a share of its run's peak, from 0 to 1"),
+        (("--and", "D", "--group", "run", "--schedule", "one"), "'one' is 1 in all rows"),
+    ],
+)
+def test_a_schedule_is_asked_for_what_it_needs(tmp_path, options, words):
+    made, path = checkpoints(), tmp_path / "runs.csv"
+    columns = {"N": made.n, "D": made.d, "loss": 1 + 1 / made.d, "run": made.run, "left": made.left, "one": 1}
+    pd.DataFrame(columns).to_csv(path, index=False)
+
+    assert words in " ".join(said("fit", path, "--x", "N", "--y", "loss", *options, exit_code=2).split())

@@ -58,6 +58,11 @@ FITTING = (
 )
 @click.option("--compute", metavar="COLUMN", help="With --and: what a run costs.  [default: 6 times x times z]")
 @click.option("--group", metavar="COLUMN", help="Rows with one value here, as checkpoints of one run, are one group.")
+@click.option(
+    "--schedule",
+    metavar="COLUMN",
+    help="With --and and --group, of checkpoints: the learning rate as a share of its peak, 1 to 0.",
+)
 @click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps.")
 @click.option("--and", "and", metavar="COLUMN", help="The column of a second size, z: E + A x^-alpha + B z^-beta.")
 @click.option("--isoflop", metavar="COLUMN", help="The column of training budgets: fit a law to the best x of each.")
@@ -115,7 +120,9 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         answer(fitted, as_json, [*tables, *heavy.form_sentences(tables)])
         if out := asked["out"]:
             check_writable(out)
-            click.echo(write_json(fitted, out / "fits.json"), err=as_json)
+            drawn = heavy.write_figure(heavy.form_figure(fitted, door.runs), out / str(form))
+            for path in (write_json(fitted, out / "fits.json"), *drawn):
+                click.echo(path, err=as_json)
 
 
 def _check_form(form: heavy.Form, x: Sequence[str]) -> None:

@@ -36,7 +36,7 @@ def form_tables(answer: FormAnswer) -> Iterator[Table]:
             law = f"{y} = A {x}^-alpha, above {float(request.value or 0):.0%} of the runs"
     rows, cells = [], {}
     for series, result in answer.results.items():
-        cells = _cells(result, x)
+        cells = _cells(result, request)
         texts = [""] * len(cells) if result.refusals else cells.values()
         notes = (*notes_of((*result.refusals, *result.warnings)), *_run_notes(answer, series))
         rows.append(TableRow((series, *texts), notes))
@@ -62,12 +62,15 @@ def _run_notes(answer: FormAnswer, series: str) -> tuple[Note, ...]:
     return (*notes, Note("FAILED", "", f"{lost}.", lost)) if failed else notes
 
 
-def _cells(result: Result, x: str) -> dict[str, str]:
+def _cells(result: Result, request: Request) -> dict[str, str]:
     """What a row says under each heading."""
+    x = request.x[0]
     match result:
         case Surface():
             cells = {"cells": str(result.cells), "alpha": _estimate(result.alpha), "beta": _estimate(result.beta)}
             cells |= {"E": _estimate(result.floor), "A": number(result.a, 4), "B": number(result.b, 4)}
+            if request.columns and request.columns.schedule:
+                cells["decay"] = _estimate(result.decay)
             cells |= {f"best {x} ~ compute^": _estimate(result.allocation), "objective": str(result.objective)}
         case Isoflop():
             cells = {"budgets": f"{len(result.used)} of {len(result.valleys)}", "decades": number(result.decades, 2)}

@@ -1,0 +1,85 @@
+"""Figures of two sizes, isoFLOP, frontiers, shared laws, scores and designs: lines are the laws, dots the runs."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from commands import said
+
+import harness
+from harness.laws.ahead import new_run
+
+RNG = np.random.default_rng(4)
+N, D = (np.exp(axis.ravel()) for axis in np.meshgrid(np.linspace(17, 23, 6), np.linspace(20, 27, 6)))
+GRID = pd.DataFrame(
+    {"N": N, "D": D, "loss": (1.8 + 480 * N**-0.35 + 2100 * D**-0.37) * np.exp(0.003 * RNG.standard_normal(N.size))}
+)
+
+
+def drawn(figure, kind):
+    """The artists of a figure by their gid, of those that begin so."""
+    artists = [artist for axes in figure.axes for artist in (*axes.lines, *axes.collections) if artist.get_gid()]
+    return {artist.get_gid(): artist for artist in artists if artist.get_gid().startswith(kind)}
+
+
+def test_lines_of_two_sizes_are_the_law_and_new_runs_stand_where_it_says():
+    fitted = harness.fit(GRID, "N", "loss", and_="D", predict=["N=1e10,D=1e12", "C=1e22"])
+    (law,) = fitted.answer.results.values()
+    figure = fitted.figure()
+
+    for gid, line in drawn(figure, "law:").items():
+        level, d = float(gid.rpartition(":")[2]), line.get_xdata()
+        there = new_run(law, np.column_stack([np.full(d.size, level), d]), np.zeros(d.size))
+        assert line.get_ydata() == pytest.approx(there.curve, rel=1e-5)
+    (dots,) = drawn(figure, "runs:").values()
+    assert len(dots.get_offsets()) == len(GRID)
+    stars = [line for axes in figure.axes for line in axes.lines if line.get_gid() == "predicted:all"]
+    assert sorted(float(star.get_ydata()[0]) for star in stars) == pytest.approx(sorted(fitted.predictions["loss"]))
+
+
+def test_valleys_go_through_their_minima_and_the_law_through_the_best_sizes():
+    budget = np.repeat(np.geomspace(1e18, 1e21, 4), 7)
+    size = 0.3 * budget**0.5 * np.tile(np.geomspace(0.1, 10, 7), 4)
+    loss = budget**-0.1 * np.exp(0.1 * np.log(size / (0.3 * budget**0.5)) ** 2)
+    figure = harness.fit(pd.DataFrame({"C": budget, "N": size, "loss": loss}), "N", "loss", isoflop="C").figure()
+
+    valleys = drawn(figure, "valley:")
+    assert len(valleys) == 4
+    for gid, line in valleys.items():
+        x, y = line.get_data()
+        assert x[np.argmin(y)] == pytest.approx(0.3 * float(gid.rpartition(":")[2]) ** 0.5, rel=0.1)
+    (line,) = drawn(figure, "law:").values()
+    assert line.get_ydata() == pytest.approx(0.3 * line.get_xdata() ** 0.5, rel=1e-6)
+
+
+def test_a_shared_law_a_frontier_and_scores_are_drawn_as_they_were_fitted():
+    x = np.repeat(np.geomspace(1e3, 1e6, 8), 3)
+    table = pd.DataFrame({"x": np.tile(x, 2), "arm": ["a"] * x.size + ["b"] * x.size})
+    table["y"] = 0.02 + np.where(table["arm"] == "a", 1.0, 2.0) * table["x"] ** -0.5
+    lines = drawn(harness.fit(table, "x", "y", "arm", share="both").figure(), "law:")
+    for arm, times in (("a", 1.0), ("b", 2.0)):
+        line = lines[f"law:{arm}"]
+        assert line.get_ydata() == pytest.approx(0.02 + times * line.get_xdata() ** -0.5, rel=1e-5)
+
+    pure = pd.DataFrame({"x": x, "y": 3 * x**-0.5})
+    (line,) = drawn(harness.fit(pure, "x", "y", frontier=0.5).figure(), "law:").values()
+    assert line.get_ydata() == pytest.approx(3 * line.get_xdata() ** -0.5, rel=1e-6)
+
+    losses = np.linspace(3.2, 2.0, 12)
+    scores = pd.DataFrame({"loss": losses, "score": 0.25 + 0.7 / (1 + np.exp(6 * (losses - 2.5)))})
+    figure = harness.fit(scores, "loss", "score", law="sigmoid", chance=0.25, predict=[1.8]).figure()
+    (line,) = drawn(figure, "law:").values()
+    assert line.get_ydata() == pytest.approx(0.25 + 0.7 / (1 + np.exp(6 * (line.get_xdata() - 2.5))), rel=1e-4)
+
+
+def test_a_design_shows_where_the_runs_of_each_plan_lie():
+    design = harness.design(GRID, "N", "loss", and_="D", question="exponent", budget=1e22)
+    marks = drawn(design.figure(), "proposed:")
+    places = design.table[design.table["plan"] == "proposed"]
+    assert {float(mark.get_xdata()[0]) for mark in marks.values()} <= set(places["N"])
+
+
+def test_out_keeps_the_figure_of_a_form(tmp_path):
+    GRID.to_csv(tmp_path / "grid.csv", index=False)
+    asked = ("fit", tmp_path / "grid.csv", "--x", "N", "--and", "D", "--y", "loss")
+    said(*asked, "--out", tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"fits.json", "and.png", "and.pdf"}
