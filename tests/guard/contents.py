@@ -184,7 +184,7 @@ def more_pages() -> dict[str, str]:
 
 
 KEPT_REPLAYS = ROOT / "results" / "replay"
-KEPT_REPLAY = "fig3_1_toy_scaling-width-100-seeds-1"
+KEPT_REPLAY = "fig3_1_toy_scaling-width-100"
 KEPT_PAGES = ("verdicts/verdicts.html", "verdicts/verdicts.json", "verdicts/README.md", "replay/index.html")
 
 
@@ -201,6 +201,6 @@ def kept_pages(folder: Path) -> dict[str, str]:
 def kept_points() -> tuple[str, ...]:
     """Every number of a replay whose records are kept: as it is kept, and as made anew in the current folder."""
     shutil.copytree(ROOT / "experiments", "experiments")
-    said("replay fig3_1 --max-width 100 --seeds 1")
+    said("replay fig3_1 --max-width 100")
     tables = [pd.read_csv(folder / KEPT_REPLAY / "replay.csv", dtype=str) for folder in (KEPT_REPLAYS, RESULTS)]
     return tuple(table.sort_index(axis=1).to_csv(index=False) for table in tables)
