@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from statistics import median_low
@@ -276,6 +276,12 @@ def runs_at_a_time(run: RunSpec, device: Device) -> int:
     """How many runs like this one fit a pack, with all of their starts."""
     starts = run.recipe.restarts.count
     return max(FEWEST, PACK_BYTES[device] // lane_bytes(run)) // starts or 1
+
+
+def pack_bytes(pack: Sequence[RunSpec]) -> int:
+    """Memory that a pack takes, by `lane_bytes`; next to none on the compiled engine."""
+    first = pack[0]
+    return 0 if first.engine == "fused" else lane_bytes(first) * len(pack) * first.recipe.restarts.count
 
 
 def lane_bytes(run: RunSpec) -> int:

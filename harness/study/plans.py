@@ -1,11 +1,13 @@
 """A file becomes a plan, which is frozen in its results folder; and what its runs take on machines that were timed."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+
+from rich.filesize import decimal as size_words
 
 from harness.base.errors import HarnessError, at
 from harness.base.provenance import host, processor, why_no_device
@@ -13,7 +15,7 @@ from harness.dispatch.here import available_cores, terminated_like_ctrl_c
 from harness.dispatch.submission import makespan
 from harness.measure.calibration import Calibration, EngineKind, kind_of, latest_calibration, missing, read_calibration
 from harness.measure.cost import likely_seconds, never_timed, planned_seconds
-from harness.planning.plan import make_plan, planned_flops
+from harness.planning.plan import make_plan, pack_bytes, planned_flops
 from harness.planning.warnings import check_rules_can_be_judged
 from harness.show.console import PackProgress, Terminal
 from harness.show.costs import cost_words, uncalibrated_words
@@ -24,6 +26,7 @@ from harness.study.folders import StudyFile, planned_runs, runs_of, take_kept
 from harness.tasks import check_drawn, keep_data, known_data, resolve
 
 LOG = logging.getLogger(__name__)
+NOTABLE_BYTES = 10**8  # of memory that is worth a word
 
 
 def plan_of(study: StudyFile) -> Manifest:
@@ -154,6 +157,18 @@ def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None)
     runs = f"{len(manifest.run_ids())} runs in {len(manifest.packs)} packs"
     work = f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense)"
     return f"{manifest.name}: {runs}, {work}; {cost}"
+
+
+def largest_pack_bytes(packs: Iterable[Sequence[RunSpec]]) -> int:
+    """Memory that the largest of these packs takes; 0 where that is little."""
+    largest = max(map(pack_bytes, packs), default=0)
+    return largest if largest >= NOTABLE_BYTES else 0
+
+
+def memory_lines(manifest: Manifest) -> list[str]:
+    """How much memory a process needs for the largest pack of a plan, if that is much."""
+    largest = largest_pack_bytes(runs_of(manifest, manifest.packs))
+    return [f"memory: the largest pack takes about {size_words(largest)}"] if largest else []
 
 
 @contextmanager

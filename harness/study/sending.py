@@ -7,6 +7,8 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.filesize import decimal as size_words
+
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable, private_folder
 from harness.base.provenance import host
@@ -36,11 +38,12 @@ from harness.show.console import Terminal
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
 from harness.spec import Manifest
 from harness.study.folders import planned_runs, records_of, runs_of
-from harness.study.plans import calibrations_of, packs_shown
+from harness.study.plans import calibrations_of, largest_pack_bytes, packs_shown
 from harness.study.sweeps import look
 from harness.tasks import check_drawn, fetch_data
 
 CHECKPOINT_SECONDS = 60.0  # of packs on this machine
+PROCESS_BYTES = 4 * 10**8  # that a worker takes beside its pack, torch above all; assumed
 
 
 class Destination(NamedTuple):
@@ -121,6 +124,7 @@ def _make_offer(request: Request, listener: Terminal) -> Offer:
     lines += [*view.evidence.damage, *earlier_lines(view.earlier)]
     for other_folder, underway in view.beside.items():
         lines.append(f"{len(underway)} of the runs were sent off by {other_folder}, and are left to it")
+    lines += _memory_lines(manifest, where, offer)
     listener.say(*lines)
     if offer.jobs:
         _check_device(manifest, where)
@@ -143,6 +147,21 @@ def _check_device(manifest: Manifest, where: Destination) -> None:
             "leave the GPUs idle; use a profile without gpus:, such as slurm/cpu.yaml, or say device: cuda in the "
             "experiment file; or book the GPUs all the same (`idle_gpus`)"
         )
+
+
+def _memory_lines(manifest: Manifest, where: Destination, offer: Offer) -> list[str]:
+    """That a job's CPUs may need more memory than the profile asks for; what a GPU holds, packs are made for."""
+    profile, device = where.profile, manifest.experiment.device
+    asked = (profile.memory_gb or 0) * 10**9 if profile else 0
+    packs = runs_of(manifest, [pack for job in offer.jobs for pack in job.packs])
+    largest = largest_pack_bytes(packs)
+    needed = where.slots * (largest + PROCESS_BYTES)
+    if device != "cpu" or not asked or not largest or needed <= asked:
+        return []
+    assert profile is not None
+    move = "raise it, or train fewer packs at a time"
+    together = f"{where.slots} of the largest packs at a time take about {size_words(needed)}"
+    return [f"warning: {where.profile_file}: memory_gb: {profile.memory_gb:g}, but {together}; {move}"]
 
 
 def _offer(request: Request, packs: Sequence[tuple[str, ...]], evidence: Evidence) -> Offer:

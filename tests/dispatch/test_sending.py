@@ -17,6 +17,7 @@ from harness.record import publish, read_record, record_path
 from harness.show.sweeps import Offer, offer_lines, status_table
 from harness.spec import read_manifest
 
+LANGUAGE = Path(__file__).parents[2] / "experiments" / "language.yaml"
 OFFER = Offer([], [], 0.0, 0.0, "core", calibrated=True, left_for_later=0)
 
 
@@ -51,6 +52,18 @@ def test_gpus_that_runs_would_leave_idle_are_not_booked(tmp_path, monkeypatch):
     assert "mine.yaml: gpus: 1, but sweep trains on CPUs (device: cpu)" in refused.output
     assert _offered(sweep, "gpus: 1", "--idle-gpus").exit_code == 0
     assert _offered(sweep, "cpus: 4").exit_code == 0
+
+
+def test_a_profile_with_less_memory_than_the_largest_packs_take_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    sweep = SweepFile(tmp_path / "text.yaml", tmp_path / "results")
+    shutil.copyfile(LANGUAGE, sweep.file)
+    planned = sweep.harness("plan", "--scale", "short").output
+    assert "memory: the largest pack takes about 1." in planned
+
+    offered = _offered(sweep, "{cpus: 4, memory_gb: 4}", "--scale", "short").output.replace("\n", " ")
+    assert "memory_gb: 4, but 4 of the largest packs at a time take about 5." in offered
+    assert "memory_gb" not in _offered(sweep, "{cpus: 4, memory_gb: 8}", "--scale", "short").output
 
 
 def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):

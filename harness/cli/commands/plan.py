@@ -15,7 +15,7 @@ from harness.show.costs import recipe_note
 from harness.show.tables.plans import plan_table
 from harness.spec import FULL, Manifest
 from harness.study.folders import StudyFile, records_of
-from harness.study.plans import cost_sentence, data_lines, device_lines, freeze_plan, plan_of
+from harness.study.plans import cost_sentence, data_lines, device_lines, freeze_plan, memory_lines, plan_of
 from harness.study.sweeps import of_first_look
 
 MOST_SIZES = 10  # that are shown unless all are asked for
@@ -48,6 +48,7 @@ def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:
     yield from filter(None, [recipe_note(manifest)])
     yield from data_lines(manifest)
     yield cost_sentence(manifest, study.results)
+    yield from memory_lines(manifest)
     if manifest.looks:
         first = cost_sentence(of_first_look(manifest), study.results).removeprefix(f"{manifest.name}: ")
         look = f"the first look, at {manifest.looks[0]} of {manifest.looks[-1]} replicates"
