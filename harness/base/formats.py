@@ -72,11 +72,15 @@ def number_meant(value: Any) -> str:
     return f"{float(f'{whole}.{decimals or 0}') * UNITS[unit]:.12g}"
 
 
-def likewise(names: Iterable[str]) -> str:
-    """`a (likewise b, c)` of what is said of several; beyond four of them how many more there are."""
+def likewise(names: Iterable[str], is_alike: bool = True) -> str:
+    """`a (likewise b, c)` of what is said of several; beyond four of them how many more there are.
+
+    Where it is not alike, as its numbers are the first one's, that is said too.
+    """
     first, *others = names
     named, more = ", ".join(others[:MOST_NAMED]), len(others) - MOST_NAMED
-    return f"{first} (likewise {named}{f' and {more} more' if more > 0 else ''})" if others else first
+    every = f"{named}{f' and {more} more' if more > 0 else ''}"
+    return f"{first} ({f'likewise {every}' if is_alike else f'{every} too, with other numbers'})" if others else first
 
 
 def interval(low: float, high: float, write: Callable[[float], str] = number) -> str:

@@ -32,6 +32,7 @@ from harness.show.tables.comparison import (
     multiplier_table,
     ratios_sentences,
     ratios_table,
+    verdict_words,
 )
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.headline import READINGS, WIDTH, console_lines, reading_rows, wrapped

@@ -130,8 +130,7 @@ def surface_ahead(
     name: str, runs: CrossedRuns, level: float, objective: str, hold_out: int, predict: Sequence[str]
 ) -> tuple[Surface, Foresight]:
     """The law of two sizes of all budgets but the largest `hold_out`, and how it foresees."""
-    budget = ahead.budgets_of(runs.compute)
-    held = np.isin(budget, np.unique(budget)[::-1][:hold_out])
+    held = held_out(runs, hold_out)
     n, d, y, compute = (values[~held] for values in (runs.n, runs.d, runs.y, runs.compute))
     schedule = None if runs.schedule is None else runs.schedule[~held]
     law = fit_surface(n, d, y, level, objective, schedule=schedule)
@@ -140,10 +139,8 @@ def surface_ahead(
     foreseen = Foresight(name, " and ".join(runs.names), "surface")
     if law.refusals:
         return law, foreseen
-    if law.decay is not None and runs.schedule is not None:  # what follows is of losses as if the runs had ended there
-        decayed = np.exp(-law.decay.value * (runs.schedule - runs.schedule[~held].min()))
-        runs = runs._replace(y=runs.y * decayed)
-        y = runs.y[~held]
+    runs = as_ended(runs, law)
+    y = runs.y[~held]
     origins = kept(ahead.rolling_surface, n, d, y, compute, level, objective)
     largest = float(ahead.budgets_of(compute).max())
     places = [place_of_two(text, runs, law) for text in predict]
@@ -160,6 +157,19 @@ def surface_ahead(
         predictions=_predictions(places, new, amounts, law.warnings),
         cautions=ahead.origin_cautions(origins),
     )
+
+
+def held_out(runs: CrossedRuns, budgets: int) -> np.ndarray:
+    """Which runs are of so many of the largest budgets [n]."""
+    budget = ahead.budgets_of(runs.compute)
+    return np.isin(budget, np.unique(budget)[::-1][:budgets])
+
+
+def as_ended(runs: CrossedRuns, law: Surface) -> CrossedRuns:
+    """The runs with their losses as if each had ended where it stands, by the law's decay."""
+    if law.decay is None or runs.schedule is None:
+        return runs
+    return runs._replace(y=runs.y * np.exp(-law.decay.value * runs.schedule))
 
 
 def _held_out(

@@ -156,7 +156,8 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         cautions = (*comparison.twin_cautions(cost, twin), *cautions)
     edges = _edges(first.points.sizes, second.points.sizes, asked.bins)
     if edges is not None:
-        cautions += comparison.budget_cautions(started, others_started, edges)
+        if asked.how == "best":  # medians of more runs are no lower
+            cautions += comparison.budget_cautions(started, others_started, edges)
         cells = comparison.cells(runs, others, edges)
         if any(cell.first.size and cell.second.size for cell in cells):
             dominance = comparison.dominance(runs, others, edges, first.level)

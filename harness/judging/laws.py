@@ -4,7 +4,7 @@ Laws of a search are over its replicates, all others by likelihood (`law_of_repl
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -262,7 +262,10 @@ def _series_laws(
     if AUTO in how.laws:
         selection = kept(select_law, *_choice(inside, how))
         fitted = [law for law in ORDER if law in selection.fits and not selection.fits[law].refusals]
-        names = (selection.chosen,) if selection.chosen else tuple(fitted[:1])
+        standing = [law for law in fitted if law not in selection.rejected] or fitted
+        names = (selection.chosen,) if selection.chosen else tuple(standing[:1])
+        if "is_minimum" in runs:
+            selection = replace(selection, cautions=_not_of_runs(selection.cautions))
         fits = {law: _warned(selection.fits[law], runs) for law in ORDER if law in selection.fits}
     else:
         fits = _fits(runs, inside, names, how)
@@ -290,8 +293,13 @@ def _warned(law: Fit, runs: pd.DataFrame) -> Fit:
     if "dtype" in runs and runs["metric"].iloc[0] == "rmse":
         law = warn_of_precision(law, runs["dtype"].iloc[0])
     if "is_minimum" in runs:
-        law = replace(law, warnings=tuple(caution for caution in law.warnings if caution.code not in OF_RUNS))
+        law = replace(law, warnings=_not_of_runs(law.warnings))
     return _with_rows(law, runs) if "row" in runs else law
+
+
+def _not_of_runs(cautions: Iterable[Caution]) -> tuple[Caution, ...]:
+    """Without those about single runs, where a loss is the least of many."""
+    return tuple(caution for caution in cautions if caution.code not in OF_RUNS)
 
 
 def _with_rows(law: Fit, runs: pd.DataFrame) -> Fit:
@@ -337,10 +345,10 @@ def with_checks(laws: Sequence[SeriesLaws]) -> list[SeriesLaws]:
 def drawn_law(laws: Sequence[SeriesLaws], task: str, axis: str) -> LawName:
     """The one law to show for all series of a task on an axis, so that their exponents are the same quantity.
 
-    Of the laws that were asked for, or chosen for some series: the one that may be quoted for most series, then the one
-    that is refused for the fewest; of those that stand alike the richest, which contains the others. A criterion such
-    as AICc is not asked where laws were declared: at six or seven sizes it takes the floor from an arm that visibly
-    lies on it.
+    Of the laws that were asked for, or chosen for some series: the one that may be quoted for most series and that they
+    do not reject, then the one that is refused for the fewest; of those that stand alike the richest, which contains
+    the others. AICc is not asked where laws were declared: at six or seven sizes it takes the floor from an arm that
+    visibly lies on it.
     """
     on_axis = [series for series in laws if (series.task, series.axis) == (task, axis)]
     if not on_axis:
@@ -349,9 +357,10 @@ def drawn_law(laws: Sequence[SeriesLaws], task: str, axis: str) -> LawName:
     shared = set(ORDER).intersection(*(series.fits for series in on_axis))
 
     def worse(law: LawName) -> tuple[int, int, int]:
-        fits = [series.fits[law] for series in on_axis]
-        unquoted, refused = sum(not fit.is_quotable for fit in fits), sum(bool(fit.refusals) for fit in fits)
-        return unquoted, refused, -ORDER.index(law)
+        fits = {series: series.fits[law] for series in on_axis}
+        rejected = [series for series in fits if series.selection and law in series.selection.rejected]
+        unquoted = sum(series in rejected or not fit.is_quotable for series, fit in fits.items())
+        return unquoted, sum(bool(fit.refusals) for fit in fits.values()), -ORDER.index(law)
 
     return min(shared & drawable or shared, key=worse, default="pure")
 

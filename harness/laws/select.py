@@ -14,7 +14,7 @@ from harness.base.plain import OrNull
 from harness.laws.fitting import extended, fit_law
 from harness.laws.points import NOTHING, Known, runs
 from harness.laws.refusal import SPARE_SIZES
-from harness.laws.result import Caution, Fit, LawName
+from harness.laws.result import NOT_QUOTED, Caution, Fit, LawName
 
 # The simplest first. A shift is a choice of x, of whoever knows that x lacks a constant: it stands for no election.
 CANDIDATES: tuple[LawName, ...] = ("pure", "floor", "broken")
@@ -54,7 +54,12 @@ class Selection:
     extrapolation: Annotated[dict[str, Score], "by law: how well it predicted larger sizes"]
     last_value: Annotated[Score | None, "the same of the forecast that losses stay as at the largest size fitted"]
     chosen: Annotated[LawName | None, "the law to quote; null where none may be"]
-    cautions: Annotated[tuple[Caution, ...], "of the choice"]
+    cautions: Annotated[tuple[Caution, ...], "of the choice, or why there is none"]
+
+    @property
+    def rejected(self) -> tuple[LawName, ...]:
+        """Laws that the fitted sizes reject: the pure law by the test of a floor."""
+        return _rejected(self.floor_p)
 
 
 def select_law(
@@ -83,7 +88,8 @@ def select_law(
             rest: dict[LawName, Fit] = {law: standing[law] for law in CANDIDATES if law in standing and law != "broken"}
             weights = _aicc_weights(rest)
             chosen = _chosen(rest, weights, floor_p, scores)
-    return Selection(fits, weights, floor_p, scores, last, chosen, _cautions(standing, chosen, weights, scores, last))
+    cautions = _cautions(standing, chosen, weights, scores, last) if chosen else _why_none(standing, floor_p)
+    return Selection(fits, weights, floor_p, scores, last, chosen, cautions)
 
 
 def _candidates(x: np.ndarray, y: np.ndarray, level: float, objective: str, known: Known) -> dict[str, Fit]:
@@ -107,6 +113,10 @@ def _floor_p(floor: Fit | None) -> float | None:
     known, edges = floor.region, floor.region.edges
     gain = max(edges.pure - known.solution.objective, 0.0) / known.variance
     return 0.5 * float(f_distribution.sf(gain, 1, known.problem.dof))
+
+
+def _rejected(floor_p: float | None) -> tuple[LawName, ...]:
+    return ("pure",) if floor_p is not None and floor_p < FLOOR_LEVEL else ()
 
 
 def _rolling(
@@ -146,8 +156,7 @@ def _chosen(
 ) -> LawName | None:
     """The simplest law that neither the fitted nor the held-out sizes speak against, of those that may be quoted."""
     order = [law for law in CANDIDATES if law in fits and fits[law].is_quotable]
-    if floor_p is not None and floor_p < FLOOR_LEVEL:
-        order = [law for law in order if law != "pure"]
+    order = [law for law in order if law not in _rejected(floor_p)]
     if weights and max(weights, key=weights.__getitem__) == "broken":
         order = [law for law in order if weights.get(law, 0.0) > SUPPORTED]
     scored = [law for law in order if law in scores]
@@ -159,13 +168,11 @@ def _chosen(
 
 def _cautions(
     fits: Mapping[LawName, Fit],
-    chosen: LawName | None,
+    chosen: LawName,
     weights: dict[str, float],
     scores: dict[str, Score],
     last: Score | None,
 ) -> tuple[Caution, ...]:
-    if chosen is None:
-        return ()
     reasons = {}
     interval, alpha = fits[chosen].alpha_interval, fits[chosen].alpha
     assert interval is not None
@@ -186,3 +193,15 @@ def _cautions(
             f"repeating the last loss to {last.rmsle:.3g}: do not extrapolate."
         )
     return tuple(starmap(Caution, reasons.items()))
+
+
+def _why_none(fits: Mapping[LawName, Fit], floor_p: float | None) -> tuple[Caution, ...]:
+    """Why each law that the sizes do not reject may not be quoted."""
+    rejected = _rejected(floor_p)
+    beside = "" if floor_p is None or not rejected else f" The pure law is rejected by a floor (p = {floor_p:.2g})."
+    told = []
+    for law, fit in fits.items():
+        if law not in rejected:
+            of_law = [caution for caution in fit.warnings if caution.code in NOT_QUOTED]
+            told += [Caution(caution.code, f"the {law} law: {caution.reason}{beside}") for caution in of_law]
+    return tuple(told)

@@ -139,8 +139,8 @@ def fit_surface(
     objective at the optimum as published fits state it: the sum of Huber's losses, half a square inside of delta.
     `intervals=False` leaves intervals open, which are most of the time: for refits and simulations. Where rows are
     checkpoints of runs, `schedule` is the learning rate at each as a share of its run's peak, 1 to 0; then ln y is the
-    law plus a term in proportion to what is left of it above the table's least share. Raises HarnessError on rows that
-    are not finite and positive.
+    law, which is of rows at 0, plus a term in proportion to that share. Raises HarnessError on rows that are not finite
+    and positive.
     """
     n, d, y = positive("n", n), positive("d", d), positive("y", y)
     if not n.size == d.size == y.size:
@@ -157,8 +157,7 @@ def fit_surface(
         return base
     law, logs = SURFACE, to_logs(x, losses, np.ones(y.size))
     if schedule is not None:
-        left = np.asarray(schedule, float)[order]
-        law, logs = SCHEDULED, replace(logs, u=np.column_stack([logs.u, left - left.min()]))
+        law, logs = SCHEDULED, replace(logs, u=np.column_stack([logs.u, np.asarray(schedule, float)[order]]))
     problem = Problem(law, logs, clusters=of_cell.ravel())
     problem, edges, solution, words = optimum(problem, wanted)
     refusal = stuck(solution)

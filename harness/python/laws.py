@@ -24,8 +24,8 @@ from harness.show.figures.forms import design_figure, form_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
 from harness.show.figures.versus import versus_figure
-from harness.show.tables.comparison import multiplier_sentence
-from harness.show.tables.forms import form_sentences, form_tables
+from harness.show.tables.comparison import multiplier_sentence, verdict_words
+from harness.show.tables.forms import form_frame, form_sentences, form_tables, form_words
 from harness.show.tables.laws import law_sentences, law_tables
 from harness.show.tables.plans import ladder_table
 from harness.show.tables.to_come import design_frame, design_sentences
@@ -53,7 +53,9 @@ class Laws(Shown):
         exponents = []
         for laws in self.answer.laws:
             task = f" on {laws.task}" if laws.task else ""
-            exponents.append(f"{laws.series} by {laws.axis}{task}: {exponent_words(laws.fits[self._drawn(laws)])}")
+            law = self._drawn(laws)
+            open_ = "" if laws.quoted_law else f", by the {law} law, which may not be quoted"
+            exponents.append(f"{laws.series} by {laws.axis}{task}: {exponent_words(laws.fits[law])}{open_}")
         return [*exponents, *law_sentences(list(tables.values()), self.answer.source)]
 
     @property
@@ -89,15 +91,14 @@ class Forms(Shown):
 
     @property
     def sentences(self) -> list[str]:
-        """What was fitted, then what to know of it."""
+        """What was fitted, its numbers, what new runs will be, then what to know of all that."""
         tables = list(form_tables(self.answer))
-        return [tables[0].title, *form_sentences(tables)]
+        return [*form_words(self.answer, tables[0]), *form_sentences(tables)]
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row for each arm, as the command shows it."""
-        table = next(form_tables(self.answer))
-        return pd.DataFrame([row.cells for row in table.rows], columns=table.heads)
+        """A row for each arm: the numbers of what was fitted, with the ends of their intervals."""
+        return form_frame(self.answer)
 
     def figure(self) -> Figure | None:
         """The runs, and what was fitted to them."""
@@ -173,10 +174,9 @@ class ComparisonByLaws(Shown):
     @property
     def sentences(self) -> list[str]:
         """Who is better at the largest size, what to be careful about, and the verdicts."""
-        verdicts = [f"“{verdict.claim}” is {verdict.conclusion}." for verdict in self.compared.verdicts]
         costs = over_compute(self.compared.request.table)
         needs = [multiplier_sentence(pair) for pair in self.compared.sizes if pair.axis in costs]
-        return [*needs, *headline_said(self.compared.headline), *verdicts]
+        return [*needs, *headline_said(self.compared.headline), *verdict_words(self.compared)]
 
     @property
     def table(self) -> pd.DataFrame:

@@ -83,9 +83,11 @@ def open_door(
     known = {} if asked["x"] else elsewhere.of_ladder(table, is_one_size=bool(form))
     x = asked["x"] or known.pop("x", ())
     columns = {**columns, **{name: value for name, value in known.items() if not columns.get(name)}}
-    if absent := [f"`{name}`" for name, value in (("x", x), ("y", columns["y"])) if not value]:
-        names = ", ".join(map(str, table.columns))
-        raise HarnessError(f"{' and '.join(absent)}: name the column of sizes and that of losses ({names}){example}")
+    needed = (("`x`", "sizes", x), ("`y`", "losses", columns["y"]))
+    if absent := {name: what for name, what, value in needed if not value}:
+        names, what = ", ".join(map(str, table.columns)), " and that of ".join(absent.values())
+        shown = "" if known else example  # of a ladder the other columns are known
+        raise HarnessError(f"{' and '.join(absent)}: name the column of {what} ({names}){shown}")
     request = Request(file, **{**asked, "x": x, "columns": elsewhere.Columns(**columns, scores=form == SIGMOID)})
     check_request(request)
     content = "" if isinstance(of, pd.DataFrame) else hashlib.sha256(of.read_bytes()).hexdigest()

@@ -133,7 +133,7 @@ def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--x", "params"), "--y: name the column of sizes and that of losses (arch, width, params"),
+        (("--x", "params"), "--y: name the column of losses (arch, width, params"),
         (("--y", "rmse"), "for example: harness fit"),
         ((), "--x and --y: name"),
         (("--x", "parms", "--y", "rmse"), "--x 'parms' is no column of the file; did you mean 'params'?"),

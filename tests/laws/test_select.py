@@ -3,10 +3,12 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_runs import curve, runs
 from scipy import stats
 
+import harness
 from harness.laws import fit_law, predict, select_law
 
 SIZES = np.geomspace(1e2, 1e5, 7)  # too few for a break
@@ -70,3 +72,18 @@ def test_where_all_laws_are_refused_none_is_chosen():
     assert found.chosen is None
     assert found.cautions == ()
     assert "broken" not in found.fits
+
+
+def test_a_law_that_the_sizes_reject_is_not_drawn_where_none_may_be_quoted():
+    """Seven sizes of one run over a clear floor: too few to quote the floor law, and the pure law is rejected."""
+    sizes = np.geomspace(1e3, 1e6, 7)
+    losses = (0.3 + 2 * sizes**-0.25) * np.exp(0.002 * np.random.default_rng(1).standard_normal(7))
+    found = select_law(sizes, losses)
+    assert (found.chosen, found.rejected) == (None, ("pure",))
+    assert [caution.code for caution in found.cautions] == ["FEW_SIZES"]
+    assert "a law is quoted from 9" in found.cautions[0].reason
+
+    fitted = harness.fit(pd.DataFrame({"N": sizes, "loss": losses}), "N", "loss")
+    assert fitted.table["law"].tolist() == ["floor"]
+    assert fitted.table["exponent"].item() == pytest.approx(0.25, abs=0.05)
+    assert "by the floor law, which may not be quoted" in fitted.sentences[0]

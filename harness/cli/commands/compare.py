@@ -129,7 +129,7 @@ def _compare_laws(door: heavy.Door, explain: bool, as_json: bool, asked: Mapping
     compared = heavy.compared_by_laws(door, asked_of)
     parts = [heavy.ratios_table(compared.headline), *heavy.ratios_sentences(compared.headline, ())]
     parts += [*heavy.compare_tables(compared), *heavy.compare_sentences(compared)]
-    claims = (f"Verdict: “{verdict.claim}” is {verdict.conclusion}." for verdict in compared.verdicts)
+    claims = (f"Verdict: {words}" for words in heavy.verdict_words(compared))
     shown = heavy.console_lines(compared.headline, [], heavy.wrapped(*claims))
     axes = [pair.axis for pair in compared.sizes] if explain or asked["budgets"] else heavy.over_compute(door.request)
     table = heavy.multiplier_table(compared, axes)

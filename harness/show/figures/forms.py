@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from scipy.stats import t as t_distribution
 
 from harness.base.formats import exponent, human
+from harness.judging.ahead import as_ended, held_out
 from harness.judging.design import DesignAnswer
 from harness.judging.forms import FormAnswer, Result, crossed_runs
 from harness.judging.laws import runs_in
@@ -100,7 +101,11 @@ def _surface_figure(
         axes.set_title(f"{written(name)}: {said}" if len(series) > 1 else said)
         keys[axes] = _draw_surface(axes, answer, (name, rows), styles[name], runs)
     labels.write_letters(grid)
-    labels.write_note(figure, ["Dots: runs. Bars: intervals of a new run.", *notes])
+    request = answer.request
+    is_decayed = bool(request.columns and request.columns.schedule)
+    dots = "checkpoints, as if their runs had ended there" if is_decayed else "runs"
+    hollow = ["Hollow: held out."] if request.hold_out else []
+    labels.write_note(figure, [f"Dots: {dots}. Bars: intervals of a new run.", *hollow, *notes])
     labels.write_keys_below(figure, keys)
     return figure
 
@@ -117,7 +122,8 @@ def _draw_surface(
     axes: Axes, answer: FormAnswer[Any], series: tuple[str, pd.DataFrame], style: Style, runs: Runs
 ) -> list[Line2D]:
     (name, rows) = series
-    crossed, law = crossed_runs(answer.request, rows, runs), answer.results[name]
+    law = answer.results[name]
+    crossed = as_ended(crossed_runs(answer.request, rows, runs), law)
     new = _new_runs(answer, name, crossed.names)
     reached = np.append(crossed.d, new[crossed.names[1]])
     losses = np.concatenate([crossed.y, new["run_low"], new["run_high"]])
@@ -125,7 +131,13 @@ def _draw_surface(
     sizes = np.append(crossed.n, new[crossed.names[0]])
     levels = _levels(crossed.n)
     colours = _shades(np.concatenate([sizes, levels]), style)
-    axes.scatter(crossed.d, crossed.y, s=4, c=colours[: crossed.n.size], lw=0, zorder=2, gid=f"runs:{name}")
+    of_runs = np.array(colours[: crossed.n.size])
+    held = held_out(crossed, answer.request.hold_out)
+    look: dict[str, Any] = {"s": 4, "zorder": 2}
+    axes.scatter(crossed.d[~held], crossed.y[~held], c=of_runs[~held], lw=0, gid=f"runs:{name}", **look)
+    if held.any():
+        hollow: dict[str, Any] = {"facecolors": "none", "edgecolors": of_runs[held], "lw": 0.5}
+        axes.scatter(crossed.d[held], crossed.y[held], gid=f"held_out:{name}", **hollow, **look)
     keys = []
     d = np.geomspace(reached.min(), reached.max(), LAW_POINTS)
     for level, colour in zip(levels, colours[sizes.size :], strict=True):
@@ -133,9 +145,9 @@ def _draw_surface(
         if law.region is not None:
             axes.plot(d, _on_surface(law, level, d), color=colour, zorder=3, gid=f"law:{name}:{level:g}")
     for (n, at, loss, low, high), colour in zip(new.itertuples(index=False), colours[crossed.n.size :], strict=False):
-        look: dict[str, Any] = {"color": colour, "zorder": 4, "gid": f"predicted:{name}"}
-        axes.plot(at, loss, "*", **look)
-        axes.vlines(at, low, high, **look)
+        star: dict[str, Any] = {"color": colour, "zorder": 4, "gid": f"predicted:{name}"}
+        axes.plot(at, loss, "*", **star)
+        axes.vlines(at, low, high, **star)
         where = f"{crossed.names[0]} = {human(n, 2)}, {crossed.names[1]} = {human(at, 2)}"
         keys.append(labels.key(f"new run: {where}", Style(colour, "*", ""), has_line=False))
     return keys

@@ -63,7 +63,7 @@ def versus_figure(
             axes.set_xlabel(textwrap.fill(against.get(task, of_sizes), LABEL_LETTERS))
     keys = [labels.key(axis_words(name), style) for name, style in axes_styles.items()]
     labels.write_letters(panels)
-    labels.write_head(figure, keys, f"{_finding(curves, first, second)} where both are equal in …")
+    labels.write_head(figure, keys, f"{_finding(curves, first, second)} Both are equal in:")
     labels.write_note(figure, _notes(asked, len(lines_of) - len(shown)))
     return figure
 
@@ -71,7 +71,7 @@ def versus_figure(
 def _finding(curves: Sequence[RatioLine], first: str, second: str) -> str:
     """Who is better beyond doubt at the right end of the curves."""
     won, lost = sum(line.low[-1] > 1 for line in curves), sum(line.high[-1] < 1 for line in curves)
-    return f"{first} is better at the right end of {won} of {len(curves)} curves, {second} at that of {lost},"
+    return f"At the right end {first} is better on {won} of {len(curves)} curves, {second} on {lost}."
 
 
 def _panel(axes: Axes, asked: VersusRequest, lines: Sequence[RatioLine], axes_styles: Mapping[str, Style]) -> None:

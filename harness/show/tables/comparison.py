@@ -179,3 +179,10 @@ def _rest(pair: Comparison, first: str, second: str) -> dict[str, str]:
 
 def _codes(refusals: Sequence[Refusal]) -> str:
     return ", ".join(dict.fromkeys(refusal.code for refusal in refusals))
+
+
+def verdict_words(compared: ComparedByLaws) -> Iterator[str]:
+    """Each claim with its verdict; of one that is refuted also who is better."""
+    for verdict in compared.verdicts:
+        better = f": {compared.arms[1]} is the better one" if verdict.conclusion == "refuted" else ""
+        yield f"“{verdict.claim}” is {verdict.conclusion}{better}."

@@ -1,11 +1,15 @@
 """What `harness fit` prints of forms that are not a law of each series by itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
-from harness.base.formats import NONE, number, p_value
+import pandas as pd
+
+from harness.base.formats import NONE, estimate, number, p_value
 from harness.judging.forms import FormAnswer, Result
 from harness.judging.request import Request
-from harness.laws import Estimate
+from harness.laws import Estimate, Interval
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
 from harness.laws.shared import SharedFit
@@ -54,6 +58,52 @@ def form_sentences(tables: Sequence[Table]) -> Iterator[str]:
     if any("shared" in table.heads for table in tables):
         yield "p: the chance of so much worse a fit than with nothing shared, if what is shared is the same in fact."
     yield from note_sentences(tables)
+
+
+def form_words(answer: FormAnswer[Any], table: Table) -> Iterator[str]:
+    """What was fitted, as the first of its tables has it, the numbers of each row, and new runs with their interval."""
+    yield table.title
+    for row in table.rows:
+        said = [f"{head.lstrip('#')} {cell}" for head, cell in zip(table.heads[1:], row.cells[1:], strict=True) if cell]
+        yield f"{row.cells[0]}: {', '.join(said) or ', '.join(note.code for note in row.notes)}"
+    for law in answer.ahead:
+        for place in law.predictions:
+            if place.loss is not None:
+                at = ", ".join(f"{name} = {number(value)}" for name, value in place.at.items())
+                new = estimate(place.loss, place.run_low or 0, place.run_high or 0, partial(number, digits=4))
+                yield f"{law.series}, a new run at {at}: {new}"
+
+
+def form_frame(answer: FormAnswer[Any]) -> pd.DataFrame:
+    """A row for each result, or for each arm of shared laws: numbers, and ends of intervals as `_low` and `_high`."""
+    rows = []
+    for series, result in answer.results.items():
+        refused = ", ".join(refusal.code for refusal in result.refusals) or None
+        if isinstance(result, SharedFit):
+            kinds = {"alpha": result.alphas, "floor": result.floors, "multiplier": result.multipliers}
+            for arm in result.arms:
+                of_arm = {name: of_arms[arm] for name, of_arms in kinds.items() if of_arms and arm in of_arms}
+                rows.append({"shared": result.share, "arm": arm, **_in_numbers(of_arm), "refused": refused})
+        else:
+            rows.append({"series": series, **_in_numbers(vars(result)), "refused": refused})
+    return pd.DataFrame(rows)
+
+
+def _in_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers among these values by their names; an estimate or an interval has its ends beside it."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        ends = value.interval if isinstance(value, Estimate) else value if isinstance(value, Interval) else None
+        stem = name.removesuffix("_interval")
+        if isinstance(value, Estimate):
+            found[name] = value.value
+        elif isinstance(value, int | float):
+            found[name] = value
+        elif name == "parameters":
+            found |= _in_numbers(value)
+        if ends:
+            found |= {f"{stem}_low": ends.low, f"{stem}_high": ends.high}
+    return found
 
 
 def _run_notes(answer: FormAnswer, series: str) -> tuple[Note, ...]:

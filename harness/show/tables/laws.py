@@ -278,15 +278,14 @@ def law_sentences(tables: Sequence[Table], source: Source) -> Iterator[str]:
 
 def note_sentences(tables: Sequence[Table]) -> Iterator[str]:
     """What to know of the rows of tables: each code once, with the sentence of the first series that it is about."""
-    sentences: dict[tuple[str, str], str] = {}
-    names_of: dict[tuple[str, str], dict[str, None]] = {}
+    sentences: dict[tuple[str, str], dict[str, str]] = {}  # by the row that each is of
     for table in tables:
         for row, name in zip(table.rows, _row_names(table), strict=True):
             for note in row.notes:
-                sentences.setdefault(note[:2], note.sentence)
-                names_of.setdefault(note[:2], {})[name] = None
-    for (code, about), named in names_of.items():  # of all but the first with other numbers
-        yield f"{code}, {likewise(named)}{f', {about}' if about else ''}: {sentences[code, about]}"
+                sentences.setdefault(note[:2], {}).setdefault(name, note.sentence)
+    for (code, about), named in sentences.items():
+        names, is_alike = likewise(named, len(set(named.values())) == 1), f", {about}" if about else ""
+        yield f"{code}, {names}{is_alike}: {next(iter(named.values()))}"
 
 
 def _row_names(table: Table) -> Iterator[str]:

@@ -17,7 +17,7 @@ from harness.show.grouping import grouped
 from harness.show.tables.table import Table, TableCell, TableRow, notes_of, table_of
 from harness.show.words import estimate_words
 
-BUDGET_HEADS = ("series", "law", "#budget", "#runs", "#missed by", "#scatter", "#sd of a new run")
+BUDGET_HEADS = ("#runs", "#missed by", "#scatter", "#sd of a new run")
 DIGITS = partial(number, digits=4)
 TRUST = "The plan trusts the law: make one of the largest runs too, to check it, and do not quote the widths."
 MOST_LISTED = 3  # tasks in a cell
@@ -41,12 +41,15 @@ def ahead_tables(ahead: Sequence[Foresight], loss: str) -> Iterator[Table]:
                 of_law = estimate(place.loss, place.low or 0, place.high or 0, DIGITS)
                 cells = (of_law, interval(place.run_low or 0, place.run_high or 0, DIGITS))
             new.append(TableRow((*names, at, *cells), notes_of(reasons)))
+    what = "budget" if any(law.law == "surface" for law in ahead) else "size"
+    heads = ("series", "law", f"#{what}", *BUDGET_HEADS)
     if origins:
-        yield table_of(f"the largest budgets, each predicted from the smaller ones: {loss}", BUDGET_HEADS, origins)
+        yield table_of(f"the largest {what}s, each predicted from the smaller ones: {loss}", heads, origins)
     if held:
-        yield table_of(f"budgets held out of the fits: {loss}", (*BUDGET_HEADS, "#runs inside the interval"), held)
+        yield table_of(f"{what}s held out of the fits: {loss}", (*heads, "#runs inside the interval"), held)
     if new:
-        yield table_of(f"predictions: {loss}", ("series", "law", "at", "#by the law", "#one new run"), new)
+        without = ", by laws without the budgets held out" if held else ""
+        yield table_of(f"predictions: {loss}{without}", ("series", "law", "at", "#by the law", "#one new run"), new)
 
 
 def _budget_cells(budget: BudgetAhead) -> tuple[str | int, ...]:
@@ -73,9 +76,9 @@ def design_sentences(answer: DesignAnswer) -> Iterator[str]:
     for design in answer.designs:
         about = f"{design.series}, {design.quantity}"
         if design.now:
-            widths = {place.plan: f"{place.width:.2f} ({place.plan})" for place in design.runs}
+            widths = {place.plan: f"{place.width:.2f} times as wide ({place.plan})" for place in design.runs}
             now = estimate_words(design.now)
-            yield f"{about}: {now}; with new runs its width is expected to be times {', '.join(widths.values())}."
+            yield f"{about}: {now}; with new runs this interval is expected to be {', '.join(widths.values())}."
         yield from (f"{refusal.code}, {about}: {refusal.reason}" for refusal in design.refusals)
         yield from (f"{caution.code}, {about}: {caution.reason}" for caution in design.cautions)
     yield TRUST

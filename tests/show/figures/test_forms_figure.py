@@ -83,3 +83,25 @@ def test_out_keeps_the_figure_of_a_form(tmp_path):
     asked = ("fit", tmp_path / "grid.csv", "--x", "N", "--and", "D", "--y", "loss")
     said(*asked, "--out", tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"fits.json", "and.png", "and.pdf"}
+
+
+def test_what_a_form_says_in_words_and_numbers_is_its_answer():
+    fitted = harness.fit(GRID, "N", "loss", and_="D", predict="C=1e22")
+    (law,) = fitted.answer.results.values()
+    (row,) = fitted.table.to_dict("records")
+
+    assert (row["alpha"], row["alpha_low"], row["floor"]) == (law.alpha.value, law.alpha.interval.low, law.floor.value)
+    assert any("alpha 0.3" in sentence for sentence in fitted.sentences)
+    assert any("a new run at" in sentence for sentence in fitted.sentences)
+
+
+def test_budgets_that_are_held_out_are_hollow_and_predictions_are_said_to_lack_them(tmp_path):
+    fitted = harness.fit(GRID, "N", "loss", and_="D", hold_out=1, predict="C=1e22")
+    (hollow,) = drawn(fitted.figure(), "held_out:").values()
+    (dots,) = drawn(fitted.figure(), "runs:").values()
+    assert len(hollow.get_offsets()) + len(dots.get_offsets()) == len(GRID)
+
+    GRID.to_csv(tmp_path / "grid.csv", index=False)
+    asked = ("fit", tmp_path / "grid.csv", "--x", "N", "--and", "D", "--y", "loss", "--predict", "C=1e22")
+    assert "by laws without the budgets held out" in said(*asked, "--hold-out", "1")
+    assert "held out" not in said(*asked)
