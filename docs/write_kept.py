@@ -31,7 +31,7 @@ LADDER = ("additive", "tree", "mlp_teacher", "rotated_additive", "diabetes")
 TIMES, ENDS = "{} times [{}, {}]", "{} [{}, {}]"  # how claims.md writes an interval
 FORWARD = ("shared_dense", "local_min", "kanbefair", "executed")
 EXPERIMENTS = sorted((DOCS.parent / "experiments").glob("*.yaml"))
-MINUTES = {"fig3_4_forgetting.yaml": "2 minutes", "app_c_ablation.yaml": "12 minutes"}  # as experiments/README.md says
+MINUTES = {"fig3_4_forgetting.yaml": "2 minutes"}  # as experiments/README.md says
 WAYS = ("grid_eps=0.02", "levenberg")  # of training a KAN, beside that with uniform knots
 FULL_LENGTH = "fig3_1_toy_scaling-width-100"
 Sentence = tuple[str, ...]
