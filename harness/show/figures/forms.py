@@ -28,7 +28,7 @@ from harness.show.figures import labels
 from harness.show.figures.series import LAW_POINTS, Style, named_styles, shaded
 from harness.show.figures.theme import figure_width, in_column, panel_grid, panel_height, side_by_side, themed
 from harness.show.names import written
-from harness.show.words import column_word, interval_words
+from harness.show.words import column_word, estimate_words, interval_words, loss_word
 
 PANEL_HEIGHT, PAIR_HEIGHT = 1.5, 2.2  # inches: in a column, and of two panels over two columns
 MOST_SERIES = 6
@@ -44,12 +44,15 @@ def form_figure(answer: FormAnswer[Any], runs: Runs) -> Figure | None:
     Two sizes: loss over the second one, lines of equal first size, and new runs that were asked for. IsoFLOP: the
     valley of each budget, then its best size over budgets. Of more than MOST_SERIES series the first ones are drawn.
     """
-    series = [(series_name(task, name), rows) for task, name, rows in series_of(with_parts(runs[answer.request.x[0]]))]
-    styles = named_styles(name for name, _ in series)
+    every = list(series_of(with_parts(runs[answer.request.x[0]])))
+    series = [(series_name(task, name), rows) for task, name, rows in every]
+    of_arms = named_styles(name for _, name, _ in every)
+    styles = {series_name(task, name): of_arms[name] for task, name, _ in every}
     undrawn = labels.undrawn_note(len(series) - MOST_SERIES, "series")
     match answer.request.form:
         case "and":
-            return _surface_figure(answer, series[:MOST_SERIES], styles, runs, undrawn)
+            draw = in_column(_surface_figure) if len(series) == 1 else themed(_surface_figure)
+            return draw(answer, series[:MOST_SERIES], styles, runs, undrawn)
         case "isoflop":
             return _isoflop_figure(answer, series[:MOST_SERIES], styles, runs, undrawn)
         case _:
@@ -84,7 +87,6 @@ def _set_log(axes: Axes, x: np.ndarray, y: np.ndarray, words: tuple[str, str]) -
 
 
 # ------------------------------------------------------------------------------------------------------------ two sizes
-@in_column
 def _surface_figure(
     answer: FormAnswer[Any],
     series: Sequence[tuple[str, pd.DataFrame]],
@@ -92,30 +94,35 @@ def _surface_figure(
     runs: Runs,
     notes: Sequence[str],
 ) -> Figure:
-    """A panel a series, one below the other."""
-    figure, grid = panel_grid(len(series), 1, panel_height(PANEL_HEIGHT))
+    """A panel a series."""
+    is_alone = len(series) == 1
+    columns, height = (1, panel_height(PANEL_HEIGHT)) if is_alone else (side_by_side(2), PAIR_HEIGHT)
+    figure, grid = panel_grid(len(series), columns, height)
     keys = {}
     for axes, (name, rows) in zip(grid, series, strict=True):
         law = answer.results[name]
-        said = f"no law ({law.refusals[0].code})" if law.refusals else _exponents(law)
-        axes.set_title(f"{written(name)}: {said}" if len(series) > 1 else said)
+        said = f"no law ({law.refusals[0].code})" if law.refusals else _exponents(law, is_alone)
+        axes.set_title(said if is_alone else f"{written(name)}\n{said}")
         keys[axes] = _draw_surface(axes, answer, (name, rows), styles[name], runs)
     labels.write_letters(grid)
     request = answer.request
     is_decayed = bool(request.columns and request.columns.schedule)
     dots = "checkpoints, as if their runs had ended there" if is_decayed else "runs"
     hollow = ["Hollow: held out."] if request.hold_out else []
-    labels.write_note(figure, [f"Dots: {dots}. Bars: intervals of a new run.", *hollow, *notes])
+    bars = ["Bars: intervals of a new run."] if request.predict else []
+    labels.write_note(figure, [f"Dots: {dots}.", *bars, *hollow, *notes])
     labels.write_keys_below(figure, keys)
     return figure
 
 
-def _exponents(law: Surface) -> str:
+def _exponents(law: Surface, in_full: bool) -> str:
+    """The exponents, with their intervals where there is room, and the floor."""
     assert law.alpha is not None
     assert law.beta is not None
     assert law.floor is not None
-    ends = [interval_words(found.value, found.interval) for found in (law.alpha, law.beta)]
-    return f"α {ends[0]}, β {ends[1]}, E = {human(law.floor.value, 2)}"
+    words = estimate_words if in_full else (lambda found: exponent(found.value))
+    alpha, beta = map(words, (law.alpha, law.beta))
+    return f"α {alpha}, β {beta}, E = {human(law.floor.value, 2)}"
 
 
 def _draw_surface(
@@ -305,7 +312,8 @@ def _said(result: Result, arm: str) -> str:
 
 def _loss(answer: FormAnswer[Any], rows: pd.DataFrame) -> str:
     columns = answer.request.columns
-    return columns.loss if columns else column_word(str(rows["metric"].iloc[0]))
+    metric = str(rows["metric"].iloc[0])
+    return columns.loss if columns else loss_word(metric)
 
 
 # --------------------------------------------------------------------------------------------------------------- design
