@@ -27,8 +27,6 @@ from harness.comparison import (
     matched_edges,
     ratio,
     to_runs,
-    twin_cautions,
-    twin_ratio,
 )
 from harness.laws import (
     Fit,
@@ -48,7 +46,7 @@ from harness.laws.frontier import frontier
 REPLICATES, AGAIN, WORKERS, CHUNK = 500, 4, 2, 25
 FEW = 5  # replicates whose mean is kept too: simulated again, they show that kept numbers are this code's
 DRAWS = 399  # of a bootstrap that is only looked at beside the profile
-TWIN_DRAWS, FRONTIER_DRAWS = 100, 100
+FRONTIER_DRAWS = 100
 
 Row = dict[str, float]
 
@@ -70,7 +68,7 @@ CURVE, NEW_SIZE = "curve a decade ahead", "new size a decade ahead"
 BIAS, WARNED = "exponent less truth", "OUTLIERS is warned of"
 CROSSING, UNBOUNDED = "crossing", "set is unbounded"
 MULTIPLIER, REJECTED = "cost multiplier", "true equality rejected"
-LOSS, CONTRADICTED = "loss ratio", "twin contradicts the laws"
+LOSS = "loss ratio"
 TOLD_APART = "equal arms are told apart"
 CHOSEN, BEATS_LAST = "law with a floor is chosen", "forecasts better than the last value"
 
@@ -202,21 +200,6 @@ def losses_at_a_size(scenario: Scenario, rng: np.random.Generator) -> Row | None
     return {LOSS: bool(found.low[0] <= truth[0] <= found.high[0])}
 
 
-def twins(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether the cost ratio without a law is held, at each loss of `places`, and whether it contradicts the laws."""
-    runs = [runs_of(arm, rng) for arm in scenario.arms]
-    fits = [fit_law(*run, scenario.law) for run in runs]
-    if fits[0].refusals or fits[1].refusals:
-        return None
-    fitted = cost_ratio(fits[0], fits[1], np.array(scenario.places))
-    twin = twin_ratio(to_runs(*runs[0]), to_runs(*runs[1]), fitted.losses, rng, draws=TWIN_DRAWS)
-    first, second = scenario.arms
-    truth = _size_at(second, fitted.losses) / _size_at(first, fitted.losses)
-    held = (twin.low <= truth) & (truth <= twin.high)
-    row: Row = {f"twin at loss {loss:g}": bool(one) for loss, one in zip(fitted.losses, held, strict=True)}
-    return row | {CONTRADICTED: bool(twin_cautions(fitted, twin))}
-
-
 def equal_arms(scenario: Scenario, rng: np.random.Generator) -> Row:
     """Whether, in any of eight bins of size, equal arms are told apart beyond doubt."""
     first, second = (to_runs(*runs_of(arm, rng)) for arm in scenario.arms)
@@ -268,7 +251,6 @@ WEAK_HELD = {EXPONENT: AT_LEAST, FLOOR: AT_LEAST, CURVE: AT_LEAST, NEW_SIZE: AT_
 COST, SIZE = {"cost ratio at loss 5": HELD, "cost ratio at loss 30": HELD}, {REJECTED: Accepted(0.0, 0.07, 0.05)}
 UNBIASED = {BIAS: Accepted(-0.03, 0.03, 0), WARNED: Accepted(0.99, 1.0)}
 WEAK = floored(1, alpha=0.5, decades=1)
-TWIN = {f"twin at loss {loss}": Accepted(0.9, 1.0, 0.95) for loss in (5, 30, 300)} | {CONTRADICTED: Accepted(0.0, 0.1)}
 UNLIKE = (Arm(), Arm(alpha=0.8, seeds=3, sd=0.2))
 UNLIKE_FLOORED = (Arm(floor=1), Arm(alpha=0.8, floor=1, seeds=3, sd=0.2))
 MIDDLE = 10**4.5  # of the sizes 1e3 to 1e6
@@ -359,14 +341,6 @@ TWO_ARMS = (
     ),
     Scenario("loss ratio, pure laws", losses_at_a_size, {LOSS: HELD}, UNLIKE, places=(1e5,)),
     Scenario("loss ratio, floors", losses_at_a_size, {LOSS: HELD}, UNLIKE_FLOORED, "floor", (1e5,)),
-    Scenario(
-        "twin, pure laws",
-        twins,
-        {f"twin at loss {loss}": Accepted(0.9, 1.0, 0.95) for loss in (5, 30, 300)}
-        | {CONTRADICTED: Accepted(0.0, 0.1)},
-        (Arm(sizes=15, sd=0.05), Arm(at=2e6, sizes=15, sd=0.05)),
-        places=(5, 30, 300),
-    ),
     Scenario("bins of equal arms", equal_arms, {TOLD_APART: Accepted(0.0, 0.08, 0.05)}, 2 * (Arm(sizes=16, seeds=3),)),
     Scenario(
         "bins of equal arms without a slope",

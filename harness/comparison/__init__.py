@@ -28,7 +28,6 @@ from harness.comparison.ratios import (
     loss_ratio,
 )
 from harness.comparison.survivors import Failures, budget_cautions, failure_cautions, failures
-from harness.comparison.twin import Twin, twin_cautions, twin_ratio
 from harness.comparison.verdict import (
     ClaimNumber,
     Count,

@@ -52,7 +52,6 @@ class Comparison:
     arms: Annotated[tuple[SeriesLaws, SeriesLaws], "the laws of A, then of B"]
     curve: Annotated[comparison.CostRatio, "size B / A at equal loss, over all losses that both attain"]
     cost: Annotated[comparison.CostRatio, "the same at the losses that are told"]
-    twin: Annotated[comparison.Twin | None, "the same as `cost`, without a law"]
     loss: Annotated[comparison.LossRatio, "loss B / A at equal size, by the laws"]
     crossover: Annotated[comparison.Crossover, "the sizes at which the laws may be equal"]
     exponents: Annotated[Mapping[LawName, comparison.ExponentDifference], "by law: that of A minus that of B"]
@@ -150,10 +149,7 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
     runs, others = (comparison.to_runs(*runs_in(arm.table, "fitted")) for arm in (first, second))
     (started, failures), (others_started, other_failures) = _started(first), _started(second)
     cautions = comparison.failure_cautions(failures, other_failures)
-    twin = dominance = ratio = None
-    if losses is not None:
-        twin = comparison.twin_ratio(runs, others, losses, np.random.default_rng(asked.seed), first.level)
-        cautions = (*comparison.twin_cautions(cost, twin), *cautions)
+    dominance = ratio = None
     edges = _edges(first.points.sizes, second.points.sizes, asked.bins)
     if edges is not None:
         if asked.how == "best":  # medians of more runs are no lower
@@ -171,7 +167,6 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         arms=(first, second),
         curve=curve,
         cost=cost,
-        twin=twin,
         loss=comparison.loss_ratio(*fits),
         crossover=comparison.crossover(*fits),
         exponents={name: comparison.exponent_difference(first.fits[name], second.fits[name]) for name in told},

@@ -94,7 +94,9 @@ def test_a_loss_and_an_observation_of_the_page_are_trained_recorded_and_told(fol
         far_off = (np.abs(outputs.numpy() - test.y) > 0.1).mean()
         assert record.metrics.losses.test == pytest.approx(huber.item(), rel=1e-9)
         assert record.metrics.observed == {"far_off": pytest.approx(far_off, abs=1e-12)}
-        assert record.curve[-1].train_loss == record.metrics.losses.train < record.curve[0].train_loss
+        last = record.curve[-1].train_loss
+        assert last == pytest.approx(record.metrics.losses.train, rel=1e-12)  # sums of torch end in another bit at times
+        assert last < record.curve[0].train_loss
         assert record.curve[-1].observed == record.metrics.observed
     table = recorded_table(plan, folder / "runs")
     assert set(table["metric"]) == {"huber"}

@@ -183,7 +183,7 @@ def test_laws_and_functions_are_all_named():
     for name in ("fit_law", "select_law", "fit_surface", "fit_shared", "cross_check", "diagnose", "band"):
         assert hasattr(laws, name)
         assert name in FITTING
-    for name in ("cost_ratio", "twin_ratio", "crossover", "dominance", "loss_ratio", "exponent_difference", "judge"):
+    for name in ("cost_ratio", "crossover", "dominance", "loss_ratio", "exponent_difference", "judge"):
         assert hasattr(comparison, name)
         assert name in FITTING
 

@@ -45,10 +45,10 @@ ASKED = ("--x", "params", "--y", "rmse", "--by", "arch", "--seed", "seed", "--la
 
 
 def test_a_known_ratio_comes_back(table):
-    """An arm that needs 4 times the size at any loss: cost and loss ratio are 4, by law, without, and in bins."""
+    """An arm that needs 4 times the size at any loss: cost and loss ratio are 4, by law and in bins."""
     (one,) = _json(table, "kan", "mlp", *ASKED)["sizes"]
 
-    for ratio in (one["cost"], one["twin"], one["loss"]):
+    for ratio in (one["cost"], one["loss"]):
         np.testing.assert_allclose(ratio["estimate"], NEED, rtol=0.1)
     for ratio in (one["cost"], one["loss"]):
         ends = zip(ratio["low"], ratio["estimate"], ratio["high"], strict=True)

@@ -135,18 +135,17 @@ def _on(pair: Comparison) -> str:
 
 
 def _cost_table(compared: ComparedByLaws, pair: Comparison) -> Table:
-    cost, twin = pair.cost, pair.twin
-    assert twin is not None
+    cost = pair.cost
     first, second = compared.arms
     rows = []
-    columns = (cost.losses, cost.estimate, cost.low, cost.high, cost.extrapolated, twin.estimate, twin.low, twin.high)
-    for loss, ratio, low, high, is_extrapolated, *without_law in zip(*map(np.asarray, columns), strict=True):
+    columns = (cost.losses, cost.estimate, cost.low, cost.high, cost.extrapolated)
+    for loss, ratio, low, high, is_extrapolated in zip(*map(np.asarray, columns), strict=True):
         cheaper = first if low > 1 else second if high < 1 else "not decided"
         by_law = estimate(ratio, low, high) + (" (extrapolated)" if is_extrapolated else "")
-        rows.append((number(loss), by_law, estimate(*without_law), cheaper))
+        rows.append((number(loss), by_law, cheaper))
     metric = pair.arms[0].metric
     title = f"{_on(pair)} of {second} / {first} at equal {metric}: {pair.law} law of both, {cost.level:.0%} intervals"
-    return table_of(title, (f"#{metric}", f"#{second} / {first}", "#read without a law", "cheaper"), rows)
+    return table_of(title, (f"#{metric}", f"#{second} / {first}", "cheaper"), rows)
 
 
 def _rest_table(compared: ComparedByLaws) -> Table:
