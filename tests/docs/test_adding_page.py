@@ -95,7 +95,7 @@ def test_a_loss_and_an_observation_of_the_page_are_trained_recorded_and_told(fol
         assert record.metrics.losses.test == pytest.approx(huber.item(), rel=1e-9)
         assert record.metrics.observed == {"far_off": pytest.approx(far_off, abs=1e-12)}
         last = record.curve[-1].train_loss
-        assert last == pytest.approx(record.metrics.losses.train, rel=1e-12)  # sums of torch end in another bit at times
+        assert last == pytest.approx(record.metrics.losses.train, rel=1e-12)  # torch sums in another order
         assert last < record.curve[0].train_loss
         assert record.curve[-1].observed == record.metrics.observed
     table = recorded_table(plan, folder / "runs")

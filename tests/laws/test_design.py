@@ -107,7 +107,7 @@ def test_the_command_says_what_python_has(curves, tmp_path):
     found = harness.design(curves, x="C", y="loss", by="arm", question="exponent", budget=4e21)
 
     assert [run["cost"] for design in answer["designs"] for run in design["runs"]] == list(found.table["cost"])
-    assert "its width is expected to be times" in said(*words, *at_budget, "--question", "exponent")
+    assert "this interval is expected to be" in said(*words, *at_budget, "--question", "exponent")
     for more, why in {
         "--question optimum": "name the second size (--and)",
         "--question prediction": "say where (--at)",
