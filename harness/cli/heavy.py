@@ -52,5 +52,14 @@ from harness.study.analysis import (
     keep_analysis,
     recorded_tables,
 )
-from harness.study.tables import Door, compared_by_laws, designed, fits_answer, keeping_fits, open_door, shape_answer
+from harness.study.tables import (
+    Door,
+    compared_by_laws,
+    designed,
+    fits_answer,
+    keeping_fits,
+    open_door,
+    runs_of_form,
+    shape_answer,
+)
 from harness.study.training import run_file, train_missing

@@ -31,7 +31,7 @@ from harness.show.tables.plans import ladder_table
 from harness.show.tables.to_come import design_frame, design_sentences
 from harness.show.words import exponent_words
 from harness.spec import Manifest
-from harness.study.tables import Door, compared_by_laws, designed, fits_answer, open_door, shape_answer
+from harness.study.tables import Door, compared_by_laws, designed, fits_answer, open_door, runs_of_form, shape_answer
 
 FRAME = Path("the table")  # what a DataFrame is called where a file would be
 SEVERAL = ("config", "same")  # of which there may be several columns
@@ -161,7 +161,7 @@ def fit(
         how["form"] = SIGMOID
     with opened(of, x, y, by, columns, how) as door:
         if door.request.form:
-            return Forms(shape_answer(door), door.runs)
+            return Forms(shape_answer(door), runs_of_form(door))
         return Laws(fits_answer(door), door.manifest)
 
 

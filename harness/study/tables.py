@@ -205,8 +205,12 @@ def designed(door: Door, asked: Asked) -> DesignAnswer:
 
 def shape_answer(door: Door) -> FormAnswer[Any]:
     """The other form that is asked for of the runs."""
-    runs = door.runs if door.request.form in OF_TWO else _windowed(door)
-    return form_answer(door.request, door.source, runs, door.cautions)
+    return form_answer(door.request, door.source, runs_of_form(door), door.cautions)
+
+
+def runs_of_form(door: Door) -> dict[str, pd.DataFrame]:
+    """The runs that a form is fitted to; of two sizes there is no window."""
+    return door.runs if door.request.form in OF_TWO else _windowed(door)
 
 
 def _windowed(door: Door) -> dict[str, pd.DataFrame]:

@@ -120,7 +120,7 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         answer(fitted, as_json, [*tables, *heavy.form_sentences(tables)])
         if out := asked["out"]:
             check_writable(out)
-            drawn = heavy.write_figure(heavy.form_figure(fitted, door.runs), out / str(form))
+            drawn = heavy.write_figure(heavy.form_figure(fitted, heavy.runs_of_form(door)), out / str(form))
             for path in (write_json(fitted, out / "fits.json"), *drawn):
                 click.echo(path, err=as_json)
 

@@ -63,6 +63,8 @@ def test_a_shared_law_a_frontier_and_scores_are_drawn_as_they_were_fitted():
     pure = pd.DataFrame({"x": x, "y": 3 * x**-0.5})
     (line,) = drawn(harness.fit(pure, "x", "y", frontier=0.5).figure(), "law:").values()
     assert line.get_ydata() == pytest.approx(3 * line.get_xdata() ** -0.5, rel=1e-6)
+    (dots,) = drawn(harness.fit(pure, "x", "y", frontier=0.5, min_x=5e3).figure(), "runs:").values()
+    assert dots.get_xdata().min() > 5e3  # as what is fitted
 
     losses = np.linspace(3.2, 2.0, 12)
     scores = pd.DataFrame({"loss": losses, "score": 0.25 + 0.7 / (1 + np.exp(6 * (losses - 2.5)))})
