@@ -2,8 +2,7 @@
 
 A checkpoint is needed while a plan names a run of it that has no record. A snapshot is needed while a run that was sent
 off with it has no record, and its experiment gave a sign of life in the last OLD_DAYS. Only files are found, and
-removed, that this package gave their names: an id of 16 hex digits, the output of a job, or the name of what is not
-whole yet.
+removed, that this package gave their names: an id of 16 hex digits, or the output of a job.
 """
 
 import itertools
@@ -18,39 +17,27 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_args
 
 from harness.base.errors import HarnessError
-from harness.base.files import STALE_SECONDS, UNFINISHED, os_words, unfinished
+from harness.base.files import STALE_SECONDS, os_words, unfinished
 from harness.base.frozen import problem_of
 from harness.base.provenance import read_marker
 from harness.dispatch.snapshot import KEPT_RESULTS
 from harness.dispatch.submission import Submission, local_log, logs_folder, read_number, read_submissions
-from harness.record import DAMAGED, duplicates, read_record, record_path, recorded
+from harness.record import recorded
 from harness.record.networks import FOLDER as NETWORKS
 from harness.spec import manifest_path
 from harness.spec.manifest import plain_plan
-from harness.spec.task import DATA_FILE
 
 # What a folder of the results holds; all others are "other".
 HOLDS = {"runs": "records", **{name: name for name in ("checkpoints", NETWORKS, "snapshots", "data")}}
 NAMED = re.compile(r"[0-9a-f]{16}\b")  # by an id or a hash
 
-Kind = Literal["checkpoints", "snapshots", "logs", "damaged", "data", "unplanned", "networks"]
+Kind = Literal["checkpoints", "snapshots", "logs", "networks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 CHECKPOINT = re.compile(rb"harness checkpoint \d+ [0-9a-f]{64}\n")  # of every version
 MANIFEST = re.compile(r"manifest(\.\d+)?\.json")
 OLD_DAYS = 30  # a job waits and trains for less, or gives a sign of life
 NOTABLE_BYTES, NOTABLE_SHARE = 10 * 10**6, 0.1  # of what removing is worth a word
-# Where files are that a run, a pack or the hash of data names. Records come before networks, so that of half that is
-# removed the other half is found.
-FILES: tuple[tuple[Kind, str, str], ...] = (
-    ("checkpoints", "checkpoints", ".checkpoint"),
-    ("data", "data", ".npz"),
-    ("unplanned", "runs", ".json"),
-    ("networks", NETWORKS, ".npz"),
-    ("unplanned", "runs/duplicates", ".json"),
-    ("damaged", f"runs/{DAMAGED}", ".json"),
-    ("damaged", "checkpoints", f".{DAMAGED}"),
-)
 
 
 class OnDisk(NamedTuple):
@@ -66,29 +53,24 @@ class OnDisk(NamedTuple):
 def on_disk(results: Path) -> Iterator[OnDisk]:
     """All that may be removed from a results folder, and what needs it; nothing that is a plan or that a plan names."""
     # Files before plans and submissions: whoever makes one names it first, so that what is new here is found there.
-    files = list(_files(results))
+    snapshots, checkpoints = list(_snapshots(results)), list(_checkpoints(results))
+    networks = _named_files(results / NETWORKS, ".npz")
     present = {entry.name.removesuffix(".json") for entry in entries(results / "runs") if NAMED.match(entry.name)}
     linked = [str(results / name) for name in HOLDS if (results / name).is_symlink()]
     unknown = f"{linked[0]} is a link, so another results folder may need them" if linked else ""
     plans = plans_in(plan_folders(results), unknown)
     sent, unknown_sent = _sent(results, unknown)
     needed = _needed_snapshots(sent, present)
+    for snapshot in snapshots:
+        yield snapshot._replace(needed_by=needed.get(snapshot.path.name, unknown_sent))
+    whole = recorded(runs_of(checkpoints) & present, results / "runs").statuses
+    for checkpoint in checkpoints:
+        yield checkpoint._replace(needed_by=plans.need([run for run in checkpoint.runs if run not in whole]))
     awaited = plans.unfinished(results, present)
-    stopped = runs_of(file for file in files if file.kind in ("checkpoints", "damaged"))
-    whole = recorded(stopped & present, results / "runs").statuses
-    for file in files:
-        is_named = file.path.name[:16] in plans.naming
-        match file.kind:
-            case "snapshots":
-                yield file._replace(needed_by=needed.get(file.path.name, unknown_sent))
-            case "checkpoints" | "damaged":
-                yield file._replace(needed_by=plans.need([run for run in file.runs if run not in whole]))
-            case "networks" if is_named:
-                yield file._replace(needed_by=plans.unknown or awaited.get(file.runs[0], ""))
-            case "data" if not is_named:
-                yield file._replace(needed_by=plans.unknown)
-            case "networks" | "unplanned" if not is_named:
-                yield file._replace(kind="unplanned", needed_by=plans.unknown)
+    for path, size in networks.items():
+        run = path.name[:16]
+        if run in plans.naming:
+            yield OnDisk("networks", path, size, (run,), plans.unknown or awaited.get(run, ""))
     yield from _logs(sent, present)
 
 
@@ -137,22 +119,12 @@ def is_only_copy(snapshot: Path) -> bool:
         return True
 
 
-def run_words(results: Path, runs: Iterable[str]) -> dict[str, str]:
-    """What each of these runs is, by its record: task, network and seed; nothing of one whose record cannot be read."""
-    words = {}
-    for identity in runs:
-        with suppress(HarnessError):
-            run = read_record(record_path(results / "runs", identity)).run
-            words[identity] = f"{run.task.target} {run.network.words} seed {run.seed}"
-    return words
-
-
 # --------------------------------------------------------------------------------------------------------------- plans
 class Plans(NamedTuple):
     """The plans of some folders, the earlier ones that --replan keeps too.
 
-    `naming` has the folder whose plan names a run, or a file of `data/` without its ending. `standing` has by folder
-    the runs of its plan that was not replaced. `unknown` says why plans that are not seen may name any run, if so.
+    `naming` has the folder whose plan names a run. `standing` has by folder the runs of its plan that was not replaced.
+    `unknown` says why plans that are not seen may name any run, if so.
     """
 
     naming: Mapping[str, Path]
@@ -195,9 +167,7 @@ def plans_in(folders: Sequence[Path], unknown: str = "") -> Plans:
                 unknown = f"{path} cannot be read ({problem_of(error)}), so a plan that is not seen may name them"
                 continue
             runs = frozenset(run["run_id"] for run in planned)
-            fingerprints = {run["run"]["task"]["fingerprint"] for run in planned}
-            data = {name.removeprefix(DATA_FILE)[:16] for name in fingerprints if name.startswith(DATA_FILE)}
-            naming |= dict.fromkeys(runs | data, folder)
+            naming |= dict.fromkeys(runs, folder)
             if path == manifest_path(folder):
                 standing[folder] = runs
     return Plans(naming, standing, unknown)
@@ -280,29 +250,23 @@ def _bytes(entry: os.DirEntry[str]) -> int:
     return 0
 
 
-def _files(results: Path) -> Iterator[OnDisk]:
-    """All of them but logs: those that are named by an id or a hash, and what is not whole yet."""
-    bad = {second.path for second in duplicates(results / "runs") if second.verdict == "damaged"}
+def _named_files(folder: Path, ending: str = "") -> dict[Path, int]:
+    """The same of those that are named by an id or a hash."""
+    return {path: size for path, size in file_bytes(folder, ending).items() if NAMED.match(path.name)}
+
+
+def _snapshots(results: Path) -> Iterator[OnDisk]:
     for entry in entries(results / "snapshots"):
         if entry.is_dir(follow_symlinks=False) and NAMED.fullmatch(entry.name):
             yield OnDisk("snapshots", Path(entry.path), bytes_below(entry.path))
-    for kind, folder, ending in FILES:
-        for path, size in file_bytes(results / folder, ending).items():
-            if not NAMED.match(path.name):
-                continue
-            if kind == "checkpoints":
-                runs = _runs_of_checkpoint(path)
-                if runs or _is_older(path, STALE_SECONDS):  # else it may be being written
-                    yield OnDisk(kind, path, size, runs)
-            elif kind == "data" or folder == "checkpoints":
-                yield OnDisk(kind, path, size)
-            else:
-                yield OnDisk("damaged" if path in bad else kind, path, size, (path.name[:16],))
-    for entry in itertools.chain.from_iterable(entries(results / name) for name in HOLDS):
-        path = Path(entry.path)
-        if UNFINISHED.fullmatch(entry.name) and _is_older(path, STALE_SECONDS):
-            with suppress(OSError):  # its writer removes it meanwhile
-                yield OnDisk("damaged", path, bytes_below(path) if path.is_dir() else path.lstat().st_size)
+
+
+def _checkpoints(results: Path) -> Iterator[OnDisk]:
+    """Those too that were set aside as damaged."""
+    for path, size in _named_files(results / "checkpoints").items():
+        runs = _runs_of_checkpoint(path)
+        if runs or _is_older(path, STALE_SECONDS):  # else it may be being written
+            yield OnDisk("checkpoints", path, size, runs)
 
 
 def _runs_of_checkpoint(path: Path) -> tuple[str, ...]:
@@ -337,13 +301,10 @@ def remove(chosen: Iterable[OnDisk]) -> Removed:
     removed, failures = [], []
     for row in chosen:
         try:
-            path = row.path
-            if path.is_dir() and not path.is_symlink():
-                if not UNFINISHED.fullmatch(path.name):  # so that nobody finds half a snapshot under its name
-                    path = path.rename(unfinished(path))
-                shutil.rmtree(path)
+            if row.kind == "snapshots":
+                shutil.rmtree(row.path.rename(unfinished(row.path)))  # nobody finds half a snapshot under its name
             else:
-                path.unlink(missing_ok=True)
+                row.path.unlink(missing_ok=True)
             removed.append(row.bytes)
         except OSError as error:
             failures.append(os_words(error, row.path))

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple, NotRequired, TypedDict, cast
 
 from rich.filesize import decimal as size_words
 
-from harness.dispatch.leftovers import KINDS, OLD_DAYS, Kind, OnDisk, Removed, is_only_copy, run_words, runs_of
+from harness.dispatch.leftovers import KINDS, OLD_DAYS, Kind, OnDisk, Removed, is_only_copy, runs_of
 from harness.dispatch.reconcile import ExperimentCounts, Overview
 from harness.show.grouping import grouped
 from harness.show.tables.table import Table, table_of
@@ -17,12 +17,8 @@ WHAT: dict[Kind, str] = {
     "checkpoints": "saved states that cannot be read, or whose runs have records or no plan",
     "snapshots": f"copies of the code whose runs all have records, or that no job used for {OLD_DAYS} days",
     "logs": "output of jobs that have ended and whose runs all have records",
-    "damaged": "what was set aside as damaged, and files that never became whole",
-    "data": "rows of data files that no plan names",
-    "unplanned": "records and networks of runs that no plan names",
     "networks": "trained networks of experiments whose planned runs all have records",
 }
-MOST_NAMED = 10  # runs in a sentence
 COUNTED = ("planned", "recorded", "missing", "running", "queued", "failed")  # runs of an experiment
 
 
@@ -76,17 +72,11 @@ def stay_lines(rows: Iterable[OnDisk]) -> list[str]:
     return [f"{kind}: {_amount(alike)} stay: {why}" for (kind, why), alike in groups.items() if why]
 
 
-def cautions(results: Path, removable: Removable) -> list[str]:
+def cautions(removable: Removable) -> list[str]:
     """What to know before anything is removed."""
     lines = []
     if only_copies := sum(is_only_copy(snapshot.path) for snapshot in removable.get("snapshots", ())):
         lines.append(f"snapshots: {only_copies} of code that no commit has; records name it by the hash alone")
-    if runs := list(runs_of(removable.get("unplanned", ()))):
-        lines.append(f"unplanned: {len(runs):,} runs, which only training brings back once their records are removed")
-        words = dict.fromkeys(runs[:MOST_NAMED], "") | run_words(results, runs[:MOST_NAMED])
-        lines += [f"  {run} {what}".rstrip() for run, what in words.items()]
-    if len(runs) > MOST_NAMED:
-        lines.append(f"  and {len(runs) - MOST_NAMED:,} more, which --json lists")
     if "networks" in removable:
         lines.append("networks: only training in another results folder brings them back")
     return lines
@@ -126,7 +116,7 @@ class RemovableSaid(TypedDict):
 class Cleaned(TypedDict):
     """What results no longer need on disk, and what was removed: nothing without `--yes`.
 
-    Kinds are `checkpoints`, `snapshots`, `logs`, `damaged`, `data`, `unplanned` and `networks`.
+    Kinds are `checkpoints`, `snapshots`, `logs` and `networks`.
     """
 
     results: Annotated[str, "the folder"]

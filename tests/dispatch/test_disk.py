@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -148,16 +147,12 @@ def made(tmp_path_factory) -> Made:
     swept.train("other")
     for name in ("going", "lost", "own"):
         swept.harness("plan", name)
-    (kept_data,) = (swept.results / "data").iterdir()
-    (swept.folder / "rows.csv").write_text(f"{rows}60,1\n")  # another table
     swept.write("gone", [7, 8], ROWS)
     swept.train("gone")
     gone = swept.runs("gone")
     networks = {f"networks/{path.name}" for path in (swept.results / "networks").iterdir()}
     expected = {
         "checkpoints": {_stopped(swept, name) for name in ("sweep", "gone", "lost")},
-        "unplanned": {*(f"runs/{run}.json" for run in gone), *(f"networks/{run}.npz" for run in gone)},
-        "data": {f"data/{path.name}" for path in (swept.results / "data").iterdir() if path != kept_data},
         "snapshots": {f"snapshots/{path.name}" for path in (swept.results / "snapshots").iterdir()},
         "networks": networks - {f"networks/{run}.npz" for run in gone},
         "logs": {f"sweep/logs/{path.name}" for path in (swept.results / "sweep" / "logs").iterdir()},
@@ -165,20 +160,10 @@ def made(tmp_path_factory) -> Made:
     _stopped(swept, "going")
     for name in ("gone", "lost"):
         shutil.rmtree(swept.results / name)
-    aside = swept.results / "runs" / "damaged"
-    aside.mkdir()
-    again, (awaited,) = first[0], swept.runs("going")
-    for run in (again, awaited):
-        (aside / f"{run}.{'0' * 12}.json").write_text("{")
-    old, new = (swept.results / "runs" / f".{uuid.uuid4().hex}.json" for _ in range(2))
-    for path in (old, new):
-        path.write_text('{"half')
-    _aged(old)
     broken = swept.results / "checkpoints" / f"{'0' * 16}.checkpoint"
     broken.write_text("harness checkp")
     _aged(broken)
     expected["checkpoints"].add(f"checkpoints/{broken.name}")
-    expected["damaged"] = {f"runs/damaged/{again}.{'0' * 12}.json", f"runs/{old.name}"}
     return Made(swept, expected)
 
 
@@ -195,9 +180,6 @@ def test_what_is_shown_is_what_nobody_needs(made, swept):
     assert swept.files() == before
     assert all(f"│ {kind} " in shown for kind in made.expected)
     assert shown.endswith(f"name the kinds to remove, as in `harness clean --results {swept.results} --checkpoints`\n")
-    run = min(Path(path).stem for path in made.expected["unplanned"])
-    assert f"  {run} rows.csv [1,3,1] seed " in shown
-    assert "2 runs, which only training brings back" in shown
 
 
 def test_status_says_how_much_disk_results_take(swept):
@@ -256,37 +238,36 @@ def test_only_what_is_asked_for_is_removed(made, swept, monkeypatch, capsys):
     before = swept.files()
     refused = swept.harness("clean", None, "--yes", exit_code=2)
     assert "--yes: say what to remove: --checkpoints, --snapshots" in refused
-    unasked = swept.harness("clean", None, "--damaged", exit_code=2)
+    unasked = swept.harness("clean", None, "--checkpoints", exit_code=2)
     assert "there is no terminal to ask at; --yes goes on" in unasked
     assert swept.files() == before
     swept.clean("logs")
     assert swept.files() == before - made.expected["logs"]
     assert swept.clean("logs").splitlines()[-1] == "logs: nothing can be removed"
-    for answer, gone in (("\x04", set()), ("\n", set()), ("n\n", set()), ("y\n", made.expected["damaged"])):
+    for answer, gone in (("\x04", set()), ("\n", set()), ("n\n", set()), ("y\n", made.expected["checkpoints"])):
         ours, theirs = pty.openpty()
         os.write(ours, answer.encode())
         with open(theirs, encoding="utf-8") as terminal, monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", terminal)
             with pytest.raises(SystemExit) as ended:
-                main(["clean", "--damaged", "--results", str(swept.results)])
+                main(["clean", "--checkpoints", "--results", str(swept.results)])
         os.close(ours)
         assert ended.value.code == (0 if gone else 3)
-        assert "remove damaged (2, " in capsys.readouterr().out
+        assert "remove checkpoints (4, " in capsys.readouterr().out
         assert swept.files() == before - made.expected["logs"] - gone
 
 
 def test_an_experiment_is_cleaned_alone(made, swept):
     networks = {f"networks/{run}.npz" for run in {*swept.runs("sweep"), *swept.earlier_runs()}}
     (of_sweep,) = [path for path in made.expected["checkpoints"] if pack_key(made.swept.runs("sweep")) in path]
-    aside = {path for path in made.expected["damaged"] if "/damaged/" in path}
-    own = {"data": set(), "unplanned": set(), "checkpoints": {of_sweep}, "damaged": aside, "networks": networks}
+    own = {"checkpoints": {of_sweep}, "networks": networks}
     assert swept.shown("sweep") == made.expected | own
     assert not any(swept.shown("own").values())
     assert "nowhere: no such folder" in said("clean", "--results", swept.folder / "nowhere", exit_code=2)
 
 
 def test_an_interruption_leaves_a_valid_folder(made, swept):
-    """After each file, by Ctrl-C: what is left of a run that no plan names is found again, and all else is whole."""
+    """After each file, by Ctrl-C: what is left is found again, and all else is whole."""
     states = swept.told("status", "sweep")["states"]
     left = set.union(*made.expected.values())
     while left:
@@ -312,20 +293,6 @@ def test_a_stopped_clean_leaves_no_half_snapshot_under_its_name(made, swept, mon
             remove(removable(on_disk(swept.results))["snapshots"])
     (half,) = snapshot.parent.iterdir()
     assert UNFINISHED.fullmatch(half.name)
-    _aged(half)
-    assert f"snapshots/{half.name}" in swept.leftovers()["damaged"]
-    swept.clean("damaged")
-    assert list(snapshot.parent.iterdir()) == []
-
-
-def test_what_its_writer_removes_meanwhile_is_no_leftover(tmp_path, monkeypatch):
-    half = tmp_path / "runs" / f".{uuid.uuid4().hex}.json"
-    half.parent.mkdir()
-    half.write_text("half of")
-    _aged(half)
-    assert [one.path for one in on_disk(tmp_path)] == [half]
-    monkeypatch.setattr(module, "_is_older", lambda path, seconds: not path.unlink())
-    assert list(on_disk(tmp_path)) == []
 
 
 @pytest.mark.parametrize("broken", ["sweep/manifest.1.json", "other/manifest.json", "gone", "runs"])
@@ -339,7 +306,7 @@ def test_while_a_plan_cannot_be_read_no_run_is_without_one(made, swept, broken):
     else:
         place.write_text(place.read_text()[:-100])
     found = swept.leftovers()
-    assert found["unplanned"] == found["data"] == found["networks"] == set()
+    assert found["networks"] == set()
     assert len(found["checkpoints"]) == 3  # that of `lost`, whose run has no record, stays
     assert found["snapshots"] == (set() if broken == "runs" else made.expected["snapshots"])
     assert str(place) in swept.harness("clean")
@@ -381,10 +348,8 @@ def test_nothing_of_what_trains_is_removed(made, swept):
         while "first_step" not in "".join(path.read_text() for path in attempts.glob("*")):
             assert training.poll() is None
             time.sleep(0.1)
-        shutil.rmtree(swept.results / "own")  # another plan of data: the rows of this one are named by `long`
         swept.clean(*KINDS)
         assert len(list((swept.results / "snapshots").iterdir())) == 1
-        assert len(list((swept.results / "data").iterdir())) == 1
         training.send_signal(signal.SIGINT)
         training.wait(60)
     assert len(list((swept.results / "checkpoints").iterdir())) == 2  # and that of `going`

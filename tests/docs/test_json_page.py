@@ -1,6 +1,7 @@
 """Pages that are made of the program are as it makes them, and docs/json_schema.json holds for answers of `--json`."""
 
 import json
+import os
 import shlex
 import shutil
 from contextlib import chdir
@@ -54,7 +55,7 @@ CALLS = {
     ],
     "doctor": [f"doctor --profile {ROOT}/slurm/cpu.yaml --no-job"],
     "status FILE": ["status results/laws", "status results/poisson"],
-    "clean [FILE…]": ["clean", "clean --unplanned --yes"],
+    "clean [FILE…]": ["clean", "clean --checkpoints --yes"],
     "keep FILE": ["keep results/laws"],
     "merge FOLDER": ["merge kept"],
     "reference NAME": ["reference toy_scaling --where task=exp2d", "reference errata"],
@@ -88,6 +89,10 @@ def workplace(tmp_path_factory):
         make_searched("searched")
         said("plan experiments/poisson.yaml")
         shutil.copytree(GUARD / "queued" / "submissions", "results/poisson/submissions")
+        broken = Path("results/checkpoints", f"{'0' * 16}.checkpoint")
+        broken.parent.mkdir()
+        broken.touch()
+        os.utime(broken, (0, 0))
         rows = ["params,data,rmse"]
         for params in (30, 100, 300, 1000):
             rows += [f"{params},{data},{params**-0.8 + (data / params) ** -0.5}" for data in (1e3, 1e4, 1e5, 1e6)]

@@ -34,9 +34,8 @@ def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **ki
 
     With FILE it looks only at what belongs to these experiments.
 
-    It never removes a plan, a record of a run that a plan names (earlier plans count too), a verdict or a kept page. It
-    removes no saved state of a pack that has yet to end. `unplanned` are results of yours: experiments whose folder was
-    removed, or records that were merged and never planned.
+    It never removes a plan, a record, a verdict or a kept page. It removes no saved state of a pack that has yet to
+    end.
     """
     chosen = [kind for kind in leftovers.KINDS if kinds[kind]]
     if yes and not chosen:
@@ -77,7 +76,7 @@ def _parts(results: Path, rows: Sequence[OnDisk], removable: Removable) -> Itera
     if removable:
         yield disk.clean_table(removable)
     yield from disk.stay_lines(rows)
-    yield from disk.cautions(results, removable)
+    yield from disk.cautions(removable)
 
 
 def _removed(results: Path, folders: Sequence[Path], wanted: Removable) -> dict[Kind, Removed]:
