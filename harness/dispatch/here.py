@@ -26,7 +26,6 @@ from harness.spec import Manifest, RunSpec, run_id, stages
 POLL_SECONDS = 0.2
 # Of an evaluation, about 10 ms: with less a thread waits for others longer than it computes.
 FLOPS_OF_A_THREAD = 1e8
-AND_KEPT = " and kept"  # what is compiled, for processes to come
 
 Move = Literal["again", "split", "give up"]
 
@@ -95,15 +94,13 @@ def train_here(
     stop: Callable[[], bool] = lambda: False,
     unwanted: Callable[[], Collection[str]] = tuple,
     compiled: Callable[[int, int], None] = lambda done, of: None,
-    idle: dict[int, Worker] | None = None,
 ) -> Generator[tuple[PackedRuns, TrainingEvent]]:
     """Train `packs`, yielding what happens to each when it happens; those that fail are retried by cause.
 
     Ends early when `stop` says so or when it is closed: workers save their checkpoints first. A HarnessError ends all,
     unless it is of a pack's target. Runs whose ids are `unwanted` when their pack's turn comes are left out. `announce`
     hears when kernels are to be compiled, when that is done, and what is wrong with checkpoints; `compiled`, several
-    times a second, how many of them are done. Workers that are `idle` are used first, and left there afterwards: see
-    `idle_workers`.
+    times a second, how many of them are done.
     """
     waiting = deque(PackTask(tuple(pack)) for pack in packs)
     numbers = range(min(workers, len(packs)))
@@ -111,7 +108,7 @@ def train_here(
     with _shared_cache() as kept:
         try:
             for number in numbers:
-                working[number] = idle.pop(number) if idle and number in idle else Worker(slots.start(number, order))
+                working[number] = Worker(slots.start(number, order))
             if fused := [pack[0] for pack in packs if pack[0].engine == "fused"]:
                 _make_ready(working[0].slot, fused, len(numbers), kept, announce, stop, compiled)
             while not stop() and (waiting or any(worker.task for worker in working.values())):
@@ -121,9 +118,6 @@ def train_here(
                 for number in list(working):
                     yield from _listen(number, working, waiting, announce)
         finally:
-            if idle is not None and kept == AND_KEPT:  # else their folder for kernels is about to be removed
-                idle |= {number: worker for number, worker in working.items() if not worker.task}
-                working = {number: worker for number, worker in working.items() if worker.task}
             last_words = slots.stop([worker.slot for worker in working.values()])
         for worker, heard in zip(working.values(), last_words, strict=True):
             for message in heard:
@@ -132,19 +126,6 @@ def train_here(
                         announce(text)
                     case Evaluated() | Saved() | Done() if worker.task:
                         yield worker.task.pack, message
-
-
-@contextmanager
-def idle_workers() -> Iterator[dict[int, Worker]]:
-    """Workers that wait, by number, from one call of `train_here` to the next, until the block ends.
-
-    These calls must share their order, which a process is given once.
-    """
-    idle: dict[int, Worker] = {}
-    try:
-        yield idle
-    finally:
-        slots.stop([worker.slot for worker in idle.values()])
 
 
 def next_move(failures: Sequence[Failure], runs: int) -> tuple[Move, bool]:
@@ -289,7 +270,7 @@ def _shared_cache() -> Iterator[str]:
     """All processes share a folder for kernels, also if the user's cannot be written; how what is compiled is kept."""
     folder_of_user, before = user_cache(), os.environ.get("HARNESS_CACHE")
     if is_writable(folder_of_user):
-        yield AND_KEPT
+        yield " and kept"
         return
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         os.environ["HARNESS_CACHE"] = folder  # which processes inherit that are started now

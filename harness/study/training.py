@@ -44,15 +44,14 @@ def run_file(
         terminal.say(*data_lines(manifest))
         most = ", if all replicates are asked for" if until_decided and manifest.looks else ""
         terminal.say(f"{cost_sentence(manifest, study.results, workers)}{most}")
-    with here.idle_workers() as idle:
-        if not until_decided:
-            train_missing(manifest, folder, workers, terminal, idle)
-        while until_decided:
-            wanted = wanted_now(manifest, folder)
-            terminal.say(*look_lines(manifest, wanted))
-            if not wanted.absent:
-                break
-            train_missing(manifest, folder, workers, terminal, idle, frozenset(wanted.run_ids))
+    if not until_decided:
+        train_missing(manifest, folder, workers, terminal)
+    while until_decided:
+        wanted = wanted_now(manifest, folder)
+        terminal.say(*look_lines(manifest, wanted))
+        if not wanted.absent:
+            break
+        train_missing(manifest, folder, workers, terminal, frozenset(wanted.run_ids))
     return manifest
 
 
@@ -61,13 +60,11 @@ def train_missing(
     folder: Path,
     workers: int | None,
     terminal: Terminal,
-    idle: dict[int, here.Worker] | None = None,
     only: Collection[str] | None = None,
 ) -> None:
     """Train on this machine what has no record yet, with progress; a HarnessError if something is left.
 
-    Workers that are `idle` are used first, and wait there afterwards for the next stage. Of the runs `only` some are
-    trained, if given: those parts of packs.
+    Of the runs `only` some are trained, if given: those parts of packs.
     """
     records = records_of(folder)
     specs = planned_runs(manifest)
@@ -94,7 +91,7 @@ def train_missing(
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         check_drawn(task, seed)  # a target that is not finite is named before anything trains
     try:
-        crashed = _train(packs, manifest, folder, workers or here.available_cores(), terminal, idle)
+        crashed = _train(packs, manifest, folder, workers or here.available_cores(), terminal)
     except KeyboardInterrupt:
         done = len(wanted) - len(set(missing(manifest, records)).intersection(wanted))
         text = f"stopped: {done} of {len(wanted)} runs have records; run the same command again to go on"
@@ -107,12 +104,7 @@ def train_missing(
 
 
 def _train(
-    packs: Sequence[PackedRuns],
-    manifest: Manifest,
-    folder: Path,
-    workers: int,
-    terminal: Terminal,
-    idle: dict[int, here.Worker] | None,
+    packs: Sequence[PackedRuns], manifest: Manifest, folder: Path, workers: int, terminal: Terminal
 ) -> list[Failure]:
     """Train the packs, and return why some were given up."""
     experiment = manifest.experiment
@@ -129,7 +121,7 @@ def _train(
     crashed: list[Failure] = []
     with (
         packs_shown(manifest, folder, dict(zip(packs, packs, strict=True)), terminal) as progress,
-        closing(here.train_here(packs, order, workers, terminal.say, compiled=progress.compiled, idle=idle)) as events,
+        closing(here.train_here(packs, order, workers, terminal.say, compiled=progress.compiled)) as events,
     ):
         for pack, event in events:
             cell = cells[run_id(pack[0])]

@@ -30,7 +30,6 @@ from harness.dispatch.here import (
     Failed,
     TrainingEvent,
     _compilations,
-    idle_workers,
     next_move,
     threads_of,
     train_here,
@@ -253,18 +252,6 @@ def test_a_sweep_leaves_no_process(sweep):
     assert len(sweep.processes) > 2
     assert not any(map(lives, sweep.processes))
     assert not multiprocessing.active_children()
-
-
-def test_workers_wait_for_the_next_stage(tmp_path):
-    stages = [[pack("xy", range(seed, seed + 1))] for seed in (0, 1)]
-    processes = []
-    with idle_workers() as idle:
-        for packs in stages:
-            events = [event for _, event in train_here(packs, TrainingOrder(tmp_path), 1, idle=idle)]
-            processes.append({event.pid for event in events if isinstance(event, Begun)})
-            assert sum(isinstance(event, Done) for event in events) == 1
-    assert processes[0] == processes[1]
-    assert not any(map(lives, processes[0]))
 
 
 def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
