@@ -110,11 +110,7 @@ def squeue(names: Sequence[str]) -> Queue:
         return Queue({})
     if shutil.which("sbatch") is None:
         return Queue({}, "there is no SLURM here")
-    try:
-        lines = ask("squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%j|%T|%r")
-    except HarnessError as error:
-        return Queue({}, cause(error))
-    return Queue(_by_task(lines, set(names)))
+    return _jobs(names, "squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%j|%T|%r")
 
 
 def sacct(names: Sequence[str], since: str) -> Queue:
@@ -125,23 +121,24 @@ def sacct(names: Sequence[str], since: str) -> Queue:
     local = datetime.fromisoformat(since).astimezone().strftime("%Y-%m-%dT%H:%M:%S")  # all that it understands
     command = ("sacct", "--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,JobName,State,Reason")
     ended = ("--endtime=now", "--state=BF,CA,CD,DL,F,NF,OOM,PR,TO")
+    return _jobs(names, *command, f"--name={','.join(names)}", f"--starttime={local}", *ended)
+
+
+def _jobs(names: Sequence[str], *command: str) -> Queue:
+    """Those of arrays with these names in what a command prints: number, name, state and reason, a job a line."""
     try:
-        lines = ask(*command, f"--name={','.join(names)}", f"--starttime={local}", *ended)
+        lines = ask(*command).splitlines()
     except HarnessError as error:
-        return Queue({}, str(error))
-    return Queue(_by_task(lines, set(names)))
-
-
-def _by_task(lines: str, names: set[str]) -> dict[tuple[str, int | None], Listed]:
+        return Queue({}, cause(error))
     jobs: dict[tuple[str, int | None], Listed] = {}
-    for line in lines.splitlines():
+    for line in lines:
         fields = line.strip().split("|")
         if len(fields) == 4 and fields[1] in names:
             number, name, state, reason = fields
             state, _, by = state.partition(" ")  # sacct: CANCELLED by 1000
             listed = Listed(number, name, state, by or reason)
             jobs |= {(name, task): listed for task in tasks_of(number)}
-    return jobs
+    return Queue(jobs)
 
 
 def tasks_of(number: str) -> list[int | None]:
@@ -225,6 +222,4 @@ def state_of(number: str) -> str:
     with suppress(HarnessError, ValueError, LookupError):
         state = json.loads(ask("scontrol", "show", "job", "--json", number))["jobs"][0]["job_state"]
         return state if isinstance(state, str) else state[0]
-    with suppress(HarnessError, LookupError):
-        return re.findall(r"JobState=(\S+)", ask("scontrol", "show", "job", "--oneliner", number))[0]
     return ""

@@ -51,13 +51,12 @@ class ModuleFile(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Files of a folder by their relative paths; `submodules` are checkouts inside that are left out, with commits."""
+    """Files of a folder by their relative paths; with a commit if it is a checkout."""
 
     folder: Path
     files: tuple[str, ...]
     commit: str | None = None
     dirty: bool | None = None
-    submodules: tuple[tuple[str, str | None], ...] = ()
 
 
 def take_snapshot(folder: Path, targets: Sequence[str], package: Path | None = None) -> Snapshot:
@@ -136,21 +135,21 @@ def _has(source: Source, module: ModuleFile) -> bool:
 
 
 def _source_of_git(module: ModuleFile, snapshots: Path) -> Source | None:
-    """The checkout that holds a module: tracked files that are there, and untracked ones that git does not ignore."""
+    """The checkout that holds a module: tracked files that are there, and untracked ones that git does not ignore.
+
+    Checkouts inside of it are left out.
+    """
     checkout = checkout_around(module.file)
     if checkout is None:
         return None
-    files, submodules = [], []
+    files = []
     listed = git(checkout, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     for name in filter(None, dict.fromkeys(listed)):
         path = checkout / name
-        if not os.path.lexists(path) or _is_left_out(name) or _is_result(path, snapshots):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            submodules.append((name.rstrip("/"), commit_and_dirty(path)[0] if (path / ".git").exists() else None))
-        else:
+        is_file = path.is_symlink() or path.is_file()
+        if is_file and not _is_left_out(name) and not _is_result(path, snapshots):
             files.append(name)
-    source = Source(checkout, tuple(files), *commit_and_dirty(checkout), submodules=tuple(submodules))
+    source = Source(checkout, tuple(files), *commit_and_dirty(checkout))
     return source if _has(source, module) else None
 
 
@@ -243,11 +242,8 @@ def _copied(files: Mapping[str, Path], sources: Sequence[Source], folder: Path) 
 def _copy(path: Path, copy: Path) -> None:
     """A file with its executable bit, or a link as a link."""
     copy.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_symlink():
-        copy.symlink_to(path.readlink())
-        return
-    shutil.copyfile(path, copy)
-    if path.stat().st_mode & stat.S_IXUSR:
+    shutil.copyfile(path, copy, follow_symlinks=False)
+    if not path.is_symlink() and path.stat().st_mode & stat.S_IXUSR:
         mode = copy.stat().st_mode
         copy.chmod(mode | (mode & 0o444) >> 2)  # for whoever may read it
 
@@ -258,10 +254,7 @@ def _mark(folder: Path, name: str, sources: Sequence[Source]) -> None:
         "commit": sources[0].commit,
         "dirty": sources[0].dirty,
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "sources": [
-            {"commit": source.commit, "dirty": source.dirty, "submodules": dict(source.submodules)}
-            for source in sources
-        ],
+        "sources": [{"commit": source.commit, "dirty": source.dirty} for source in sources],
     }
     write_whole(folder / MARKER, json.dumps(marker, indent=1))
 

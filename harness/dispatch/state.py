@@ -64,6 +64,7 @@ STOPPED: dict[str, StateName] = {
     "crashed": "crashed",
 }
 FAILED: dict[str, StateName] = {"out_of_memory": "out of memory", "killed": "out of memory", "crashed": "crashed"}
+JobKey = tuple[str, int]  # of a job: the id of its submission, and its place in it
 
 
 class RunState(NamedTuple):
@@ -77,13 +78,6 @@ class RunState(NamedTuple):
     attempt: Annotated[str | None, "the attempt that says so"] = None
     job: Annotated[str | None, "the job that says so, by its number at SLURM"] = None
     next_move: str | None = None
-
-
-class JobKey(NamedTuple):
-    """A job: its submission and its place in it."""
-
-    submission: str
-    place: int
 
 
 class JobSeen(NamedTuple):
@@ -101,7 +95,7 @@ class JobSeen(NamedTuple):
     @property
     def key(self) -> JobKey:
         """What tells it from others."""
-        return JobKey(self.submission.id, self.place)
+        return self.submission.id, self.place
 
     @property
     def last(self) -> Attempt | None:
@@ -152,11 +146,11 @@ class Evidence(NamedTuple):
         """Every job that was sent off, in that order."""
         attempts: dict[JobKey, list[Attempt]] = defaultdict(list)
         for attempt in sorted(self.attempts, key=lambda attempt: attempt.begun.get("restarts", 0)):  # clocks can differ
-            attempts[JobKey(attempt.begun["submission"], attempt.begun["place"])].append(attempt)
+            attempts[attempt.begun["submission"], attempt.begun["place"]].append(attempt)
         jobs = []
         for submission in self.submissions:
             for place, sent in enumerate(submission.jobs):
-                key = JobKey(submission.id, place)
+                key = submission.id, place
                 job = JobSeen(
                     submission=submission,
                     place=place,

@@ -19,7 +19,6 @@ from harness.dispatch.state import (
     UNSEEN_SECONDS,
     WAITING,
     Evidence,
-    JobKey,
     RunState,
     states,
     stuck,
@@ -219,7 +218,7 @@ def test_a_job_that_ended_before_its_worker_is_not_just_sent_off_again():
         found = _state(listed=listed)
         assert (found.state, found.why) == (state, f"SLURM: {listed}, before its worker began")
         assert f"mended, `harness retry FILE --cause '{state}'`" in found.next_move
-    forgotten = _state(now=UNSEEN_SECONDS + 1, started={JobKey("s", 0)})
+    forgotten = _state(now=UNSEEN_SECONDS + 1, started={("s", 0)})
     assert (forgotten.state, forgotten.why) == ("crashed", "its job has ended, before its worker began")
 
 
