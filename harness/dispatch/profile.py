@@ -146,14 +146,9 @@ class Profile(Frozen):
 
     @model_validator(mode="after")
     def _fields_agree(self) -> "Profile":
-        if "mem-per-gpu" in self.sbatch and (self.memory_gb or self.memory_per_cpu_gb):
-            raise ValueError("sbatch: mem-per-gpu needs `memory_gb: null` beside it, as SLURM takes one kind of memory")
         gres = str(self.sbatch.get("gres", ""))
         if re.search(r"\bgpu\b", gres):
             raise ValueError(f"sbatch: gres: {gres} asks for GPUs; use `gpus:` with `gpus_option: gres`")
-        if gres and self.gpus and self.gpus_option == "gres":
-            problem = f"sbatch: gres: {gres} would take the place of gpus: {self.gpus}, as sbatch reads one gres"
-            raise ValueError(f"{problem}; ask for the GPUs by another gpus_option: gpus-per-node or gpus")
         if self.packs_per_gpu > 1 and not self.gpus:
             raise ValueError(f"packs_per_gpu: {self.packs_per_gpu} needs GPUs to share; give gpus:, or leave it out")
         if self.packs_per_gpu > 1 and self.cpus < self.slots:
@@ -168,16 +163,14 @@ class Profile(Frozen):
 
 
 def _check_option(name: str) -> None:
-    """A ValueError for an option of sbatch that a profile must not give, in words; sbatch takes names cut short too."""
+    """A ValueError for an option of sbatch that a profile must not give, in words."""
     long = name.lstrip("-").replace("_", "-")
-    begin_so = [option for option in ("clusters", *FIELD_OF, *OURS) if option.startswith(long) and len(long) > 1]
-    meant = long if long in begin_so else next(iter(begin_so), None)
-    if meant == "clusters" or long == "M":
+    if long in ("clusters", "M"):
         why = "where squeue of this one does not see them, so that they count as lost"
         raise ValueError(f"{name} sends jobs to another cluster, {why}; submit from a login node of that cluster")
-    if meant in FIELD_OF:
-        raise ValueError(f"{name} has a field of its own; use `{FIELD_OF[meant]}:`")
-    if meant:
+    if long in FIELD_OF:
+        raise ValueError(f"{name} has a field of its own; use `{FIELD_OF[long]}:`")
+    if long in OURS:
         raise ValueError(f"{name} is set by the harness itself; leave it out (it sets {', '.join(OURS)})")
     if not re.fullmatch(r"[a-z][a-z-]+", name):
         right = "small letters and hyphens, without the dashes before it, as in `mail-type: END`"
