@@ -17,7 +17,7 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import is_writable, user_cache
 from harness.base.user_code import handling
 from harness.dispatch import slots
-from harness.dispatch.slots import Done, Evaluated, Failure, IsCold, PackedRuns, Refused, Saved, Slot, TrainingOrder
+from harness.dispatch.slots import Done, Evaluated, Failure, IsCold, PackedRuns, Saved, Slot, TrainingOrder
 from harness.planning.plan import planned_flops
 from harness.record import record_path
 from harness.spec import Manifest, RunSpec, run_id, stages
@@ -173,8 +173,8 @@ def _listen(
         match message:
             case str(text):
                 announce(text)
-            case Refused(text, exit_code):
-                raise HarnessError(text, exit_code)
+            case HarnessError():
+                raise message
             case Failure():
                 failure = message
             case _ if task:

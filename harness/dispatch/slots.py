@@ -35,7 +35,7 @@ STOP = "stop"
 
 
 # ------------------------------------------------------------------------------------------------------ what is said
-# Beside these, what the user should know, as text.
+# Beside these, what the user should know, as text; and a HarnessError that is not of this pack alone.
 class Evaluated(NamedTuple):
     """How many of the planned evaluations every lane of the pack has behind it."""
 
@@ -62,13 +62,6 @@ class Failure(NamedTuple):
     error: str
     traceback: str = ""
     traceback_hash: str | None = None
-
-
-class Refused(NamedTuple):
-    """A HarnessError that is not of this pack alone: for the user to mend."""
-
-    text: str
-    exit_code: int
 
 
 class IsCold(NamedTuple):
@@ -220,7 +213,7 @@ def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder) -> None:
             if answer is None:
                 break
             pipe.send(answer)
-            if isinstance(answer, Failure | Refused):
+            if isinstance(answer, Failure | HarnessError):
                 break
     os._exit(0)  # threads that the user's code has left may never end
 
@@ -264,7 +257,7 @@ def _end_with_parent(training: threading.Lock) -> None:
     threading.Thread(target=end, daemon=True).start()
 
 
-def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Done | Failure | Refused | None:
+def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Done | Failure | HarnessError | None:
     """None if it was stopped."""
     from harness.tasks import TargetError
     from harness.train import PackStopped, Supervisor, train_pack
@@ -292,8 +285,7 @@ def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Do
     except PackStopped:
         return None
     except HarnessError as error:
-        is_of_pack = isinstance(error, TargetError | UserCodeError)
-        return failure(error) if is_of_pack else Refused(str(error), error.exit_code)
+        return failure(error) if isinstance(error, TargetError | UserCodeError) else error
     except BaseException as error:  # a bug in a pack, or the user's code raises SystemExit: the other packs go on
         return failure(error) if len(reached) > 1 else _without_checkpoint(failure(error), runs, order)
     seconds = records[0].provenance.pack_seconds if records else 0.0

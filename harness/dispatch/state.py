@@ -55,14 +55,7 @@ MEND = "`harness doctor --profile` shows what the profile lacks; mended, `harnes
 # What a worker wrote last of runs that it trains.
 BEGUN = ("pack_begun", "resumed", "checkpoint")
 UNTOLD = "stopped"  # why a worker ended that could not tell what from
-# What a worker's last event says of the runs that it leaves.
-STOPPED: dict[str, StateName] = {
-    "timed out": "timed out",
-    "preempted": "preempted",
-    "cancelled": "cancelled",
-    UNTOLD: "preempted",
-    "crashed": "crashed",
-}
+# By the cause for which a pack was given up.
 FAILED: dict[str, StateName] = {"out_of_memory": "out of memory", "killed": "out of memory", "crashed": "crashed"}
 JobKey = tuple[str, int]  # of a job: the id of its submission, and its place in it
 
@@ -232,7 +225,8 @@ def _by_evidence(job: JobSeen, last_word: Event | None, evidence: Evidence) -> R
         if ended["why"] == UNTOLD and job.told_by_slurm and job.told_by_slurm.state in ENDED.keys() - {"COMPLETED"}:
             return _ended(job.told_by_slurm, job, last_word)
         why = ": ".join(filter(None, ["its worker ended", ended["why"], ended.get("error")]))
-        return RunState(STOPPED.get(ended["why"], "lost"), why)
+        state = "preempted" if ended["why"] == UNTOLD else ended["why"]
+        return RunState(state if state in STATES else "lost", why)
     if job.accounted and (alive := _alive(job.accounted, last_word)):
         return alive
     return _ended(job.told_by_slurm, job, last_word) if job.told_by_slurm else _by_time(job, last_word, evidence)

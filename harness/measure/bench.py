@@ -30,11 +30,11 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.count import run_work
 from harness.measure.calibration import THREADS, KnotMove, KnotRow, Shape, SoloRow, knot_moves, move_flops, shape_of
 from harness.measure.cost import flops_per_evaluation
-from harness.optimisers.lanes import select
 from harness.spec import GridExtension, KanShape, MlpShape, Network, Optimiser, Recipe, RunSpec
 from harness.spec.run import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
+from harness.train.course import of_lanes
 from harness.train.lanes import LoopStates
 
 Progress = Callable[[int, int], None]  # hears how many are measured, of how many
@@ -146,15 +146,7 @@ def _torch_times(run: RunSpec) -> list[float]:
     """Without the idle companion that a lone run has for its bits only."""
     pack = torch_engine.prepare([run])
     state = replace(torch_engine.begin(pack), done=TIMED_FROM)
-    state = replace(
-        state,
-        lanes=state.lanes[:1],
-        knots=tuple(knots[:1] for knots in state.knots),
-        optimiser=select(state.optimiser, torch.tensor([0])),
-        behind=state.behind[:, :1],
-        curve_at=state.curve_at[:1],
-        curve_errors=state.curve_errors[:1],
-    )
+    state = of_lanes(pack, state, torch.tensor([0]))
     times = _times(lambda: torch_engine.advance(pack, state, TORCH_EVALUATIONS))
     return [time / TORCH_EVALUATIONS for time in times]
 

@@ -181,7 +181,11 @@ def _keep_best_starts(pack: Pack, state: EngineState, train: Any, starts: int) -
     loss_R = torch.where(state.optimiser.diverged_R, torch.inf, pack.final_losses(state, train))[: runs * starts]
     best_S = loss_R.reshape(runs, starts).argmin(1)
     index_K = best_S + starts * torch.arange(runs, device=best_S.device)
-    index_K = torch.cat([index_K, index_K[:1].expand(max(0, pack.smallest - runs))])
+    return of_lanes(pack, state, torch.cat([index_K, index_K[:1].expand(max(0, pack.smallest - runs))]))
+
+
+def of_lanes(pack: Pack, state: EngineState, index_K: Tensor) -> EngineState:
+    """The state of the lanes that the index names."""
     return replace(
         state,
         lanes=tuple(state.lanes[lane] for lane in index_K.tolist()),
