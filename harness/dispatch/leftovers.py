@@ -51,14 +51,14 @@ class OnDisk(NamedTuple):
 
 
 def on_disk(results: Path) -> Iterator[OnDisk]:
-    """All that may be removed from a results folder, and what needs it; nothing that is a plan or that a plan names."""
+    """All that may be removed from a results folder, and what needs it."""
     # Files before plans and submissions: whoever makes one names it first, so that what is new here is found there.
     snapshots, checkpoints = list(_snapshots(results)), list(_checkpoints(results))
     networks = _named_files(results / NETWORKS, ".npz")
     present = {entry.name.removesuffix(".json") for entry in entries(results / "runs") if NAMED.match(entry.name)}
     linked = [str(results / name) for name in HOLDS if (results / name).is_symlink()]
     unknown = f"{linked[0]} is a link, so another results folder may need them" if linked else ""
-    plans = plans_in(plan_folders(results), unknown)
+    plans = plans_in(plan_folders(results), present, unknown)
     sent, unknown_sent = _sent(results, unknown)
     needed = _needed_snapshots(sent, present)
     for snapshot in snapshots:
@@ -66,11 +66,10 @@ def on_disk(results: Path) -> Iterator[OnDisk]:
     whole = recorded(runs_of(checkpoints) & present, results / "runs").statuses
     for checkpoint in checkpoints:
         yield checkpoint._replace(needed_by=plans.need([run for run in checkpoint.runs if run not in whole]))
-    awaited = plans.unfinished(results, present)
     for path, size in networks.items():
         run = path.name[:16]
         if run in plans.naming:
-            yield OnDisk("networks", path, size, (run,), plans.unknown or awaited.get(run, ""))
+            yield OnDisk("networks", path, size, (run,), plans.unknown or plans.awaited.get(run, ""))
     yield from _logs(sent, present)
 
 
@@ -123,12 +122,13 @@ def is_only_copy(snapshot: Path) -> bool:
 class Plans(NamedTuple):
     """The plans of some folders, the earlier ones that --replan keeps too.
 
-    `naming` has the folder whose plan names a run. `standing` has by folder the runs of its plan that was not replaced.
-    `unknown` says why plans that are not seen may name any run, if so.
+    `naming` has the folder whose plan names a run. `awaited` has the runs of experiments that are not finished, and
+    what says so of each: all seeds of a plan with looks are to be trained. `unknown` says why plans that are not seen
+    may name any run, if so.
     """
 
     naming: Mapping[str, Path]
-    standing: Mapping[Path, frozenset[str]]
+    awaited: Mapping[str, str]
     unknown: str
 
     def need(self, runs: Sequence[str]) -> str:
@@ -138,22 +138,11 @@ class Plans(NamedTuple):
                 return f"{self.naming[run]} names runs of theirs that have no record"
         return self.unknown if runs else ""
 
-    def unfinished(self, results: Path, present: set[str]) -> dict[str, str]:
-        """The runs of experiments of which a planned run has no record, and what says so of each.
 
-        All seeds of a plan with looks are planned runs. Plans that the project keeps elsewhere are not trained there.
-        """
-        awaited: dict[str, str] = {}
-        for folder, runs in self.standing.items():
-            if folder.parent == results and not runs <= present:
-                awaited |= dict.fromkeys(runs, f"{folder} is not finished, as `harness status {folder}` says")
-        return awaited
-
-
-def plans_in(folders: Sequence[Path], unknown: str = "") -> Plans:
-    """The plans of these folders, each of an experiment."""
+def plans_in(folders: Sequence[Path], present: Set[str] = frozenset(), unknown: str = "") -> Plans:
+    """The plans of these folders, each of an experiment; `present` are the runs that have records."""
     naming: dict[str, Path] = {}
-    standing: dict[Path, frozenset[str]] = {}
+    awaited: dict[str, str] = {}
     for folder in folders:
         try:
             paths = [folder / name for name in os.listdir(folder) if MANIFEST.fullmatch(name)]
@@ -166,11 +155,12 @@ def plans_in(folders: Sequence[Path], unknown: str = "") -> Plans:
             except (OSError, ValueError) as error:
                 unknown = f"{path} cannot be read ({problem_of(error)}), so a plan that is not seen may name them"
                 continue
-            runs = frozenset(run["run_id"] for run in planned)
+            runs = {run["run_id"] for run in planned}
             naming |= dict.fromkeys(runs, folder)
-            if path == manifest_path(folder):
-                standing[folder] = runs
-    return Plans(naming, standing, unknown)
+            is_trained_here = path == manifest_path(folder) and folder.parent.name not in KEPT_RESULTS
+            if is_trained_here and not runs <= present:
+                awaited |= dict.fromkeys(runs, f"{folder} is not finished, as `harness status {folder}` says")
+    return Plans(naming, awaited, unknown)
 
 
 def plan_folders(results: Path) -> list[Path]:
