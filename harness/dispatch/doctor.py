@@ -43,23 +43,21 @@ GONE = "gone"  # what squeue does not list any more
 
 def examine(
     profile: Profile, results: Path, wait_minutes: float | None, tell: Callable[[str], None]
-) -> Iterator[tuple[str, Finding]]:
-    """Findings, and what each is about, as they come; `wait_minutes` None sends no probe job.
+) -> Iterator[Finding]:
+    """Findings as they come; `wait_minutes` None sends no probe job.
 
     `tell` is given sentences on how the probe job does while it is waited for.
     """
     failed = False
-    for subject, findings in (("cluster", ask_cluster(profile)), ("results", try_results(results))):
+    for group, findings in (("cluster", ask_cluster(profile)), ("results", try_results(results))):
         for finding in findings:
             failed |= finding.level == "FAILED"
-            yield subject, finding
+            yield finding._replace(about=group)
     if wait_minutes is None:
         return
-    if failed:
-        yield "node", should("probe job", False, "not sent, as something failed", "mend that and ask again")
-        return
-    for finding in try_node(profile, results.resolve(), wait_minutes, tell):
-        yield "node", finding
+    not_sent = should("probe job", False, "not sent, as something failed", "mend that and ask again")
+    for finding in [not_sent] if failed else try_node(profile, results.resolve(), wait_minutes, tell):
+        yield finding._replace(about="node")
 
 
 # ------------------------------------------------------------------------------------------------------------ cluster

@@ -37,6 +37,7 @@ class Finding(NamedTuple):
     what: Annotated[str, "what was looked at"]
     told: Annotated[str, "what was found"]
     next_move: Annotated[str, "what to do; empty only where all is well"] = ""
+    about: Annotated[str, "the group"] = ""
 
 
 def fact(subject: str, finding: str) -> Finding:

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from harness.base.errors import INCOMPLETE
 from harness.base.json_text import json_text
-from harness.base.plain import INLINE
 from harness.cli.options import PATH, POSITIVE, json_option, results_option
 from harness.dispatch.doctor import examine
 from harness.dispatch.node import Finding
@@ -23,20 +22,12 @@ INDENT = 25  # columns before what was found
 
 
 @dataclass(frozen=True)
-class FindingAbout:
-    """A finding, and what it is about."""
-
-    about: Annotated[str, "the group"]
-    finding: Annotated[Finding, INLINE]
-
-
-@dataclass(frozen=True)
 class Examined:
     """What a cluster can and cannot do for the jobs of a profile."""
 
     profile: Annotated[Path, "the file"]
     failed: Annotated[int, "how many findings say `FAILED`"]
-    findings: Annotated[list[FindingAbout], "in the order in which they were made"]
+    findings: Annotated[list[Finding], "in the order in which they were made"]
 
 
 @click.command(epilog="Example: harness doctor --profile slurm/cpu.yaml")
@@ -60,15 +51,15 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_j
     job of at most five minutes, which says what a node has and how soon its files are seen here. It leaves nothing
     behind. Exit 3 if something failed.
     """
-    findings: list[FindingAbout] = []
+    findings: list[Finding] = []
     wait = None if no_job else wait_minutes
-    for room, finding in examine(read_profile(profile), results, wait, lambda line: TERMINAL.say(f"  … {line}")):
+    for finding in examine(read_profile(profile), results, wait, lambda line: TERMINAL.say(f"  … {line}")):
         if not as_json:
-            if not findings or findings[-1].about != room:
-                console.print(room, style="bold")
+            if not findings or findings[-1].about != finding.about:
+                console.print(finding.about, style="bold")
             console.print(_lines(finding, console.width))
-        findings.append(FindingAbout(room, finding))
-    levels = [finding_about.finding.level for finding_about in findings]
+        findings.append(finding)
+    levels = [finding.level for finding in findings]
     failed = levels.count("FAILED")
     if as_json:
         click.echo(json_text(Examined(profile, failed, findings)))
