@@ -40,26 +40,20 @@ SMALLEST_ENSEMBLE = 2
 
 
 # ------------------------------------------------------------------------------------------------------ what packs take
-def pack_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations) -> list[float | None]:
-    """CPU seconds of each pack, whose runs share one `computation`; None where nothing was measured.
+def likely_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations, device: Device) -> list[float]:
+    """CPU seconds of each pack, whose runs share one `computation`; by an assumed rate where nothing was measured.
 
     Assumes that every lane spends its whole cap: one that converges or diverges early makes a pack cheaper, in the
     torch engine only once all of its lanes have. Packs of the same computation and size are worked out once.
     """
-    by_computation: dict[tuple[str, int], float | None] = {}
+    by_computation: dict[tuple[str, int], float] = {}
     seconds = []
     for runs in packs:
         key, machine = (computation(runs[0]), len(runs)), calibrations.get(kind_of(runs[0]))
         if key not in by_computation:
-            by_computation[key] = _pack_seconds(machine, runs) if machine else None
+            by_computation[key] = _pack_seconds(machine, runs) if machine else _assumed_seconds(runs, device)
         seconds.append(by_computation[key])
     return seconds
-
-
-def likely_seconds(packs: Sequence[Sequence[RunSpec]], calibrations: Calibrations, device: Device) -> list[float]:
-    """CPU seconds of each pack, by the assumed rate of its engine where nothing was measured."""
-    measured = zip(packs, pack_seconds(packs, calibrations), strict=True)
-    return [_assumed_seconds(runs, device) if seconds is None else seconds for runs, seconds in measured]
 
 
 def _assumed_seconds(runs: Sequence[RunSpec], device: Device) -> float:

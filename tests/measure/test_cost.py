@@ -77,7 +77,7 @@ def machine(engine="torch", solo=(), knots=()) -> Calibration:
 
 def predicted(runs: int, engine="torch", solo=(), knots=(), **settings) -> float:
     pack, calibrations = [a_run(engine=engine, **settings)] * runs, {(engine, "float64"): machine(engine, solo, knots)}
-    (seconds,) = cost.pack_seconds([pack], calibrations)
+    (seconds,) = cost.likely_seconds([pack], calibrations, "cpu")
     return seconds
 
 
@@ -200,15 +200,11 @@ def test_unmeasured_packs_weigh_as_they_take():
 def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
     both = {FUSED: machine("fused"), TORCH: machine()}
     packs = _packs(mixed)
-    measured, assumed = cost.pack_seconds(packs, both), cost.likely_seconds(packs, {}, "cpu")
+    measured, assumed = (cost.likely_seconds(packs, calibrations, "cpu") for calibrations in (both, {}))
     assert sorted(len(pack) for pack in packs) == [1] * 6 + [3] * 2
-    assert measured == cost.likely_seconds(packs, both, "cpu")
     assert not set(assumed) & set(measured)
     for kind in both:
         calibrated, is_of_kind = {kind: both[kind]}, [kind_of(pack[0]) == kind for pack in packs]
-        assert cost.pack_seconds(packs, calibrated) == [
-            seconds if is_known else None for seconds, is_known in zip(measured, is_of_kind, strict=True)
-        ]
         either = zip(measured, assumed, is_of_kind, strict=True)
         assert cost.likely_seconds(packs, calibrated, "cpu") == [
             seconds if is_known else rate for seconds, rate, is_known in either
