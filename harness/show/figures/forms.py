@@ -2,8 +2,8 @@
 
 import itertools
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from harness.judging.ahead import as_ended, held_out
 from harness.judging.design import DesignAnswer
 from harness.judging.forms import FormAnswer, Result, crossed_runs
 from harness.judging.laws import runs_in
+from harness.judging.request import OF_TWO
 from harness.judging.scaling import series_name, series_of, with_parts
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop, Valley
@@ -27,6 +28,7 @@ from harness.record.elsewhere import ONE_ARM
 from harness.show.figures import labels
 from harness.show.figures.series import LAW_POINTS, Style, named_styles, shaded
 from harness.show.figures.theme import figure_width, in_column, panel_grid, panel_height, side_by_side, themed
+from harness.show.grouping import grouped
 from harness.show.names import written
 from harness.show.words import column_word, estimate_words, interval_words, loss_word
 
@@ -38,6 +40,20 @@ FAINT: dict[str, Any] = {"ls": "", "marker": ".", "mec": "none", "alpha": 0.6, "
 Runs = Mapping[str, pd.DataFrame]
 
 
+class Shown(NamedTuple):
+    """What panels show: the answer, the runs of each series on the first axis, its looks, and all runs by axis."""
+
+    answer: FormAnswer[Any]
+    series: Mapping[str, pd.DataFrame]
+    styles: Mapping[str, Style]
+    runs: Runs
+
+    def loss_word(self, rows: pd.DataFrame) -> str:
+        """What the losses of these runs are called."""
+        columns = self.answer.request.columns
+        return columns.loss if columns else loss_word(str(rows["metric"].iloc[0]))
+
+
 def form_figure(answer: FormAnswer[Any], runs: Runs) -> Figure | None:
     """Runs, and what was fitted to them; artists carry a gid `kind:series`. `runs` are the tables by axis.
 
@@ -45,18 +61,17 @@ def form_figure(answer: FormAnswer[Any], runs: Runs) -> Figure | None:
     valley of each budget, then its best size over budgets. Of more than MOST_SERIES series the first ones are drawn.
     """
     every = list(series_of(with_parts(runs[answer.request.x[0]])))
-    series = [(series_name(task, name), rows) for task, name, rows in every]
     of_arms = named_styles(name for _, name, _ in every)
     styles = {series_name(task, name): of_arms[name] for task, name, _ in every}
-    undrawn = labels.undrawn_note(len(series) - MOST_SERIES, "series")
-    match answer.request.form:
-        case "and":
-            draw = in_column(_surface_figure) if len(series) == 1 else themed(_surface_figure)
-            return draw(answer, series[:MOST_SERIES], styles, runs, undrawn)
-        case "isoflop":
-            return _isoflop_figure(answer, series[:MOST_SERIES], styles, runs, undrawn)
-        case _:
-            return _lines_figure(answer, series, styles)
+    series = {series_name(task, name): rows for task, name, rows in every}
+    if answer.request.form not in OF_TWO:
+        return _lines_figure(Shown(answer, series, styles, runs))
+    shown = Shown(answer, dict(itertools.islice(series.items(), MOST_SERIES)), styles, runs)
+    if answer.request.form == "isoflop":
+        draw = themed(_isoflop_figure)
+    else:
+        draw = in_column(_surface_figure) if len(series) == 1 else themed(_surface_figure)
+    return draw(shown, labels.undrawn_note(len(series) - MOST_SERIES, "series"))
 
 
 def _shades(values: np.ndarray, style: Style) -> list[str]:
@@ -87,31 +102,22 @@ def _set_log(axes: Axes, x: np.ndarray, y: np.ndarray, words: tuple[str, str]) -
 
 
 # ------------------------------------------------------------------------------------------------------------ two sizes
-def _surface_figure(
-    answer: FormAnswer[Any],
-    series: Sequence[tuple[str, pd.DataFrame]],
-    styles: Mapping[str, Style],
-    runs: Runs,
-    notes: Sequence[str],
-) -> Figure:
+def _surface_figure(shown: Shown, undrawn: Sequence[str]) -> Figure:
     """A panel a series."""
-    is_alone = len(series) == 1
+    request, is_alone = shown.answer.request, len(shown.series) == 1
     columns, height = (1, panel_height(PANEL_HEIGHT)) if is_alone else (side_by_side(2), PAIR_HEIGHT)
-    figure, grid = panel_grid(len(series), columns, height)
+    figure, grid = panel_grid(len(shown.series), columns, height)
     keys = {}
-    for axes, (name, rows) in zip(grid, series, strict=True):
-        law = answer.results[name]
+    for axes, name in zip(grid, shown.series, strict=True):
+        law = shown.answer.results[name]
         said = f"no law ({law.refusals[0].code})" if law.refusals else _exponents(law, is_alone)
         axes.set_title(said if is_alone else f"{written(name)}\n{said}")
-        keys[axes] = _draw_surface(axes, answer, (name, rows), styles[name], runs)
-    labels.write_letters(grid)
-    request = answer.request
+        keys[axes] = _draw_surface(axes, shown, name)
     is_decayed = bool(request.columns and request.columns.schedule)
     dots = "checkpoints, as if their runs had ended there" if is_decayed else "runs"
     hollow = ["Hollow: held out."] if request.hold_out else []
     bars = ["Bars: intervals of a new run."] if request.predict else []
-    labels.write_note(figure, [f"Dots: {dots}.", *bars, *hollow, *notes])
-    labels.write_keys_below(figure, keys)
+    labels.write_around(figure, keys, [f"Dots: {dots}.", *bars, *hollow, *undrawn])
     return figure
 
 
@@ -125,16 +131,14 @@ def _exponents(law: Surface, in_full: bool) -> str:
     return f"α {alpha}, β {beta}, E = {human(law.floor.value, 2)}"
 
 
-def _draw_surface(
-    axes: Axes, answer: FormAnswer[Any], series: tuple[str, pd.DataFrame], style: Style, runs: Runs
-) -> list[Line2D]:
-    (name, rows) = series
+def _draw_surface(axes: Axes, shown: Shown, name: str) -> list[Line2D]:
+    answer, rows, style = shown.answer, shown.series[name], shown.styles[name]
     law = answer.results[name]
-    crossed = as_ended(crossed_runs(answer.request, rows, runs), law)
+    crossed = as_ended(crossed_runs(answer.request, rows, shown.runs), law)
     new = _new_runs(answer, name, crossed.names)
     reached = np.append(crossed.d, new[crossed.names[1]])
     losses = np.concatenate([crossed.y, new["run_low"], new["run_high"]])
-    _set_log(axes, reached, losses, (crossed.names[1], _loss(answer, rows)))
+    _set_log(axes, reached, losses, (crossed.names[1], shown.loss_word(rows)))
     sizes = np.append(crossed.n, new[crossed.names[0]])
     levels = _levels(crossed.n)
     colours = _shades(np.concatenate([sizes, levels]), style)
@@ -168,37 +172,29 @@ def _on_surface(law: Surface, n: float, d: np.ndarray) -> np.ndarray:
 
 
 # -------------------------------------------------------------------------------------------------------------- isoFLOP
-@themed
-def _isoflop_figure(
-    answer: FormAnswer[Any],
-    series: Sequence[tuple[str, pd.DataFrame]],
-    styles: Mapping[str, Style],
-    runs: Runs,
-    notes: Sequence[str],
-) -> Figure:
+def _isoflop_figure(shown: Shown, undrawn: Sequence[str]) -> Figure:
     """A row a series: the valleys, and the law of their minima."""
-    budget_name = str(answer.request.value)
-    figure, grid = panel_grid(2 * len(series), side_by_side(2), PAIR_HEIGHT)
+    request = shown.answer.request
+    budget_name = str(request.value)
+    figure, grid = panel_grid(2 * len(shown.series), side_by_side(2), PAIR_HEIGHT)
     keys: dict[Axes, list[Line2D]] = {}
-    for index, (name, rows) in enumerate(series):
+    for index, (name, rows) in enumerate(shown.series.items()):
         left, right = grid[2 * index : 2 * index + 2]
-        law, done = answer.results[name], rows[rows["status"] == "done"]
+        law, style, done = shown.answer.results[name], shown.styles[name], rows[rows["status"] == "done"]
         x, y = done["size"].to_numpy(float), done["test_loss"].to_numpy(float)
-        budgets = runs[budget_name]["size"][done.index].to_numpy(float)
-        colours = _shades(np.append(budgets, [valley.budget for valley in law.valleys]), styles[name])
-        _set_log(left, x, y, (answer.request.x[0], _loss(answer, rows)))
+        budgets = shown.runs[budget_name]["size"][done.index].to_numpy(float)
+        colours = _shades(np.append(budgets, [valley.budget for valley in law.valleys]), style)
+        _set_log(left, x, y, (request.x[0], shown.loss_word(rows)))
         left.scatter(x, y, s=4, c=colours[: x.size], lw=0, zorder=2, gid=f"runs:{name}")
-        left.set_title(written(name) if len(answer.results) > 1 else "")
+        left.set_title(written(name) if len(shown.answer.results) > 1 else "")
         of_valleys = list(zip(law.valleys, colours[x.size :], strict=True))
         for valley, colour in of_valleys:
             _draw_valley(left, name, valley, colour)
         few = of_valleys[:: -(-len(of_valleys) // MOST_LEVELS)]
         keys[left] = [Line2D([], [], color=c, label=f"{budget_name} = {human(valley.budget, 2)}") for valley, c in few]
-        keys[right] = _draw_minima(right, name, law, answer, styles[name])
-    labels.write_letters(grid)
-    said = f"Dots: runs. Stars: best sizes, right with {100 * answer.request.level:.3g} % intervals."
-    labels.write_note(figure, [said, *notes])
-    labels.write_keys_below(figure, keys)
+        keys[right] = _draw_minima(right, name, law, shown.answer, style)
+    said = f"Dots: runs. Stars: best sizes, right with {100 * request.level:.3g} % intervals."
+    labels.write_around(figure, keys, [said, *undrawn])
     return figure
 
 
@@ -236,44 +232,34 @@ def _draw_minima(axes: Axes, name: str, law: Isoflop, answer: FormAnswer[Any], s
 
 # -------------------------------------------------------------------------------------------- frontiers, shared, scores
 @in_column
-def _lines_figure(
-    answer: FormAnswer[Any], series: Sequence[tuple[str, pd.DataFrame]], styles: Mapping[str, Style]
-) -> Figure:
+def _lines_figure(shown: Shown) -> Figure:
     """All series of a task in one panel; of shared laws those that were asked for."""
-    tasks: dict[str, list[tuple[str, pd.DataFrame]]] = {}
-    for name, rows in series:
-        tasks.setdefault(str(rows["task"].iloc[0]), []).append((name, rows))
+    tasks = grouped(shown.series, lambda name: str(shown.series[name]["task"].iloc[0]))
     figure, grid = panel_grid(len(tasks), side_by_side(min(2, len(tasks))), panel_height(PANEL_HEIGHT))
     keys: dict[Axes, list[Line2D]] = {}
-    for axes, (task, of_task) in zip(grid, tasks.items(), strict=True):
+    for axes, (task, names) in zip(grid, tasks.items(), strict=True):
         axes.set_title(task)
-        points = [runs_in(rows, "fitted") for _, rows in of_task]
+        points = [runs_in(shown.series[name], "fitted") for name in names]
         x, y = (np.concatenate(values) for values in zip(*points, strict=True))
-        words = answer.request.x[0], _loss(answer, of_task[0][1])
-        if answer.request.form == "sigmoid":
+        words = shown.answer.request.x[0], shown.loss_word(shown.series[names[0]])
+        if shown.answer.request.form == "sigmoid":
             axes.set(xlabel=words[0], ylabel=words[1])
         else:
             _set_log(axes, x, y, words)
-        keys[axes] = list(_draw_lines(axes, answer, task, of_task, styles))
-    labels.write_letters(grid)
-    labels.write_keys_below(figure, keys)
+        keys[axes] = list(_draw_lines(axes, shown, task, names))
+    labels.write_around(figure, keys)
     return figure
 
 
-def _draw_lines(
-    axes: Axes,
-    answer: FormAnswer[Any],
-    task: str,
-    series: Sequence[tuple[str, pd.DataFrame]],
-    styles: Mapping[str, Style],
-) -> Iterator[Line2D]:
+def _draw_lines(axes: Axes, shown: Shown, task: str, names: Iterable[str]) -> Iterator[Line2D]:
+    answer = shown.answer
     shared = answer.results.get(series_name(task, str(answer.request.value)))
-    for name, rows in series:
-        (x, y), style, is_alone = runs_in(rows, "fitted"), styles[name], str(rows["series"].iloc[0]) == ONE_ARM
+    for name in names:
+        (x, y), style = runs_in(shown.series[name], "fitted"), shown.styles[name]
         axes.plot(x, y, color=style.colour, gid=f"runs:{name}", **FAINT)
-        called = "" if is_alone else f"{written(name)}: "
         result: Result = answer.results[name] if shared is None else shared
-        arm = str(rows["series"].iloc[0])
+        arm = str(shown.series[name]["series"].iloc[0])
+        called = "" if arm == ONE_ARM else f"{written(name)}: "
         if result.refusals:
             yield labels.key(f"{called}{result.refusals[0].code}", style, has_line=False)
             continue
@@ -310,12 +296,6 @@ def _said(result: Result, arm: str) -> str:
     raise TypeError(result)
 
 
-def _loss(answer: FormAnswer[Any], rows: pd.DataFrame) -> str:
-    columns = answer.request.columns
-    metric = str(rows["metric"].iloc[0])
-    return columns.loss if columns else loss_word(metric)
-
-
 # --------------------------------------------------------------------------------------------------------------- design
 PLANS = {"proposed": ("*", 1.0), "largest": ("^", 0.0), "more seeds": ("s", 0.0)}  # a mark, and how much it is filled
 
@@ -348,7 +328,5 @@ def design_figure(answer: DesignAnswer, runs: Runs) -> Figure | None:
             drawn[new.plan] = Line2D([], [], color=colour, label=f"{new.plan}: interval × {new.width:.2g}", **look)
         axes.set_title(labels.in_title_lines(design.quantity, labels.title_letters(2)))
         keys[axes] = list(drawn.values())
-    labels.write_letters(grid)
-    labels.write_note(figure, ["Dots: runs so far."])
-    labels.write_keys_below(figure, keys)
+    labels.write_around(figure, keys, ["Dots: runs so far."])
     return figure

@@ -159,6 +159,13 @@ def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> N
     _grow(figure, heights.total())
 
 
+def write_around(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]], notes: Sequence[str] = ()) -> None:
+    """The letter of each panel, its legend (`keys`) below it, and notes below all panels."""
+    write_letters(list(keys))
+    write_note(figure, notes)
+    write_keys_below(figure, keys)
+
+
 def write_head(
     figure: Figure, keys: Sequence[Line2D], title: str = "", columns: int = 8, place: Place = "outside upper left"
 ) -> None:

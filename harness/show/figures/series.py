@@ -14,7 +14,6 @@ from zlib import crc32
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
-from matplotlib.lines import Line2D
 
 from harness.families import FAMILIES
 from harness.judging.kept import kept, prepare
@@ -34,7 +33,8 @@ LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (6, 1.5, 1, 1.5)), (0, (1, 1.2))
 
 NO_SIDES: Mapping[str, Sequence[str]] = {}
 LAW_POINTS = 80
-MANY_SIZES = 40  # in a panel: marks of full size would be a band
+MANY_SIZES = 40  # in a panel: marks of full size would be a band, so that they are small and pale, behind the law
+PALE: dict[str, Any] = {"ms": 2, "mew": 0.4, "alpha": 0.4}
 
 
 class Style(NamedTuple):
@@ -138,12 +138,14 @@ def draw_law(axes: Axes, drawn: DrawnLaw) -> None:
     """
     laws, fit, style = drawn
     name, points, (x, y), outside = laws.series, fit.points, runs_in(laws.table), sizes_outside(laws, fit)
-    marks = axes.plot(x, y, ".", color=style.colour, mec="none", alpha=0.45, zorder=2, gid=f"runs:{name}")
-    marks.append(draw_means(axes, f"means:{name}", points, style))
+    pale = PALE if points.sizes.size > MANY_SIZES else {}
+    runs_look: dict[str, Any] = {"color": style.colour, "mec": "none", "alpha": 0.45, "zorder": 2, **pale}
+    axes.plot(x, y, ".", gid=f"runs:{name}", **runs_look)
+    draw_means(axes, f"means:{name}", points, style, **pale)
     if outside[0].size:
-        marks.append(draw_means(axes, f"outside:{name}", size_means(*outside), style, mfc="white"))
+        draw_means(axes, f"outside:{name}", size_means(*outside), style, mfc="white", **pale)
     if fit.law in laws.held_out:
-        marks.append(_draw_held_out(axes, drawn, laws.held_out[fit.law]))
+        _draw_held_out(axes, drawn, laws.held_out[fit.law], pale)
     failed = laws.table.loc[laws.table["status"] != "done", "size"].to_numpy(float)
     _mark_edge(axes, f"failed:{name}", failed, style, marker="x")
     if fit.refusals:
@@ -153,12 +155,8 @@ def draw_law(axes: Axes, drawn: DrawnLaw) -> None:
         sizes = law_sizes(fit)
         low, high = kept(band, fit, sizes)
         axes.fill_between(sizes, low, high, color=style.colour, alpha=0.13, lw=0, zorder=1, gid=f"band:{name}")
-        (line,) = axes.plot(sizes, predict(fit, sizes), ls=style.line, color=style.colour, zorder=3, gid=f"law:{name}")
-        if points.sizes.size > MANY_SIZES:
-            line.set(color=style.text_colour, zorder=5)
-    if points.sizes.size > MANY_SIZES:  # small and pale, behind the law
-        for mark in marks:
-            mark.set(markersize=2, markeredgewidth=0.4, alpha=0.4)
+        line_look: dict[str, Any] = {"color": style.text_colour, "zorder": 5} if pale else {"color": style.colour}
+        axes.plot(sizes, predict(fit, sizes), gid=f"law:{name}", **{"ls": style.line, "zorder": 3, **line_look})
     low, high = axes.get_ylim()
     _mark_edge(axes, f"beyond:{name}", x[y > high], style, marker="+")
     _mark_edge(axes, f"below:{name}", x[y < low], style, height=0.03, marker="+")
@@ -186,10 +184,10 @@ def draw_band(axes: Axes, gid: str, x: np.ndarray, ends: tuple[np.ndarray, np.nd
         axes.plot(x, end, color=style.colour, ls=style.line, lw=0.5, alpha=0.5, zorder=1.5, gid=f"end_of_{gid}")
 
 
-def draw_means(axes: Axes, gid: str, points: Points, style: Style, **more: Any) -> Line2D:
+def draw_means(axes: Axes, gid: str, points: Points, style: Style, **more: Any) -> None:
     """Marks of a series at the means of its sizes."""
     look: dict[str, Any] = {"color": style.colour, "ls": "", "mew": 0.8, "zorder": 4}
-    return axes.plot(points.sizes, points.means, marker=style.marker, gid=gid, **(look | more))[0]
+    axes.plot(points.sizes, points.means, marker=style.marker, gid=gid, **(look | more))
 
 
 def draw_estimate(axes: Axes, height: float, ends: tuple[float | None, ...], colour: str, **mark: Any) -> None:
@@ -218,7 +216,7 @@ def _mark_edge(axes: Axes, gid: str, x: np.ndarray, style: Style, height: float 
         axes.plot(x, np.full(x.size, height), ls="", **mark)
 
 
-def _draw_held_out(axes: Axes, drawn: DrawnLaw, held_out: Extrapolation) -> Line2D:
+def _draw_held_out(axes: Axes, drawn: DrawnLaw, held_out: Extrapolation, pale: Mapping[str, Any]) -> None:
     """Half-filled marks at what was measured; where the law predicts, it goes on, with an interval at each size."""
     (laws, fit, style), measured = drawn, held_out.measured
     if held_out.prediction:
@@ -227,5 +225,5 @@ def _draw_held_out(axes: Axes, drawn: DrawnLaw, held_out: Extrapolation) -> Line
         axes.plot(x, predict(fit, x), ls=style.line, gid=f"extrapolated:{laws.series}", **thin)
         ends = held_out.prediction.low, held_out.prediction.high
         axes.vlines(measured.sizes, *ends, gid=f"predicted:{laws.series}", **thin)
-    gid = f"held_out:{laws.series}"
-    return draw_means(axes, gid, measured, style, fillstyle="bottom", markerfacecoloralt="white")
+    half_filled: dict[str, Any] = {"fillstyle": "bottom", "markerfacecoloralt": "white"}
+    draw_means(axes, f"held_out:{laws.series}", measured, style, **half_filled, **pale)
