@@ -9,7 +9,7 @@ from harness.planning.ladder import Ladder
 from harness.planning.match import MatchedSaid, MatchSetting
 from harness.planning.points import differences, varied_words
 from harness.show.grouping import grouped
-from harness.show.tables.table import Piece, Styled, Table, TableCell, TableRow, span_words, table_of
+from harness.show.tables.table import Piece, Styled, Table, TableCell, TableRow, TextStyle, span_words, table_of
 from harness.spec import Cell, Manifest, axis_short, axis_words, count_names, default_count
 from harness.spec.counts import COUNT_KINDS
 
@@ -89,25 +89,23 @@ def spaces_table(manifest: Manifest) -> Table:
 
 def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
     """Arms side by side: what each was solved to, its count under every convention, and its ratio to the first arm."""
-    first, *others = matched
-    heads = ["", f"#{first.arm}"]
-    for other in others:
-        heads += [f"#{other.arm}", "#÷ first"]
-    solved = [next(iter(arm.solved.items())) for arm in matched]
-    rows = [
-        _match_row("network", [arm.network.words for arm in matched]),
-        _match_row("solved for", [f"{size}={value:,}" for size, value in solved]),
-        _match_row("off the budget", [f"{arm.residual:+.1%}" for arm in matched]),
-    ]
     counted = set(itertools.chain.from_iterable(arm.counts for arm in matched))
     conventions = [name for name in count_names() if name in counted]
-    last_axis = None
-    for name in [*conventions, *sorted(counted.difference(conventions))]:
-        counts = [f"{arm.counts[name]:,}" if name in arm.counts else NONE for arm in matched]
-        row = _match_row(name, counts, [number(other.ratio_to_first.get(name)) for other in others])
-        axis = name.split(".")[0]
-        is_matched = name == setting.count_name
-        rows.append(row._replace(begins_section=axis != last_axis, look="strong" if is_matched else ""))
+    names = [*conventions, *sorted(counted.difference(conventions))]
+    heads, columns = [""], [["network", "solved for", "off the budget", *names]]
+    for arm in matched:
+        size, value = next(iter(arm.solved.items()))
+        counts = [f"{arm.counts[name]:,}" if name in arm.counts else NONE for name in names]
+        heads.append(f"#{arm.arm}")
+        columns.append([arm.network.words, f"{size}={value:,}", f"{arm.residual:+.1%}", *counts])
+        if arm is not matched[0]:
+            heads.append("#÷ first")
+            columns.append(["", "", "", *(number(arm.ratio_to_first.get(name)) for name in names)])
+    rows, last_axis = [], None
+    for cells in zip(*columns, strict=True):
+        axis = cells[0].partition(".")[0] if cells[0] in counted else None
+        look: TextStyle = "strong" if cells[0] == setting.count_name else ""
+        rows.append(TableRow(cells, look=look, begins_section=axis != last_axis))
         last_axis = axis
     title = f"matched on {setting.count_name} = {setting.budget:,.10g}; functions by the {DEFAULT_WEIGHTS} weights"
     return table_of(title, heads, rows)
@@ -127,11 +125,3 @@ def ladder_table(ladder: Ladder) -> Table:
     a_step = f"{ladder.batch:,} {ladder.unit}s a step"
     title = f"equal {ladder.axis}; FLOPs executed, train: forward, loss, backward; {a_step}"
     return table_of(title, ("rung", "arm", "sizes", *numbers), rows)
-
-
-def _match_row(name: str, texts: Sequence[str], ratios_to_first: Sequence[str] = ()) -> TableRow:
-    """What is said of each arm, and of each but the first the ratio to it."""
-    cells = [name, texts[0]]
-    for text, ratio in itertools.zip_longest(texts[1:], ratios_to_first, fillvalue=""):
-        cells += [text, ratio]
-    return TableRow(tuple(cells))
