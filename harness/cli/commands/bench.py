@@ -20,6 +20,7 @@ from harness.base.errors import INCOMPLETE, INTERRUPTED, HarnessError, Stopped
 from harness.base.files import check_writable
 from harness.cli import main
 from harness.cli.options import EXAMPLE, PATH, results_option, scale_option, settings_option
+from harness.cli.tables import given
 from harness.dispatch.launch import executor, launch, log_path, logs_folder
 from harness.dispatch.profile import Profile, read_profile
 from harness.dispatch.snapshot import take_snapshot
@@ -28,7 +29,7 @@ from harness.measure.calibration import Calibration, EngineKind, calibrate, kind
 from harness.measure.cost import never_timed
 from harness.show.console import ANSWERS, TERMINAL
 from harness.show.costs import calibration_sentence
-from harness.spec import FULL, Dtype, Engine, RunSpec
+from harness.spec import Dtype, Engine, RunSpec
 from harness.spec.setting import Setting, settings_options
 from harness.study.folders import StudyFile, planned_runs
 from harness.study.plans import own_calibration, plan_of
@@ -78,13 +79,9 @@ def bench(
     """
     if dry_run and profile is None:
         raise HarnessError("--dry-run: of which job? Give --profile too, or leave --dry-run out")
-    words = [*(("--engine", engine) if engine else ()), *(("--dtype", dtype) if dtype else ())]
-    if file and words:
-        raise HarnessError(f"{words[0]} {words[1]}: {file} says its {words[0][2:]} itself; leave one of them out")
-    if not file and scale != FULL:
-        raise HarnessError(f"--scale {scale}: of which file? Give it, or leave the scale out")
-    if not file and settings:
-        raise HarnessError(f"--set {settings[0].path}: of which file? Give it, or leave --set out")
+    for option in given(["engine", "dtype"] if file else ["scale", "settings"]):
+        why = f"{file} says it itself" if file else "of which file? None is given"
+        raise HarnessError(f"{option}: {why}; leave the option out")
     runs: list[RunSpec] = []
     if file:
         manifest = plan_of(StudyFile(file, results, scale, settings))
@@ -98,6 +95,7 @@ def bench(
         if engine == "fused" and dtype not in (None, "float64"):
             raise HarnessError(f"--engine fused computes in float64; with --dtype {dtype} leave it out")
         kinds = [EngineKind(engine, dtype or "float64")]
+        words = ["--engine", engine, "--dtype", kinds[0].dtype]
     check_writable(results / "calibrations")
     if profile:
         _send(profile, read_profile(profile), results, words, runs, dry_run)
