@@ -4,8 +4,7 @@ Into other pages it writes the tables and numbers that `write_numbers.py` comput
 results.
 
 codes.md is made of the words of `harness.show.codes`. The tables of json.md, and the schema, are made of the types of
-what commands with --json print (`harness.cli.options.json_option`), whose fields say what they mean
-(`harness.base.plain`).
+what commands with --json print (`ANSWERS`), whose fields say what they mean (`harness.base.plain`).
 """
 
 import inspect
@@ -17,17 +16,35 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict, Union, get_args, get_origin
 
 import write_kept
 import write_numbers
 
 from harness.base.json_text import FORMAT
-from harness.base.plain import json_type, keys_of
-from harness.cli import main
-from harness.cli.group import imported
-from harness.cli.options import JsonOption
-from harness.show.codes import CODE_KINDS, CODES
+from harness.base.plain import Rows, json_type, keys_of
+from harness.cli.commands.doctor import Examined
+from harness.cli.commands.match import MatchAnswer
+from harness.cli.commands.validate import Validated
+from harness.judging.by_laws import ComparedByLaws
+from harness.judging.design import DesignAnswer
+from harness.judging.foreseen import Power
+from harness.judging.forms import FormAnswer
+from harness.judging.request import FitsAnswer
+from harness.judging.verdict import Answers
+from harness.laws.frontier import Frontier
+from harness.laws.isoflop import Isoflop
+from harness.laws.shared import SharedFit
+from harness.laws.sigmoid import Sigmoid
+from harness.laws.surface import Surface
+from harness.planning.ladder import Ladder
+from harness.record.kept import Merged
+from harness.show.codes import CODES, CodeKind
+from harness.show.disk import Cleaned, OverviewSaid
+from harness.show.sweeps import SweepSaid
+from harness.spec import Manifest
+from harness.study.analysis import Compared
+from harness.study.folders import KeptRecords
 
 DOCS = Path(__file__).parent
 WIDTH = 120
@@ -40,7 +57,48 @@ For anyone who sees a word in capitals in a table. A code stands where a number 
 caution), or leaves runs out (a note). A report links each code to these words.
 [fitting.md](fitting.md) explains laws and intervals.
 """
+CODE_KINDS: dict[CodeKind, tuple[str, str]] = {
+    "refusal": ("Refusals", "There is no number, because any number would mislead. The code stands in its place."),
+    "caution": ("Cautions", "There is a number. Quote it together with its caution."),
+    "note": ("Notes", "Nothing is wrong. The code says which runs or sizes a row leaves out."),
+}
 MADE = "## What each command prints\n"  # json.md is made from here on
+
+ReferenceTable = TypedDict(
+    "ReferenceTable",
+    {
+        "table": Annotated[str, "its name"],
+        "rows": Annotated[int, "how many it has"],
+        "in the paper": Annotated[str, "figure or table"],
+        "what it holds": Annotated[str, "what it is"],
+    },
+)
+# By how a command is called, the type of what it prints with --json.
+ANSWERS: dict[str, Any] = {
+    "clean [FILE…]": Cleaned,
+    "compare FILE A B": Compared,
+    "compare FILE A B --law LAW": ComparedByLaws,
+    "design FILE": DesignAnswer,
+    "doctor": Examined,
+    "fit FILE": FitsAnswer,
+    "fit FILE --and COLUMN": FormAnswer[Surface],
+    "fit FILE --isoflop COLUMN": FormAnswer[Isoflop],
+    "fit FILE --frontier QUANTILE": FormAnswer[Frontier],
+    "fit FILE --share WHAT": FormAnswer[SharedFit],
+    "fit FILE --law sigmoid": FormAnswer[Sigmoid],
+    "keep FILE": KeptRecords,
+    "match": MatchAnswer,
+    "match FACTORY": Ladder,
+    "merge FOLDER": Merged,
+    "plan FILE": Manifest,
+    "power FILE": Power,
+    "reference": Rows[ReferenceTable],
+    "reference NAME": Rows[dict[str, str | float | bool | None]],
+    "status": OverviewSaid,
+    "status FILE": SweepSaid,
+    "validate FILE": Validated,
+    "verdicts [FILE…]": Answers,
+}
 
 
 def codes_page() -> str:
@@ -59,15 +117,8 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of every answer, by how the command is called, and of every object in one."""
     shapes: dict[str, Any] = {}
     told = {"properties": {"format": {"const": FORMAT}}, "required": ["format"]}
-    calls = {f"harness {call}": {**_schema(answer, shapes), **told} for call, answer in _answers().items()}
+    calls = {f"harness {call}": {**_schema(answer, shapes), **told} for call, answer in ANSWERS.items()}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": {**calls, **shapes}}
-
-
-def _answers() -> dict[str, Any]:
-    """By how a command is called, the type of what it then prints."""
-    commands = [imported(name) for name in sorted(main.commands)]
-    options = [one for command in commands for one in command.params if isinstance(one, JsonOption)]
-    return {call: answer for option in options for call, answer in option.make_answers().items()}
 
 
 def _schema(kind: Any, shapes: dict[str, Any]) -> dict[str, Any]:

@@ -1,21 +1,16 @@
 """What commands load when they are called, with pandas, scipy.stats and matplotlib: see `harness.cli.later`."""
 # ruff: noqa: F401
 
-from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of_laws
-from harness.judging.design import Asked, DesignAnswer
+from harness.judging.by_laws import ComparisonRequest, curves_of_laws
+from harness.judging.design import Asked
 from harness.judging.foreseen import Power, foresee
-from harness.judging.forms import FormAnswer, over_compute
+from harness.judging.forms import over_compute
 from harness.judging.judge import sentence
 from harness.judging.laws import AUTO, SIGMOID, fit_table
-from harness.judging.request import FitsAnswer, Form, Request, SizeRange
+from harness.judging.request import FitsAnswer, Form, SizeRange
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Answers, not_run
 from harness.judging.versus import Headline, NoHeadline
-from harness.laws.frontier import Frontier
-from harness.laws.isoflop import Isoflop
-from harness.laws.shared import SharedFit
-from harness.laws.sigmoid import Sigmoid
-from harness.laws.surface import Surface
 from harness.show.figures.beliefs import beliefs_figure, course_figure
 from harness.show.figures.forms import form_figure
 from harness.show.figures.labels import task_titles
@@ -43,7 +38,6 @@ from harness.show.words import loss_of_laws
 from harness.study.analysis import (
     Analysis,
     Answered,
-    Compared,
     analyse,
     analyse_and_report,
     answer_of,

@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ class Count(click.IntRange):
 COUNT = Count(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 Decorator = Callable[[Callable], Callable]
-Answers = Callable[[], Mapping[str, Any]]  # called by docs/write.py alone: a help text needs no numerical library
 
 
 def together(*options: Decorator) -> Decorator:
@@ -120,20 +119,8 @@ def _frozen(file: Path, results: Path, **given: Any) -> dict[str, Any]:
 takes_study = study_options(file_argument, results_option, scale_option, settings_option)
 takes_planned = study_options(planned_argument, results_option, scale_option)
 plan_options = gathered(_frozen, planned_argument, results_option)  # a command gets the frozen plan, and its folder
-
-
-class JsonOption(click.Option):
-    """--json, and `make_answers`, which gives the types that it prints, by how the command is called."""
-
-    def __init__(self, *names: Any, make_answers: Answers, **settings: Any):
-        super().__init__(*names, **settings)
-        self.make_answers = make_answers
-
-
-def json_option(make_answers: Answers) -> Decorator:
-    """--json of a command; docs/write.py says what the keys of its answers mean."""
-    words = "Print JSON on standard output, nothing else."
-    return click.option("--json", "as_json", cls=JsonOption, make_answers=make_answers, is_flag=True, help=words)
+# docs/write.py says what each answer is.
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")
 
 
 def confirm(question: str, yes: bool, refused: str) -> None:

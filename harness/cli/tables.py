@@ -84,7 +84,10 @@ def opened(
 ) -> AbstractContextManager[heavy.Door]:
     """What is asked, by the values of `table_options` and `more`, and the runs that it is asked of: `study.tables`."""
     window = heavy.SizeRange(asked["min_x"], asked["max_x"], asked["until"])
-    values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {"window": window, **more}
+    values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {"window": window}
+    if asked["and"]:
+        values |= {"form": "and", "value": asked["and"]}
+    values |= {"compute": asked["compute"], **more}
     if not is_of_table(file, asked):
         return heavy.open_door(StudyFile(file, results).frozen(), file, values, {}, TERMINAL)
     columns = {name: asked[name] for name in OF_FILES if name in asked}

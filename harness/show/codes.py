@@ -26,11 +26,6 @@ class Code(NamedTuple):
     advice: str
 
 
-CODE_KINDS: dict[CodeKind, tuple[str, str]] = {
-    "refusal": ("Refusals", "There is no number, because any number would mislead. The code stands in its place."),
-    "caution": ("Cautions", "There is a number. Quote it together with its caution."),
-    "note": ("Notes", "Nothing is wrong. The code says which runs or sizes a row leaves out."),
-}
 with files(__package__).joinpath("codes.csv").open(encoding="utf-8") as file:
     CODES = {row.pop("code"): Code(**row) for row in csv.DictReader(file)}  # type: ignore[arg-type]
 IN_TEXT = re.compile(rf"\b({'|'.join(sorted(CODES, key=len, reverse=True))})\b")

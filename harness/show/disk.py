@@ -104,22 +104,22 @@ def clean_lines(
     return lines
 
 
-class RemovableSaid(TypedDict):
+class RemovableSaid(NamedTuple):
     """What can be removed of a kind, or could before."""
 
     number: Annotated[int, "of files, or folders of snapshots"]
     bytes: Annotated[int, "of them"]
-    paths: Annotated[list[str], "of them"]
+    paths: Annotated[list[Path], "of them"]
     runs: Annotated[list[str], "ids of the runs that they are of"]
 
 
-class Cleaned(TypedDict):
+class Cleaned(NamedTuple):
     """What results no longer need on disk, and what was removed: nothing without `--yes`.
 
     Kinds are `checkpoints`, `snapshots`, `logs` and `networks`.
     """
 
-    results: Annotated[str, "the folder"]
+    results: Annotated[Path, "the folder"]
     disk_bytes: Annotated[DiskBytes, "of it, after what was removed"]
     removable: Annotated[dict[Kind, RemovableSaid], "by kind"]
     stays: Annotated[list[str], "what stays, and why"]
@@ -133,15 +133,9 @@ def clean_json(
     removable: dict[Kind, RemovableSaid] = {}
     for kind in KINDS:
         those = by_kind.get(kind, ())
-        paths = [str(leftover.path) for leftover in those]
-        removable[kind] = {"number": len(those), "bytes": _bytes(those), "paths": paths, "runs": list(runs_of(those))}
-    return {
-        "results": str(results),
-        "disk_bytes": disk_json(sizes),
-        "removable": removable,
-        "stays": stay_lines(rows),
-        "removed": removed,
-    }
+        paths = [leftover.path for leftover in those]
+        removable[kind] = RemovableSaid(len(those), _bytes(those), paths, list(runs_of(those)))
+    return Cleaned(results, disk_json(sizes), removable, stay_lines(rows), removed)
 
 
 def _amount(leftovers: Sequence[OnDisk]) -> str:

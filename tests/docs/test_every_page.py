@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -20,7 +21,7 @@ from harness.dispatch.state import STATES
 from harness.laws.law import LAWS
 from harness.laws.refusal import SPARE_SIZES
 from harness.nn.classes import CLASSES
-from harness.show.codes import CODE_KINDS, CODES
+from harness.show.codes import CODES, CodeKind
 from harness.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
@@ -133,7 +134,8 @@ def codes_in_the_program() -> set[str]:
 
 def test_every_code_has_its_words_and_no_other_has():
     assert set(CODES) == codes_in_the_program()
-    assert all(code.kind in CODE_KINDS and all(part.endswith(".") for part in code[3:]) for code in CODES.values())
+    assert {code.kind for code in CODES.values()} == {*get_args(CodeKind)}
+    assert all(part.endswith(".") for code in CODES.values() for part in code[3:])
 
 
 def test_the_interface_from_python_is_listed_with_its_arguments():

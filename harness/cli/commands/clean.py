@@ -14,7 +14,7 @@ from harness.dispatch import leftovers
 from harness.dispatch.leftovers import Kind, OnDisk, Removed
 from harness.dispatch.submission import one_submitter
 from harness.show import disk
-from harness.show.disk import Cleaned, Removable
+from harness.show.disk import Removable
 from harness.show.tables.table import Table
 from harness.study.folders import StudyFile
 
@@ -28,7 +28,7 @@ kind_options = together(
 @results_option
 @kind_options
 @yes_option
-@json_option(lambda: {"clean [FILE…]": Cleaned})
+@json_option
 def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **kinds: bool) -> None:
     """Show what results no longer need on disk, and remove the kinds that you name.
 

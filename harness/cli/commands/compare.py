@@ -71,7 +71,7 @@ def _pin(context: click.Context, option: click.Parameter, value: str | None) -> 
 @click.option("--bins", type=COUNT, help="How many bins of equal width in ln size.  [default: as many as sizes]")
 @click.option("--out", type=PATH, help="Folder for the numbers (JSON) and the figure.")
 @click.option("--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal.")
-@json_option(lambda: {"compare FILE A B": heavy.Compared, "compare FILE A B --law LAW": heavy.ComparedByLaws})
+@json_option
 def compare(
     file: Path, first: str, second: str, results: Path, axis: str | None, explain: bool, as_json: bool, **asked: Any
 ) -> None:
@@ -96,10 +96,7 @@ def compare(
     if is_table or given(asked.keys() - {"at", "level", "out"}):
         for option in given(OF_EXPERIMENTS if is_table else ["axis"]):
             raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
-        more: dict[str, Any] = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms}
-        more |= {name: asked[name] for name in ("compute", "seconds")}
-        if asked["and"]:
-            more |= {"form": "and", "value": asked["and"]}
+        more = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms, "seconds": asked["seconds"]}
         with opened(file, results, asked, f"compare {file} {first} {second}", **more) as door:
             _compare_laws(door, explain, as_json, asked)
         return

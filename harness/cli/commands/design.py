@@ -27,7 +27,7 @@ QUESTIONS = ("exponent", "optimum", "prediction", "multiplier")
 @click.option("--at", metavar="PLACE", help="A compute or a size, 1e21; of a prediction also N=1e9,D=2e10 or C=1e21.")
 @click.option("--budget", type=POSITIVE, required=True, help="What all new runs may cost together.")
 @click.option("--runs", type=COUNT, default=4, show_default=True, help="How many new runs.")
-@json_option(lambda: {"design FILE": heavy.DesignAnswer})
+@json_option
 def design(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     """Say which runs to make next, for a question and a budget.
 
@@ -39,10 +39,8 @@ def design(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     give, and more seeds of what the table has. A run of one size costs its size. The plan trusts the law of
     `harness fit`.
     """
-    more = {"laws": (asked["law"] or heavy.AUTO,), "arms": asked["arms"] or (), "compute": asked["compute"]}
-    if asked["and"]:
-        more |= {"form": "and", "value": asked["and"]}
-    with opened(file, results, asked, f"design {file}", **more) as door:
+    laws, arms = (asked["law"] or heavy.AUTO,), asked["arms"] or ()
+    with opened(file, results, asked, f"design {file}", laws=laws, arms=arms) as door:
         wanted = heavy.Asked(asked["question"], asked["budget"], asked["runs"], asked["at"])
         found = heavy.designed(door, wanted)
     title = f"{wanted.runs} runs for {wanted.budget:g}"

@@ -43,7 +43,7 @@ class Examined:
     help="How long to wait for the probe job to start.",
 )
 @click.option("--no-job", is_flag=True, help="Send no probe job; check only from here.")
-@json_option(lambda: {"doctor": Examined})
+@json_option
 def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_json: bool) -> None:
     """Check what a cluster can do for the jobs of a profile.
 

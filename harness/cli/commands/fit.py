@@ -72,16 +72,7 @@ FITTING = (
     "--share", type=click.Choice(["floor", "alpha", "both"]), help="All arms share one floor, one exponent, or both."
 )
 @click.option("--out", type=PATH, help="Folder for fits.json and figures of the laws.")
-@json_option(
-    lambda: {
-        "fit FILE": heavy.FitsAnswer,
-        "fit FILE --and COLUMN": heavy.FormAnswer[heavy.Surface],
-        "fit FILE --isoflop COLUMN": heavy.FormAnswer[heavy.Isoflop],
-        "fit FILE --frontier QUANTILE": heavy.FormAnswer[heavy.Frontier],
-        "fit FILE --share WHAT": heavy.FormAnswer[heavy.SharedFit],
-        "fit FILE --law sigmoid": heavy.FormAnswer[heavy.Sigmoid],
-    }
-)
+@json_option
 def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     """Fit scaling laws to an experiment, or to a table of runs.
 
@@ -103,14 +94,11 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     form = next((form for form in FORMS if asked.get(form) is not None), None)
     if form is None and heavy.SIGMOID in asked["laws"]:
         form = heavy.SIGMOID
-    more = {
-        "laws": asked["laws"] or (heavy.AUTO,),
-        **{name: asked[name] for name in ("hold_out", "predict", "compute", "within", "floor")},
-    }
-    value = str(asked[form]) if form in asked else None
+    more = {name: asked[name] for name in ("hold_out", "predict", "within", "floor")}
+    more["laws"] = asked["laws"] or (heavy.AUTO,)
     if form:
         _check_form(form, asked["x"])
-        more |= {"form": form, "value": value}
+        more |= {"form": form, "value": str(asked[form]) if form in asked else None}
     with opened(file, results, asked, f"fit {file}", **more) as door:
         if form is None:
             _fit_laws(door, as_json, asked)

@@ -8,12 +8,12 @@ from harness.base.errors import INCOMPLETE
 from harness.cli.options import EXAMPLE, json_option, takes_planned
 from harness.cli.showing import answer
 from harness.show.sweeps import kept_lines
-from harness.study.folders import KeptRecords, StudyFile, keep_records
+from harness.study.folders import StudyFile, keep_records
 
 
 @click.command(epilog=f"Example: harness keep {EXAMPLE}")
 @takes_planned
-@json_option(lambda: {"keep FILE": KeptRecords})
+@json_option
 def keep(study: StudyFile, as_json: bool) -> None:
     """Put an experiment's records into one file, which git keeps.
 

@@ -10,7 +10,7 @@ from harness.cli.options import COUNT, PATH, POSITIVE, json_option
 from harness.cli.showing import answer
 from harness.cli.tables import SHARE, given
 from harness.optimisers import OPTIMISERS
-from harness.planning.ladder import Ladder, LadderSetting, budget_or_sizes, make_ladder, write_ladder
+from harness.planning.ladder import LadderSetting, budget_or_sizes, make_ladder, write_ladder
 from harness.planning.match import MatchedSaid, MatchSetting, axis_named, match_arms
 from harness.show.tables.plans import ladder_table, match_table
 
@@ -59,7 +59,7 @@ class MatchAnswer(NamedTuple):
 @click.option("--tokens-per-param", type=POSITIVE, help="FACTORY: tokens a rung, for each parameter of the baseline.")
 @click.option("--train-flops", type=POSITIVE, help="FACTORY: training FLOPs of every run.")
 @click.option("--out", type=PATH, metavar="CSV", help="FACTORY: write the rungs here, and as YAML beside it.")
-@json_option(lambda: {"match": MatchAnswer, "match FACTORY": Ladder})
+@json_option
 def match(factory: str | None, arms: tuple[str, ...], as_json: bool, out: Path | None, **asked: Any) -> None:
     """Make networks equal by one count, and compare the others.
 

@@ -8,7 +8,6 @@ import click
 from harness.base.errors import INCOMPLETE
 from harness.cli.options import PATH, json_option, results_option
 from harness.cli.showing import answer
-from harness.record.kept import Merged
 from harness.record.kept import merge as merge_records
 from harness.show.sweeps import merged_lines
 from harness.study.folders import StudyFile
@@ -18,7 +17,7 @@ from harness.study.folders import StudyFile
 @click.argument("source", type=click.Path(path_type=Path, exists=True), metavar="FOLDER|FILE")
 @results_option
 @click.option("--plan", type=PATH, metavar="FILE", help="Only records of this experiment's runs.")
-@json_option(lambda: {"merge FOLDER": Merged})
+@json_option
 def merge(source: Path, results: Path, plan: Path | None, as_json: bool) -> None:
     """Add records that were trained elsewhere, and check each one.
 

@@ -25,7 +25,7 @@ MOST_SIZES = 10  # that are shown unless all are asked for
 @takes_study
 @replan_option
 @click.option("--all", "every", is_flag=True, help=f"Show all sizes.  [default: the first {MOST_SIZES}]")
-@json_option(lambda: {"plan FILE": Manifest})
+@json_option
 def plan(study: StudyFile, replan: bool, every: bool, as_json: bool) -> None:
     """Solve every size, freeze the plan, and show what it costs.
 

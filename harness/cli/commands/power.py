@@ -21,7 +21,7 @@ from harness.study.plans import plan_of
     metavar="SD",
     help="Standard deviation of ln test loss between replicates, in place of records; with 0.3 they differ by a third.",
 )
-@json_option(lambda: {"power FILE": heavy.Power})
+@json_option
 def power(study: StudyFile, replicates: int | None, noise: float | None, as_json: bool) -> None:
     """Say how many replicates the rules of an experiment need.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, TypedDict
 
 import click
 
@@ -17,16 +16,6 @@ from harness.show.tables.table import Table
 ROWS_SHOWN = 60
 DIGITS = 5  # of a number; none is published with more
 
-ReferenceTable = TypedDict(
-    "ReferenceTable",
-    {
-        "table": Annotated[str, "its name"],
-        "rows": Annotated[int, "how many it has"],
-        "in the paper": Annotated[str, "figure or table"],
-        "what it holds": Annotated[str, "what it is"],
-    },
-)
-
 
 @click.command(epilog="Example: harness reference toy_scaling --where task=exp2d --where family=kan")
 @click.argument("name", required=False, metavar="[NAME]")
@@ -34,7 +23,7 @@ ReferenceTable = TypedDict(
     "--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value. Repeat it for several."
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on standard output, nothing else.")
-@json_option(lambda: {"reference": Rows[ReferenceTable], "reference NAME": Rows[dict[str, str | float | bool | None]]})
+@json_option
 def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: bool) -> None:
     """Show what the KAN paper published, and what is wrong in it.
 

@@ -21,7 +21,6 @@ from harness.record import duplicates
 from harness.show import sweeps
 from harness.show.console import console
 from harness.show.disk import OverviewSaid, disk_json, disk_words, overview_lines, overview_table
-from harness.show.sweeps import SweepSaid
 from harness.show.tables.table import Table
 from harness.spec import Manifest
 from harness.study.folders import StudyFile, records_of
@@ -41,7 +40,7 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
     help="List the runs in a state, and why. `failed` lists all that went wrong.",
 )
 @wandb_options
-@json_option(lambda: {"status": OverviewSaid, "status FILE": SweepSaid})
+@json_option
 def status(
     file: Path | None, results: Path, watch: bool, why: str | None, as_json: bool, mirror: Mirror | None
 ) -> None:

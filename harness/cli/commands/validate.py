@@ -30,7 +30,7 @@ class Validated(NamedTuple):
 
 @click.command(epilog=f"Example: harness validate {EXAMPLE}")
 @study_options(file_argument, scale_option, settings_option)
-@json_option(lambda: {"validate FILE": Validated})
+@json_option
 def validate(study: StudyFile, as_json: bool) -> None:
     """Check an experiment file and say what it would run."""
     manifest = plan_of(study)

@@ -24,7 +24,7 @@ from harness.study.folders import EXPERIMENTS, KEPT, StudyFile, keep_records
 @click.argument("files", nargs=-1, type=PATH, metavar="[FILE|FOLDER]...")
 @results_option
 @scale_option
-@json_option(lambda: {"verdicts [FILE…]": heavy.Answers})
+@json_option
 @click.option(
     "--keep", "keeping", is_flag=True, help="Copy the verdicts, runs and figures to results/verdicts/, which git keeps."
 )
