@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
@@ -83,7 +83,8 @@ class Group(click.Group):
         log = logging.getLogger("harness")
         if not any(isinstance(handler, Warnings) for handler in log.handlers):
             log.addHandler(Warnings())
-        with lasting_output() as output, says_stopping():
+        output = Output(sys.stdout)
+        with redirect_stdout(output), says_stopping():  # type: ignore[type-var]
             try:
                 return super().main(*args, **kwargs)
             finally:
@@ -197,18 +198,6 @@ class Output:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
-
-
-@contextmanager
-def lasting_output() -> Iterator[Output]:
-    """Standard output that drops what it cannot write, while the block runs."""
-    stream = sys.stdout
-    output = Output(stream)
-    sys.stdout = output
-    try:
-        yield output
-    finally:
-        sys.stdout = stream
 
 
 def output_is_read() -> bool:

@@ -19,7 +19,6 @@ from harness.show.names import shortened, written
 from harness.spec import axis_words
 
 PANEL_HEIGHT = 1.3  # inches
-COLUMNS = 2
 MOST_PANELS = 12
 TITLE_LETTERS, LABEL_LETTERS, Y_LETTERS = 27, 34, 22
 NO_TITLES: Mapping[str, str] = {}
@@ -47,7 +46,7 @@ def versus_figure(
         return None
     shown = list(lines_of)[:MOST_PANELS]
     axes_styles, names = plain_styles(line.axis for line in curves), shortened(shown, TITLE_LETTERS)
-    columns = side_by_side(min(2 if against else COLUMNS, len(shown)))
+    columns = side_by_side(min(2, len(shown)))
     figure, panels = panel_grid(len(shown), columns, panel_height(PANEL_HEIGHT))
     first, second = written(asked.first), written(asked.second)
     for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
