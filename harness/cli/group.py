@@ -84,7 +84,7 @@ class Group(click.Group):
         if not any(isinstance(handler, Warnings) for handler in log.handlers):
             log.addHandler(Warnings())
         output = Output(sys.stdout)
-        with redirect_stdout(output), says_stopping():  # type: ignore[type-var]
+        with redirect_stdout(output), says_stopping():
             try:
                 return super().main(*args, **kwargs)
             finally:

@@ -1,7 +1,7 @@
 """`harness clean`."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -15,7 +15,6 @@ from harness.dispatch.leftovers import Kind, OnDisk, Removed
 from harness.dispatch.submission import one_submitter
 from harness.show import disk
 from harness.show.disk import Removable
-from harness.show.tables.table import Table
 from harness.study.folders import StudyFile
 
 kind_options = together(
@@ -50,7 +49,9 @@ def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **ki
     removable = leftovers.removable(rows)
     wanted = {kind: removable[kind] for kind in chosen if kind in removable}
     if not as_json:
-        show(_parts(results, rows, removable))
+        table = [disk.clean_table(removable)] if removable else []
+        taken = disk.disk_words(results, leftovers.disk_bytes(results), notable=0)
+        show([taken, *table, *disk.stay_lines(rows), *disk.cautions(removable)])
         if wanted:
             confirm(disk.question(wanted), yes, "nothing was removed")
     removed = _removed(results, folders, wanted) if wanted and (yes or not as_json) else {}
@@ -69,14 +70,6 @@ def _look(results: Path, folders: Sequence[Path]) -> list[OnDisk]:
     """What may be removed, of these experiments alone if there are some."""
     rows = list(leftovers.on_disk(results))
     return leftovers.of_experiments(rows, folders) if folders else rows
-
-
-def _parts(results: Path, rows: Sequence[OnDisk], removable: Removable) -> Iterator[Table | str]:
-    yield disk.disk_words(results, leftovers.disk_bytes(results), notable=0)
-    if removable:
-        yield disk.clean_table(removable)
-    yield from disk.stay_lines(rows)
-    yield from disk.cautions(removable)
 
 
 def _removed(results: Path, folders: Sequence[Path], wanted: Removable) -> dict[Kind, Removed]:

@@ -1,9 +1,8 @@
 """`harness verdicts`: the rules of experiments, judged."""
 
+import itertools
 import sys
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,7 +14,6 @@ from harness.cli.options import PATH, json_option, results_option, scale_option
 from harness.cli.showing import answer
 from harness.show.console import TERMINAL
 from harness.show.sweeps import kept_lines
-from harness.show.tables.table import Table
 from harness.spec import FULL, read_experiment, read_manifest, scales_of
 from harness.study.folders import EXPERIMENTS, KEPT, StudyFile, keep_records
 
@@ -37,7 +35,9 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     """
     answered = [heavy.answer_of(StudyFile(file, results, scale)) for file in files or _with_rules(scale)]
     answers = [plain(judged) for judged, _ in answered]
-    answer(heavy.Answers(answers), as_json, _parts(answers))
+    tables = [heavy.rules_table(judged["verdicts"], judged["name"]) for judged in answers]
+    sentences = itertools.chain.from_iterable(map(heavy.answer_sentences, answers))
+    answer(heavy.Answers(answers), as_json, [*tables, *sentences])
     check_writable(results)
     for path in heavy.write_verdicts(answers, results):
         click.echo(path, err=as_json)
@@ -58,13 +58,6 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
             click.echo(line, err=as_json)
     if any(judged.damaged for judged, _ in answered):
         sys.exit(INCOMPLETE)
-
-
-def _parts(answers: Sequence[Mapping[str, Any]]) -> Iterator[Table | str]:
-    for judged in answers:
-        yield heavy.rules_table(judged["verdicts"], judged["name"])
-    for judged in answers:
-        yield from heavy.answer_sentences(judged)
 
 
 def _with_rules(scale: str) -> list[Path]:
