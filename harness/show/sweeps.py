@@ -59,7 +59,7 @@ class Offer(NamedTuple):
 def counts_of(states: Mapping[str, RunState]) -> Counter[StateName]:
     """How many runs are in each state, those with none left out."""
     counted = Counter(run.state for run in states.values())
-    return Counter(dict(sorted(counted.items(), key=lambda item: STATES.index(item[0]))))
+    return Counter({state: counted[state] for state in STATES if counted[state]})
 
 
 def _missing(states: Mapping[str, RunState], unasked: Collection[str]) -> list[str]:
@@ -156,7 +156,7 @@ def run_words(manifest: Manifest) -> dict[str, str]:
     return words
 
 
-def status_words(manifest: Manifest, states: Mapping[str, RunState], unasked: Collection[str] = ()) -> str:
+def status_words(manifest: Manifest, states: Mapping[str, RunState], unasked: Collection[str]) -> str:
     """How many of the planned runs have records, in a sentence; those that are `unasked` are not missing."""
     counts, missing = counts_of(states), len(_missing(states, unasked))
     recorded = f"{counts['done']} done, {counts['diverged']} diverged, {missing} missing"
