@@ -149,6 +149,9 @@ class Profile(Frozen):
         gres = str(self.sbatch.get("gres", ""))
         if re.search(r"\bgpu\b", gres):
             raise ValueError(f"sbatch: gres: {gres} asks for GPUs; use `gpus:` with `gpus_option: gres`")
+        if gres and self.gpus and self.gpus_option == "gres":
+            problem = f"sbatch: gres: {gres} would take the place of gpus: {self.gpus}, as sbatch reads one gres"
+            raise ValueError(f"{problem}; ask for the GPUs by another gpus_option: gpus-per-node or gpus")
         if self.packs_per_gpu > 1 and not self.gpus:
             raise ValueError(f"packs_per_gpu: {self.packs_per_gpu} needs GPUs to share; give gpus:, or leave it out")
         if self.packs_per_gpu > 1 and self.cpus < self.slots:

@@ -118,6 +118,7 @@ def test_python_is_a_command_of_a_shell(tmp_path):
         ("sbatch: {x: null}\n", "sbatch.x: None is no value of an option"),
         ("sbatch: {gres: 'gpu:1'}\n", "sbatch: gres: gpu:1 asks for GPUs; use `gpus:` with `gpus_option: gres`"),
         ("sbatch: {gres: 'gres/gpu:a100:1'}\n", "asks for GPUs; use `gpus:`"),
+        ("gpus: 1\ngpus_option: gres\nsbatch: {gres: 'a:1'}\n", "gres: a:1 would take the place of gpus: 1"),
         ("setup: module load\n", 'mine.yaml:1: setup="module load": a list is expected; write ["module load"]'),
         ("gpus: 1\ngpus: 2\n", "mine.yaml:2: gpus is given twice; keep one"),
         ("- gpus\n", "mine.yaml: expected fields such as partition:, account:, qos:"),
