@@ -45,16 +45,6 @@ def count_of(network: Network, name: str) -> int | None:
     return None
 
 
-def layer_flops(network: Network, convention: str, weights: str = DEFAULT_WEIGHTS) -> list[int]:
-    """Forward FLOPs per sample of each layer of weights; a ValueError if the convention does not define the family."""
-    by_layers = {rule.name: rule.flops.layers for rule in CONVENTIONS if rule.flops and rule.flops.layers}
-    layers = by_layers[convention](network, weights) if convention in by_layers else None
-    if layers is None:
-        defining = tuple(name for name, layers_of in by_layers.items() if layers_of(network, weights) is not None)
-        raise ValueError(f"convention {convention!r} counts no FLOPs of {network.family}; {defining} do")
-    return layers
-
-
 def training_flops(work: Iterable[Work], optimiser: Optimiser) -> dict[str, int]:
     """FLOPs of a run, keyed `flops_train.<convention>`, and two parts of them.
 

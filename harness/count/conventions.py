@@ -26,20 +26,17 @@ from harness.families import ModuleShape, Network
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
 from harness.spec.counts import Axis, CountKind
 
-Layers = Callable[[Network, str], list[int] | None]
-
 
 @dataclass(frozen=True)
 class Flops:
     """The FLOPs of a network, a sample; a function gives None for a network that its convention does not define.
 
     `forward` is of a forward pass, by a table of weights, and `evaluation` of a forward and backward pass, by the
-    default table. Where a convention counts by layers, `layers` has the forward FLOPs of each.
+    default table.
     """
 
     forward: Callable[[Network, str], int | None]
     evaluation: Callable[[Network], int | None]
-    layers: Layers | None = None
 
 
 @dataclass(frozen=True, eq=False)  # there is one of each
@@ -68,20 +65,19 @@ class Convention:
 def by_families(name: str) -> Flops:
     """FLOPs as each family counts them under the convention of that name."""
 
-    def layers(network: Network, weights: str) -> list[int] | None:
-        is_unknown = name == "kanbefair" and network.kanbefair_parameters is None
-        return None if is_unknown else network.flops(name, WEIGHTS[weights])
+    def is_unknown(network: Network) -> bool:
+        return name == "kanbefair" and network.kanbefair_parameters is None
 
     def forward(network: Network, weights: str) -> int | None:
-        per_layer = layers(network, weights)
+        if is_unknown(network):
+            return None
         before = network.flops_before(None if name == "matmul" else WEIGHTS[weights])
-        return None if per_layer is None else before + sum(per_layer)
+        return before + sum(network.flops(name, WEIGHTS[weights]))
 
     def evaluation(network: Network) -> int | None:
-        is_unknown = layers(network, DEFAULT_WEIGHTS) is None
-        return None if is_unknown else network.evaluation_flops(name, WEIGHTS[DEFAULT_WEIGHTS])
+        return None if is_unknown(network) else network.evaluation_flops(name, WEIGHTS[DEFAULT_WEIGHTS])
 
-    return Flops(forward, evaluation, layers)
+    return Flops(forward, evaluation)
 
 
 # The first of a kind is its default. Messages, tables and the JSON Schema list them in this order.

@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.count import CONVENTIONS, Work, flops_by_cap, layer_flops, run_flops, run_work, training_flops
+from harness.count import CONVENTIONS, Work, flops_by_cap, run_flops, run_work, training_flops
 from harness.count.conventions import Convention, Flops
 from harness.count.training import least_squares_flops
 from harness.families import KanShape, MlpShape, Network
+from harness.families.prices import KANBEFAIR
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.optimisers.normal_equations import system_flops
 from harness.spec import GridExtension, GridUpdates, Recipe, Restarts, RunTask, Sparsity, least_evaluations
 
-BY_LAYERS = [one.name for one in CONVENTIONS if one.flops and one.flops.layers]
+BY_LAYERS = [one.name for one in CONVENTIONS if one.flops and one.name != "executed"]
 LBFGS = Lbfgs(name="lbfgs", history=4)
 ADAM = Adam(name="adam")
 LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
@@ -28,7 +29,7 @@ def test_training_is_twice_the_first_layer_and_three_times_the_rest():
     network = MlpShape(shape=(2, 8, 8, 1))
     counted = training_flops([Work(network, evaluations=10, samples=100, iterations=10)], ADAM)
     for convention in BY_LAYERS:
-        first, *rest = layer_flops(network, convention)
+        first, *rest = network.flops(convention, KANBEFAIR)
         passes = 1000 * (2 * first + 3 * sum(rest))
         assert counted[f"flops_train.{convention}"] == passes + counted["flops_train.part_optimizer"]
     assert counted["flops_train.part_optimizer"] == 13 * 105 * 10

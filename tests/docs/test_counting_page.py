@@ -12,10 +12,10 @@ import matplotlib.image
 import pytest
 from networks import GRIDS_AND_ORDERS, evaluated_by, local, networks
 
-from harness.count import WEIGHTS, Work, count, layer_flops, least_squares_flops, recursion_terms, training_flops
+from harness.count import Work, count, least_squares_flops, recursion_terms, training_flops
 from harness.count.dispatched import executed_evaluation, executed_forward
 from harness.families import FAMILIES
-from harness.families.prices import BACKWARD, activation_price
+from harness.families.prices import BACKWARD, KANBEFAIR, activation_price
 from harness.optimisers.normal_equations import system_flops
 from harness.planning.match import MatchSetting, match_arms
 from harness.spec import KanShape, Lbfgs, MlpShape
@@ -94,11 +94,11 @@ def layers_of(network):
                 letters["s"] = inputs if network.place == "before" else outputs * (not last)
                 letters["z"] = inputs if network.place == "before" else outputs
             case "mlp":
-                price = activation_price(network.activation, WEIGHTS["kanbefair"])
+                price = activation_price(network.activation, KANBEFAIR)
                 letters |= {"a": price * (not last), "b": price, "d": BACKWARD[network.activation]}
                 letters["p"] = network.activation == "prelu" and not last
             case "gated_mlp":
-                price = WEIGHTS["kanbefair"][network.activation]
+                price = KANBEFAIR[network.activation]
                 letters |= {"a": price, "d": BACKWARD[network.activation], "e": last}
             case "rbf_kan":
                 letters |= {"l": network.norm and inputs > 1, "e": network.grid == 1}
@@ -137,10 +137,10 @@ def test_formulas_of_flops(row):
                     sites = letters["E"] if convention == "per_edge" else letters["I"]
                     expected.append(value(formula, **{**letters, "S": sites}))
                 if convention == "executed":
-                    features = network.flops_before(WEIGHTS["kanbefair"])
-                    assert features + sum(expected) == network.executed_forward(WEIGHTS["kanbefair"])
+                    features = network.flops_before(KANBEFAIR)
+                    assert features + sum(expected) == network.executed_forward(KANBEFAIR)
                 else:
-                    assert expected == layer_flops(network, convention)
+                    assert expected == network.flops(convention, KANBEFAIR)
 
 
 def test_fourier_features_are_counted():
@@ -204,7 +204,7 @@ def test_its_training_by_hand():
 
 def per_sample(network, convention):
     """Forward and backward by the rule."""
-    first, *others = layer_flops(network, convention)
+    first, *others = network.flops(convention, KANBEFAIR)
     return 2 * first + 3 * sum(others)
 
 
@@ -228,14 +228,14 @@ def test_what_local_execution_adds_forward():
     rows = table("executed less `local_min`, a layer")
     for network in networks_of("kan"):
         more = sum(value(codes(row[1])[0], **letters) for row in rows for _, letters in layers_of(network))
-        assert more == network.executed_forward(WEIGHTS["kanbefair"]) - sum(layer_flops(network, "local_min"))
+        assert more == network.executed_forward(KANBEFAIR) - sum(network.flops("local_min", KANBEFAIR))
 
 
 def test_what_dense_execution_adds_forward():
     (formula,) = re.findall(r"exactly, and `([^`]+)` compares", PROSE)
     for network in networks_of("kan"):
         found = executed_forward(evaluated_by(dense.evaluate, network))
-        assert found.matmul + found.elementwise == sum(layer_flops(network, "shared_dense")), network
+        assert found.matmul + found.elementwise == sum(network.flops("shared_dense", KANBEFAIR)), network
         assert found.compares == sum(value(formula, **letters) for _, letters in layers_of(network)), network
 
 
@@ -266,7 +266,7 @@ def test_what_a_backward_pass_executes(family):
                 formulas = rows[name][min(index, 1)]
                 alone = name == "products of splines" and index and letters["O"] == 1
                 total += value(formulas[1 if alone else 0], **letters)
-        prices = WEIGHTS["kanbefair"]
+        prices = KANBEFAIR
         assert total == network.executed_evaluation(prices) - network.executed_forward(prices)
     if family == "mlp":
         relu, tanh, silu, gelu, prelu, sine = (BACKWARD[name] for name in ACTIVATIONS)
@@ -277,9 +277,9 @@ def test_how_far_the_rule_of_training_is():
     for cell, *shares in table("shape (G = 5)"):
         kan, mlp = KanShape(shape=tuple(json.loads(cell)), grid=5), MlpShape(shape=tuple(json.loads(cell)))
         found = [
-            kan.executed_evaluation(WEIGHTS["kanbefair"]) / per_sample(kan, "local_min"),
+            kan.executed_evaluation(KANBEFAIR) / per_sample(kan, "local_min"),
             executed_evaluation(evaluated_by(dense.evaluate, kan)).flops / per_sample(kan, "shared_dense"),
-            mlp.executed_evaluation(WEIGHTS["kanbefair"]) / per_sample(mlp, "shared_dense"),
+            mlp.executed_evaluation(KANBEFAIR) / per_sample(mlp, "shared_dense"),
         ]
         assert shares == [f"{share:.2f}" for share in found]
         if kan == EXAMPLE:

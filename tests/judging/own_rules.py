@@ -3,9 +3,8 @@
 import numpy as np
 
 from harness.comparison.replicates import Found, ratio_over
-from harness.count import layer_flops
 from harness.count.conventions import Convention, Flops
-from harness.families.prices import DEFAULT_WEIGHTS
+from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
 from harness.judging.quantity import Case, Quantity, budget_words, ratio_words
 from harness.judging.sides import budget_of, curves_of, loss_ratio
 from harness.spec import Decide, Takes
@@ -15,7 +14,7 @@ def fused_flops(network, weights=DEFAULT_WEIGHTS) -> list[int] | None:
     """A multiply and an add are one operation: half of shared_dense; not of networks with splines between maps."""
     if network.family == "spline_mlp":
         return None
-    return [flops // 2 for flops in layer_flops(network, "shared_dense", weights)]
+    return [flops // 2 for flops in network.flops("shared_dense", WEIGHTS[weights])]
 
 
 def of_layers(total):
@@ -30,7 +29,7 @@ FUSED = Convention(
     rule="half of `shared_dense`",
     source="processors with a fused multiply-add",
     misleads="functions are halved too",
-    flops=Flops(of_layers(sum), of_layers(lambda flops: 3 * sum(flops) - flops[0]), fused_flops),
+    flops=Flops(of_layers(sum), of_layers(lambda flops: 3 * sum(flops) - flops[0])),
     in_answers=("flops_train",),
 )
 
