@@ -10,7 +10,6 @@ import pandas as pd
 from harness.base.errors import HarnessError
 from harness.judging.versus import Baseline
 from harness.spec import Manifest
-from harness.tasks import draw
 from harness.tasks.baselines import Baselines, kept_baselines
 
 PREFIX = "baseline."  # of the columns
@@ -31,7 +30,7 @@ def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd
     for task, seed, run_id in drawn.itertuples(index=False):
         values = dict.fromkeys(FIELDS)
         with suppress(HarnessError):
-            values |= kept_baselines(runs[run_id].task, runs[run_id].seed, results, draw).model_dump()
+            values |= kept_baselines(runs[run_id].task, runs[run_id].seed, results).model_dump()
         rows.append({"task": task, "seed": seed, **{f"{PREFIX}{name}": loss for name, loss in values.items()}})
     columns = pd.DataFrame(rows).astype({f"{PREFIX}{name}": float for name in FIELDS})
     if columns[DEVIATION].isna().all():

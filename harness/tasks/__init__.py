@@ -2,14 +2,13 @@
 
 import difflib
 import pkgutil
-from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
 from harness.spec import RunTask, Task, TextFile
-from harness.tasks import corpora, data_file
-from harness.tasks.data_file import known_data
+from harness.tasks.corpora import read_text
 from harness.tasks.function import Function, values
+from harness.tasks.keeping import fetch_data, keep_data, know, known_data
 from harness.tasks.loss import CROSS_ENTROPY, SQUARES, Equation, Loss
 from harness.tasks.reading import read_data_file
 from harness.tasks.samples import Samples, Scaling, Splits, domain_points, phases_of, scaled, stream
@@ -58,15 +57,19 @@ def load_target(reference: str, inputs: int | None = None, instance: int = 0) ->
     return built_in.target(reference, inputs, instance)
 
 
-def target_of(task: Task, folder: Path = Path()) -> Target:
-    """What a task learns; the path of a data file is relative to `folder`."""
+def target_of(task: Task, folder: Path) -> Target:
+    """What a task learns, which is then known if it is of a file, whose path is relative to `folder`."""
     if isinstance(task.target, str):
         return load_target(task.target, task.inputs, task.instance)
     if isinstance(task.target, TextFile):
-        return corpora.read_text(task.target, folder)
+        text = read_text(task.target, folder)
+        know(text)
+        return text
     if task.instance:
         raise TargetError(f"target {task.name}: instance={task.instance} is of families of functions; leave it out")
-    return read_data_file(task.target, folder).target(task.name, task.inputs, 0)
+    data = read_data_file(task.target, folder)
+    know(data)
+    return data.target(task.name, task.inputs, 0)
 
 
 def resolve(task: Task, folder: Path = Path()) -> RunTask:
@@ -112,25 +115,9 @@ def draw(task: RunTask, seed: int) -> Splits:
     return _target_of_run(task).draw(task, seed)
 
 
-def keep_data(tasks: Iterable[RunTask], folder: Path) -> None:
-    """Keep what is learnt from files of the user's own in `folder` (`results/data`), by its content."""
-    all_tasks = list(tasks)
-    data_file.keep_data(all_tasks, folder)
-    corpora.keep_texts(all_tasks, folder)
-
-
-def fetch_data(tasks: Iterable[RunTask], folder: Path) -> None:
-    """Read what `keep_data` has kept in `folder` and this process does not know yet; a TargetError if it is damaged."""
-    all_tasks = list(tasks)
-    data_file.fetch_data(all_tasks, folder)
-    corpora.fetch_texts(all_tasks, folder)
-
-
 def _target(task: RunTask) -> Target:
-    if task.is_data_file:
+    if task.is_data_file or task.is_text_file:
         return known_data(task)
-    if task.is_text_file:
-        return corpora.known_text(task)
     return load_target(task.target, None if task.vocabulary else task.inputs, task.instance)
 
 

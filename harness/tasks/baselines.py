@@ -4,7 +4,6 @@ They are computed once for a task and a seed, when its samples are drawn, and ke
 records.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,8 +12,7 @@ import numpy as np
 from harness.base.frozen import Frozen, left_out_at
 from harness.spec import RunTask, content_hash, unsealed
 from harness.spec.run import write_sealed
-from harness.tasks.corpora import fetch_texts
-from harness.tasks.data_file import fetch_data
+from harness.tasks.keeping import fetch_data
 from harness.tasks.loss import Quadrature
 from harness.tasks.samples import Array, Samples, Splits
 
@@ -43,18 +41,19 @@ class _Key(Frozen):
     version: int = VERSION
 
 
-def kept_baselines(task: RunTask, seed: int, results: Path, draw: Callable[[RunTask, int], Splits]) -> Baselines:
+def kept_baselines(task: RunTask, seed: int, results: Path) -> Baselines:
     """The baselines of a task and seed from the results folder, or else computed and kept there, if it can be written.
 
-    A TargetError where `draw` cannot draw the samples.
+    A TargetError where the samples cannot be drawn.
     """
+    from harness.tasks import draw  # which imports all files here
+
     path = results / FOLDER / f"{content_hash(_Key(task=task, seed=seed))[:16]}.json"
     with suppress(OSError, ValueError):  # one that is damaged is made again
         kept = Baselines.model_validate(unsealed(path.read_text(encoding="utf-8")))
         if kept.deviation or task.classes or not task.is_data_file:  # else it is from before there were deviations
             return kept
     fetch_data((task,), results / "data")
-    fetch_texts((task,), results / "data")
     computed = baselines(task, draw(task, seed))
     with suppress(OSError):  # of a folder that others keep
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,20 +1,21 @@
 """Texts, of which the next character is learnt. They come with packages, and are read when they are asked for."""
 
 import hashlib
+import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.base.files import os_words, whole_file
-from harness.spec import RunTask, TextFile
+from harness.base.files import os_words
+from harness.spec import TextFile
 from harness.spec.task import TEXT_FILE
 from harness.tasks.loss import SPLITS
 from harness.tasks.samples import Array
@@ -56,6 +57,28 @@ class Corpus(Sequences):
     def wanted(self, tokens: Tokens) -> Array:
         return tokens[:, 1:].astype(np.float64)
 
+    # -------------------------------------------------------------------------------------------------------- keeping
+    @property
+    def version_of_content(self) -> str:
+        """What stands for the content of a text of the user's own in a run's identity."""
+        content = hashlib.sha256(self.alphabet.encode())
+        for split in SPLITS:
+            content.update(self.texts[split].tobytes())
+        return f"{TEXT_FILE}{content.hexdigest()}"
+
+    def packed(self) -> bytes:
+        """The content of a file that keeps it."""
+        words = {"alphabet": self.alphabet, "formula": self.formula, "source": self.source}
+        arrays: dict[str, Any] = {"words": np.array(json.dumps(words)), **self.texts}
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)
+        return file.getvalue()
+
+    @classmethod
+    def unpacked(cls, kept: Mapping[str, NDArray[Any]], version: str) -> Self:
+        """The inverse of `packed`, of the arrays of a file."""
+        return cls({split: kept[split] for split in SPLITS}, **json.loads(str(kept["words"])), version=version)
+
 
 def _windows(text: NDArray[np.uint16], length: int, generator: np.random.Generator, number: int) -> Tokens:
     """So many stretches of a text, which begin by chance."""
@@ -83,11 +106,6 @@ def corpus_of(documents: Sequence[str], formula: str, source: str) -> Corpus:
     return Corpus(texts, alphabet, formula, source, version=content[:16])
 
 
-# ------------------------------------------------------------------------------------------------ of the user's own
-# By version, what this process has read: content is its own name, so that none of it is ever out of date.
-_KNOWN: dict[str, Corpus] = {}
-
-
 def read_text(text_file: TextFile, folder: Path) -> Corpus:
     """The text that an experiment in this folder names; a TargetError if it cannot be learnt."""
     where, path = f"target.text: {text_file.text}", folder / text_file.text
@@ -103,60 +121,7 @@ def read_text(text_file: TextFile, folder: Path) -> Corpus:
     if len(set("".join(documents))) < 2:
         raise TargetError(f"{where}: it has fewer than two different characters, so there is nothing to learn")
     corpus = corpus_of(documents, f"{len(''.join(documents)):,} characters of {text_file.name}", text_file.text)
-    corpus = replace(corpus, version=_version(corpus.texts, corpus.alphabet))
-    _KNOWN[corpus.version] = corpus
-    return corpus
-
-
-def known_text(task: RunTask) -> Corpus:
-    """The text of a task that this process has read; a TargetError if it has not."""
-    if task.fingerprint not in _KNOWN:
-        raise TargetError(f"target {task.target}: its text is not read yet; call `fetch_data` before")
-    return _KNOWN[task.fingerprint]
-
-
-def keep_texts(tasks: Iterable[RunTask], folder: Path) -> None:
-    """Keep every text in `folder`, by its content; those that are there stay."""
-    for task in {task.fingerprint: task for task in tasks if task.is_text_file}.values():
-        path, corpus = _kept(task, folder), known_text(task)
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            words = {"alphabet": corpus.alphabet, "formula": corpus.formula, "source": corpus.source}
-            arrays: dict[str, Any] = {"words": np.array(json.dumps(words)), **corpus.texts}
-            with whole_file(path) as new, new.open("wb") as file:
-                np.savez_compressed(file, **arrays)
-
-
-def fetch_texts(tasks: Iterable[RunTask], folder: Path) -> None:
-    """Read what `keep_texts` has kept and this process does not know yet; a TargetError if it is damaged."""
-    for task in {task.fingerprint: task for task in tasks if task.is_text_file}.values():
-        if task.fingerprint in _KNOWN:
-            continue
-        path = _kept(task, folder)
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                texts = {str(split): kept[split] for split in SPLITS}
-                corpus = Corpus(texts, **json.loads(str(kept["words"])), version=task.fingerprint)
-        except FileNotFoundError:
-            puts = "`harness plan FILE` puts it there"
-            raise TargetError(f"target {task.target}: its text is not in {path}; {puts}") from None
-        except Exception as error:  # of a file that anything may have happened to
-            raise TargetError(f"target {task.target}: {path} is damaged ({error}); remove it, and plan again") from None
-        if _version(corpus.texts, corpus.alphabet) != task.fingerprint:
-            raise TargetError(f"target {task.target}: {path} was changed since; remove it, and plan again")
-        _KNOWN[task.fingerprint] = corpus
-
-
-def _kept(task: RunTask, folder: Path) -> Path:
-    return folder / f"{task.fingerprint.removeprefix(TEXT_FILE)[:16]}.npz"
-
-
-def _version(texts: dict[str, NDArray[np.uint16]], alphabet: str) -> str:
-    """What stands for the content in a run's identity."""
-    content = hashlib.sha256(alphabet.encode())
-    for split in SPLITS:
-        content.update(texts[split].tobytes())
-    return f"{TEXT_FILE}{content.hexdigest()}"
+    return replace(corpus, version=corpus.version_of_content)
 
 
 # ------------------------------------------------------------------------------------------------------ of packages

@@ -1,30 +1,23 @@
-"""Data files of the user's own: their rows, who splits them, and how they are kept in the results folder.
+"""Data files of the user's own: their rows, who splits them, and how they are kept (`keeping.py`).
 
 The seed splits the rows as it does those of other data (`data.py`). Rows of equal inputs go into one split together, so
 that no network is tested on what it was trained on. Or the user splits the rows, by a column or by files.
-
-A table is read when an experiment is planned (`reading.py`), and what is learnt of it is kept by its content
-(`results/data/`). Processes that train read it there, on a cluster too.
 """
 
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.base.files import whole_file
-from harness.spec import RunTask
 from harness.spec.task import DATA_FILE
 from harness.tasks.data import HELD_BACK, Data, in_proportion
-from harness.tasks.samples import Array, stream
-from harness.tasks.target import TargetError
+from harness.tasks.samples import stream
 
 SPLITS = ("train", "validation", "test")
 BY_SEED = -1  # the part of rows that the seed shares out; else the place in SPLITS
@@ -120,81 +113,30 @@ class FileData(Data):
         place[order] = np.arange(len(order))
         return rows[np.argsort(place[group], kind="stable")], np.cumsum(sizes[order])
 
+    # -------------------------------------------------------------------------------------------------------- keeping
+    @property
+    def version_of_content(self) -> str:
+        """What stands for the content in a run's identity."""
+        content = hashlib.sha256(repr((self.x.shape, self.classes)).encode())
+        for array in (self.x, self.y, self.parts, *(() if self.together is None else (self.together,))):
+            content.update(np.ascontiguousarray(array).tobytes())
+        return f"{DATA_FILE}{content.hexdigest()}"
 
-# ------------------------------------------------------------------------------------------------------------- keeping
-# By version, what this process has read: content is its own name, so that none of it is ever out of date.
-_KNOWN: dict[str, FileData] = {}
+    def packed(self) -> bytes:
+        """The content of a file that keeps it."""
+        fields = ("formula", "source", "classes", "notes", "encoding", "split_words")
+        words = {name: getattr(self, name) for name in fields}
+        arrays: dict[str, Any] = {"x": self.x, "y": self.y, "parts": self.parts, "words": np.array(json.dumps(words))}
+        arrays |= {name: array for name in ("labels", "together") if (array := getattr(self, name)) is not None}
+        file = io.BytesIO()
+        np.savez(file, columns=np.array(self.columns), **arrays)
+        return file.getvalue()
 
-
-def version_of(x: Array, y: Array, parts: Rows, classes: int | None, together: Rows | None) -> str:
-    """What stands for the content in a run's identity."""
-    content = hashlib.sha256(repr((x.shape, classes)).encode())
-    for array in (x, y, parts, *(() if together is None else (together,))):
-        content.update(np.ascontiguousarray(array).tobytes())
-    return f"{DATA_FILE}{content.hexdigest()}"
-
-
-def know(data: FileData) -> None:
-    """Have `known_data` find these."""
-    _KNOWN[data.version] = data
-
-
-def known_data(task: RunTask) -> FileData:
-    """The data of a task that this process has read; a TargetError if it has not."""
-    if task.fingerprint not in _KNOWN:
-        raise TargetError(f"target {task.target}: its data are not read yet; call `fetch_data` before")
-    return _KNOWN[task.fingerprint]
-
-
-def keep_data(tasks: Iterable[RunTask], folder: Path) -> None:
-    """Keep the rows of every data file in `folder` (`results/data`), by their content; those that are there stay.
-
-    They are written anew where they are damaged, or columns or classes have other names now.
-    """
-    for task in {task.fingerprint: task for task in tasks if task.is_data_file}.values():
-        path, packed = _kept(task, folder), _packed(known_data(task))
-        if not path.exists() or path.read_bytes() != packed:
-            folder.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as new:
-                new.write_bytes(packed)
-
-
-def fetch_data(tasks: Iterable[RunTask], folder: Path) -> None:
-    """Read what `keep_data` has kept in `folder` and this process does not know yet; a TargetError if it is damaged."""
-    for task in {task.fingerprint: task for task in tasks if task.is_data_file}.values():
-        if task.fingerprint not in _KNOWN:
-            know(_unpacked(task, _kept(task, folder)))
-
-
-def _kept(task: RunTask, folder: Path) -> Path:
-    return folder / f"{task.fingerprint.removeprefix(DATA_FILE)[:16]}.npz"
-
-
-def _packed(data: FileData) -> bytes:
-    fields = ("formula", "source", "classes", "notes", "encoding", "split_words")
-    words = {name: getattr(data, name) for name in fields}
-    arrays: dict[str, Any] = {"x": data.x, "y": data.y, "parts": data.parts, "words": np.array(json.dumps(words))}
-    arrays |= {name: array for name in ("labels", "together") if (array := getattr(data, name)) is not None}
-    file = io.BytesIO()
-    np.savez(file, columns=np.array(data.columns), **arrays)
-    return file.getvalue()
-
-
-def _unpacked(task: RunTask, path: Path) -> FileData:
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            words = json.loads(str(kept["words"]))
-            x, y, parts = kept["x"], kept["y"], kept["parts"]
-            columns = tuple(kept["columns"].tolist()) if "columns" in kept else ()  # which older files lack
-            names = {"columns": columns, "labels": kept.get("labels"), "together": kept.get("together")}
-    except FileNotFoundError:
-        raise TargetError(
-            f"target {task.target}: its rows are not in {path}; `harness plan FILE` puts them there, as does `harness "
-            "run FILE`"
-        ) from None
-    except Exception as error:  # of a file that anything may have happened to
-        raise TargetError(f"target {task.target}: {path} is damaged ({error}); remove it, and plan again") from None
-    if version_of(x, y, parts, words["classes"], names["together"]) != task.fingerprint:
-        raise TargetError(f"target {task.target}: {path} was changed since; remove it, and plan again")
-    fields = {**words, **names, "notes": tuple(words["notes"])}
-    return FileData(x=x, y=y, parts=parts, version=task.fingerprint, **fields)
+    @classmethod
+    def unpacked(cls, kept: Mapping[str, NDArray[Any]], version: str) -> Self:
+        """The inverse of `packed`, of the arrays of a file."""
+        words = json.loads(str(kept["words"]))
+        columns = tuple(kept["columns"].tolist()) if "columns" in kept else ()  # which older files lack
+        names = {"columns": columns, "labels": kept.get("labels"), "together": kept.get("together")}
+        fields = {**words, **names, "notes": tuple(words["notes"])}
+        return cls(x=kept["x"], y=kept["y"], parts=kept["parts"], version=version, **fields)

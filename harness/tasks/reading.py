@@ -17,7 +17,7 @@ from harness.spec import DataFile
 from harness.spec.task import MOST_COORDINATES, SplitAfter, SplitBy
 from harness.tasks.columns import Column, column_numbers, column_of, encoded, read_numbers, to_text
 from harness.tasks.data import HELD_BACK
-from harness.tasks.data_file import BY_SEED, SPLITS, FileData, Rows, know, version_of
+from harness.tasks.data_file import BY_SEED, SPLITS, FileData, Rows
 from harness.tasks.samples import Array, Labels
 from harness.tasks.table import MOST_COLUMNS, Table, check_complete, is_number, read_table, some, texts
 from harness.tasks.target import TargetError
@@ -28,15 +28,10 @@ FEW_VALUES = 20  # different whole numbers, which may be meant as classes
 
 
 def read_data_file(file: DataFile, folder: Path) -> FileData:
-    """The data that an experiment in this folder names; a TargetError if they cannot be learnt.
-
-    Then `known_data` finds them.
-    """
+    """The data that an experiment in this folder names; a TargetError if they cannot be learnt."""
     paths = {"data": file.data, "validation": file.validation, "test": file.test}
     files = tuple((key, *_stamped(f"target.{key}:", folder / path)) for key, path in paths.items() if path)
-    data = _read(file, files)
-    know(data)
-    return data
+    return _read(file, files)
 
 
 def _stamped(subject: str, path: Path, start: str = "the experiment file") -> tuple[Path, int, int]:
@@ -130,7 +125,7 @@ def _data(
         classes,
         "",
         file.data,
-        version_of(x, y, parts, classes, together),
+        "",
         columns=tuple(inputs),
         labels=labels,
         encoding=to_text(columns),
@@ -150,7 +145,8 @@ def _data(
     of_columns = f"{len(columns)} columns" if len(columns) > 1 else f"the column {columns[0].name}"
     equal = f", {data.repeated:,} of them with equal inputs" if data.repeated else ""
     formula = f"{file.output}, {kind}, of {of_columns}; {len(x):,} rows{equal}"
-    return replace(data, formula=formula, notes=tuple(_notes(file, columns, data, dropped)))
+    notes = tuple(_notes(file, columns, data, dropped))
+    return replace(data, version=data.version_of_content, formula=formula, notes=notes)
 
 
 def _notes(file: DataFile, columns: Sequence[Column], data: FileData, dropped: int) -> Iterable[str]:

@@ -96,7 +96,7 @@ def train_pack(
             end = _train(trainer, pack, begun, since, file, supervisor, moments)
             outcomes = trainer.finish(pack, end.state)
             for task, seed in {(run.task, run.seed) for run in runs}:
-                kept_baselines(task, seed, records.parent, draw)
+                kept_baselines(task, seed, records.parent)
             if networks:
                 ends = zip(pack.runs, outcomes, trainer.trained(pack, end.state), strict=True)
                 for index, (run, outcome, left_behind) in enumerate(ends):

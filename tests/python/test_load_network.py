@@ -13,7 +13,7 @@ from harness import nn
 from harness.planning.plan import make_plan
 from harness.record.networks import network_path
 from harness.spec import experiment_schema, parse_experiment
-from harness.tasks import data_file, draw, keep_data
+from harness.tasks import draw, keep_data, keeping
 from harness.train import train_pack
 
 OWN = """
@@ -138,7 +138,7 @@ def trained(output: str) -> nn.TrainedNetwork:
     run = make_plan(parse_experiment(TABLE.format(output=output)), "tide").runs[0].run
     results = Path("results")
     keep_data([run.task], results / "data")
-    data_file._KNOWN.clear()
+    keeping._KNOWN.clear()
     (record,) = train_pack([run], results / "runs", networks=results / "networks")
     return harness.load_network(record.run_id)
 

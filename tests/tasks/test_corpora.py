@@ -12,7 +12,7 @@ from commands import refused
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.spec import Task
-from harness.tasks import corpora, draw, fetch_data, keep_data, load_target, resolve
+from harness.tasks import draw, fetch_data, keep_data, keeping, load_target, resolve
 from harness.tasks.baselines import baselines
 from harness.tasks.corpora import corpus_of
 
@@ -66,7 +66,7 @@ def test_a_folder_of_texts_is_kept_by_its_content_and_read_again(folder, monkeyp
     assert (task.target, task.is_text_file, task.metric) == ("texts", True, "nats_per_token")
     before = draw(task, 3)
     keep_data([task], folder / "data")
-    monkeypatch.setattr(corpora, "_KNOWN", {})
+    monkeypatch.setattr(keeping, "_KNOWN", {})
     assert "its text is not read yet" in refused(draw, task, 3)
     fetch_data([task], folder / "data")
     np.testing.assert_array_equal(draw(task, 3).test.x, before.test.x)
@@ -75,7 +75,7 @@ def test_a_folder_of_texts_is_kept_by_its_content_and_read_again(folder, monkeyp
 
     (path,) = (folder / "data").iterdir()
     path.write_bytes(path.read_bytes()[:200])
-    monkeypatch.setattr(corpora, "_KNOWN", {})
+    monkeypatch.setattr(keeping, "_KNOWN", {})
     with pytest.raises(HarnessError, match=r"is damaged .*; remove it, and plan again"):
         fetch_data([task], folder / "data")
 

@@ -212,11 +212,13 @@ def test_a_rare_class_that_training_has_not_costs_a_finite_loss():
     assert np.isfinite([errors.constant, errors.linear]).all()
 
 
-def test_they_are_kept_by_task_and_seed_and_made_again_where_damaged(tmp_path):
+def test_they_are_kept_by_task_and_seed_and_made_again_where_damaged(tmp_path, monkeypatch):
     task = resolve(Task(target="xy", train_points=50))
-    errors = kept_baselines(task, 3, tmp_path, draw)
+    errors = kept_baselines(task, 3, tmp_path)
     (file,) = (tmp_path / "baselines").iterdir()
-    assert kept_baselines(task, 3, tmp_path, lambda *_: pytest.fail("drawn again")) == errors
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.tasks.draw", lambda *_: pytest.fail("drawn again"))
+        assert kept_baselines(task, 3, tmp_path) == errors
     file.write_text(json.dumps(json.loads(file.read_text()) | {"constant": 0.0}), encoding="utf-8")
-    assert kept_baselines(task, 3, tmp_path, draw) == errors
-    assert kept_baselines(task, 4, tmp_path, draw) != errors
+    assert kept_baselines(task, 3, tmp_path) == errors
+    assert kept_baselines(task, 4, tmp_path) != errors

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.base.errors import HarnessError
 from harness.planning.plan import make_plan
 from harness.spec import Task, parse_experiment
-from harness.tasks import data_file, draw, fetch_data, keep_data, known_data, resolve
+from harness.tasks import draw, fetch_data, keep_data, keeping, known_data, resolve
 from harness.train import train_pack
 
 PARTS = ("train", "validation", "test")
@@ -159,7 +159,7 @@ def test_rows_are_kept_with_the_results_and_trained_from_there(tmp_path):
     kept = tmp_path / "results" / "data"
     keep_data((planned.run.task for planned in plan.runs), kept)
     (tmp_path / "t.csv").unlink()
-    data_file._KNOWN.clear()
+    keeping._KNOWN.clear()
 
     assert "its rows are not in" in refused(train_pack, [plan.runs[0].run], tmp_path / "elsewhere" / "runs")
     (record,) = train_pack([plan.runs[0].run], tmp_path / "results" / "runs")
@@ -168,7 +168,7 @@ def test_rows_are_kept_with_the_results_and_trained_from_there(tmp_path):
     (file,) = kept.iterdir()
     with np.load(file) as arrays:
         np.savez(file, **{**arrays, "y": arrays["y"] + 1})
-    data_file._KNOWN.clear()
+    keeping._KNOWN.clear()
     assert "was changed since; remove it, and plan again" in refused(fetch_data, [plan.runs[0].run.task], kept)
 
 
@@ -179,7 +179,7 @@ def test_kept_rows_have_the_names_of_the_last_plan(tmp_path):
         written(tmp_path, "t.csv", rows[[name for name in rows if name not in ("y", "part")]])
         task = learnt(tmp_path, output="kind")
         keep_data([task], kept)
-        data_file._KNOWN.clear()
+        keeping._KNOWN.clear()
         fetch_data([task], kept)
         return task
 
@@ -190,7 +190,7 @@ def test_kept_rows_have_the_names_of_the_last_plan(tmp_path):
         (file,) = kept.iterdir()
     with np.load(file) as arrays:
         np.savez(file, **{key: value for key, value in arrays.items() if key not in ("columns", "labels")})
-    data_file._KNOWN.clear()
+    keeping._KNOWN.clear()
     fetch_data([task], kept)
     assert known_data(task).columns == ()
     assert known_data(kept_by(table())).columns == ("a", "b")
