@@ -2,7 +2,10 @@
 
 from itertools import product
 
-from harness import spec
+import numpy as np
+import torch
+
+from harness import families, spec
 from harness.families.kan import evaluate_locally
 from harness.families.layout import of_layer
 from harness.families.spline import active_bases
@@ -49,6 +52,13 @@ def networks(*families, shapes=SHAPES):
     for family, shape in product(families or SETTINGS, shapes):
         found += [family(shape=shape, **settings) for settings in SETTINGS[family]]
     return found
+
+
+def begun(network, lanes=2, gain=1.0, seed=0):
+    """Parameters and knots with which lanes begin; a lane's are the same whatever the number of lanes."""
+    generators = [np.random.default_rng([seed, lane]) for lane in range(lanes)]
+    flat = families.initialise(network, generators, gain, torch.float64, "cpu")
+    return flat, network.draw_knots(generators, torch.float64, "cpu")
 
 
 def evaluated_by(evaluate, network):

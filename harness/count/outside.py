@@ -70,7 +70,7 @@ def _check_draws(network: LayeredShape, where: str) -> None:
 
 def _check_outputs(network: LayeredShape, where: str) -> None:
     generators = [np.random.default_rng(lane) for lane in range(3)]
-    flat_RP = families.initialise(network, generators, [1.0] * 3, torch.float64, "cpu")
+    flat_RP = families.initialise(network, generators, 1.0, torch.float64, "cpu")
     knots = network.draw_knots(generators, torch.float64, "cpu")
     points = np.random.default_rng(0).uniform(-1, 1, (1, TRIED_POINTS, network.inputs))
     x_RNI = torch.from_numpy(points).expand(3, -1, -1).contiguous()

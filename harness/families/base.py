@@ -87,7 +87,10 @@ class ArchitectureBase(Frozen):
         """Why it cannot learn a PDE, from the field that says so, or None: a PDE is learnt by second derivatives."""
         if self.network.has_second_derivatives:
             return None
-        return f"family={self.family}: no second derivatives, by which a PDE is learnt; use {with_second_derivatives()}"
+        from harness.families import FAMILIES
+
+        able = [name for name, architecture in FAMILIES.items() if architecture.network.has_second_derivatives]
+        return f"family={self.family}: no second derivatives, by which a PDE is learnt; use family {' or '.join(able)}"
 
 
 class ClosedForm(ArchitectureBase):
@@ -371,11 +374,3 @@ def samples_last(x_RNI: Tensor) -> Tensor:
     """[R, I, N] with N padded by zeros to whole blocks."""
     x_RIN, missing = x_RNI.transpose(1, 2), -x_RNI.shape[1] % SAMPLE_BLOCK
     return (torch.nn.functional.pad(x_RIN, (0, missing)) if missing else x_RIN).contiguous()
-
-
-def with_second_derivatives() -> str:
-    """The families that can be differentiated twice by their inputs, in words."""
-    from harness.families import FAMILIES
-
-    able = [name for name, architecture in FAMILIES.items() if architecture.network.has_second_derivatives]
-    return f"family {' or '.join(able)}"

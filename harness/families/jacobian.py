@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from harness.base.errors import HarnessError
 from harness.families.base import LayeredShape, samples_last
 from harness.families.later import F, Knots, Tensor, spline, torch
 from harness.families.layout import of_layer, parameter_count, unflatten
@@ -62,10 +61,9 @@ class Trace:
 def residual_jacobian(network: ShapeBase, flat_RP: Tensor, knots: Knots, x_RNI: Tensor) -> tuple[Tensor, Tensor]:
     """Outputs [R, N, O], and their derivatives [R, K, P], dense; row o * N + n is output o at sample n.
 
-    In memory samples lie side by side: it is the transposed view that is contiguous. A HarnessError for modules.
+    In memory samples lie side by side: it is the transposed view that is contiguous.
     """
-    if not isinstance(network, LayeredShape):
-        raise HarnessError(f"a {network.family} has no Jacobian here; use lbfgs or adam")
+    assert isinstance(network, LayeredShape), "no plan has Levenberg-Marquardt train it"
     with torch.no_grad():
         samples, outputs = x_RNI.shape[1], network.outputs
         parameters, trace = unflatten(network, flat_RP.detach()), Trace()

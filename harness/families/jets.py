@@ -25,8 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.base.errors import HarnessError
-from harness.families.base import LayeredShape, samples_last, with_second_derivatives
+from harness.families.base import LayeredShape, samples_last
 from harness.families.layout import of_layer, unflatten
 from harness.families.shape import ShapeBase
 from harness.families.spline import active_derivatives, chosen_coefficients, scatter_coefficients
@@ -38,12 +37,8 @@ Derivatives = Callable[[Tensor], tuple[Tensor, ...]]
 def forward_laplacian(
     network: ShapeBase, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Outputs [R, N, O], their gradients [R, N, O, D] and Laplacians [R, N, O], differentiable once in `flat_RP`.
-
-    A HarnessError for families that have none.
-    """
-    if not (isinstance(network, LayeredShape) and network.has_second_derivatives):
-        raise HarnessError(f"a {network.family} has no second derivatives here; use {with_second_derivatives()}")
+    """Outputs [R, N, O], their gradients [R, N, O, D] and Laplacians [R, N, O], differentiable once in `flat_RP`."""
+    assert isinstance(network, LayeredShape), "no plan has it learn a PDE"
     parameters = unflatten(network, flat_RP)
     # Every input's own derivative is 1, those by the others are 0, and so are all Laplacians.
     x_RIN = samples_last(x_RNI)

@@ -26,19 +26,16 @@ Splined = TypeVar("Splined", bound=SplinedShape)
 def initialise(
     network: ShapeBase,
     generators: Sequence[np.random.Generator],
-    gain: float | Sequence[float],
+    gain: float,
     dtype: torch.dtype,
     device: Device,
 ) -> Tensor:
-    """`flat_RP`, one lane a generator; a sequence of gains has one a lane.
+    """`flat_RP`, one lane a generator.
 
-    Drawn in float64 in the order of `parameter_shapes`, so a lane depends on its own generator and gain only. The gain
+    Drawn in float64 in the order of `parameter_shapes`, so a lane depends on its own generator only. The gain
     multiplies what the family's `scaled` names; all of a user's module.
     """
-    gains = [gain] * len(generators) if isinstance(gain, int | float) else list(gain)
-    if len(gains) != len(generators):
-        raise HarnessError(f"gain has {len(gains)} values for {len(generators)} generators; give one a lane")
-    lanes = [network.draw_lane(*lane) for lane in zip(generators, gains, strict=True)]
+    lanes = [network.draw_lane(generator, gain) for generator in generators]
     return torch.from_numpy(np.stack(lanes)).to(device=device, dtype=dtype)
 
 

@@ -87,8 +87,6 @@ class Adam(GradientOptimiser):
     def start(
         self, position_RP: Tensor, learning_rate_R: Tensor | None = None, total_steps: int | None = None
     ) -> AdamState:
-        if self.schedule == "cosine" and total_steps is None:
-            raise ValueError('total_steps=None, but schedule="cosine" needs the number of steps over which it decays')
         fields = begun(position_RP)
         return AdamState(
             **fields,
@@ -125,7 +123,8 @@ class Adam(GradientOptimiser):
         steps_R = state.steps_R + 1
         steps = steps_R[0]  # a power of one number does not depend on its place among others
         rate_share: Tensor | float = 1.0
-        if self.schedule == "cosine" and state.total_steps is not None:  # CosineAnnealingLR's closed form, 0 at its end
+        if self.schedule == "cosine":  # CosineAnnealingLR's closed form, 0 at its end
+            assert state.total_steps, "`start` was not told where the schedule ends"
             turned = math.pi * (state.steps_R[0] / state.total_steps).clamp(max=1)
             rate_share = (1 + _as_math(torch.cos, turned)) / 2
         if self.warm_up:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from harness.spec import RunTask, Task, TextFile
 from harness.tasks.corpora import read_text
-from harness.tasks.function import Function, values
+from harness.tasks.function import Function, load_user_target, values
 from harness.tasks.keeping import fetch_data, keep_data, know, known_data
 from harness.tasks.loss import CROSS_ENTROPY, SQUARES, Equation, Loss
 from harness.tasks.reading import read_data_file
 from harness.tasks.samples import Samples, Scaling, Splits, domain_points, phases_of, scaled, stream
 from harness.tasks.target import Named, Target, TargetError
-from harness.tasks.user import load_user_target
 
 CURVE_POINTS = 1000  # of a learning curve, whose errors only show how training went
 NEAREST = 3  # names that are offered for one that is not there

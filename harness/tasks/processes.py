@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -86,17 +85,6 @@ class Process(Sequences):
     def wanted(self, tokens: Tokens) -> Array:
         """The probabilities of the next token after each but the last one, [N, T V]."""
         return self.next_tokens(self.beliefs(tokens[:, :-1])).reshape(len(tokens), -1)
-
-    def optimum(self, context: int) -> float:
-        """The least possible cross-entropy of the next token, in nats: its mean over the positions of all sequences."""
-        tokens = np.array(list(product(range(self.vocabulary), repeat=context)))
-        weight_N = np.broadcast_to(self.stationary_S, (len(tokens), len(self.stationary_S)))
-        for token_N in tokens.T:
-            weight_N = np.einsum("ns,nsr->nr", weight_N, self.transitions[token_N])
-        possible = weight_N.sum(1) > 0  # some sequences cannot be
-        p = self.next_tokens(self.beliefs(tokens[possible]))
-        entropy_NT = -(p * np.log(p, where=p > 0, out=np.zeros_like(p))).sum(2)
-        return float(weight_N.sum(1)[possible] @ entropy_NT.mean(1))
 
     def observations(self) -> tuple[Observation, ...]:
         return (BeliefError("belief_error", process=self), LeftByBlock("left_by_block", process=self))

@@ -77,7 +77,21 @@ def _read(file: DataFile, files: tuple[tuple[str, Path, int, int], ...]) -> File
     _check_varies(where, columns, file.output, np.column_stack([x, y])[varying])
     if labels is not None:
         _check_classes(where, labels, y[varying], has_seed=bool((parts == BY_SEED).any()))
-    return _data(file, columns, x, y, labels, parts, together, split_words, dropped=int((~is_whole).sum()))
+    data = FileData(
+        x,
+        y,
+        None if labels is None else len(labels),
+        formula="",
+        source=file.data,
+        version="",
+        columns=tuple(itertools.chain.from_iterable(column.inputs for column in columns)),
+        labels=labels,
+        encoding=to_text(columns),
+        parts=parts,
+        together=together,
+        split_words=split_words,
+    )
+    return _described(data, file, columns, dropped=int((~is_whole).sum()))
 
 
 def _check_columns(file: DataFile, inputs: Sequence[str], tables: Mapping[str, Table]) -> None:
@@ -105,46 +119,21 @@ def read_user_table(path: Path, output: str) -> Table:
     return table
 
 
-def _data(
-    file: DataFile,
-    columns: Sequence[Column],
-    x: Array,
-    y: Array,
-    labels: Labels | None,
-    parts: Rows,
-    together: Rows | None,
-    split_words: str,
-    dropped: int,
-) -> FileData:
+def _described(data: FileData, file: DataFile, columns: Sequence[Column], dropped: int) -> FileData:
     """The data with what is to be said of them; a TargetError if equal rows leave nothing to train on."""
-    inputs = list(itertools.chain.from_iterable(column.inputs for column in columns))
-    classes = None if labels is None else len(labels)
-    data = FileData(
-        x,
-        y,
-        classes,
-        "",
-        file.data,
-        "",
-        columns=tuple(inputs),
-        labels=labels,
-        encoding=to_text(columns),
-        parts=parts,
-        together=together,
-        split_words=split_words,
-    )
     if data.points["train_points"] < 1:
-        alike = f"have one value of {file.split_column}" if together is not None else "have the same inputs"
-        next_move = "split by another column" if together is not None else "remove repeated rows"
+        alike, next_move = "have the same inputs", "remove repeated rows"
+        if data.together is not None:
+            alike, next_move = f"have one value of {file.split_column}", "split by another column"
         raise TargetError(
-            f"target {file.name}: {int(np.bincount(data.groups).max()):,} of {len(x):,} rows {alike}, "
+            f"target {file.name}: {int(np.bincount(data.groups).max()):,} of {len(data.x):,} rows {alike}, "
             f"and go into one split together, which leaves none to train on; {next_move}, or say which row is "
             "in which split (split: a column of train, validation and test)"
         )
-    kind = f"one of {classes} classes" if classes else "standardised"
+    kind = f"one of {data.classes} classes" if data.classes else "standardised"
     of_columns = f"{len(columns)} columns" if len(columns) > 1 else f"the column {columns[0].name}"
     equal = f", {data.repeated:,} of them with equal inputs" if data.repeated else ""
-    formula = f"{file.output}, {kind}, of {of_columns}; {len(x):,} rows{equal}"
+    formula = f"{file.output}, {kind}, of {of_columns}; {len(data.x):,} rows{equal}"
     notes = tuple(_notes(file, columns, data, dropped))
     return replace(data, version=data.version_of_content, formula=formula, notes=notes)
 

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from networks import SHAPES, networks
+from networks import SHAPES, begun, networks
 
 from harness import families
 from harness.families.jets import forward_laplacian
@@ -25,11 +25,9 @@ FEW = [
 
 def start(network, lanes, samples):
     """Parameters, knots that are not uniform, and samples, some of them outside of the grid."""
-    generators = [np.random.default_rng(lane) for lane in range(lanes)]
-    flat = families.initialise(network, generators, 1.0, torch.float64, "cpu")
-    flat = flat + torch.tensor(np.stack([rng.normal(size=flat.shape[1]) for rng in generators])) / 8
-    x = torch.tensor(np.stack([rng.uniform(-1.2, 1.2, (samples, network.shape[0])) for rng in generators]))
-    knots = network.draw_knots(generators, torch.float64, "cpu")
+    (flat, knots), rng = begun(network, lanes), np.random.default_rng(0)
+    flat = flat + torch.tensor(rng.normal(size=flat.shape)) / 8
+    x = torch.tensor(rng.uniform(-1.2, 1.2, (lanes, samples, network.shape[0])))
     return *families.update_knots(network, flat, knots, 0.9 * x, 0.5, 0.0), x
 
 
@@ -70,9 +68,8 @@ def test_nothing_is_left_for_autograd():
 def test_a_row_has_as_many_numbers_as_are_counted(order):
     """Of a spline's G+k coefficients an output depends on k+1: `local_min` skips what multiplies the other numbers."""
     network = families.KanShape(shape=(2, 3, 1), grid=9, order=order, scales=True, bias=True, low=-10.0, high=10.0)
-    flat = families.initialise(network, [np.random.default_rng(0)] * 2, 1.0, torch.float64, "cpu")
     x = torch.tensor(np.random.default_rng(1).uniform(-1, 1, (2, 20, 2)))
-    _, jacobian = families.residual_jacobian(network, flat, network.initial_knots(2, torch.float64, "cpu"), x)
+    _, jacobian = families.residual_jacobian(network, *begun(network), x)
 
     rows = (jacobian != 0).sum(-1)
     assert (rows == network.active_parameters).all()
@@ -123,9 +120,8 @@ def test_everything_is_that_of_nested_autograd(network):
 
 def test_kinks_leave_nothing_in_a_laplacian():
     """Splines of order 1 have none; of order 2 they jump at knots, and are right-continuous there."""
-    flat, knots, x = start(families.KanShape(shape=(1, 1), grid=4, order=1, base=False), 2, 9)
-    assert not forward_laplacian(families.KanShape(shape=(1, 1), grid=4, order=1, base=False), flat, knots, x)[2].any()
-    network = families.KanShape(shape=(1, 1), grid=4, order=2, base=False)
+    straight, network = (families.KanShape(shape=(1, 1), grid=4, order=order, base=False) for order in (1, 2))
+    assert not forward_laplacian(straight, *start(straight, 2, 9))[2].any()
     flat, knots, _ = start(network, 2, 9)
     at = knots[0][:, 0, 3:5, None]
     right, here, left = (forward_laplacian(network, flat, knots, at + shift)[2] for shift in (1e-9, 0.0, -1e-9))

@@ -6,8 +6,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from networks import begun
 
-from harness.families import KanShape, forward, initialise, unflatten, update_knots
+from harness.families import KanShape, forward, unflatten, update_knots
 
 
 @pytest.fixture
@@ -23,17 +24,9 @@ def pykan():
     random.setstate(python_state)
 
 
-def start(network, lanes=2, seed=0):
-    flat = initialise(network, [np.random.default_rng([seed, r]) for r in range(lanes)], 1.0, torch.float64, "cpu")
-    flat = flat + 0.1 * torch.tensor(np.random.default_rng(seed).normal(size=flat.shape))
-    return flat, network.initial_knots(lanes, torch.float64, "cpu")
-
-
-def their_layer(pykan, network, parameters, knots, layer, lane, grid_eps=0.02):
-    inputs, outputs = network.shape[layer : layer + 2]
-    theirs = pykan.KANLayer(inputs, outputs, num=network.grid, k=network.order, grid_eps=grid_eps)
-    give(theirs, parameters, knots, layer, lane)
-    return theirs
+def start(network):
+    flat, knots = begun(network)
+    return flat + 0.1 * torch.tensor(np.random.default_rng(0).normal(size=flat.shape)), knots
 
 
 def give(theirs, parameters, knots, layer, lane):
@@ -66,7 +59,7 @@ def test_a_layer_equals_pykans_inside_and_outside_the_grid(pykan, shape, grid, o
     x = x_N[None, :, None].repeat(2, 1, shape[0])
     ours = forward(network, flat, knots, x)
     for lane in range(2):
-        theirs = their_layer(pykan, network, unflatten(network, flat), knots, 0, lane)(x[lane])[0]
+        theirs = their_network(pykan, network, flat, knots, lane)(x[lane])
         assert (ours[lane] - theirs).abs().max() < 1e-12
 
 

@@ -5,9 +5,10 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from networks import begun
 
 from harness.base.errors import HarnessError
-from harness.families import KanShape, MlpShape, SplineMlpShape, extend_grid, forward, initialise, update_knots
+from harness.families import KanShape, MlpShape, SplineMlpShape, extend_grid, forward, update_knots
 from harness.families.layout import unflatten
 from harness.families.spline import design_matrix, extend_knots, knots_from_samples, move_spline
 
@@ -17,11 +18,9 @@ LANES = 2
 solvers = pytest.mark.parametrize("solver", SOLVERS)
 
 
-def start(network, samples=300, seed=0):
-    generators = [np.random.default_rng([seed, lane]) for lane in range(LANES)]
-    flat = initialise(network, generators, 1.0, torch.float64, "cpu")
-    x = torch.tensor(np.random.default_rng(seed).uniform(-1, 1, (LANES, samples, network.shape[0])))
-    return flat, network.initial_knots(LANES, torch.float64, "cpu"), x
+def start(network):
+    """Parameters, knots and samples."""
+    return *begun(network, LANES), torch.tensor(np.random.default_rng(0).uniform(-1, 1, (LANES, 300, network.shape[0])))
 
 
 def on_random_knots(network, seed=1):

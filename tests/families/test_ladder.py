@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import networks
+from networks import begun, networks
 from numpy.polynomial import Polynomial, chebyshev
 from scipy.interpolate import BSpline
 from torch import Tensor
 
-from harness import families, spec
-from harness.families import flatten, forward, initialise, parameter_count, unflatten, update_knots
+from harness import spec
+from harness.families import flatten, forward, parameter_count, unflatten, update_knots
 from harness.families.grouped_chebyshev import GroupedChebyshevShape, series
 from harness.families.layout import of_layer
 from harness.families.rational_kan import groups_of_nodes
@@ -116,8 +116,7 @@ def test_a_rational_kan_is_numpys_polynomials_and_linear_layers():
 def test_a_denominator_that_starts_at_zero_learns():
     """The first layer's Q is 0 to begin with; its coefficients have a gradient all the same, as in KAT's kernels."""
     network = spec.RationalKanShape(shape=(2, 3, 1))
-    flat = initialise(network, [np.random.default_rng(lane) for lane in range(LANES)], 1.0, torch.float64, "cpu")
-    x = start(network)[2]
+    (flat, _), x = begun(network, LANES), start(network)[2]
     _, gradient = loss_and_gradient(lambda flat: forward(network, flat, [], x), flat)
 
     assert (unflatten(network, flat)["layer0.denominator"] == 0).all()
@@ -128,7 +127,7 @@ def test_a_rational_kan_starts_as_the_identity_and_then_swish_and_keeps_the_vari
     """F of the first layer is x, of the others silu within 0.01 on [-3, 3]; normal inputs keep their variance."""
     shape, x = (200, 200, 200), torch.linspace(-3, 3, 200, dtype=torch.float64)
     network, rng = spec.RationalKanShape(shape=shape), np.random.default_rng(1)
-    flat = initialise(network, [np.random.default_rng(lane) for lane in range(2)], 1.0, torch.float64, "cpu")
+    flat, _ = begun(network)
     parts = unflatten(network, flat)
     for layer, wanted in enumerate((x, F.silu(x))):
         p, q = (parts[f"layer{layer}.{name}"][0].numpy() for name in ("numerator", "denominator"))
@@ -266,10 +265,10 @@ def test_a_series_is_numpys_of_its_group(degree):
 
 def test_it_begins_as_an_mlp_of_tanh_that_keeps_the_variance():
     network = GroupedChebyshevShape(shape=(400, 400, 400))
-    flat = families.initialise(network, [np.random.default_rng(0)], 1.0, torch.float64, "cpu")
-    own = families.unflatten(network, flat)
+    flat, _ = begun(network, 1)
+    own = unflatten(network, flat)
     x_RNI = torch.randn(1, 500, 400, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    outputs = families.forward(network, flat, [], x_RNI)
+    outputs = forward(network, flat, [], x_RNI)
     hidden = torch.tanh(x_RNI) @ own["layer0.weight"]
     torch.testing.assert_close(outputs, torch.tanh(hidden) @ own["layer1.weight"])
     assert outputs.var().item() == pytest.approx(1, rel=0.1)
@@ -321,10 +320,8 @@ def test_the_network_is_linear_maps_and_splines_of_scipy(kind, order, place):
 def test_initial_splines_are_the_smallest_through_noise_at_the_knots(order):
     """As KANbeFair's: U(+-noise / 2G) at the G + 1 knots of the domain, and the least norm of coefficients."""
     network = spec.SplineMlpShape(shape=(3, 400, 1), grid=5, order=order, noise=0.4, low=-2.0, high=3.0)
-    generators = [np.random.default_rng(0)]
-    parts = unflatten(network, initialise(network, generators, 1.0, torch.float64, "cpu"))
-    (knots,) = network.initial_knots(1, torch.float64, "cpu")
-    coef = parts["layer0.coef"][0]
+    flat, (knots,) = begun(network, 1)
+    coef = unflatten(network, flat)["layer0.coef"][0]
     design = design_matrix(knots[:, :1], knots[:, :1, order:-order], order)[0, 0]
     values = coef @ design.T
     assert values.abs().max() <= 0.04 * (1 + 1e-12)

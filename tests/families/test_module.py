@@ -103,7 +103,7 @@ def test_an_mlp_of_ones_own_counts_as_the_family_does(width, inputs, outputs):
 def test_lanes_are_modules_side_by_side(dtype):
     own = network("TwoLayers")
     generators = [np.random.default_rng(seed) for seed in (0, 1, 0)]
-    flat_RP = initialise(own, generators, [1, 1, 2], dtype, "cpu").requires_grad_()
+    flat_RP = initialise(own, generators, 1, dtype, "cpu").requires_grad_()
     x_RNI = torch.linspace(-1, 1, 30, dtype=dtype).reshape(3, 5, 2)
 
     y_RNO = forward(own, flat_RP, [], x_RNI)
@@ -117,7 +117,7 @@ def test_lanes_are_modules_side_by_side(dtype):
         torch.testing.assert_close(y_NO, y_RNO[lane], rtol=1e-12 if dtype == torch.float64 else 1e-5, atol=0)
         own_P = torch.cat([each.grad.ravel() for each in module.parameters()])
         torch.testing.assert_close(own_P, gradient_RP[lane])
-    assert torch.equal(2 * flat_RP[0], flat_RP[2])
+    assert torch.equal(2 * flat_RP[0], initialise(own, [np.random.default_rng(0)], 2, dtype, "cpu")[0])
     assert not torch.equal(flat_RP[0], flat_RP[1])
 
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 from networks import local
 from scipy.interpolate import BSpline
-from test_networks import loss_and_gradient, start
 
-from harness.families import KanShape, update_knots
+from harness.families import KanShape
 from harness.families.base import samples_last
 from harness.families.spline import (
     active_bases,
@@ -129,12 +128,6 @@ def test_both_evaluators_are_one_function(kind, order):
 BASES = [True, False, "frozen"]
 # Of the largest number.
 TOLERANCES = {torch.float64: 1e-14, torch.float32: 5e-6}
-ODD = [
-    KanShape(shape=(7, 29, 3), grid=3, order=5, base=False, scales=True),
-    KanShape(shape=(2, 7, 5, 6, 1), grid=3, order=3, bias=True),
-    KanShape(shape=(3, 13, 10), grid=4, order=2, scales=True),
-    KanShape(shape=(5, 33, 33), grid=5, order=1),
-]
 
 
 def some_wide_network(order, base, scales, bias, kind, dtype, lanes, grid=7, outputs=40):
@@ -172,17 +165,3 @@ def test_searching_many_knots_is_counting_few():
     assert knots[0].shape[-1] > FEW_KNOTS + 1
     own, peer = (evaluate(network, parameters, knots, x) for evaluate in (KanShape.evaluate, local))
     assert (own - peer).abs().max() <= 1e-12 * peer.abs().max()
-
-
-@pytest.mark.parametrize("samples", [7, 250, pytest.param(1000, marks=pytest.mark.nightly)])
-@pytest.mark.parametrize("network", ODD, ids=repr)
-def test_a_lane_has_its_own_bits_wherever_it_stands(network, samples):
-    flat, knots, x, y = start(network, 12, samples)
-    _, knots = update_knots(network, flat, knots, x, 0.5, 0.01)
-    for dtype in TOLERANCES:
-        data = flat.to(dtype), [layer.to(dtype) for layer in knots], x.to(dtype), y.to(dtype)
-        every = loss_and_gradient(network, *data)
-        for lanes in ([0, 1], [3, 1], [7, 2, 11], [5, 4, 3, 2, 1]):
-            few = data[0][lanes], [layer[lanes] for layer in data[1]], data[2][lanes], data[3][lanes]
-            for own, among_all in zip(loss_and_gradient(network, *few), every, strict=True):
-                assert torch.equal(own, among_all[lanes])

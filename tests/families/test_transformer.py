@@ -182,15 +182,6 @@ def test_a_token_changes_nothing_before_it(family):
     assert (before[:, :, 3:] != after[:, :, 3:]).any(3).all()
 
 
-@pytest.mark.parametrize("family", NAMES)
-def test_two_arms_of_one_backbone_begin_with_its_bits(family):
-    model, network = of_family("mlp"), of_family(family)
-    own, others = (of_part(families.unflatten(each, begun(each)[0]), "backbone") for each in (model, network))
-    assert own.keys() == others.keys()
-    assert all(torch.equal(own[name], others[name]) for name in own)
-    assert network.block == network.parts["block1"]
-
-
 def test_positions_matter_and_splines_of_blocks_cover_what_layer_norm_gives():
     flat, knots, tokens = begun(network := of_family("kan"))
     same = torch.zeros_like(tokens)

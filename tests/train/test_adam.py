@@ -1,7 +1,5 @@
 """Adam of both engines: the path of torch.optim.Adam or AdamW in each lane, and no lane aware of another."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -17,7 +15,6 @@ from harness.train.fused.optimisers import adam as compiled
 from harness.train.fused_engine import LOOPS
 
 STEPS = 20
-COSINE = Adam(name="adam", schedule="cosine", learning_rate=0.1, weight_decay=0.5)
 
 
 def bowl(position_RP):
@@ -91,12 +88,6 @@ def test_only_matrices_decay_if_it_says_so():
     assert settings.without_loop() == "has no compiled loop of adam with decays"
     with pytest.raises(ValueError, match="decays=matrices: without weight_decay nothing decays"):
         Adam(name="adam", decays="matrices")
-
-
-@pytest.mark.parametrize("start", [COSINE.start, partial(compiled.start, COSINE)], ids=["torch", "compiled"])
-def test_a_cosine_without_its_length_is_refused(start):
-    with pytest.raises(ValueError, match="total_steps=None"):
-        start(starts(2))
 
 
 @pytest.mark.parametrize("spoilt", ["loss", "gradient"])

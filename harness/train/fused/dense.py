@@ -32,7 +32,6 @@ from harness.train.fused.sizes import (
     VALUE,
     ZERO,
     Places,
-    described,
     jacobian_step,
     places,
     whole_vectors,
@@ -48,10 +47,11 @@ LAYER = "inputs outputs width weight bias input_records source records weight_su
 def begin(nodes: Sequence[int], kind: np.dtype, record: np.int64, copies: int = 1) -> tuple[Any, Places, Places]:
     """`sizes` of layers of linear maps between records, and what hands out places in the flat vector and the workspace.
 
-    Every node has so many `copies` of a `record`.
+    Row 0 and layers are read and set by the names of their fields. Every node has so many `copies` of a `record`.
     """
-    sizes, room = described(len(nodes) - 1, kind), places(LANES)
-    sizes[0].inputs, records = nodes[0], room(copies * nodes[0] * int(record))
+    sizes, room = np.zeros(len(nodes), kind).view(np.recarray), places(LANES)
+    sizes[0].depth, sizes[0].inputs = len(nodes) - 1, nodes[0]
+    records = room(copies * nodes[0] * int(record))
     for layer, (inputs, outputs) in zip(sizes[1:], pairwise(nodes), strict=True):
         layer.inputs, layer.outputs, layer.width = copies * inputs, outputs, whole_vectors(outputs)
         layer.input_records = records

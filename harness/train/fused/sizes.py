@@ -7,7 +7,6 @@ that are read by vectors (see `simd`) are padded to whole ones.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import llvmlite.binding  # type: ignore[import-untyped]
 import numpy as np
@@ -48,13 +47,6 @@ def sizes_type(of_network: str, of_layers: str, real: str = "") -> np.dtype:
     integers_of_both = list(dict.fromkeys(f"{of_network} {of_layers}".split()))
     fields = [*((name, np.int64) for name in integers_of_both), *((name, np.float64) for name in real.split())]
     return np.dtype(fields, align=True)
-
-
-def described(depth: int, kind: np.dtype) -> Any:
-    """`sizes` to be filled, whose row 0 and layers are read and set by the names of their fields."""
-    sizes = np.zeros(1 + depth, kind).view(np.recarray)
-    sizes[0].depth = depth
-    return sizes
 
 
 def whole_vectors(length: int) -> int:

@@ -40,10 +40,8 @@ class AdamState(LoopState):
         return replace(self, position_P=fresh.position_P, previous_P=fresh.previous_P)
 
 
-def start(settings: Adam, position_P: Array, total_steps: int | None = None) -> AdamState:
+def start(settings: Adam, position_P: Array, total_steps: int = 0) -> AdamState:
     """The state before any evaluation; `total_steps` is required by a cosine schedule, and else of no meaning."""
-    if settings.schedule == "cosine" and total_steps is None:
-        raise ValueError('total_steps=None, but schedule="cosine" needs the number of steps over which it decays')
     position_P = np.array(position_P, np.float64)
     return AdamState(
         position_P=position_P,
@@ -51,7 +49,7 @@ def start(settings: Adam, position_P: Array, total_steps: int | None = None) -> 
         mean_P=np.zeros_like(position_P),
         square_P=np.zeros_like(position_P),
         learning_rate=settings.learning_rate,
-        total_steps=total_steps or 0,
+        total_steps=total_steps,
     )
 
 
@@ -70,13 +68,9 @@ def advance(
     together: of many inputs, those of a batch then come from few places in memory. A lane whose loss or gradient is not
     finite has diverged: it returns to its last position where both were, and stays there, no longer counted.
     """
-    if batches_SB is not None and len(batches_SB) < evaluations:
-        raise ValueError(f"batches_SB has {len(batches_SB)} rows for {evaluations} evaluations; give one an evaluation")
     arrays, record = thaw(state)
     is_cosine = settings.schedule == "cosine"
     constants = (settings.beta1, settings.beta2, settings.epsilon, is_cosine, settings.weight_decay)
-    if batches_SB is not None and len(problem[4]) != len(problem[5]):
-        raise ValueError("with batches_SB the problem's arrays are x_NI and y_NO; give as many rows of x as of y")
     batches_SB = ALL_POINTS if batches_SB is None else np.array(batches_SB, np.int64)
     _train(*arrays, record, constants, batches_SB, problem, evaluations)
     return freeze(state, arrays, record)

@@ -75,7 +75,7 @@ Arrays = namedtuple(  # type: ignore[misc]
 
 
 # ----------------------------------------------------------------------------------------------------------- the seam
-def start(settings: Lbfgs, position_P: Array, total_steps: int | None = None) -> LbfgsState:
+def start(settings: Lbfgs, position_P: Array, total_steps: int = 0) -> LbfgsState:
     """The state before any evaluation."""
     position_P = np.array(position_P, np.float64)
     memory = (settings.history, len(position_P))

@@ -60,7 +60,7 @@ class System(NamedTuple):
 
 
 # ----------------------------------------------------------------------------------------------------------- the seam
-def start(settings: LevenbergMarquardt, position_P: Array, total_steps: int | None = None) -> LevenbergState:
+def start(settings: LevenbergMarquardt, position_P: Array, total_steps: int = 0) -> LevenbergState:
     """The state before any evaluation."""
     return LevenbergState(position_P=np.array(position_P, np.float64), growth=settings.growth)
 
