@@ -296,14 +296,6 @@ def refine_knots(knots_RIT: Tensor, order: int, grid: int) -> Tensor:
     return extend_knots(torch.lerp(inner[..., below], inner[..., below + 1], fraction), order)
 
 
-def refine_spline(
-    coef_RICO: Tensor, old_RIT: Tensor, order: int, grid: int, solver: Solver = "gelsd"
-) -> tuple[Tensor, Tensor]:
-    """Coefficients and knots of the same splines with `grid` intervals, by interpolation at the Greville points."""
-    new_RIT = refine_knots(old_RIT, order, grid)
-    return move_spline(coef_RICO, old_RIT, new_RIT, greville_points(new_RIT, order), order, solver), new_RIT
-
-
 def greville_points(knots_RIT: Tensor, order: int) -> Tensor:
     """C points of the domain at which spline interpolation is well-posed and well-conditioned.
 

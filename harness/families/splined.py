@@ -78,9 +78,10 @@ class SplinedShape(LayeredShape):
         """See `harness.families.extend_grid`."""
         finer = []
         for layer, old_RJT in enumerate(knots):
-            name = f"layer{layer}.coef"
+            name, new_RJT = f"layer{layer}.coef", spline.refine_knots(old_RJT, self.order, grid)
+            points_RJC = spline.greville_points(new_RJT, self.order)
             coef = of_splines(parameters[name])
-            parameters[name], new_RJT = spline.refine_spline(coef, old_RJT, self.order, grid, solver)
+            parameters[name] = spline.move_spline(coef, old_RJT, new_RJT, points_RJC, self.order, solver)
             finer.append(new_RJT)
         return self.model_copy(update={"grid": grid}), parameters, finer
 

@@ -8,7 +8,7 @@ import torch
 from networks import begun
 
 from harness.base.errors import HarnessError
-from harness.families import KanShape, MlpShape, SplineMlpShape, extend_grid, forward, update_knots
+from harness.families import KanShape, SplineMlpShape, extend_grid, forward, update_knots
 from harness.families.layout import unflatten
 from harness.families.spline import design_matrix, extend_knots, knots_from_samples, move_spline
 
@@ -116,15 +116,6 @@ def test_a_diverged_lane_does_not_touch_its_neighbours(network):
     ):
         assert torch.equal(move(broken)[0], move(flat)[0])
         assert move(broken)[1].isnan().any()
-
-
-def test_an_mlp_has_no_knots_to_move():
-    network = MlpShape(shape=(2, 3, 1))
-    flat, knots, x = start(network)
-    assert knots == []
-    new_flat, new_knots = update_knots(network, flat, knots, x, 1.0, 0.01)
-    assert new_flat is flat
-    assert new_knots == []
 
 
 def some_samples(kind, rng, samples):

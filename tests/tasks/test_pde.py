@@ -6,20 +6,22 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from networks import begun
 from scipy.integrate import dblquad
 from scipy.special import fresnel
 
 from harness.base.errors import HarnessError
 from harness.count import WEIGHTS
 from harness.count.dispatched import Counter
-from harness.families import initialise, parameter_count
+from harness.families import parameter_count
 from harness.families.jets import forward_laplacian
 from harness.planning.plan import make_plan
 from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment
 from harness.spec.recipe import GridExtension, GridUpdates
-from harness.tasks import draw, load_target, resolve, stream
+from harness.tasks import draw, load_target, resolve
 from harness.train import torch_engine
 from tests.families.test_jacobian import twice_by_autograd
+from tests.train.packs import outcomes_of_any_company
 
 POINTS = {"train_points": 600, "validation_points": 60, "test_points": 400, "boundary_points": 90}
 TASK = cache(lambda: resolve(Task(target="poisson", **POINTS)))
@@ -44,7 +46,7 @@ seeds: [0]
 
 
 def _run(network, recipe, seed=0):
-    return RunSpec(task=TASK(), network=network, recipe=recipe, seed=seed)
+    return RunSpec(task=TASK(), network=network, recipe=recipe, seed=seed, engine="torch")
 
 
 def test_the_solution_solves_the_equation():
@@ -92,8 +94,7 @@ def test_the_quadrature_knows_the_norms_of_the_solution():
 @pytest.mark.parametrize("network", [KAN, MLP], ids=["kan", "mlp"])
 def test_the_loss_is_the_papers(network):
     points = torch_engine.prepare([_run(network, PLAIN, seed) for seed in (0, 1)]).train
-    flat = initialise(network, [stream(seed, "initial") for seed in (0, 1)], 1.0, torch.float64, "cpu")
-    knots = network.initial_knots(2, torch.float64, "cpu")
+    flat, knots = begun(network)
     loss, gradient = points.loss.loss_and_gradient(network, flat, knots, points)
     flat.requires_grad_()
     inside, boundary = points.x[:, :600], points.x[:, 600:]
@@ -115,15 +116,7 @@ def test_errors_of_a_network_that_is_nearly_zero_are_the_norms_of_the_solution()
 
 @pytest.mark.parametrize(("network", "recipe"), [(KAN, STAGED), (MLP, PLAIN)], ids=["kan", "mlp"])
 def test_a_run_alone_is_the_run_in_a_pack(network, recipe):
-    outcomes = []
-    for seeds in ([1], [0, 1, 2, 3]):
-        pack = torch_engine.prepare([_run(network, recipe, seed) for seed in seeds])
-        state = torch_engine.begin(pack)
-        while not torch_engine.ended(pack, state):
-            state = torch_engine.advance(pack, state, 7)
-        outcomes.append(torch_engine.finish(pack, state))
-    (outcome,), (_, same, *_) = outcomes
-    assert outcome == same
+    outcome, *_ = outcomes_of_any_company([_run(network, recipe, seed) for seed in range(3)])
     assert outcome.curve[-1].train_rmse == outcome.metrics.train_rmse < outcome.curve[0].train_rmse
     assert 0 < outcome.metrics.test_rmse < outcome.metrics.test_h1_error
 

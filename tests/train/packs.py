@@ -58,6 +58,14 @@ def trained_runs(runs, chunk=10**6, stored=False, engine=None) -> TrainedRuns:
         return TrainedRuns(pack, state, module.finish(pack, state), module.trained(pack, state))
 
 
+def outcomes_of_any_company(runs) -> list[Outcome]:
+    """Those of a pack, if they are the same alone, in another order, and in chunks after which the state is stored."""
+    together = trained_runs(runs).outcomes
+    assert [trained_runs([run]).outcomes[0] for run in runs] == together
+    assert trained_runs(runs[::-1], chunk=4, stored=True).outcomes[::-1] == together
+    return together
+
+
 def numbers(record: Record) -> dict:
     """All that a record says but where and when."""
     return record.model_dump(exclude={"provenance"})

@@ -6,10 +6,9 @@ So a CUDA graph can replay them. Checked without a GPU: on tensors without data 
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
-from networks import networks
+from networks import begun, networks
 from packs import OPTIMIZERS, run_of
 from two_kinds import same
 
@@ -42,12 +41,11 @@ OF_EVERY_NETWORK = [
 
 
 def on_device(network, device):
-    generators = [np.random.default_rng(lane) for lane in range(LANES)]
+    position_RP, carried = begun(network, LANES)
     options = {"dtype": torch.float64, "device": device}
-    position_RP = families.initialise(network, generators, 1.0, torch.float64, "cpu").to(device)
-    carried = [one.to(device) for one in network.draw_knots(generators, torch.float64, "cpu")]
     x_RNI = torch.rand(LANES, SAMPLES, network.shape[0], **options)
-    return position_RP, carried, LanePoints(x_RNI, torch.rand(LANES, SAMPLES, network.shape[-1], **options))
+    on_it = position_RP.to(device), [one.to(device) for one in carried]
+    return *on_it, LanePoints(x_RNI, torch.rand(LANES, SAMPLES, network.shape[-1], **options))
 
 
 def evaluation(network, settings, device):

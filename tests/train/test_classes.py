@@ -6,19 +6,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from made_records import recorded_table
+from networks import begun
 from packs import run_of, task, trained_runs
 from torch.nn.functional import cross_entropy
 
 from harness.base.errors import HarnessError
 from harness.base.plain import plain
-from harness.families import forward, initialise
+from harness.families import forward
 from harness.judging.laws import fit_table
 from harness.planning.plan import make_plan
 from harness.record import ClassMetrics, read_record, record_path
 from harness.show.figures.scaling import scaling_figure
 from harness.show.tables.runs import accuracies_table
 from harness.spec import KanShape, MlpShape, parse_experiment
-from harness.tasks import draw, stream
+from harness.tasks import draw
 from harness.tasks.loss import CROSS_ENTROPY, Accuracy, LanePoints, Seen
 from harness.train import train_pack
 
@@ -26,20 +27,10 @@ MLP = MlpShape(shape=(13, 6, 3), activation="tanh")
 KAN = KanShape(shape=(13, 2, 3), grid=3)
 
 
-def _network(network, lanes=2):
-    flat_RP = initialise(network, [stream(seed, "initial") for seed in range(lanes)], 1.0, torch.float64, "cpu")
-    return flat_RP, network.initial_knots(lanes, torch.float64, "cpu")
-
-
-def _points(lanes=2) -> LanePoints:
-    train = draw(task("wine"), 0).train
-    x, y = (torch.from_numpy(np.stack([one] * lanes)) for one in (train.x, train.y))
-    return LanePoints(x, y, CROSS_ENTROPY)
-
-
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
 def test_the_loss_is_the_cross_entropy_of_torch(network):
-    (flat_RP, knots), points = _network(network), _points()
+    (flat_RP, knots), train = begun(network), draw(task("wine"), 0).train
+    points = LanePoints(*(torch.from_numpy(np.stack([one] * 2)) for one in (train.x, train.y)), CROSS_ENTROPY)
     loss_R, gradient_RP = CROSS_ENTROPY.loss_and_gradient(network, flat_RP, knots, points)
 
     flat = flat_RP.clone().requires_grad_()

@@ -12,7 +12,6 @@ from harness.optimisers.line_search import MAX_PROBES
 
 F64 = torch.float64
 PAPER = Lbfgs(name="lbfgs", tolerance_curvature=1e-10)  # torch has no setting for it: 1e-10 is its constant
-ITERATIONS = 20
 NESTED = PAPER.model_copy(update={"iterations_per_step": 3})  # with at most 3 evaluations, but for the last search
 
 
@@ -151,8 +150,9 @@ def torch_path(objective, x_P, settings, stops):
     return path, counts
 
 
-def lane_paths(kind, objective, x_RP, settings, stops, at_steps=False):
+def lane_paths(kind, objective, x_RP, settings, stops):
     """The same of every lane up to where it rests. A step is over when the next evaluation is a repeated one."""
+    at_steps = settings.iterations_per_step is not None
     state, paths = kind.start(settings, x_RP), [([], []) for _ in x_RP]
     seen = kind.seen(state)
     is_resting = [False] * len(paths)
@@ -167,14 +167,17 @@ def lane_paths(kind, objective, x_RP, settings, stops, at_steps=False):
     return [(path[:stops], counts[:stops]) for path, counts in paths]
 
 
-def assert_same_paths(kind, objective, x_RP, settings, tolerance):
-    # Beale is at its minimum, where only rounding is left, after ten.
-    iterations = 8 if objective is beale else ITERATIONS
-    for x_P, (path, counts) in zip(x_RP, lane_paths(kind, objective, x_RP, settings, iterations), strict=True):
-        assert len(path) == iterations
-        peer_path, peer_counts = torch_path(objective, x_P, settings, iterations)
+def assert_same_paths(kind, objective, x_RP, settings, stops, atol, rtol=0.0, may_rest=False):
+    for x_P, (path, counts) in zip(x_RP, lane_paths(kind, objective, x_RP, settings, stops), strict=True):
+        assert may_rest or len(path) == stops
+        peer_path, peer_counts = torch_path(objective, x_P, settings, len(path))
         assert counts == peer_counts
-        torch.testing.assert_close(torch.stack(path), torch.stack(peer_path), rtol=0, atol=tolerance)
+        torch.testing.assert_close(torch.stack(path), torch.stack(peer_path), rtol=rtol, atol=atol)
+
+
+def iterations(objective):
+    """Beale is at its minimum, where only rounding is left, after ten."""
+    return 8 if objective is beale else 20
 
 
 @pytest.fixture
@@ -187,7 +190,7 @@ def unfused(monkeypatch):
 @every_kind
 @pytest.mark.parametrize(("objective", "x_RP"), MILD, ids=name_of)
 def test_every_lane_walks_the_path_of_torch_lbfgs(kind, objective, x_RP):
-    assert_same_paths(kind, objective, x_RP, PAPER, 1e-10)
+    assert_same_paths(kind, objective, x_RP, PAPER, iterations(objective), 1e-10)
 
 
 @pytest.mark.usefixtures("unfused")
@@ -195,7 +198,7 @@ def test_every_lane_walks_the_path_of_torch_lbfgs(kind, objective, x_RP):
 @pytest.mark.parametrize("settings", [PAPER, SHORT], ids=["paper", "short"])
 def test_touchy_paths_of_torch_lbfgs_are_walked_too(objective, x_RP, settings):
     """Once torch rounds its dot products as lanes in torch do, also where a path depends on the last bit."""
-    assert_same_paths(IN_TORCH, objective, x_RP, settings, 1e-7)
+    assert_same_paths(IN_TORCH, objective, x_RP, settings, iterations(objective), 1e-7)
 
 
 @pytest.mark.usefixtures("unfused")
@@ -208,10 +211,7 @@ def test_the_rare_turns_of_the_line_search_are_those_of_torch(kind, objective, t
     settings, within = PAPER.model_copy(update=changes), 1e-5 if kind is COMPILED else 1e-6
     x_RP = torch.round(64 * seeded(48, 3, seed=4)) / 16
     # Of more iterations some magnify rounding until another turn is taken.
-    for x_P, (path, counts) in zip(x_RP, lane_paths(kind, objective, x_RP, settings, 4), strict=True):
-        peer_path, peer_counts = torch_path(objective, x_P, settings, len(path))
-        assert counts == peer_counts
-        torch.testing.assert_close(torch.stack(path), torch.stack(peer_path), rtol=within, atol=within)
+    assert_same_paths(kind, objective, x_RP, settings, 4, within, within, may_rest=True)
 
 
 @every_kind
@@ -258,12 +258,8 @@ IN_STEPS += [pytest.param(COMPILED, *case, marks=slow) for case in MILD[3:]]
 @pytest.mark.parametrize(("kind", "objective", "x_RP"), IN_STEPS, ids=name_of)
 @pytest.mark.parametrize(("per_step", "steps"), [(10, 2), (3, 4), (1, 4)])
 def test_steps_end_where_those_of_torch_do(kind, objective, x_RP, per_step, steps):
-    settings = PAPER.model_copy(update={"iterations_per_step": per_step})
-    for x_P, (path, counts) in zip(x_RP, lane_paths(kind, objective, x_RP, settings, steps, True), strict=True):
-        peer_path, peer_counts = torch_path(objective, x_P, settings, steps)
-        assert len(path) == steps
-        assert counts == peer_counts
-        torch.testing.assert_close(torch.stack(path), torch.stack(peer_path), rtol=0, atol=1e-7)
+    nested = PAPER.model_copy(update={"iterations_per_step": per_step})
+    assert_same_paths(kind, objective, x_RP, nested, steps, 1e-7)
 
 
 @every_kind

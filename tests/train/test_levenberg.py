@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from networks import begun
 from scipy.optimize import least_squares
 from two_kinds import COMPILED, IN_TORCH, every_kind, same, slow
 
@@ -35,8 +36,7 @@ class Case:
         self.network = network
         self.x = torch.from_numpy(x)
         self.y = torch.from_numpy(wave + noise * np.stack([rng.standard_normal(shape) for rng in generators]))
-        self.knots = network.initial_knots(lanes, F64, "cpu")
-        self.flat = families.initialise(network, generators, 1.0, F64, "cpu")
+        self.flat, self.knots = begun(network, lanes)
 
     def of(self, lanes):
         """The case of some lanes, named by their numbers."""

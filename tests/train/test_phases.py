@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from made_records import recorded_table
+from networks import begun
 from packs import numbers, run_of, trained_in_pieces, trained_runs
 from scipy.interpolate import BSpline
 
@@ -15,7 +16,7 @@ from harness.paper.reference import load as published
 from harness.planning.plan import make_plan
 from harness.record import read_record
 from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Sparsity, Task, parse_experiment
-from harness.tasks import draw, phases_of, resolve, stream
+from harness.tasks import draw, phases_of, resolve
 from harness.tasks.loss import SQUARES, LanePoints
 from harness.train import ENGINES, sparsity, train_pack
 
@@ -127,10 +128,9 @@ def test_stopped_after_every_evaluation_it_ends_with_the_same_bits(network, engi
 def test_a_frozen_base_is_a_constant():
     """Its loss and gradient are those of a KAN without base whose targets are what the base leaves over."""
     frozen, bare = (KanShape(shape=(2, 1), grid=4, base=base) for base in ("frozen", False))
-    flat_RP = families.initialise(frozen, [stream(seed, "initial") for seed in (0, 1)], 1.0, torch.float64, "cpu")
+    flat_RP, knots = begun(frozen)
     x_RNI = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (2, 30, 2)))
     y_RNO = x_RNI.sin().sum(2, keepdim=True)
-    knots = frozen.initial_knots(2, torch.float64, "cpu")
     coef_RP, base_RP = flat_RP.split([14, 2], 1)
     by_base = (torch.nn.functional.silu(x_RNI) * base_RP[:, None]).sum(2, keepdim=True)
 

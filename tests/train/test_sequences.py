@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from packs import trained_runs
+from packs import outcomes_of_any_company, trained_runs
 
 from harness.base.errors import HarnessError
 from harness.families import Transformer, unflatten
@@ -51,12 +51,9 @@ def test_it_learns_more_than_a_constant_knows_and_observes_beliefs():
             assert [point.evaluations for point in outcome.curve][-1] == 300
 
 
-def test_training_in_pieces_is_training_at_once():
-    for block in BLOCKS:
-        whole, pieces = trained_runs(runs(block)), trained_runs(runs(block), chunk=7, stored=True)
-        assert pieces.outcomes == whole.outcomes
-        for one, other in zip(whole.ends, pieces.ends, strict=True):
-            assert torch.equal(one.position_P, other.position_P)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_run_is_the_same_in_any_company_and_in_pieces(block):
+    outcomes_of_any_company(runs(block))
 
 
 def test_mixed_precision_learns_as_float32_does_with_the_same_bits_again_and_in_pieces():

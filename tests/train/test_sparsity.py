@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 import torch
 from commands import refused
+from networks import begun
 from packs import numbers, run_of, task, trained_in_pieces
-from scipy.interpolate import BSpline
 
 from harness import families
 from harness.count import count, run_flops
 from harness.families import KanShape
 from harness.families.layout import of_layer, unflatten
+from harness.families.spline import design_matrix
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
 from harness.spec import GridExtension, GridUpdates, Recipe, Restarts, Sparsity, Task, parse_experiment, parts, stages
 from harness.spec.run import RunSpec, run_id
-from harness.tasks import resolve, stream
+from harness.tasks import resolve
 from harness.tasks.loss import LanePoints
 from harness.train import sparsity, train_pack
 from harness.train.symbolic import FORMS, EdgeSamples, read_formula, snap_edge
@@ -30,17 +31,14 @@ FULL = KanShape(shape=(2, 3, 2), grid=4, scales=True, bias=True)
 
 def drawn(network: KanShape, lanes: int = 2, samples: int = 50):
     """Parameters, knots and points that fill the knots' range and leave it too."""
-    flat_RP = families.initialise(
-        network, [stream(seed, "initial", 0) for seed in range(lanes)], 3.0, torch.float64, "cpu"
-    )
     generator = torch.Generator().manual_seed(0)
     x_RNI = 2.4 * torch.rand(lanes, samples, network.shape[0], dtype=torch.float64, generator=generator) - 1.2
     y_RNO = torch.rand(lanes, samples, network.shape[-1], dtype=torch.float64, generator=generator)
-    return flat_RP, network.initial_knots(lanes, torch.float64, "cpu"), LanePoints(x_RNI, y_RNO)
+    return *begun(network, lanes, gain=3.0), LanePoints(x_RNI, y_RNO)
 
 
 def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI, y_NO) -> torch.Tensor:
-    """Of one lane, edge by edge: scipy's basis functions on the first layer's inputs are checked on the way."""
+    """Of one lane, edge by edge."""
     parameters = unflatten(network, flat_P[None])
     knots = network.initial_knots(1, torch.float64, "cpu")
     h_NI, penalty = x_NI, torch.zeros(())
@@ -48,20 +46,10 @@ def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI
         own = {name: value[0] for name, value in of_layer(parameters, layer).items()}
         edges = {}
         for source in range(h_NI.shape[1]):
-            t, h_N = knots_RIT[0, source], h_NI[:, source]
-            # The Cox-de Boor recursion, written down once more.
-            basis = [((t[i] <= h_N) & (h_N < t[i + 1])).double() for i in range(len(t) - 1)]
-            for k in range(1, network.order + 1):
-                basis = [
-                    (h_N - t[i]) / (t[i + k] - t[i]) * basis[i]
-                    + (t[i + k + 1] - h_N) / (t[i + k + 1] - t[i + 1]) * basis[i + 1]
-                    for i in range(len(basis) - 1)
-                ]
-            if not layer:
-                at = BSpline.design_matrix(np.array([0.3]), t.numpy(), network.order).toarray()[0]
-                assert at.sum() == pytest.approx(1)
+            h_N = h_NI[:, source]
+            bases_NC = design_matrix(knots_RIT[:, source, None], h_N[None, None], network.order)[0, 0]
             for target in range(network.shape[layer + 1]):
-                spline = sum(c * b for c, b in zip(own["coef"][source, :, target], basis, strict=True))
+                spline = bases_NC @ own["coef"][source, :, target]
                 silu = h_N * torch.sigmoid(h_N)
                 edges[source, target] = own["base"][source, target] * silu + own["scale"][source, target] * spline
         domain = knots_RIT[0, 0, -1 - network.order] - knots_RIT[0, 0, network.order] if settings.per_range else 1

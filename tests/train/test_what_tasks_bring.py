@@ -1,11 +1,10 @@
 """Batches, losses and observations that a task brings: no engine knows of them, and each run has its own bits."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import pytest
 from commands import refused
-from packs import trained_runs
+from packs import outcomes_of_any_company, trained_runs
 
 from harness.spec import Adam, KanShape, MlpShape, Recipe, RunSpec, Task
 from harness.tasks import draw, resolve
@@ -39,19 +38,18 @@ class Worst(Observation):
         return seen.losses_1K.max().item()
 
 
-def observed_by(monkeypatch, engine, *observations, chunk=10**6, stored=False, seeds=(0,), batches=SHUFFLED):
-    """The outcomes of runs whose task observes this, and feeds training so."""
+def observed_by(monkeypatch, engine, *observations, seeds=(0,), batches=SHUFFLED):
+    """Runs whose task observes this, and feeds training so."""
     drawn = {seed: replace(draw(TASK, seed), observations=observations, batches=batches) for seed in seeds}
     monkeypatch.setattr("harness.train.points._drawn", lambda task, seed: drawn[seed])
-    runs = [RunSpec(task=TASK, network=NETWORKS[engine], recipe=RECIPE, seed=seed, engine=engine) for seed in seeds]
-    return trained_runs(runs, chunk=chunk, stored=stored).outcomes
+    return [RunSpec(task=TASK, network=NETWORKS[engine], recipe=RECIPE, seed=seed, engine=engine) for seed in seeds]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_values_are_made_at_their_moments_and_change_nothing_else(monkeypatch, engine):
-    (bare,) = observed_by(monkeypatch, engine)
+    (bare,) = trained_runs(observed_by(monkeypatch, engine)).outcomes
     kinds = MeanOutput("late"), MeanOutput("always", at="curve"), Worst("worst", split="validation", at=10)
-    (seen,) = observed_by(monkeypatch, engine, *kinds)
+    (seen,) = trained_runs(observed_by(monkeypatch, engine, *kinds)).outcomes
 
     assert seen.metrics.model_copy(update={"observed": None}) == bare.metrics
     assert seen.metrics.observed.keys() == {"late", "always", "worst"}
@@ -66,12 +64,7 @@ def test_values_are_made_at_their_moments_and_change_nothing_else(monkeypatch, e
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_is_observed_knows_nothing_of_company_and_interruptions(monkeypatch, engine):
     kinds = MeanOutput("mean", at="curve"), Worst("worst", at=7)
-    together = observed_by(monkeypatch, engine, *kinds, seeds=(0, 1))
-    in_pieces = observed_by(monkeypatch, engine, *kinds, chunk=4, stored=True, seeds=(1, 0))
-    alone = observed_by(monkeypatch, engine, *kinds, seeds=(1,))
-
-    assert in_pieces[::-1] == together
-    assert alone == together[1:]
+    outcomes_of_any_company(observed_by(monkeypatch, engine, *kinds, seeds=(0, 1)))
 
 
 @dataclass(frozen=True)
@@ -91,13 +84,8 @@ class Stream(Batches):
 
 
 def test_a_task_may_draw_fresh_points_for_every_evaluation(monkeypatch):
-    observed = partial(observed_by, monkeypatch, "torch", FarFromFirst("far", at="curve"), batches=Stream())
-    together, (alone,) = observed(seeds=(0, 1)), observed(seeds=(1,))
-    in_pieces = observed(chunk=4, stored=True, seeds=(1, 0))
-
-    assert in_pieces[::-1] == together
-    assert alone == together[1]
-    far = [point.observed["far"] for point in alone.curve]
+    runs = observed_by(monkeypatch, "torch", FarFromFirst("far", at="curve"), seeds=(0, 1), batches=Stream())
+    far = [point.observed["far"] for point in outcomes_of_any_company(runs)[1].curve]
     assert far[-1] < far[0] / 2
 
 
@@ -109,7 +97,9 @@ class Nothing(Observation):
 
 
 def test_a_value_that_is_not_finite_is_left_out(monkeypatch):
-    (outcome,) = observed_by(monkeypatch, "torch", Nothing("nothing", at="curve"), MeanOutput("mean"))
+    (outcome,) = trained_runs(
+        observed_by(monkeypatch, "torch", Nothing("nothing", at="curve"), MeanOutput("mean"))
+    ).outcomes
 
     assert outcome.status == "done"
     assert outcome.metrics.observed.keys() == {"mean"}
