@@ -30,7 +30,6 @@ from harness.train import checkpoint, phases, pruning
 from harness.train.checkpoint import Checkpoint
 from harness.train.fused.compiled import processor_name
 from harness.train.lanes import Trained, ended
-from harness.train.outcome import Outcome
 from harness.train.trainer import ENGINES, Trainer
 
 # Seconds between two words of progress, at which Ctrl-C is heard too.
