@@ -26,8 +26,7 @@ from harness.judging.laws import fit_table
 from harness.judging.scaling import headline_axes
 from harness.judging.versus import Baseline, Headline, Reading, Side
 from harness.judging.winners import reported
-from harness.paper.replay import REPLAYS, Picture, Replay, bests, curves
-from harness.paper.replay.known import fig3_3_poisson as poisson
+from harness.paper.replay import REPLAYS, Picture, Replay, bests, curves, poisson
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.scaling import of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
@@ -20,7 +21,7 @@ from harness.base.files import unwritable
 from harness.base.user_code import end_now_if_threads_are_left, handling
 
 COMMANDS = Path(__file__).parent / "commands"  # one file a command
-NAMES = {"replay": COMMANDS.parents[1] / "paper" / "replay" / "known"}  # where files have the names of an argument
+NAMES = {"replay": COMMANDS.parents[1] / "paper" / "replay" / "texts.toml"}  # whose table has the names of an argument
 
 
 class StandIn(click.Command):
@@ -39,7 +40,8 @@ class StandIn(click.Command):
         """The names that begin so, or the options."""
         if incomplete.startswith("-"):
             return imported(str(self.name)).shell_complete(context, incomplete)
-        names = sorted(file.stem for file in NAMES[str(self.name)].glob("[!_]*.*"))
+        texts = tomllib.loads(NAMES[str(self.name)].read_text(encoding="utf-8"))
+        names = sorted(texts[f"{self.name}s"])
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 

@@ -8,7 +8,7 @@ from made_records import made_record
 from reading import PEAKS, runs_in_phases
 
 from harness.paper.replay import REPLAYS, ReplayRuns
-from harness.paper.replay.known.fig3_4_forgetting import arms_of
+from harness.paper.replay.forgetting import arms_of
 from harness.planning.plan import make_plan
 from harness.record import Pruned, runs_table
 from harness.spec import KanShape, parse_experiment

@@ -27,8 +27,7 @@ from harness.paper.replay.bests import (
     table_points,
     wins,
 )
-from harness.paper.replay.known.table1_special_functions import NUMBERS as TABLE_1
-from harness.paper.replay.known.table2_feynman import NUMBERS as TABLE_2
+from harness.paper.replay.known import TABLE_1, TABLE_2
 from harness.paper.replay.points import whole_grids
 from harness.spec import KanShape
 

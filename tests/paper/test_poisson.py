@@ -7,7 +7,7 @@ import pytest
 from harness.judging.laws import fit_table
 from harness.paper.reference import load
 from harness.paper.replay import REPLAYS
-from harness.paper.replay.known.fig3_3_poisson import _duel_findings, _duel_table, _exponent_table, duel, points_of
+from harness.paper.replay.poisson import _duel_findings, _duel_table, _exponent_table, duel, points_of
 
 REPLAY = REPLAYS["fig3_3_poisson"]
 

@@ -60,14 +60,12 @@ class Replay(NamedTuple):
     title: str
     claim: str
     published: Sequence[str]
-    kind: "Callable[[ReplayRuns, Replay], Page]"
+    kind: "Kind"
     tolerance: float = 2.0
     arms: Mapping[str, str] = {}
 
 
-def replay_named(name: str, kind: Callable[[ReplayRuns, Replay], Page]) -> Replay:
-    """The replay of this name, with what texts.toml says of it."""
-    return Replay(kind=kind, **TEXTS["replays"][name])
+Kind = Callable[[ReplayRuns, Replay], Page]
 
 
 def picture(name: str, stem: str, draw: Callable[[], Figure], **words: str) -> Picture:

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from harness.base.formats import human
 from harness.families import FAMILIES
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture, replay_named
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.points import in_one_sentence, plain_name, point, with_outcomes
 from harness.record import Record
 from harness.show.figures.labels import set_ticks, write_head
@@ -40,8 +40,6 @@ class OfArm(NamedTuple):
     """
 
     arm: str
-    network: Network
-    parameters: int
     records: tuple[Record, ...]
     right_after: tuple[float, ...]
     in_the_end: tuple[float, ...]
@@ -58,7 +56,7 @@ def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
     """The page: errors of every arm, phase by phase, and what is kept of them."""
     (text,) = load(replay.published[0]).query("item == @ITEM")["value"]
     published = float(text)  # the same after every phase
-    in_phases = [arm for arm in arms_of(runs) if arm.records]
+    in_phases = arms_of(runs)
     points = with_outcomes(pd.DataFrame(_points(in_phases, published)), replay.tolerance)
     return Page(
         points=points,
@@ -71,25 +69,22 @@ def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
 
 # ------------------------------------------------------------------------------------------------------------ our side
 def arms_of(runs: ReplayRuns) -> list[OfArm]:
-    """The arms of the experiment that have runs here, in the order of its file."""
+    """The arms of the experiment that have runs in phases here, in the order of its file."""
     errors = ["rmse_right_after", "rmse_in_the_end", "forgetting", "train_rmse"]
     chosen = runs.table[runs.table["chosen"]]
     chosen = chosen.assign(**chosen.reindex(columns=errors).fillna(math.inf))
+    is_phased = chosen["run_id"].map(lambda run_id: runs.records[run_id].run.recipe.phases is not None)
+    is_phased = is_phased.astype(bool)  # also where nothing was run
     arms = []
-    for arm, rows in chosen.groupby("arm", sort=False):
-        records = [runs.records[run_id] for run_id in rows["run_id"]]
-        in_phases = np.array([record.run.recipe.phases is not None for record in records])
-        phased = rows[in_phases]
+    for arm, rows in chosen[is_phased].groupby("arm", sort=False):
         arms.append(
             OfArm(
                 arm=str(arm),
-                network=records[0].run.network,
-                parameters=records[0].counts["params.trainable"],
-                records=tuple(record for record in records if record.run.recipe.phases is not None),
-                right_after=tuple(phased["rmse_right_after"]),
-                in_the_end=tuple(phased["rmse_in_the_end"]),
-                at_once=tuple(rows.loc[~in_phases, "train_rmse"]),
-                times=phased["forgetting"].median(),
+                records=tuple(runs.records[run_id] for run_id in rows["run_id"]),
+                right_after=tuple(rows["rmse_right_after"]),
+                in_the_end=tuple(rows["rmse_in_the_end"]),
+                at_once=tuple(chosen.loc[~is_phased & (chosen["arm"] == arm), "train_rmse"]),
+                times=rows["forgetting"].median(),
             )
         )
     return arms
@@ -143,7 +138,8 @@ def _kept_table(arms: Sequence[OfArm]) -> tuple[Table, ...]:
         right_after, in_the_end = (float(np.median(errors)) for errors in (ours.right_after, ours.in_the_end))
         spread = f"{human(min(ours.in_the_end))} to {human(max(ours.in_the_end))}"
         at_once = float(np.median(ours.at_once)) if ours.at_once else None
-        network = _words(ours.network), ours.parameters
+        first = ours.records[0]
+        network = _words(first.run.network), first.counts["params.trainable"]
         rows.append((ours.arm, *network, right_after, in_the_end, ours.times_words, spread, at_once))
     return page_tables("kept", rows)
 
@@ -167,14 +163,11 @@ def _pictures(arms: Sequence[OfArm], replay: Replay, published: float) -> Iterat
         done = [(error, record) for error, record in runs if record.phases and record.phases[-1].outputs]
         if ours.arm in DRAWN and done:
             _, record = sorted(done, key=lambda pair: pair[0])[len(done) // 2]
-            rows.append((f"{plain_name(ours.arm, replay.arms)}\n{_words(ours.network)}", record))
+            rows.append((f"{plain_name(ours.arm, replay.arms)}\n{_words(record.run.network)}", record))
     if rows:
         yield picture("phases", "replay", partial(courses_figure, rows))
     errors = {plain_name(ours.arm, replay.arms): (ours.right_after, ours.in_the_end, ours.at_once) for ours in arms}
     yield picture("kept", "kept", partial(errors_figure, errors, published))
-
-
-REPLAY = replay_named("fig3_4_forgetting", forgetting)
 
 
 # -------------------------------------------------------------------------------------------------------------- figures

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from harness.base.formats import human
 from harness.families import FAMILIES
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture, replay_named
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.points import in_one_sentence, point, with_outcomes
 from harness.record import Record
 from harness.show.figures.labels import write_head, write_note
@@ -161,9 +161,6 @@ def _pictures(counts: pd.DataFrame, points: pd.DataFrame, survivors: pd.DataFram
         names = "seed " + standard["seed"].astype(str) + standard["setting"].str.removeprefix(STANDARD)
         networks = list(zip(names, standard["scores"], strict=True))
         yield picture("standard_networks", "standard_networks", partial(networks_figure, networks))
-
-
-REPLAY = replay_named("app_c_ablation", ablation)
 
 
 # -------------------------------------------------------------------------------------------------------------- figures

@@ -12,7 +12,7 @@ from harness.base.formats import human
 from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import size_axes
 from harness.paper.reference import load
-from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture, replay_named
+from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.curves import COUNTS, SECONDS, beside, chosen_networks, curves_figure, exponents
 from harness.paper.replay.points import apart_tables, in_one_sentence, network_words, whole_grids
 from harness.show.tables.table import Table
@@ -169,6 +169,3 @@ def _exponent_table(points: pd.DataFrame, fits: Sequence[SeriesLaws]) -> tuple[T
         slopes = (f"{slope:.2f}" for slope in (exponent.published, exponent.published / 2, exponent.ours / 2))
         rows.append((*exponent.place, *slopes, *(exponent.laws if exponent.place[0] == "L2²" else ("", ""))))
     return page_tables("exponents_of_squares", rows)
-
-
-REPLAY = replay_named("fig3_3_poisson", poisson)
