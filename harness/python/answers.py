@@ -13,11 +13,13 @@ from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.plain import plain
+from harness.judging.by_laws import ComparisonRequest
 from harness.judging.judge import sentence
 from harness.judging.laws import fit_table
 from harness.judging.verdict import Verdict, refused_words
 from harness.judging.versus import Headline, NoHeadline
-from harness.python.laws import ComparisonByLaws, compare_table, of_runs
+from harness.laws.shared import Pin
+from harness.python.laws import ComparisonByLaws, many, of_runs, opened
 from harness.python.study import Shown, Study, headline_said, readings, study_of
 from harness.record import read_record, record_path
 from harness.record.networks import FOLDER, read_network
@@ -31,7 +33,7 @@ from harness.show.tables.verdicts import answer_sentences
 from harness.spec import Manifest
 from harness.study.analysis import Compared, analyse_and_report, answer_of, compare_sides, keeping_fits
 from harness.study.folders import planned_records
-from harness.study.tables import judged_tables
+from harness.study.tables import compared_by_laws, judged_tables
 from harness.study.training import run_file
 
 if TYPE_CHECKING:
@@ -74,6 +76,12 @@ def compare(
     x: str | Sequence[str] = (),
     y: str | None = None,
     by: str | Sequence[str] = (),
+    and_: str | None = None,
+    compute: str | None = None,
+    seconds: str | None = None,
+    budgets: float | Sequence[float] = (),
+    floor: Pin | None = None,
+    alpha: Pin = "free",
     **columns: Any,
 ) -> Comparison | ComparisonByLaws:
     """Compare two arms of an experiment file or a results folder, or of a table of anybody's runs.
@@ -90,7 +98,12 @@ def compare(
     if of_runs(of):
         if first is None or second is None:
             raise HarnessError("`first`, `second`: name two arms of the table, which are values of `by`")
-        return compare_table(of, (first, second), x, y, by, at, level, columns)
+        how: dict[str, Any] = {"arms": (first, second), "level": 0.95 if level is None else level, "seconds": seconds}
+        if and_:
+            how |= {"form": "and", "value": and_, "compute": compute}
+        asked = ComparisonRequest(many(at), budgets=many(budgets), floor=floor, alpha=alpha)
+        with opened(of, x, y, by, columns, how) as door:
+            return ComparisonByLaws(compared_by_laws(door, asked))
     assert not isinstance(of, pd.DataFrame)  # which is a table
     manifest, folder = study_of(of).frozen()
     arms = list(manifest.experiment.arms)

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, curves_of_laws
+from harness.judging.by_laws import ComparedByLaws, curves_of_laws
 from harness.judging.design import Asked, DesignAnswer, Question
 from harness.judging.forms import FormAnswer, over_compute
 from harness.judging.laws import AUTO, SIGMOID, SeriesLaws, drawn_law
@@ -31,12 +31,13 @@ from harness.show.tables.plans import ladder_table
 from harness.show.tables.to_come import design_frame, design_sentences
 from harness.show.words import exponent_words
 from harness.spec import Manifest
-from harness.study.tables import Door, compared_by_laws, designed, fits_answer, open_door, runs_of_form, shape_answer
+from harness.study.tables import Door, designed, fits_answer, open_door, runs_of_form, shape_answer
+
+Item = TypeVar("Item", str, float, str | float)
 
 FRAME = Path("the table")  # what a DataFrame is called where a file would be
 SEVERAL = ("config", "same")  # of which there may be several columns
 MEANINGS = (*SEVERAL, "seed", "status", "group", "schedule", "sd", "ceiling", "chance", "best_of")
-OF_MULTIPLIERS = ("and_", "compute", "seconds", "budgets", "floor", "alpha")  # what may be asked of two arms of a table
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -146,19 +147,16 @@ def fit(
     and `within` as on the command line. A HarnessError names rows that cannot be fitted.
     """
     window = SizeRange(min_x, max_x, until)
-    places = (predict,) if isinstance(predict, float | int | str) else predict
-    how: dict[str, Any] = {"laws": _many(law), "level": level, "window": window, "hold_out": hold_out}
-    how |= {"objective": objective, "floor": floor, "predict": tuple(map(str, places))}
+    how: dict[str, Any] = {"laws": many(law), "level": level, "window": window, "hold_out": hold_out}
+    how |= {"objective": objective, "floor": floor, "predict": tuple(map(str, many(predict)))}
     how |= {"compute": compute, "within": within}
-    forms: dict[Form, Any] = {"and": and_, "isoflop": isoflop, "frontier": frontier, "share": share}
-    values = {form: str(value) for form, value in forms.items() if value is not None}
-    if len(values) + (law == SIGMOID) > 1:
-        names = [*values, *([SIGMOID] if law == SIGMOID else [])]
-        raise HarnessError(f"`{'`, `'.join(names)}`: these are forms of their own; ask for one at a time")
-    for form, value in values.items():
-        how |= {"form": form, "value": value}
-    if law == SIGMOID:
-        how["form"] = SIGMOID
+    of_options: dict[Form, Any] = {"and": and_, "isoflop": isoflop, "frontier": frontier, "share": share}
+    forms = {form: str(value) for form, value in of_options.items() if value is not None}
+    asked = [*forms, SIGMOID] if law == SIGMOID else [*forms]
+    if len(asked) > 1:
+        raise HarnessError(f"`{'`, `'.join(asked)}`: these are forms of their own; ask for one at a time")
+    for form in asked:
+        how |= {"form": form, "value": forms.get(form)}
     with opened(of, x, y, by, columns, how) as door:
         if door.request.form:
             return Forms(shape_answer(door), runs_of_form(door))
@@ -198,35 +196,6 @@ class ComparisonByLaws(Shown):
         """Losses at equal size, and sizes at equal loss."""
         asked, curves, against = curves_of_laws(self.compared)
         return versus_figure(asked, curves, named_styles(self.compared.arms), against=against)
-
-
-def compare_table(
-    of: pd.DataFrame | Study | str | Path,
-    arms: tuple[str, str],
-    x: str | Sequence[str],
-    y: str | None,
-    by: str | Sequence[str],
-    at: float | Sequence[float] | None,
-    level: float | None,
-    columns: Mapping[str, Any],
-) -> ComparisonByLaws:
-    """Two arms of a table by their laws; `at` are losses at which sizes are compared.
-
-    Of `columns`, OF_MULTIPLIERS are as on the command line (`and_` is `--and`): what the multiplier is of.
-    """
-    more = {name: columns[name] for name in OF_MULTIPLIERS if name in columns}
-    second, compute, seconds = (more.pop(name, None) for name in ("and_", "compute", "seconds"))
-    how: dict[str, Any] = {"arms": arms, "level": 0.95 if level is None else level, "seconds": seconds}
-    if second:
-        how |= {"form": "and", "value": second, "compute": compute}
-    asked = ComparisonRequest(_numbers(at), budgets=_numbers(more.pop("budgets", None)), **more)
-    columns = {name: value for name, value in columns.items() if name not in OF_MULTIPLIERS}
-    with opened(of, x, y, by, columns, how) as door:
-        return ComparisonByLaws(compared_by_laws(door, asked))
-
-
-def _numbers(of: float | Sequence[float] | None) -> tuple[float, ...]:
-    return () if of is None else tuple(of) if isinstance(of, Sequence) else (of,)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -310,9 +279,8 @@ def match(
     A factory is a function or class at the top of a module, or its `"package.module:name"`. `setting` are `solve`,
     `axis`, `multiple_of`, `tol`, `tokens_per_param` and `train_flops`, as on the command line.
     """
-    places = (at,) if isinstance(at, str | float | int) else at
     first, second = (f"{one.__module__}:{one.__qualname__}" if callable(one) else one for one in (factory, like))
-    return Rungs(make_ladder(LadderSetting(str(first), tuple(map(str, places)), second, **setting)))
+    return Rungs(make_ladder(LadderSetting(str(first), tuple(map(str, many(at))), second, **setting)))
 
 
 def of_runs(of: object) -> bool:
@@ -329,14 +297,14 @@ def opened(
     how: Mapping[str, Any],
 ) -> AbstractContextManager[Door]:
     """What is asked, and the runs that it is asked of: `study.tables`."""
-    meanings = {name: _many(value) if name in SEVERAL else value for name, value in columns.items() if name != "where"}
+    meanings = {name: many(value) if name in SEVERAL else value for name, value in columns.items() if name != "where"}
     if unknown := meanings.keys() - {*MEANINGS}:
         raise HarnessError(f"`{min(unknown)}` is no argument; {did_you_mean(min(unknown), [*MEANINGS, 'where'])}")
-    asked = {"x": _many(x), "where": _many(columns.get("where", ())), **how}
+    asked = {"x": many(x), "where": many(columns.get("where")), **how}
     if isinstance(of, pd.DataFrame) or of_runs(of):
         file = FRAME if isinstance(of, pd.DataFrame) else Path(str(of))
         table = of if isinstance(of, pd.DataFrame) else file
-        return open_door(table, file, asked, {"y": y, "by": _many(by), **meanings}, TERMINAL)
+        return open_door(table, file, asked, {"y": y, "by": many(by), **meanings}, TERMINAL)
     if y is not None or by or meanings:
         raise HarnessError(
             "`y`, `by`: an experiment knows its losses and arms; leave them out, or give a table of runs"
@@ -345,5 +313,8 @@ def opened(
     return open_door((manifest, folder), folder, asked, {}, TERMINAL)
 
 
-def _many(value: str | Sequence[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+def many(value: Item | Sequence[Item] | None) -> tuple[Item, ...]:
+    """A tuple of what is given alone, as several, or not at all."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str | int | float) else tuple(value)
