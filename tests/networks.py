@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import torch
 
-from harness import families, spec
+from harness import families
 from harness.families.kan import evaluate_locally
 from harness.families.layout import of_layer
 from harness.families.spline import active_bases
@@ -13,33 +13,35 @@ from harness.families.spline import active_bases
 SHAPES = ((1, 1), (2, 5, 1), (3, 4, 4, 2), (16, 32, 8))
 GRIDS_AND_ORDERS = ((3, 1), (3, 2), (5, 3), (20, 3), (3, 5), (20, 5))
 SETTINGS = {
-    spec.MlpShape: [
+    families.MlpShape: [
         *({"activation": name} for name in ("relu", "silu", "tanh", "gelu", "prelu")),
         {"activation": "sine", "omega_0": 6.0},
         {"activation": "sine", "omega_0": 6.0, "features": 4, "features_sigma": 0.3},
         {"activation": "tanh", "features": 1, "features_sigma": 0.3},
     ],
     # Every grid and order with all parts, and every choice of parts.
-    spec.KanShape: [
+    families.KanShape: [
         *({"grid": grid, "order": order, "scales": True, "bias": True} for grid, order in GRIDS_AND_ORDERS),
         *(
             {"grid": 4, "base": base, "scales": scales, "bias": bias}
             for base, scales, bias in product((True, False), repeat=3)
         ),
     ],
-    spec.SplineMlpShape: [
+    families.SplineMlpShape: [
         *(
             {"grid": grid, "order": order, "place": place, "noise": 4.0}
             for (grid, order), place in product(GRIDS_AND_ORDERS, ("after", "before"))
         ),
         *({"grid": 4, "place": "before", "rank": rank} for rank in (2, 3)),
     ],
-    spec.GatedMlpShape: [{"activation": name} for name in ("silu", "gelu", "relu")],
-    spec.RbfKanShape: [{"grid": grid, "norm": norm} for grid, norm in product((1, 5, 8), (True, False))],
-    spec.ChebyshevKanShape: [{"degree": degree} for degree in (1, 2, 4)],
-    spec.FourierKanShape: [{"harmonics": harmonics} for harmonics in (1, 4)],
-    spec.GroupedChebyshevShape: [{"degree": degree, "groups": groups} for degree, groups in ((1, 1), (5, 8), (5, 1))],
-    spec.RationalKanShape: [
+    families.GatedMlpShape: [{"activation": name} for name in ("silu", "gelu", "relu")],
+    families.RbfKanShape: [{"grid": grid, "norm": norm} for grid, norm in product((1, 5, 8), (True, False))],
+    families.ChebyshevKanShape: [{"degree": degree} for degree in (1, 2, 4)],
+    families.FourierKanShape: [{"harmonics": harmonics} for harmonics in (1, 4)],
+    families.GroupedChebyshevShape: [
+        {"degree": degree, "groups": groups} for degree, groups in ((1, 1), (5, 8), (5, 1))
+    ],
+    families.RationalKanShape: [
         {"numerator": m, "denominator": n, "groups": groups}
         for m, n, groups in ((5, 4, 8), (5, 4, 1), (3, 2, 2), (1, 1, 1))
     ],

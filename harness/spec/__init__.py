@@ -1,21 +1,6 @@
 """Experiment files: what is asked, as frozen data with an identity. Other rooms import the nouns from here."""
 
-from harness.families import (
-    ChebyshevKanShape,
-    FourierKanShape,
-    GatedMlpShape,
-    GroupedChebyshevShape,
-    KanShape,
-    MlpShape,
-    Module,
-    ModuleShape,
-    Network,
-    RationalKanShape,
-    RbfKanShape,
-    SplinedShape,
-    SplineMlpShape,
-    TransformerShape,
-)
+from harness.families import KanShape, MlpShape, ModuleShape, Network, SplinedShape
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt, Optimiser
 from harness.spec.arm import Arm
 from harness.spec.counts import END_TOLERANCE, all_axes, axis_short, axis_words, count_names, default_count

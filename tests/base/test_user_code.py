@@ -19,7 +19,8 @@ from click.testing import CliRunner
 from harness.cli import main
 from harness.count.module import module_network
 from harness.dispatch import slots
-from harness.spec import Adam, MlpShape, Module, Recipe, RunSpec, Task
+from harness.families import Module
+from harness.spec import Adam, MlpShape, Recipe, RunSpec, Task
 from harness.tasks import draw, resolve
 from tests.odd_user_code import ACCEPTED, BEGIN, FUNCTIONS, IN_FLOAT32, LINEAR, NETWORKS, REFERENCES
 

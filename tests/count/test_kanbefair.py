@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 from harness.count import count, kanbefair
-from harness.spec import KanShape, MlpShape, SplineMlpShape
+from harness.families import SplineMlpShape
+from harness.spec import KanShape, MlpShape
 
 # Of the released table, whose 21,030 rows were all recounted: a row of each order, shortcut and activation, and of
 # several hidden layers. (shape, grid with order and shortcut or the MLP's activation, parameters, FLOPs).

@@ -35,21 +35,10 @@ from harness.dispatch.here import (
     train_here,
 )
 from harness.dispatch.slots import Cause, Done, Evaluated, Failure, PackedRuns, Saved, TrainingOrder, failure
+from harness.families import FourierKanShape, RbfKanShape
 from harness.planning.plan import make_plan
 from harness.record import Record, read_record, record_path
-from harness.spec import (
-    Adam,
-    FourierKanShape,
-    KanShape,
-    Lbfgs,
-    MlpShape,
-    RbfKanShape,
-    Recipe,
-    RunSpec,
-    Task,
-    parse_experiment,
-    run_id,
-)
+from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment, run_id
 from harness.tasks import draw, resolve
 from harness.train import PackStopped, Supervisor, train_pack
 from harness.train.checkpoint import checkpoint_path, read_checkpoint, write_checkpoint

@@ -10,9 +10,10 @@ from made_times import ADAM, KAN, LBFGS, MLP, a_run, solo_rows
 
 from harness.base.errors import HarnessError
 from harness.count import run_work, training_flops
+from harness.families import SplineMlpShape
 from harness.measure import calibration
 from harness.optimisers import load_optimiser
-from harness.spec import Adam, GridExtension, GridUpdates, Lbfgs, LevenbergMarquardt, RunSpec, SplineMlpShape
+from harness.spec import Adam, GridExtension, GridUpdates, Lbfgs, LevenbergMarquardt, RunSpec
 
 LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
 

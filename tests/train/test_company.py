@@ -7,8 +7,9 @@ import pytest
 import torch
 from packs import OPTIMIZERS, run_of, task, trained_runs
 
+from harness.families import SplineMlpShape
 from harness.planning.plan import computation
-from harness.spec import GridExtension, GridUpdates, KanShape, MlpShape, Restarts, SplineMlpShape
+from harness.spec import GridExtension, GridUpdates, KanShape, MlpShape, Restarts
 from harness.train import ENGINES
 from harness.train.outcome import Outcome
 
