@@ -13,7 +13,6 @@ from click.core import ParameterSource
 from harness.base.errors import HarnessError
 from harness.cli.later import elsewhere, heavy
 from harness.cli.options import COUNT, POSITIVE, together
-from harness.show.console import TERMINAL
 from harness.show.tables.table import Table
 from harness.spec import Manifest, axis_short
 from harness.study.folders import StudyFile
@@ -89,10 +88,10 @@ def opened(
         values |= {"form": "and", "value": asked["and"]}
     values |= {"compute": asked["compute"], **more}
     if not is_of_table(file, asked):
-        return heavy.open_door(StudyFile(file, results).frozen(), file, values, {}, TERMINAL)
+        return heavy.open_door(StudyFile(file, results).frozen(), file, values, {})
     columns = {name: asked[name] for name in OF_FILES if name in asked}
     example = f"; for example: harness {command} --x params --y rmse --by arch"
-    return heavy.open_door(file, file, values, columns, TERMINAL, example)
+    return heavy.open_door(file, file, values, columns, example)
 
 
 def laws_of_experiment(manifest: Manifest, analysis: heavy.Analysis) -> list[Table | str]:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from harness.base.errors import HarnessError, at, did_you_mean
 from harness.count import DEFAULT_WEIGHTS, Work, count, training_flops
@@ -15,6 +13,7 @@ from harness.optimisers import Optimiser
 from harness.planning.solve import bracket, build_network
 from harness.spec import count_names, default_count
 from harness.spec.counts import COUNT_KINDS
+from harness.spec.document import parse
 from harness.spec.read import mistake_in
 
 
@@ -80,10 +79,10 @@ def parse_arm(text: str) -> Architecture:
         raise HarnessError(f"family {family!r}: {did_you_mean(family, FAMILIES)}")
     fields: dict[str, Any] = {"family": family}
     for word in words:
-        name, equals, written = word.partition("=")
+        name, _, written = word.partition("=")
         try:
-            value = YAML(typ="safe", pure=True).load(written) if equals else None
-        except YAMLError:
+            value = parse(written, name).data
+        except HarnessError:
             value = None
         if value is None:
             raise HarnessError(f"{word!r} is not field=value, without spaces; e.g. 'kan hidden=[5,5]'")

@@ -19,7 +19,6 @@ from harness.laws.result import LawName
 from harness.planning.ladder import Ladder, LadderSetting, ladder_rows, make_ladder, write_ladder
 from harness.python.study import Shown, Study, headline_said, readings, study_of
 from harness.record.elsewhere import is_table
-from harness.show.console import TERMINAL
 from harness.show.figures.forms import design_figure, form_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
@@ -304,13 +303,13 @@ def opened(
     if isinstance(of, pd.DataFrame) or of_runs(of):
         file = FRAME if isinstance(of, pd.DataFrame) else Path(str(of))
         table = of if isinstance(of, pd.DataFrame) else file
-        return open_door(table, file, asked, {"y": y, "by": many(by), **meanings}, TERMINAL)
+        return open_door(table, file, asked, {"y": y, "by": many(by), **meanings})
     if y is not None or by or meanings:
         raise HarnessError(
             "`y`, `by`: an experiment knows its losses and arms; leave them out, or give a table of runs"
         )
     manifest, folder = study_of(of).frozen()
-    return open_door((manifest, folder), folder, asked, {}, TERMINAL)
+    return open_door((manifest, folder), folder, asked, {})
 
 
 def many(value: Item | Sequence[Item] | None) -> tuple[Item, ...]:

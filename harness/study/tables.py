@@ -23,7 +23,7 @@ from harness.judging.winners import reported
 from harness.laws import Caution
 from harness.measure.cost import with_seconds
 from harness.record import Record, elsewhere, runs_table
-from harness.show.console import Terminal
+from harness.show.console import TERMINAL, Terminal
 from harness.spec import Manifest
 from harness.study.folders import planned_records, planned_runs
 from harness.study.plans import calibrations_of
@@ -63,7 +63,6 @@ def open_door(
     file: Path,
     asked: Mapping[str, Any],
     columns: Mapping[str, Any],
-    terminal: Terminal,
     example: str = "",
 ) -> Iterator[Door]:
     """Open a table, in memory or in a file; or a complete plan in its folder, which keeps the laws of the block.
@@ -76,7 +75,7 @@ def open_door(
         manifest, folder = of
         request = Request(file, **{**asked, "x": asked["x"] or tuple(headline_axes(manifest)[: 1 if form else 2])})
         check_request(request)
-        with keeping_fits(folder, terminal):
+        with keeping_fits(folder, TERMINAL):
             yield of_experiment(manifest, folder, request)
         return
     table = elsewhere.table_of_frame(of) if isinstance(of, pd.DataFrame) else elsewhere.read_table(of)

@@ -41,7 +41,7 @@ from harness.spec import all_axes
 from harness.tasks import TASKS, load_target
 
 OF_MEDIANS = "E3"  # the erratum by which a published error is another quantity of ours
-KEYS = ["task", "shape", "grid", "quantity"]
+KEYS = ["task", "shape", "grid", "quantity"]  # by which published points and ours meet
 COUNTS = ("params.paper", "params.trainable")
 SECONDS = "seconds in the pack"
 COURSES = 4  # runs whose course is drawn, at most
@@ -108,13 +108,13 @@ def chosen_networks(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def measured_points(table: pd.DataFrame, quantities: Iterable[str]) -> pd.DataFrame:
-    """Our points, a row a series, network and quantity (a column): errors over seeds, and what they took.
+    """Our points, a row a series, `cell` (a network) and quantity (a column): errors over seeds, and what they took.
 
     A diverged run counts as infinitely bad.
     """
     runs = chosen_networks(table)
     errors = pd.concat([runs.assign(quantity=name, error=runs[name].fillna(np.inf)) for name in quantities])
-    points = errors.groupby([*KEYS, "arm", "series"], sort=False).agg(
+    points = errors.groupby([*KEYS, "arm", "series", "cell"], sort=False, dropna=False).agg(
         best=("error", "min"),
         median=("error", "median"),
         worst=("error", "max"),
@@ -131,7 +131,7 @@ def beside(published: pd.DataFrame, table: pd.DataFrame, tolerance: float) -> pd
 
     A published point of which there is no run has a row with the outcome `not run`.
     """
-    measured = measured_points(table, published["quantity"].unique())
+    measured = measured_points(table, published["quantity"].unique()).drop(columns="cell")
     return with_outcomes(published.merge(measured, on=KEYS, how="left"), tolerance)
 
 
@@ -198,18 +198,13 @@ RIVALS |= {"our MLPs": ("mlp", "median"), "our KANs": ("kan", "median")}  # a fa
 
 
 def added_points(table: pd.DataFrame, families: Mapping[str, str], published: pd.DataFrame) -> pd.DataFrame:
-    """A row a panel, network of an added arm and published quantity, as `curves.beside`; inf if a run diverged."""
-    runs = chosen_runs(table[table["arm"].isin(list(families))])
-    rows = runs.merge(published[["task", "panel", "quantity"]].drop_duplicates(), on="task")
-    rows["error"] = [row[row["quantity"]] for _, row in rows.iterrows()]
-    rows["error"] = rows["error"].fillna(np.inf)
-    networks = rows.groupby(["task", "panel", "quantity", "arm", "series", "cell"], sort=False)
-    points = networks["error"].agg(best="min", median="median", worst="max", seeds="size")
-    points = points.assign(shape=networks["shape"].first(), x=networks[COUNT].first()).reset_index()
-    points = points.rename(columns={"series": "ours"})
-    what = points["task"] + " " + points["ours"] + " " + published_shape(points["shape"])
-    unpublished = {"curve": ADDED, "errata": "", "published": np.nan, "outcome": "not published"}
-    return points.assign(what=what, family=points["arm"].map(families), **unpublished)
+    """A row a panel, network of an added arm and published quantity, as `beside`."""
+    measured = measured_points(table[table["arm"].isin(list(families))], published["quantity"].unique())
+    panels = published[["task", "panel", "quantity"]].drop_duplicates()
+    points = panels.merge(measured, on=["task", "quantity"])
+    what = points["task"] + " " + points["ours"] + " " + points["shape"]
+    unpublished: dict[str, Any] = {"curve": ADDED, "errata": "", "published": np.nan, "outcome": "not published"}
+    return points.assign(what=what, x=points[COUNT], family=points["arm"].map(families), **unpublished)
 
 
 def comparisons(points: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
