@@ -176,22 +176,20 @@ class ArmOnTask:
 
 def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, task: RunTask) -> Engine:
     """The engine of `network`: the experiment's, or `fused` where it can train it; a HarnessError if it cannot."""
-    if not (loss := loss_of(task)).kernel:
-        if experiment.engine == "fused":
-            problem = f"engine: fused has no {loss.needs}, by which {task.target} is learnt"
-            raise HarnessError(f"{problem}; use engine: torch, or leave `engine` out")
-        return "torch"
+    loss, move = loss_of(task), "use engine: torch, or leave `engine` out"
     fields = (("dtype", experiment.dtype, "float64"), ("device", experiment.device, "cpu"))
-    reasons = [f"{field}: {value}" for field, value, of_kernels in fields if value != of_kernels]
-    if experiment.engine == "fused" and reasons:
-        problem = f"engine: fused computes in float64 on CPUs, but the file says {' and '.join(reasons)}"
-        raise HarnessError(f"{problem}; use engine: torch, or leave `engine` out")
-    without_kernels = network.without_kernels() or optimiser.without_loop()
-    if experiment.engine == "fused" and without_kernels:
-        raise HarnessError(f"engine: fused {without_kernels}; leave `engine` out")
-    if experiment.engine:
-        return experiment.engine
-    return "torch" if reasons or without_kernels else "fused"
+    others = [f"{field}: {value}" for field, value, of_kernels in fields if value != of_kernels]
+    if not loss.kernel:
+        why = f"has no {loss.needs}, by which {task.target} is learnt; {move}"
+    elif others:
+        why = f"computes in float64 on CPUs, but the file says {' and '.join(others)}; {move}"
+    elif without_kernels := network.without_kernels() or optimiser.without_loop():
+        why = f"{without_kernels}; leave `engine` out"
+    else:
+        return experiment.engine or "fused"
+    if experiment.engine == "fused":
+        raise HarnessError(f"engine: fused {why}")
+    return "torch"
 
 
 def that_matters(recipe: Recipe, network: Network, task: RunTask) -> Recipe:

@@ -108,14 +108,12 @@ def _of_arms(plan: Manifest) -> Iterator[PlanWarning]:
             f"{arms[0]} is better}}",
         )
     infeasible = [cell for cell in plan.cells if cell.infeasible]
-    feasible = {(cell.task, cell.arm) for cell in plan.cells if not cell.infeasible}
-    first_cells: dict[tuple[str, str], Cell] = {}
+    said_or_feasible = {(cell.task, cell.arm) for cell in plan.cells if not cell.infeasible}
     for cell in infeasible:
-        if (cell.task, cell.arm) not in feasible:
-            first_cells.setdefault((cell.task, cell.arm), cell)
-    for cell in first_cells.values():
-        brief = f"{cell.arm} has no feasible cell on {cell.task}"
-        yield PlanWarning(brief, f"{brief}, so nothing is compared with it there: {cell.infeasible}")
+        if (cell.task, cell.arm) not in said_or_feasible:
+            said_or_feasible.add((cell.task, cell.arm))
+            brief = f"{cell.arm} has no feasible cell on {cell.task}"
+            yield PlanWarning(brief, f"{brief}, so nothing is compared with it there: {cell.infeasible}")
     if 2 * len(infeasible) >= len(plan.cells):
         first = infeasible[0]
         brief = f"{len(infeasible):,} of {len(plan.cells):,} cells are infeasible"

@@ -27,7 +27,6 @@ from harness.study.starter import Rival, Starter, write_starter
 from harness.tasks import known_data, resolve
 from harness.tasks.table import some
 
-LARGEST_FRAME = 200e6  # bytes of a table that is copied into a file
 MOST_ROWS, MOST_COLUMNS = 20, 16  # of a table in a notebook, which shows the first and the last ones
 
 
@@ -165,10 +164,6 @@ def new(
 
 def _kept_rows(rows: pd.DataFrame, name: Path) -> tuple[Path, bool]:
     """The file of a DataFrame beside NAME.yaml, called by its content, and whether it was not there before."""
-    size = int(rows.memory_usage(deep=True).sum())
-    if size > LARGEST_FRAME:
-        problem = f"`data`: the table takes {size / 1e6:,.0f} MB, and at most {LARGEST_FRAME / 1e6:,.0f} MB are copied"
-        raise HarnessError(f"{problem}; save it (table.to_parquet('table.parquet')), and give its path")
     try:
         content = rows.rename(columns=str).to_parquet(index=False)
     except Exception as error:  # of pyarrow, for columns that hold anything

@@ -150,7 +150,7 @@ class _Values:
         kind = str(node.tag).removeprefix(STANDARD)
         match node:
             case ScalarNode() if kind in WORDS:
-                return self._text(node, path)
+                return node.value
             case ScalarNode() if kind in NUMBERS:
                 return self._number(node, path, kind)
             case SequenceNode() if kind == "seq":
@@ -158,13 +158,6 @@ class _Values:
             case MappingNode() if kind == "map":
                 return self._fields(node, path)
         raise self._error(node, path, f"the tag {node.tag!r} is not known here; leave it out")
-
-    def _text(self, node: ScalarNode, path: Keys) -> str:
-        try:
-            node.value.encode()
-        except UnicodeEncodeError:
-            raise self._error(node, path, f"{json.dumps(node.value)} holds half a character; write it whole") from None
-        return node.value
 
     def _number(self, node: ScalarNode, path: Keys, kind: str) -> float | bool | None:
         try:
@@ -207,7 +200,7 @@ class _Values:
         if str(node.tag).removeprefix(STANDARD) not in WORDS:
             problem = f"the field {_shown(node.value)} is no word; quote it, {json.dumps(node.value)}"
             raise self._error(node, path, problem)
-        return self._text(node, path)
+        return node.value
 
     def _error(self, node: Node, path: Keys, problem: str) -> HarnessError:
         dotted = ".".join(map(str, path))

@@ -18,7 +18,7 @@ def runs(errors: dict[int, list[float]], shape: str = "2-5-1", task: str = "exp2
     table = pd.Series(errors, name="test_rmse").explode().astype(float).rename_axis("grid").reset_index()
     counts = {"params.paper": 15 * table["grid"], "params.trainable": 15 * (table["grid"] + 5)}
     of_all = {"task": task, "shape": shape, "evaluations": 10, "pack_seconds": 1.0, "pack_lanes": 1, "chosen": True}
-    table = table.assign(run_id=table.index, arm="kan", series="kan", **counts, **of_all)
+    table = table.assign(run_id=table.index, arm="kan", series="kan", cell=table["grid"], **counts, **of_all)
     return table.assign(test_root_median_square=table["test_rmse"] / 2)
 
 

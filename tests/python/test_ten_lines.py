@@ -10,7 +10,6 @@ from rich.console import Console
 
 import harness
 from harness.base.errors import HarnessError
-from harness.python import study as python_study
 from harness.show import console
 
 FIELDS = {
@@ -64,13 +63,6 @@ def test_a_table_in_memory_has_a_file_with_its_rows_beside_it(tmp_path):
         harness.new(tmp_path / "prices", data=prices(), target="area")
     assert "has no column 'cost'" in refused(harness.new, tmp_path / "other", data=prices(20), target="cost")
     assert len(list(tmp_path.iterdir())) == 2  # of what failed nothing is left
-
-
-def test_a_large_table_is_to_be_saved(tmp_path, monkeypatch):
-    monkeypatch.setattr(python_study, "LARGEST_FRAME", 1000)
-    with pytest.raises(HarnessError, match=r"at most 0 MB are copied; save it \(table.to_parquet"):
-        harness.new(tmp_path / "prices", data=prices(), target="price")
-    assert not list(tmp_path.iterdir())
 
 
 def test_mistakes_in_a_dict_are_named(tmp_path):

@@ -72,7 +72,6 @@ def bests(runs: ReplayRuns, replay: Replay, numbers: tuple[PublishedNumber, ...]
         points=pd.concat([of_table, of_figure], ignore_index=True),
         figures=tuple(_figures(table, published, rows["task"])),
         lead=(in_one_sentence(of_table.assign(arm=of_table["family"]), FAMILY_WORDS), *_win_words(counted)),
-        findings=(),
         tables=(*_wins_table(counted), *_number_tables(of_table, numbers), *_shape_tables(table, rows)),
     )
 

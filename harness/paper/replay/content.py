@@ -35,7 +35,7 @@ class Picture(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What a page says: every point (POINT_COLUMNS, and more if need be), figures, sentences from the numbers, tables.
+    """What a page says: every point (POINT_COLUMNS, and more if need be), figures, tables, sentences from the numbers.
 
     The `lead`, with which the page begins, says whether it replicates. The first figure stands for the whole where
     there is room for one.
@@ -44,8 +44,8 @@ class Page(NamedTuple):
     points: pd.DataFrame
     figures: tuple[Picture, ...]
     lead: tuple[str, ...]
-    findings: tuple[str, ...]
     tables: tuple[Table, ...]
+    findings: tuple[str, ...] = ()
 
 
 class Replay(NamedTuple):

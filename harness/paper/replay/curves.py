@@ -71,7 +71,6 @@ def curves(runs: ReplayRuns, replay: Replay, panels: tuple[str, ...], x: str) ->
         points=shown,
         figures=(errors_picture(shown, replay, x), *_courses(runs, replay)),
         lead=(*about_added, in_one_sentence(points, replay.arms)),
-        findings=(),
         tables=(*added_tables, *apart_tables(points, "panel", "error", more), *page_tables("exponents", rows)),
     )
 
