@@ -1,6 +1,6 @@
 """`harness.fit`: laws of an experiment or of anybody's table; two arms by their laws; runs and sizes to train next."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -312,8 +312,8 @@ def opened(
     return open_door((manifest, folder), folder, asked, {})
 
 
-def many(value: Item | Sequence[Item] | None) -> tuple[Item, ...]:
+def many(value: Item | Iterable[Item] | None) -> tuple[Item, ...]:
     """A tuple of what is given alone, as several, or not at all."""
     if value is None:
         return ()
-    return (value,) if isinstance(value, str | int | float) else tuple(value)
+    return (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
