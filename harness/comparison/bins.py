@@ -17,6 +17,7 @@ from harness.base.errors import HarnessError
 from harness.base.reasons import Refusal
 from harness.comparison.effort import expected_best
 from harness.laws import Interval
+from harness.laws.law import exp_of
 from harness.laws.points import Numbers, NumbersOrNull, runs
 from harness.laws.replicates import half_width
 
@@ -146,8 +147,7 @@ def dominance(first: ArmRuns, second: ArmRuns, edges: np.ndarray, level: float =
     if not filled.any():
         raise HarnessError("no bin holds runs of both arms; choose fewer bins.")
     each = level ** (1 / int(filled.sum()))
-    with np.errstate(over="ignore"):  # two runs of an arm bound next to nothing
-        ratio, low, high = np.exp(np.array([_welch(cell, each) for cell in both])).T
+    ratio, low, high = exp_of([_welch(cell, each) for cell in both]).T  # two runs of an arm bound next to nothing
     share, at_least, at_most = (float(np.mean(better[filled])) for better in (ratio > 1, low > 1, ~(high < 1)))
     return Dominance(level, edges, ratio, low, high, share, at_least, at_most)
 

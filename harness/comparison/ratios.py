@@ -15,6 +15,7 @@ from harness.base.reasons import Refusal
 from harness.comparison.bins import shared_range
 from harness.comparison.profiled import FAR, Profiled, difference, most_root, profiled
 from harness.laws import Fit, Interval, deviance, exponent_deviance, predict
+from harness.laws.law import exp_of
 from harness.laws.points import Numbers, NumbersOrNull
 
 REACH_DECADES = 1.0  # beyond the sizes, as far as laws are asked elsewhere: an end further out is open
@@ -104,8 +105,7 @@ def cost_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate
     losses, extrapolated = places_asked("loss", at, attained, extrapolate)
     most = most_root(first.dof, second.dof, level)
     parts = difference(_log_size(second, losses, most), _log_size(first, losses, most), level)
-    with np.errstate(over="ignore"):
-        estimate, low, high = (np.exp(part) for part in parts)
+    estimate, low, high = map(exp_of, parts)
     return CostRatio(level, attained, (), losses, estimate, low, high, extrapolated)
 
 

@@ -17,6 +17,7 @@ from harness.base.plain import OrNull
 from harness.base.reasons import refusal_of
 from harness.comparison.effort import Value
 from harness.laws import Caution, Interval, Refusal
+from harness.laws.law import exp_of
 from harness.laws.refusal import LACK_P, LOCAL_DECADES, MIN_DECADES, RANGE_SLACK, exponent_cautions
 from harness.laws.replicates import bends_of, half_width, lines_of
 
@@ -138,8 +139,7 @@ def _as_ratio(difference: Found) -> Found:
     """Of a number whose replicates are ln ratios."""
     if difference.estimate is None or difference.low is None or difference.high is None:
         return difference
-    with np.errstate(over="ignore"):
-        estimate, low, high = np.exp([difference.estimate, difference.low, difference.high]).tolist()
+    estimate, low, high = exp_of([difference.estimate, difference.low, difference.high]).tolist()
     return replace(difference, estimate=estimate, low=low, high=high)
 
 

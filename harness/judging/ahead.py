@@ -239,7 +239,6 @@ def _predictions(
         if max(away.values(), default=0.0) > WARN_DECADES:
             cautions = (Caution("EXTRAPOLATED", f"asked decades beyond the runs: {told}. The law may end before."),)
         assert new is not None
-        ends_of = (new.curve, new.low, new.high, new.run_low, new.run_high)
-        loss, low, high, run_low, run_high = (float(values[index]) for values in ends_of)
+        loss, low, high, run_low, run_high = (float(values[index]) for values in new)
         found.append(Predicted(place, loss, low, high, run_low, run_high, cautions))
     return tuple(found)

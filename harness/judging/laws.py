@@ -20,13 +20,12 @@ from harness.laws.bootstrap import CrossCheck
 from harness.laws.diagnose import Diagnostics
 from harness.laws.fitting import warn_of_distance
 from harness.laws.groups import law_by_groups
-from harness.laws.held_out import Extrapolation
+from harness.laws.held_out import Extrapolation, warn_of_cut
 from harness.laws.points import Known, Points
 from harness.laws.refusal import warn_of_precision
 from harness.laws.replicates import lines_of
 from harness.laws.result import Caution, LawName
 from harness.laws.select import Selection
-from harness.laws.window import warn_of_cut
 from harness.record.elsewhere import MAX_ROWS_NAMED, with_sizes
 
 AUTO = "auto"  # the laws of `select_law`, and which of them to quote

@@ -23,8 +23,7 @@ import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.comparison.effort import expected_best
-from harness.laws.held_out import largest_sizes
-from harness.laws.window import until_minimum
+from harness.laws.held_out import largest_sizes, until_minimum
 from harness.spec import Manifest, all_axes, default_count
 
 COLUMNS = (

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,7 @@ from scipy.stats import t as t_distribution
 
 from harness.laws import profile
 from harness.laws.fitting import fit_law
+from harness.laws.law import exp_of
 from harness.laws.points import NOTHING, Known, new_noise_variances, noise_variances, positive
 from harness.laws.replicates import lines_of, on_lines
 from harness.laws.result import Caution, Fit, LawName
@@ -46,8 +47,7 @@ class BudgetAhead:
         return bool(np.isfinite(self.run_sd) and abs(self.error) > sds * self.run_sd)
 
 
-@dataclass(frozen=True)
-class NewRun:
+class NewRun(NamedTuple):
     """What a law says of runs that nobody made, at m places: its curve with an interval, and one of a new run."""
 
     curve: np.ndarray
@@ -190,8 +190,7 @@ def new_run(law: Fit | Surface, x: np.ndarray, steps: np.ndarray, origins: Seque
     else:
         scale = np.sqrt(known.variance / total)
         ends = (*profile.prediction_ends(known, u), *profile.prediction_ends(known, u, scale))
-    with np.errstate(over="ignore"):
-        return NewRun(*(np.exp(values + logs.log_y_average) for values in (curve, *ends)))
+    return NewRun(*(exp_of(values + logs.log_y_average) for values in (curve, *ends)))
 
 
 def new_run_of_lines(

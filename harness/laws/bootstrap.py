@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as t_distribution
 
-from harness.base.errors import HarnessError
+from harness.laws.fitting import region_of
 from harness.laws.points import runs
-from harness.laws.profile import FAR, NO_FLOOR, Region, log_floor
+from harness.laws.profile import FAR, NO_FLOOR, Region
 from harness.laws.result import Caution, Fit, Interval
 from harness.laws.solve import descend, huber, residuals_of
 
@@ -23,13 +23,11 @@ WIDTHS_DIFFER = 1.5
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Refits of resampled data: exponents and floors [replicates]; `dropped` had too few sizes for the law."""
+    """Refits of resampled data: exponents [replicates]; `dropped` had too few sizes for the law."""
 
     kind: Resampling
     alphas: np.ndarray
-    floors: np.ndarray | None
     alpha_interval: Interval
-    floor_interval: Interval | None
     dropped: int
 
 
@@ -66,10 +64,8 @@ def bootstrap(
 
     Percentile intervals at the fit's level. All replicates are refitted at once. Raises HarnessError for a refused fit.
     """
-    if fit.region is None:
-        raise HarnessError(f"the {fit.law} law was refused, so there is nothing to resample.")
     rng = np.random.default_rng(seed)
-    known, points = fit.region, fit.points
+    known, points = region_of(fit), fit.points
     logs = known.problem.logs
     n = points.sizes.size
     v = np.broadcast_to(logs.v, (replicates, logs.v.size))
@@ -86,15 +82,8 @@ def bootstrap(
     p, _ = refit(known, v, scale)
     law = known.problem.law
     alphas = law.alpha(p[:, law.exponent])
-    floors = np.exp(log_floor(known.problem)(p)[0] + logs.log_y_average) if law.floor else None
-    return Bootstrap(
-        kind=kind,
-        alphas=alphas,
-        floors=floors,
-        alpha_interval=_percentiles(alphas, fit.level),
-        floor_interval=_percentiles(floors, fit.level) if floors is not None else None,
-        dropped=int(np.sum(~enough)),
-    )
+    low, high = np.quantile(alphas, [(1 - fit.level) / 2, (1 + fit.level) / 2]).tolist()
+    return Bootstrap(kind, alphas, Interval(low, high, fit.level), int(np.sum(~enough)))
 
 
 def refit(known: Region, v: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -121,9 +110,7 @@ def refit(known: Region, v: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, 
 
 def sandwich(fit: Fit) -> Interval:
     """The exponent's interval from residuals as they are: HC3 of MacKinnon & White (1985), t with the fit's dof."""
-    if fit.region is None:
-        raise HarnessError(f"the {fit.law} law was refused, so it has no exponent.")
-    known = fit.region
+    known = region_of(fit)
     problem, p = known.problem, known.solution.p
     r, jacobian = residuals_of(problem.law.curve, problem.logs)(np.maximum(p, -FAR))
     kept = huber(r, problem.delta)[1]
@@ -148,11 +135,6 @@ def _resampled(
         drawn = rows[rng.integers(rows.size, size=(replicates, rows.size))]
         columns.append(drawn.mean(axis=1, keepdims=True) if means else drawn)
     return np.concatenate(columns, axis=1)
-
-
-def _percentiles(values: np.ndarray, level: float) -> Interval:
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), level)
 
 
 def _caution(name: str, other: Interval, profile: Interval | None) -> Caution | None:

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from harness.base.errors import HarnessError
 from harness.base.plain import OrNull
-from harness.laws.fitting import size_residuals
+from harness.laws.fitting import region_of, size_residuals
 from harness.laws.law import above, to_logs
 from harness.laws.objective import robust_sd, solved
 from harness.laws.points import HUBER, Numbers, NumbersOrNull, runs
-from harness.laws.profile import covariance, log_floor
+from harness.laws.profile import Region, covariance, log_floor
 from harness.laws.result import Fit, Misfit
 from harness.laws.solve import Problem, residuals_of
 
@@ -51,9 +50,8 @@ class Diagnostics:
 
 def diagnose(fit: Fit) -> Diagnostics:
     """The diagnostics of a fit; raises HarnessError for a refused one."""
-    if fit.region is None or fit.misfit is None:
-        raise HarnessError(f"the {fit.law} law was refused, so there is nothing to diagnose.")
-    known, points = fit.region, fit.points
+    known, points = region_of(fit), fit.points
+    assert fit.misfit is not None
     problem, p = known.problem, known.solution.p
     logs, law = problem.logs, problem.law
     r, jacobian = residuals_of(law.curve, logs)(p)
@@ -64,7 +62,7 @@ def diagnose(fit: Fit) -> Diagnostics:
     leverage = np.bincount(problem.units, np.einsum("ni,ij,nj->n", jacobian, bread, jacobian))
     drop_one = np.full(points.sizes.size, np.nan)
     for index in np.argsort(-leverage, kind="stable")[:DROPPED]:
-        drop_one[index] = _without(fit, int(index))
+        drop_one[index] = _without(problem, int(index))
     log_y = np.log(points.means)
     delta = HUBER * robust_sd(r, problem)
     deltas = {"1.345 sd": delta, "13.45 sd": 10 * delta, "squares": None}
@@ -80,8 +78,8 @@ def diagnose(fit: Fit) -> Diagnostics:
         drop_one=drop_one,
         deltas={name: _alpha(Problem(law, logs, choice)) for name, choice in deltas.items()},
         condition=float(np.linalg.cond(jacobian[:, lengths > 0] / lengths[lengths > 0])),
-        alpha_floor_correlation=_correlation(fit, bread),
-        reducible_over_floor=_reducible(fit),
+        alpha_floor_correlation=_correlation(known, bread) if fit.floor and law.floor else None,
+        reducible_over_floor=_reducible(known) if law.floor else None,
         starts_agreeing=known.solution.agreeing / known.solution.starts,
         gradient=known.solution.gradient,
         misfit=fit.misfit,
@@ -95,10 +93,9 @@ def data_hash(x: ArrayLike, y: ArrayLike) -> str:
     return hashlib.sha256(np.column_stack([x, y])[order].astype("<f8").tobytes()).hexdigest()[:16]
 
 
-def _without(fit: Fit, index: int) -> float:
-    assert fit.region is not None
-    problem, logs = fit.region.problem, fit.region.problem.logs
-    keep = problem.units != index
+def _without(problem: Problem, index: int) -> float:
+    """The exponent without a size."""
+    logs, keep = problem.logs, problem.units != index
     if np.unique(problem.units[keep]).size < problem.law.parameters:
         return float("nan")
     x, y = np.exp(logs.u + logs.log_x_first), np.exp(logs.v + logs.log_y_average)
@@ -115,23 +112,18 @@ def _alpha(problem: Problem) -> float:
     return float(problem.law.alpha(solution.p[problem.law.exponent]))
 
 
-def _correlation(fit: Fit, bread: np.ndarray) -> float | None:
+def _correlation(known: Region, bread: np.ndarray) -> float | None:
     """Between the exponent and ln floor."""
-    assert fit.region is not None
-    problem, p = fit.region.problem, fit.region.solution.p
-    if not fit.floor or problem.law.floor is None:
-        return None
+    problem, p = known.problem, known.solution.p
     of_floor = log_floor(problem)(p)[1]
     of_alpha = np.eye(p.size)[problem.law.exponent]
     variances = (of_floor @ bread @ of_floor) * (of_alpha @ bread @ of_alpha)
     return float(of_floor @ bread @ of_alpha / np.sqrt(variances)) if variances > 0 else None
 
 
-def _reducible(fit: Fit) -> float | None:
-    assert fit.region is not None
-    problem, p = fit.region.problem, fit.region.solution.p
-    if problem.law.floor is None:
-        return None
+def _reducible(known: Region) -> float:
+    """The loss above the floor over the floor, at the largest size."""
+    problem, p = known.problem, known.solution.p
     top = problem.law.curve(p, problem.logs.u[-1:])[0][0]
     floor = log_floor(problem)(p)[0]
     return float(np.expm1(top - floor)) if np.isfinite(floor) else float("inf")

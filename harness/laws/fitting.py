@@ -9,7 +9,7 @@ from scipy.stats import f as f_distribution
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.laws import profile, refusal
-from harness.laws.law import BROKEN, LAWS, Law, above, to_logs
+from harness.laws.law import BROKEN, LAWS, Law, above, exp_of, to_logs
 from harness.laws.objective import Objective, optimum, read_objective
 from harness.laws.points import (
     NORMAL_MAD,
@@ -94,7 +94,7 @@ def extended(fit: Fit, x: ArrayLike) -> np.ndarray:
     """The law's y at every x, however far: for scoring extrapolation, not for claiming it."""
     if fit.lines is not None:
         return np.exp(on_lines(fit.lines, positive("x", x)).mean(axis=0))
-    known = _region(fit)
+    known = region_of(fit)
     u = np.log(positive("x", x)) - known.problem.logs.log_x_first
     return np.exp(known.problem.law.curve(known.solution.p, u)[0] + known.problem.logs.log_y_average)
 
@@ -112,7 +112,7 @@ def band(fit: Fit, x: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndar
         return np.exp(mean - half), np.exp(mean + half)
     known, u = _asked(fit, x, far)
     low, high = profile.prediction_ends(known, u)
-    return _losses(known, low), _losses(known, high)
+    return exp_of(low + known.problem.logs.log_y_average), exp_of(high + known.problem.logs.log_y_average)
 
 
 def prediction_interval(
@@ -137,7 +137,7 @@ def prediction_interval(
         runs = np.median(points.distinct) if runs is None else np.asarray(runs, float)
         scale = np.sqrt(runs / there / unit)
     low, high = profile.prediction_ends(known, u, scale)
-    return _losses(known, low), _losses(known, high)
+    return exp_of(low + known.problem.logs.log_y_average), exp_of(high + known.problem.logs.log_y_average)
 
 
 def deviance(fit: Fit, x: ArrayLike, y: ArrayLike, far: bool = False) -> np.ndarray:
@@ -154,7 +154,7 @@ def deviance(fit: Fit, x: ArrayLike, y: ArrayLike, far: bool = False) -> np.ndar
 
 def exponent_deviance(fit: Fit, alpha: ArrayLike) -> np.ndarray:
     """What the data say against each exponent: 0 at the fitted one, F(1, dof) distributed at the truth."""
-    known, alpha = _region(fit), np.asarray(alpha, float)
+    known, alpha = region_of(fit), np.asarray(alpha, float)
     law = known.problem.law
     if law.log_exponent and not np.all(alpha > 0):
         raise HarnessError(f"alpha={alpha.min():g}: exponents of the {fit.law} law are above 0.")
@@ -171,12 +171,8 @@ def warn_of_distance(fit: Fit, x: ArrayLike) -> Fit:
     return replace(fit, warnings=(*fit.warnings, caution))
 
 
-def _losses(known: Region, v: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return np.exp(v + known.problem.logs.log_y_average)
-
-
-def _region(fit: Fit) -> Region:
+def region_of(fit: Fit) -> Region:
+    """The laws that the data do not exclude; a HarnessError for a refused fit."""
     if fit.region is None:
         reasons = " ".join(map(str, fit.refusals))
         raise HarnessError(f"the {fit.law} law was refused, so there is no curve. {reasons}")
@@ -190,7 +186,7 @@ def _decades_away(fit: Fit, x: np.ndarray) -> np.ndarray:
 
 def _asked(fit: Fit, x: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
     """The region of a fit, and u at every x that it may be asked at."""
-    known = _region(fit)
+    known = region_of(fit)
     _check_asked(fit, x, far)
     return known, np.log(positive("x", x)) - known.problem.logs.log_x_first
 
@@ -198,7 +194,7 @@ def _asked(fit: Fit, x: ArrayLike, far: bool) -> tuple[Region, np.ndarray]:
 def _check_asked(fit: Fit, x: ArrayLike, far: bool) -> None:
     """A HarnessError where a law is asked too far from its sizes, or was refused."""
     if fit.lines is None:
-        _region(fit)
+        region_of(fit)
     x = positive("x", x)
     is_broken = fit.law == "broken"
     most = MOST_DECADES_BROKEN if is_broken else MOST_DECADES
@@ -313,14 +309,12 @@ def _with_numbers(base: Fit, known: Region, words: str, misfit: Misfit, interval
             low, high = np.array(profile.floor_interval(known)) * math.exp(logs.log_y_average)
             floor_limits = Interval(float(low), float(high), level)
             cautions += refusal.floor_cautions(floor_limits, float(points.means.min()))
-    with np.errstate(over="ignore"):
-        amplitude = float(np.exp(log_amplitude))
     return replace(
         base,
         warnings=cautions,
         alpha=alpha,
         alpha_interval=alpha_interval,
-        amplitude=amplitude,
+        amplitude=float(exp_of(log_amplitude)),
         log_amplitude=log_amplitude,
         floor=floor,
         floor_interval=floor_limits,

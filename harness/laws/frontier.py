@@ -11,7 +11,7 @@ from scipy.optimize import linprog
 from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
-from harness.laws.law import PURE
+from harness.laws.law import PURE, exp_of
 from harness.laws.points import runs
 from harness.laws.refusal import count_refusals, exponent_cautions, local_cautions, range_refusals
 from harness.laws.result import Caution, Groups, Interval, Refusal
@@ -63,8 +63,6 @@ def frontier(
         raise HarnessError(f"quantile={quantile} must be between 0 and 1; .1 is a lower frontier, .5 the median.")
     if not 0 < level < 1:
         raise HarnessError(f"level={level} must be between 0 and 1.")
-    if replicates < 100:
-        raise HarnessError(f"replicates={replicates} is too few for the ends of an interval; give at least 100.")
     x, y = runs(x, y)
     sizes = np.unique(x)
     decades = math.log10(sizes[-1] / sizes[0]) if sizes.size else 0.0
@@ -114,13 +112,11 @@ def _law(found: Frontier, log_x: np.ndarray, log_y: np.ndarray, rng: np.random.G
     interval = Interval(alpha - half, alpha + half, found.level)
     below = int(np.sum(~on & (residuals < 0)))
     log_amplitude = middle_y + half_y * level + alpha * middle_x
-    with np.errstate(over="ignore"):
-        amplitude = float(np.exp(log_amplitude))
     return replace(
         found,
         alpha=alpha,
         alpha_interval=interval,
-        amplitude=amplitude,
+        amplitude=float(exp_of(log_amplitude)),
         log_amplitude=log_amplitude,
         pinball=half_y * float(np.mean(np.maximum(found.quantile * residuals, (found.quantile - 1) * residuals))),
         on=int(np.sum(on)),

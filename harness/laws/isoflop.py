@@ -12,6 +12,7 @@ from scipy.stats import f as f_distribution
 from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
+from harness.laws.law import exp_of
 from harness.laws.points import NEGLIGIBLE, Points, positive, size_means
 from harness.laws.refusal import RANGE_SLACK, local_cautions, range_refusals
 from harness.laws.result import Caution, Estimate, Groups, Interval, Refusal
@@ -160,14 +161,13 @@ def _valley(budget: float, points: Points) -> Valley:
     lowest = -slope / (2 * bend)
     variance = np.sum((log_means - design @ solution) ** 2) / (tried.sizes - 3)
     gradient = np.array([-lowest / bend, -1 / (2 * bend), 0])  # of `lowest`, by the three coefficients
-    with np.errstate(over="ignore"):
-        valley = replace(
-            bent,
-            x_best=float(np.exp(middle + half * lowest)),
-            y_best=float(np.exp(level + slope * lowest / 2)),
-            error=float(half * np.sqrt(variance) * np.linalg.norm(np.linalg.solve(r.T, gradient))),
-            place=float((lowest + 1) / 2),
-        )
+    valley = replace(
+        bent,
+        x_best=float(exp_of(middle + half * lowest)),
+        y_best=float(exp_of(level + slope * lowest / 2)),
+        error=float(half * np.sqrt(variance) * np.linalg.norm(np.linalg.solve(r.T, gradient))),
+        place=float((lowest + 1) / 2),
+    )
     if valley.inside:
         return valley
     beyond = f"lies outside of the tried x, {valley.smallest:.4g} to {valley.largest:.4g}. Try x on both sides of it."
@@ -233,8 +233,6 @@ def _law(found: Isoflop, points: Mapping[float, Points]) -> Isoflop:
     # The errors' share of the residuals: what the line does not take up by its leverage.
     explained = np.sum((1 - 1 / len(used) - steps**2 / spread) * errors**2)
     log_coefficient = float(log_best.mean() - exponent * centre)
-    with np.errstate(over="ignore"):
-        coefficient = float(np.exp(log_coefficient))
     ends = exponent - half + min(shift, 0.0), exponent + half + max(shift, 0.0)
     return replace(
         found,
@@ -243,7 +241,7 @@ def _law(found: Isoflop, points: Mapping[float, Points]) -> Isoflop:
         exponent_interval=Interval(*ends, found.level),
         skew_p=skew_p,
         skew_shift=shift,
-        coefficient=coefficient,
+        coefficient=float(exp_of(log_coefficient)),
         log_coefficient=log_coefficient,
         sigma=sigma,
         excess=float(residuals @ residuals / explained) if explained > 0 else None,

@@ -11,10 +11,17 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit
 
 CurveFunction = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 Solved = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # of p, u and a value
+
+
+def exp_of(logarithms: ArrayLike) -> np.ndarray:
+    """e to the power of each; inf where that is beyond what a float holds."""
+    with np.errstate(over="ignore"):
+        return np.exp(logarithms)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from scipy.stats import f as f_distribution
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.plain import OrNull
 from harness.laws.fitting import aicc, fit_law
-from harness.laws.law import CurveFunction, Law, Logs, to_logs
+from harness.laws.law import CurveFunction, Law, Logs, exp_of, to_logs
 from harness.laws.points import noise_variances
 from harness.laws.profile import NO_FLOOR, ProfiledQuantity, Region, of_two, quantity_interval, region
 from harness.laws.refusal import floor_refusals, stuck
@@ -239,8 +239,7 @@ def _estimates(
 def _amplitudes(known: Region, arms: tuple[str, ...], places: Places) -> dict[str, float]:
     p, logs = known.solution.p, known.problem.logs
     log_first = np.ravel(logs.log_x_first)[0]
-    with np.errstate(over="ignore"):
-        found = np.exp(np.exp(p[places[2]]) * (p[places[1]] + log_first) + logs.log_y_average)
+    found = exp_of(np.exp(p[places[2]]) * (p[places[1]] + log_first) + logs.log_y_average)
     return dict(zip(arms, found.tolist(), strict=True))
 
 

@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from harness.base.errors import HarnessError
 from harness.laws import profile
-from harness.laws.law import FLOOR_SHARES, Law, Logs, to_logs
+from harness.laws.law import FLOOR_SHARES, Law, Logs, exp_of, to_logs
 from harness.laws.objective import optimum, read_objective
 from harness.laws.points import positive
 from harness.laws.refusal import RANGE_SLACK, exponent_cautions, floor_cautions, local_cautions, stuck
@@ -206,9 +206,6 @@ def _surface(base: Surface, known: profile.Region, words: str, lowest: float | N
         decay = estimate_of((float(p[5]), *ends), base.level)
     unit = p[0] + logs.log_y_average
     loss = known.solution.objective / (1 if problem.delta is None else 2)
-    with np.errstate(over="ignore"):
-        a = float(np.exp(unit + alpha.value * logs.log_x_first[0]))
-        b = float(np.exp(unit + p[3] + beta.value * logs.log_x_first[1]))
     return replace(
         base,
         warnings=_cautions(base, (alpha, beta), floor, lowest) if lowest else (),
@@ -217,8 +214,8 @@ def _surface(base: Surface, known: profile.Region, words: str, lowest: float | N
         floor=floor,
         allocation=estimate_of(expit([p[2] - p[1], *ratio_ends]), base.level),
         decay=decay,
-        a=a,
-        b=b,
+        a=float(exp_of(unit + alpha.value * logs.log_x_first[0])),
+        b=float(exp_of(unit + p[3] + beta.value * logs.log_x_first[1])),
         sigma=float(np.sqrt(known.variance)),
         objective=words,
         loss=loss,

@@ -8,7 +8,7 @@ from made_runs import codes
 from shared_data import shared
 
 from harness.base.errors import HarnessError
-from harness.laws import to_json
+from harness.base.plain import plain
 from harness.laws.isoflop import beside_surface, isoflop
 
 BUDGETS = np.geomspace(1e18, 1e21, 7)
@@ -167,7 +167,7 @@ def test_budgets_make_the_law(budgets, refusals, warnings):
     assert codes(fit.warnings) == warnings
     assert len(fit.used) == len(budgets)
     numbers = ("exponent", "exponent_interval", "coefficient", "log_coefficient", "sigma", "excess")
-    assert {to_json(fit)[name] is None for name in numbers} == {bool(refusals)}
+    assert {plain(fit)[name] is None for name in numbers} == {bool(refusals)}
 
 
 def test_budgets_that_are_all_different_are_refused_with_the_reason():

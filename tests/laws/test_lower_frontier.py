@@ -115,7 +115,6 @@ def test_a_quantile_of_few_runs_is_flagged():
     [
         ({"quantile": 1.0}, "quantile=1.0"),
         ({"level": 95}, "level=95"),
-        ({"replicates": 10}, "replicates=10"),
         ({"y": [1.0, 2.0]}, "4 rows and y has 2"),
         ({"y": [1.0, 0.0, 1.0, 1.0]}, r"y\[1\] = 0.0"),
     ],

@@ -6,7 +6,7 @@ from made_runs import runs
 
 from harness.base.errors import HarnessError
 from harness.laws import fit_law, size_means
-from harness.laws.window import until_minimum, warn_of_cut
+from harness.laws.held_out import until_minimum, warn_of_cut
 
 
 def test_means_are_geometric_and_sizes_ascend():

@@ -7,10 +7,11 @@ import pytest
 from commands import refused
 from made_runs import codes, curve, runs
 
-from harness.laws import band, bootstrap, diagnose, fit_law, predict, sandwich, to_json
+from harness.base.plain import plain
+from harness.laws import band, bootstrap, diagnose, fit_law, predict, sandwich
+from harness.laws.held_out import warn_of_cut
 from harness.laws.refusal import stuck, warn_of_precision
 from harness.laws.solve import Solution
-from harness.laws.window import warn_of_cut
 
 SIZES = np.geomspace(1e2, 1e5, 7)
 
@@ -125,7 +126,7 @@ def test_a_refused_fit_prints_no_number():
     assert warn_of_precision(fit, "float32") is warn_of_cut(fit, fit_law(SIZES, SIZES**-1.0, "floor")) is fit
     numbers = ("alpha", "amplitude", "log_amplitude", "floor", "sigma", "aicc", "alpha_interval", "floor_interval")
     assert all(getattr(fit, name) is None for name in numbers)
-    assert all(to_json(fit)[name] is None for name in numbers)
+    assert all(plain(fit)[name] is None for name in numbers)
     for ask in (predict, band):
         assert "TOO_FEW" in refused(ask, fit, [1.0])
     for ask in (sandwich, diagnose, lambda refused: bootstrap([1, 2, 3], [3, 2, 1], refused, "pairs")):
