@@ -85,11 +85,10 @@ def kept_answer(path: Path) -> Headline | None:
         ratio = Found(**{name: reading["ratio"][name] for name in NUMBERS})
         readings.append(Reading(reading["task"], reading["axis"], reading["place"], ratio))
     return Headline(
-        *(Side(said[side]["label"], tuple(said[side]["names"])) for side in ("first", "second")),
+        **{side: Side(said[side]["label"], tuple(said[side]["names"])) for side in ("first", "second")},
         **{name: said[name] for name in ("metric", "level", "replicates", "formulas", "clock")},
         **{name: tuple(said[name]) for name in ("columns", "limits", "places", "looks", "efforts")},
         readings=tuple(readings),
-        largest=(),
         leads=(),
         cautions=(),
         baselines=tuple(Baseline(**baseline) for baseline in said["baselines"]),

@@ -27,8 +27,20 @@ def made_headline(
     for task in formulas:
         largest += [Largest(task, name, f"[2,5,1] of {name}", 1e-3) for name in names]
         baselines += [Baseline(task, "constant", 0.58), Baseline(task, "linear", 0.44)]
-    sides = (Side(names[0], (names[0],)), Side(names[1], (names[1],)))
-    found = (tuple(readings), tuple(largest), tuple(leads), (CAUTION,))
+    first, second = (Side(name, (name,)) for name in names)
     return Headline(
-        *sides, "rmse", 0.975, 5, dict(formulas), AXES, clock, (), PLACES, *found, baselines=tuple(baselines)
+        first=first,
+        second=second,
+        metric="rmse",
+        level=0.975,
+        replicates=5,
+        formulas=dict(formulas),
+        columns=AXES,
+        clock=clock,
+        places=PLACES,
+        readings=tuple(readings),
+        largest=tuple(largest),
+        leads=tuple(leads),
+        cautions=(CAUTION,),
+        baselines=tuple(baselines),
     )

@@ -3,7 +3,6 @@
 Usable on its own beside harness.laws, with numpy and scipy only.
 """
 
-from harness.base.reasons import Refusal
 from harness.comparison.bins import (
     ArmRuns,
     Dominance,
@@ -16,7 +15,7 @@ from harness.comparison.bins import (
     to_runs,
     without_law,
 )
-from harness.comparison.crossover import Ahead, Crossover, crossover
+from harness.comparison.crossover import Crossover, crossover
 from harness.comparison.effort import expected_best
 from harness.comparison.multiplier import Multiplier, multiplier
 from harness.comparison.ratios import (
@@ -27,15 +26,5 @@ from harness.comparison.ratios import (
     exponent_difference,
     loss_ratio,
 )
-from harness.comparison.survivors import Failures, budget_cautions, failure_cautions, failures
-from harness.comparison.verdict import (
-    ClaimNumber,
-    Count,
-    JudgedClaim,
-    count_outcomes,
-    judge,
-    outcome,
-    sentence,
-    task_level,
-    to_number,
-)
+from harness.comparison.survivors import Failures, budget_cautions, failure_cautions
+from harness.comparison.verdict import ClaimNumber, JudgedClaim, judge, sentence, task_level, to_number

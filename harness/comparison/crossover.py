@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import numpy as np
 from scipy.optimize import elementwise
 
-from harness.base.errors import HarnessError
 from harness.base.plain import OrNull
 from harness.base.reasons import Refusal
 from harness.comparison.ratios import common_level, log_loss_ratio, shared_sizes
@@ -48,20 +47,16 @@ class Crossover:
     )
 
 
-def crossover(first: Fit, second: Fit, extrapolate_decades: float = 0.0) -> Crossover:
+def crossover(first: Fit, second: Fit) -> Crossover:
     """The set of sizes where equal losses are not rejected at the fits' level: for pure laws it is Fieller's, by Welch.
 
-    It is searched over the sizes that both arms share, and `extrapolate_decades` beyond either end. The set holds a
-    true crossing in the range at the level, pointwise. Fits at different levels raise HarnessError.
+    It is searched over the sizes that both arms share. The set holds a true crossing in the range at the level,
+    pointwise. Fits at different levels raise HarnessError.
     """
     level = common_level(first, second)
-    if not (np.isfinite(extrapolate_decades) and extrapolate_decades >= 0):
-        raise HarnessError(f"extrapolate_decades={extrapolate_decades} must be 0 or a number of decades above it.")
     shared, refusals = shared_sizes(first, second)
     if shared is None:
         return Crossover(level, refusals=refusals)
-    beyond = 10**extrapolate_decades
-    searched = np.array([shared[0] / beyond, shared[1] * beyond])
 
     def gap(log_size: np.ndarray) -> np.ndarray:
         size = np.exp(log_size)
@@ -71,10 +66,10 @@ def crossover(first: Fit, second: Fit, extrapolate_decades: float = 0.0) -> Cros
         _, low, high = log_loss_ratio(first, second, log_size)
         return np.maximum(low, -high)
 
-    first_log, last_log = np.log(searched)
+    first_log, last_log = np.log(shared)
     crossings = _roots(gap, np.linspace(first_log, last_log, 8 * STEPS + 1))
     nodes = np.unique(np.concatenate([np.linspace(first_log, last_log, STEPS + 1), crossings]))
-    cuts = np.concatenate([searched[:1], np.exp(_roots(doubt, nodes)), searched[1:]])
+    cuts = np.concatenate([shared[:1], np.exp(_roots(doubt, nodes)), shared[1:]])
     _, low, high = log_loss_ratio(first, second, np.log(cuts[:-1] * cuts[1:]) / 2)
     state = np.where(low > 0, 1, np.where(high < 0, -1, 0))
     return _described(level, cuts, state, np.exp(crossings))

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.stats import fisher_exact
 
 from harness.comparison.bins import bin_of
@@ -22,13 +21,6 @@ class Failures:
     sizes: Annotated[Numbers, "the sizes"]
     runs: Annotated[Integers, "that were started at them"]
     failed: Annotated[Integers, "of these"]
-
-
-def failures(x: ArrayLike, failed: ArrayLike) -> Failures:
-    """Counts by size from every run that was started: its size, and whether it failed."""
-    x, failed = np.asarray(x, float), np.asarray(failed, bool)
-    sizes, index, runs = np.unique(x, return_inverse=True, return_counts=True)
-    return Failures(sizes, runs, np.bincount(index, weights=failed, minlength=sizes.size).astype(int))
 
 
 def failure_cautions(first: Failures, second: Failures) -> tuple[Caution, ...]:
@@ -55,13 +47,13 @@ def failure_cautions(first: Failures, second: Failures) -> tuple[Caution, ...]:
     return tuple(cautions)
 
 
-def budget_cautions(first_x: ArrayLike, second_x: ArrayLike, edges: np.ndarray) -> tuple[Caution, ...]:
+def budget_cautions(first: Failures, second: Failures, edges: np.ndarray) -> tuple[Caution, ...]:
     """K_MISMATCH where a bin between `edges`, as of `matched_edges`, holds unequal numbers of the two arms' runs.
 
-    Give one size for every run or trial that was searched, losing trials included. Bins that lack an arm are no match.
+    All runs count that were started. Bins that lack an arm are no match.
     """
-    arms = (np.asarray(first_x, float), np.asarray(second_x, float))
-    counts, others = (np.bincount(bin_of(x, edges) + 1, minlength=len(edges))[1:] for x in arms)
+    started = (np.repeat(arm.sizes, arm.runs) for arm in (first, second))
+    counts, others = (np.bincount(bin_of(sizes, edges) + 1, minlength=len(edges))[1:] for sizes in started)
     unequal = np.flatnonzero((counts != others) & (counts > 0) & (others > 0))
     if not unequal.size:
         return ()

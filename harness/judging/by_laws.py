@@ -20,7 +20,6 @@ from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, S
 from harness.laws import Caution, Fit, Interval, Refusal, predict
 from harness.laws.result import LawName
 from harness.laws.shared import Pin
-from harness.record.elsewhere import with_sizes
 from harness.spec import axis_short, axis_words
 
 EXPONENTS: tuple[LawName, ...] = ("pure", "floor")  # that are told besides that of the law of both
@@ -147,13 +146,13 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
     losses = _losses_told(curve, first.axis, asked)
     cost = comparison.cost_ratio(*fits, losses, extrapolate=True)
     runs, others = (comparison.to_runs(*runs_in(arm.table, "fitted")) for arm in (first, second))
-    (started, failures), (others_started, other_failures) = _started(first), _started(second)
-    cautions = comparison.failure_cautions(failures, other_failures)
+    failures = _failures(first), _failures(second)
+    cautions = comparison.failure_cautions(*failures)
     dominance = ratio = None
     edges = _edges(first.points.sizes, second.points.sizes, asked.bins)
     if edges is not None:
         if asked.how == "best":  # medians of more runs are no lower
-            cautions += comparison.budget_cautions(started, others_started, edges)
+            cautions += comparison.budget_cautions(*failures, edges)
         cells = comparison.cells(runs, others, edges)
         if any(cell.first.size and cell.second.size for cell in cells):
             dominance = comparison.dominance(runs, others, edges, first.level)
@@ -172,7 +171,7 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         exponents={name: comparison.exponent_difference(first.fits[name], second.fits[name]) for name in told},
         dominance=dominance,
         ratio=ratio,
-        failures=(failures, other_failures),
+        failures=failures,
         cautions=cautions,
         multiplier=comparison.multiplier(
             *fitted_runs(first, second), asked.budgets, asked.floor, asked.alpha, first.level
@@ -181,11 +180,11 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
     )
 
 
-def _started(arm: SeriesLaws) -> tuple[np.ndarray, comparison.Failures]:
-    """The sizes of all runs of an arm that were started, and how many failed at each."""
-    lost, _ = runs_in(with_sizes(arm.table), "failed")
-    sizes = np.concatenate([runs_in(arm.table)[0], lost])
-    return sizes, comparison.failures(sizes, np.arange(sizes.size) >= sizes.size - lost.size)
+def _failures(arm: SeriesLaws) -> comparison.Failures:
+    """How many runs of an arm failed at each size; those without a size are left out."""
+    sized = [at for at in arm.sizes if at.size is not None]
+    done, failed = (np.array(counts, int) for counts in ([at.done for at in sized], [at.failed for at in sized]))
+    return comparison.Failures(np.array([at.size for at in sized], float), done + failed, failed)
 
 
 def _losses_told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) -> np.ndarray | None:
@@ -219,18 +218,13 @@ def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
     first, second = (Side(name, (name,)) for name in arms)
     tasks, axes = {pair.task for pair in by_size}, Counter(pair.axis for pair in by_size)
     return Headline(
-        first,
-        second,
+        first=first,
+        second=second,
         metric=str(by_size[0].arms[0].table["metric"].iloc[0]),
         level=by_size[0].loss.level,
-        replicates=0,
-        formulas={},
         columns=tuple(axis for axis, number in axes.items() if number == len(tasks)),
-        clock=None,
-        limits=(),
         places=PLACES,
         readings=tuple(itertools.chain.from_iterable(map(_readings, by_size))),
-        largest=(),
         leads=tuple(itertools.chain.from_iterable(_leads(pair, arms) for pair in by_size)),
         cautions=tuple(_cautions(by_size, arms)),
         by="laws",

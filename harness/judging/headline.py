@@ -107,8 +107,10 @@ def headline(
     clocks = [name for name in axes if all_axes()[name].needs_seconds]
     search = manifest.experiment.search if runs.every is not None else None
     of_efforts = itertools.product(pair.tasks, efforts(search.runs)) if search else ()
+    first, second = both
     return Headline(
-        *both,
+        first=first,
+        second=second,
         metric=metric_of(runs.table),
         level=pair.level,
         replicates=max((reading.ratio.replicates for reading in readings), default=0),

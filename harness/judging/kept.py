@@ -197,17 +197,12 @@ def _seal(content: bytes) -> bytes:
     return hashlib.sha256(content).hexdigest().encode()
 
 
-def _law_named(name: str | float) -> Law:
-    return LAWS[name] if isinstance(name, str) else above(name)
+def _law_of(names: tuple[str, ...], known_floor: float | None) -> Law:
+    """The law whose parameters have these names; with a known floor the one above that."""
+    return next(law for law in LAWS.values() if law.names == names) if known_floor is None else above(known_floor)
 
 
-def _law_name(law: Law) -> str | float:
-    """Its name; of a law with a known floor that floor."""
-    named = (name for name, law_of_name in LAWS.items() if law_of_name is law)
-    return next(named) if law.known_floor is None else law.known_floor
-
-
-copyreg.pickle(Law, lambda law: (_law_named, (_law_name(law),)))  # its curves are functions
+copyreg.pickle(Law, lambda law: (_law_of, (law.names, law.known_floor)))  # its curves are functions
 
 # Besides values of these rooms, pickle makes arrays and numbers of numpy by these.
 MAKERS: tuple[Any, ...] = (
@@ -215,7 +210,7 @@ MAKERS: tuple[Any, ...] = (
     np.dtype,
     np.array(0.0).__reduce__()[0],
     np.float64(0).__reduce__()[0],
-    _law_named,
+    _law_of,
 )
 MADE_BY = {(maker.__module__, maker.__qualname__) for maker in MAKERS}
 

@@ -140,7 +140,7 @@ class Other:
     ratio: Annotated[Found, "test loss second / first"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Headline:
     """Two sides at equal size. Ratios are second / first: above 1, the first side is better.
 
@@ -152,14 +152,14 @@ class Headline:
     second: Annotated[Side, "the second side"]
     metric: Annotated[str, "the loss; `loss` where tasks have several"]
     level: Annotated[float, "of intervals"]
-    replicates: Annotated[int, "of the numbers"]
-    formulas: Annotated[dict[str, str], "by task"]
+    replicates: Annotated[int, "of the numbers"] = 0
+    formulas: Annotated[dict[str, str], "by task"] = field(default_factory=dict)
     columns: Annotated[tuple[str, ...], "axes on which sizes are equal, the matched one first"]
-    clock: Annotated[str | None, "the axis of seconds, if they were measured"]
-    limits: Annotated[tuple[str, ...], "axes on which a size is what a run may spend, and it may spend less"]
+    clock: Annotated[str | None, "the axis of seconds, if they were measured"] = None
+    limits: Annotated[tuple[str, ...], "axes on which a size is what a run may spend, and it may spend less"] = ()
     places: Annotated[tuple[str, ...], "`smallest`, `middle`, `largest`, or the budget that was asked for"]
     readings: Annotated[tuple[Reading, ...], "one a task, axis and place"]
-    largest: Annotated[tuple[Largest, ...], "one a task and side"]
+    largest: Annotated[tuple[Largest, ...], "one a task and side"] = ()
     leads: Annotated[tuple[Lead, ...], "by task and axis, over all sizes that both have"]
     cautions: Annotated[tuple[str, ...], "sentences, the most important one first"]
     looks: Annotated[tuple[int, ...], "with `looks:`, numbers of replicates"] = ()

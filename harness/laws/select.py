@@ -12,6 +12,7 @@ from scipy.stats import f as f_distribution
 
 from harness.base.plain import OrNull
 from harness.laws.fitting import extended, fit_law
+from harness.laws.law import LAWS
 from harness.laws.points import NOTHING, Known, runs
 from harness.laws.refusal import SPARE_SIZES
 from harness.laws.result import NOT_QUOTED, Caution, Fit, LawName
@@ -124,8 +125,7 @@ def _rolling(
 ) -> tuple[dict[str, Score], Score | None]:
     """Scores of each law, and of the last value, over the same origins; a law that an origin refuses has no score."""
     sizes = np.unique(x)
-    need = {"pure": 2, "floor": 3, "broken": 6}
-    spare = [sizes.size - need[law] - SPARE_SIZES for law in laws]
+    spare = [sizes.size - LAWS[law].parameters - SPARE_SIZES for law in laws]
     origins = min([sizes.size // ORIGINS_SHARE, *(left for left in spare if left > 0)], default=0)
     if origins < 1:
         return {}, None

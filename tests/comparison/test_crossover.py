@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from commands import json_of, refused
+from commands import json_of
 from scipy.stats import t as t_distribution
 from two_arms import fit_of, line_of
 
@@ -59,19 +59,16 @@ def test_parallel_curves_that_are_apart_do_not_cross():
     assert found.searched == pytest.approx((1e3, 1e6), rel=1e-12)
 
 
-def test_a_crossing_near_the_end_is_half_open_and_a_declared_extrapolation_can_close_it():
+def test_a_crossing_near_the_end_is_half_open():
     """Where the set reaches the largest shared size the data do not say that the curves cross: no point estimate."""
     rng = np.random.default_rng(4)
     fits = fit_of(Arm(alpha=1.0, at=1e6), rng), fit_of(Arm(alpha=0.8, at=1e6), rng)
-    found, beyond = crossover(*fits), crossover(*fits, extrapolate_decades=1)
+    found = crossover(*fits)
 
     assert found.kind == "half-open"
     assert found.equal[-1][1] == found.searched[1]
     assert [stretch.arm for stretch in found.ahead] == ["second"]
     assert found.estimate is None
-    assert beyond.kind == "bounded"
-    assert beyond.searched == pytest.approx((1e2, 1e7))
-    assert beyond.equal[0][0] < 1e6 < beyond.equal[0][1]
 
 
 def test_the_same_runs_are_equal_everywhere():
@@ -88,11 +85,6 @@ def test_a_set_narrower_than_the_search_is_not_overlooked():
     assert found.kind == "bounded"
     assert found.estimate == pytest.approx(7654)
     assert found.equal[0] == pytest.approx((7654, 7654))
-
-
-def test_a_negative_extrapolation_is_an_error():
-    fit = fit_of(STEEP, np.random.default_rng(6))
-    assert "extrapolate_decades=-1" in refused(crossover, fit, fit, extrapolate_decades=-1)
 
 
 COMPUTE = np.geomspace(1e18, 1e20, 5)

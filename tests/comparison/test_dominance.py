@@ -5,9 +5,9 @@ import pytest
 
 from harness.base.errors import HarnessError
 from harness.comparison import (
+    Failures,
     dominance,
     failure_cautions,
-    failures,
     matched_edges,
     to_runs,
     without_law,
@@ -85,15 +85,7 @@ def noisy(rng, means, seeds=5, sd=0.05):
 
 def started(failed, of=10):
     """Counts of an arm that started `of` runs at each size, of which `failed` failed."""
-    x = np.repeat(10.0 ** np.arange(len(failed)), of)
-    return failures(x, np.concatenate([np.arange(of) < lost for lost in failed]))
-
-
-def test_runs_are_counted_by_size():
-    found = failures([100, 10, 100, 100], [True, False, False, True])
-    assert found.sizes.tolist() == [10, 100]
-    assert found.runs.tolist() == [1, 3]
-    assert found.failed.tolist() == [0, 2]
+    return Failures(10.0 ** np.arange(len(failed)), np.full(len(failed), of), np.array(failed))
 
 
 def test_more_than_a_fifth_failed_is_censored():

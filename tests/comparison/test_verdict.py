@@ -9,7 +9,8 @@ from two_arms import fit_of
 
 from benchmarks.arms import Arm
 from harness.base.errors import HarnessError
-from harness.comparison import ClaimNumber, cost_ratio, judge, outcome, task_level, to_number
+from harness.comparison import ClaimNumber, cost_ratio, judge, task_level, to_number
+from harness.comparison.verdict import outcome
 from harness.laws import Interval, fit_law
 
 INTERVALS = {"supported": (1.2, 2.0), "refuted": (0.2, 0.8), "open": (0.8, 1.5)}

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from judging.made_runs import made_plan, made_rule, made_runs, made_table, power, verdict_on
 
 from harness.base.plain import plain
-from harness.comparison import count_outcomes, task_level
+from harness.comparison import task_level
 from harness.comparison.replicates import Found, ratio_over
+from harness.comparison.verdict import count_outcomes
 from harness.judging.judge import interval_level, judge, outcome, sentence
 from harness.judging.runs import runs_of
 from harness.judging.verdict import number_lines, verdict_words

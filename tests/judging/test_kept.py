@@ -127,7 +127,7 @@ def test_a_file_from_elsewhere_makes_no_other_values(tmp_path):
     names = (("pathlib", "Path"), ("os", "mkdir"), ("harness.base.files", "whole_file"), ("harness.laws.fitting", "np"))
     names = (*names, ("harness.laws.no_room", "Law"), ("harness.laws.fitting", "fit_law.__globals__"))
     values = [f"c{where}\n{name}\n(V{made}\ntR." for where, name in names]
-    for value in (*values, "charness.judging.kept\n_law_named\n(Vno law\ntR.", "{", ""):
+    for value in (*values, "charness.judging.kept\n_law_of\n((Vno law\ntNtR.", "{", ""):
         module._write({module._key(call[0], call[1:]): value.encode()}, tmp_path / KEPT_FILE)
         assert computed(tmp_path, call) == [bits(laws.fit_law(SIZES, LOSSES, "pure", 0.95))], value
         assert absent(tmp_path, call) == 0
