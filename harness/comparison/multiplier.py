@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from harness.laws import Caution, Estimate, Fit, Interval, Refusal, fit_law
 from harness.laws.profile import ProfiledQuantity, quantity_interval
 from harness.laws.result import estimate_of
-from harness.laws.shared import Joint, Pin, joint_law, sharing_p, with_pins
+from harness.laws.shared import Joint, Pin, joint_law, parameter_numbers, sharing_p, with_pins
 
 MIN_SIZES = 3  # of an arm
 SPARE_POINTS = 2  # of both arms, beyond the number of parameters
@@ -82,7 +82,7 @@ def multiplier(
         return replace(base, refusals=joint)
     first, second = fits.values()
     places = _told(first.points.sizes) if "free" in (base.floor, alpha) else first.points.sizes[:1].tolist()
-    sizes = [_at(joint, size, first, second, level) for size in (*places, *at)]
+    sizes = [_at(joint, size, first, second) for size in (*places, *at)]
     problem, p = joint.region.problem, sharing_p(joint, fits)
     if p is not None and p < REJECTED:
         reason = f"what both laws have in common (p = {p:.2g}) is rejected by the points: let it be free."
@@ -94,7 +94,7 @@ def multiplier(
         dof=problem.dof,
         p=p,
         sizes=tuple(sizes),
-        trend=_trend(joint, first, second, level) if alpha == "free" else None,
+        trend=_trend(joint, first, second) if alpha == "free" else None,
     )
 
 
@@ -105,8 +105,7 @@ def _law(fits: Mapping[str, Fit], asked: Multiplier) -> Joint | tuple[Refusal, .
         fatal = (refusal for refusal in fit.refusals if refusal.code in FATAL)
         refusals += [Refusal(refusal.code, f"the {arm} arm: {refusal.reason}") for refusal in fatal]
     points = [fit.points.sizes.size for fit in fits.values()]
-    pinned = [2 if isinstance(kind, float) else 1 if kind == "shared" else 0 for kind in (asked.floor, asked.alpha)]
-    need = 3 * len(fits) - sum(pinned) + SPARE_POINTS
+    need = sum(parameter_numbers(len(fits), asked.floor, asked.alpha)) + SPARE_POINTS
     if min(points) < MIN_SIZES or sum(points) < need:
         reason = (
             f"{points[0]} and {points[1]} sizes; laws of both arms need {MIN_SIZES} each, and {need} in all. Add "
@@ -173,7 +172,7 @@ def _log_slope(joint: Joint, ends: tuple[float, float]) -> ProfiledQuantity:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _at(joint: Joint, size: float, first: Fit, second: Fit, level: float) -> AtSize:
+def _at(joint: Joint, size: float, first: Fit, second: Fit) -> AtSize:
     region = joint.region
     logs = region.problem.logs
     u = float(np.log(size) - logs.log_x_first)
@@ -181,9 +180,9 @@ def _at(joint: Joint, size: float, first: Fit, second: Fit, level: float) -> AtS
     value = float(quantity(region.solution.p)[0])
     loss = region.problem.law.curve(region.solution.p, np.array([[u, 0]]))[0][0] + logs.log_y_average
     if np.isnan(value):  # the first is below the second's floor
-        estimate = Estimate(np.inf, Interval(0.0, np.inf, level))
+        estimate = Estimate(np.inf, Interval(0.0, np.inf, joint.level))
     else:
-        estimate = estimate_of(np.exp([value, *quantity_interval(region, quantity)]), level)
+        estimate = estimate_of(np.exp([value, *quantity_interval(region, quantity)]), joint.level)
     both = is_within(size, first.points.sizes) and is_within(size * estimate.value, second.points.sizes)
     return AtSize(size, float(np.exp(loss)), estimate, not both)
 
@@ -193,7 +192,7 @@ def is_within(size: float, sizes: np.ndarray) -> bool:
     return bool(sizes[0] / SAME_BUDGET <= size <= sizes[-1] * SAME_BUDGET)
 
 
-def _trend(joint: Joint, first: Fit, second: Fit, level: float) -> Estimate:
+def _trend(joint: Joint, first: Fit, second: Fit) -> Estimate:
     """Over the sizes that both arms have, or else those of the first: 10 to the mean slope of ln multiplier in ln x."""
     low, high = (pick(first.points.sizes[end], second.points.sizes[end]) for pick, end in ((max, 0), (min, -1)))
     low, high = (low, high) if low < high else first.points.sizes[[0, -1]]
@@ -201,10 +200,10 @@ def _trend(joint: Joint, first: Fit, second: Fit, level: float) -> Estimate:
     quantity = _log_slope(joint, (next(ends), next(ends)))
     value = float(quantity(joint.region.solution.p)[0])
     if np.isnan(value):
-        return Estimate(np.inf, Interval(0.0, np.inf, level))
+        return Estimate(np.inf, Interval(0.0, np.inf, joint.level))
     low_end, high_end = quantity_interval(joint.region, quantity)
     with np.errstate(over="ignore"):
-        return estimate_of(10 ** (np.exp(-np.array([value, high_end, low_end])) - 1), level)
+        return estimate_of(10 ** (np.exp(-np.array([value, high_end, low_end])) - 1), joint.level)
 
 
 def _cautions(sizes: list[AtSize], first: Fit, second: Fit) -> tuple[Caution, ...]:

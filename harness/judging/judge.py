@@ -13,7 +13,7 @@ from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns, Look, has_replicates, looks_at, runs_of, until
 from harness.judging.sides import budget_of, curves_of
-from harness.judging.verdict import Number, Outcome, Verdict, found_words, matters_words, rule_words
+from harness.judging.verdict import Number, Outcome, Verdict, found_words, not_run, rule_words
 from harness.spec import Decide, Manifest, all_axes, units
 
 
@@ -52,18 +52,15 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
         if count.outcome != "open":
             break
     search, is_open = manifest.experiment.search, count.outcome == "open"
-    return Verdict(
-        claim=rule.claim,
+    return replace(
+        not_run(rule),
         rule=rule_words(rule, axis, len(counted)),
-        decide=rule,
         axis=axis,
-        level=rule.level,
         interval_level=level,
         effort=(rule.effort or search.runs) if search else None,
         cap={search.cap_name: max(search.caps)} if search else None,
         verdict=count.outcome,
         count=count,
-        matters=matters_words(rule),
         power=power_line(rule, list(numbers.values()), looks[-1].level) if numbers and is_open else None,
         waits_for=waits_for,
         numbers=tuple(numbers.values()),

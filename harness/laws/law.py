@@ -186,9 +186,7 @@ def _shifted_starts(logs: Logs) -> np.ndarray:
     return with_level(_shifted, theta.reshape(-1, 2), logs)
 
 
-SHIFTED = Law(
-    ("level", "alpha", "log_shift"), _shifted, _shifted_starts, longest_step=(np.inf, np.inf, 3.0), exponent=1
-)
+SHIFTED = Law(("level", "alpha", "log_shift"), _shifted, _shifted_starts, longest_step=(np.inf, np.inf, 3.0))
 
 
 # ---------------------------------------------- broken: y = E + B x^-c0 (1 + (x / d)^(1/f))^(-c1 f), alpha = c0 + c1

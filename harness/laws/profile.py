@@ -23,6 +23,8 @@ FAR = 128.0  # an end that is not within e^255 is open; exponents and losses sta
 # a long curved valley.
 STAGES = ((4, 3), (1, 40), (1, 260))
 ROOT_STEPS = 24  # halvings at worst: where a search ends in either of two valleys, the profile is no smooth curve
+OPEN = (-np.inf, np.inf)  # in place of an interval that nobody asked for
+NO_OPEN_END = np.zeros(2, dtype=bool)
 NO_FLOOR = 40.0  # e^-40 of the lowest loss is below rounding
 SCATTER_P = 0.05  # a chance of so much scatter, below which standard errors that were given do not explain it
 
@@ -223,18 +225,17 @@ def exponent_interval(known: Region) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def coordinate_interval(known: Region, index: int, open_ends: np.ndarray | None = None) -> tuple[float, float]:
+def coordinate_interval(known: Region, index: int, open_ends: np.ndarray = NO_OPEN_END) -> tuple[float, float]:
     """The values of a parameter within the region; `open_ends` are known to have none."""
     return quantity_interval(known, ProfiledQuantity(index), open_ends, known.problem.law.longest_step[index])
 
 
 def quantity_interval(
-    known: Region, quantity: ProfiledQuantity, open_ends: np.ndarray | None = None, longest_step: float = 1.0
+    known: Region, quantity: ProfiledQuantity, open_ends: np.ndarray = NO_OPEN_END, longest_step: float = 1.0
 ) -> tuple[float, float]:
     """The values of any quantity within the region."""
     reach = min(_reach(known, quantity), longest_step)
-    ends = open_ends if open_ends is not None else np.zeros(2, dtype=bool)
-    low, high = _quantity_ends(known, quantity, float(quantity(known.solution.p)[0]), reach, ends)
+    low, high = _quantity_ends(known, quantity, float(quantity(known.solution.p)[0]), reach, open_ends)
     return float(low), float(high)
 
 

@@ -17,7 +17,7 @@ from harness.base.plain import OrNull
 from harness.laws.fitting import aicc, fit_law
 from harness.laws.law import CurveFunction, Law, Logs, exp_of, to_logs
 from harness.laws.points import noise_variances
-from harness.laws.profile import NO_FLOOR, ProfiledQuantity, Region, of_two, quantity_interval, region
+from harness.laws.profile import NO_FLOOR, OPEN, ProfiledQuantity, Region, of_two, quantity_interval, region
 from harness.laws.refusal import floor_refusals, stuck
 from harness.laws.result import Estimate, Fit, Groups, Refusal, estimate_of
 from harness.laws.solve import Problem, solve
@@ -26,7 +26,6 @@ Share = Literal["nothing", "floor", "alpha", "both"]
 SHARES: tuple[Share, ...] = ("nothing", "floor", "alpha", "both")
 Pin = float | Literal["free", "shared"]  # what the arms have of a parameter: each its own, one in common, a known one
 Places = tuple[np.ndarray, np.ndarray, np.ndarray]  # where in p each arm finds its ln floor, its ln X and its ln alpha
-OPEN = (-np.inf, np.inf)  # in place of an interval that nobody asked for
 
 
 @dataclass(frozen=True)
@@ -75,18 +74,18 @@ def fit_shared(
         refusals += [replace(refusal, reason=f"{arm}: {refusal.reason}") for refusal in fit.refusals]
     joint = refusals[0] if refusals else joint_law(fits, *_pins(share), level)
     if isinstance(joint, Refusal):
-        parameters = int(_places(len(arms), *_pins(share))[2].max()) + 1
+        parameters = sum(parameter_numbers(len(arms), *_pins(share)))
         dof = sum(fit.points.sizes.size for fit in fits.values()) - parameters
         return SharedFit(share, arms, level, parameters, dof, tuple(refusals or [joint]))
-    known, places = joint.region, joint.places
-    problem = known.problem
+    known, problem = joint.region, joint.region.problem
+    in_floors, in_scales, in_alphas = joint.places
     base = SharedFit(share, arms, level, problem.law.parameters, problem.dof)
     return replace(
         base,
-        alphas=_estimates(known, arms, places[2], 0.0, level, intervals),
-        floors=_estimates(known, arms, places[0], problem.logs.log_y_average, level, intervals),
-        amplitudes=_amplitudes(known, arms, places),
-        multipliers=_multipliers(known, arms, places[1], level, intervals) if share == "both" else None,
+        alphas=_estimates(joint, in_alphas, 0.0, intervals),
+        floors=_estimates(joint, in_floors, problem.logs.log_y_average, intervals),
+        amplitudes=_amplitudes(joint),
+        multipliers=_multipliers(joint, in_scales, intervals) if share == "both" else None,
         aicc=aicc(problem, known.solution),
         p=sharing_p(joint, fits) if intervals else None,
         sigma=float(np.sqrt(known.variance)),
@@ -101,6 +100,7 @@ class Joint:
     region: Region
     places: Places
     pins: np.ndarray
+    level: float
 
 
 def joint_law(fits: Mapping[str, Fit], floor: Pin, alpha: Pin, level: float) -> Joint | Refusal:
@@ -112,24 +112,29 @@ def joint_law(fits: Mapping[str, Fit], floor: Pin, alpha: Pin, level: float) -> 
     solution = solve(problem, None)
     if refusal := stuck(solution):
         return refusal
-    return Joint(tuple(fits), region(problem, None, solution, level), places, pins)
+    return Joint(tuple(fits), region(problem, None, solution, level), places, pins, level)
 
 
 def _pins(share: Share) -> tuple[Pin, Pin]:
     return "shared" if share in ("floor", "both") else "free", "shared" if share in ("alpha", "both") else "free"
 
 
+def parameter_numbers(arms: int, floor: Pin, alpha: Pin) -> list[int]:
+    """How many floors, scales and exponents the laws of so many arms have, without those that are pinned."""
+    return [0 if isinstance(kind, float) else 1 if kind == "shared" else arms for kind in (floor, "free", alpha)]
+
+
 def _places(arms: int, floor: Pin, alpha: Pin) -> Places:
     """Floors first, then scales and exponents; behind them all what is pinned."""
-    own, asked = np.arange(arms), (floor, "free", alpha)
-    numbers = [0 if isinstance(kind, float) else 1 if kind == "shared" else arms for kind in asked]
-    behind = sum(numbers)
+    first, behind = 0, sum(parameter_numbers(arms, floor, alpha))
     places: list[np.ndarray] = []
-    for index, (kind, number) in enumerate(zip(asked, numbers, strict=True)):
-        first = sum(numbers[:index])
-        if not number:
-            first, behind = behind, behind + 1
-        places.append(first + (own if kind == "free" else own * 0))
+    for number in parameter_numbers(arms, floor, alpha):
+        if number:
+            places.append(first + np.arange(arms) % number)
+        else:
+            places.append(np.full(arms, behind))
+            behind += 1
+        first += number
     return places[0], places[1], places[2]
 
 
@@ -170,7 +175,7 @@ def _problem(fits: Mapping[str, Fit], floor: Pin, alpha: Pin) -> tuple[Problem, 
     with np.errstate(divide="ignore"):  # a floor of 0 is at -inf
         known = [np.log(floor) - logs.log_y_average] if isinstance(floor, float) else []
         pins = np.array(known + ([np.log(alpha)] if isinstance(alpha, float) else []))
-    parameters = sum(np.unique(place).size for place in places) - pins.size
+    parameters = sum(parameter_numbers(len(arms), floor, alpha))
     starts = _starts(fits, places, parameters, logs, pins[0] if known else None)
     names = tuple(f"p{index}" for index in range(parameters))
     law = Law(names, _curve(places, pins), lambda _: starts, longest_step=(3.0,) * parameters)
@@ -222,37 +227,33 @@ def _own(fit: Fit, logs: Logs, floor: float | None) -> tuple[float, float, float
     return floor, float(level) / alpha, math.log(alpha)
 
 
-def _estimates(
-    known: Region, arms: tuple[str, ...], place: np.ndarray, unit: float, level: float, intervals: bool
-) -> dict[str, Estimate]:
+def _estimates(joint: Joint, place: np.ndarray, unit: float, intervals: bool) -> dict[str, Estimate]:
     """exp of a parameter of each arm, and its interval; what is shared is profiled once."""
-    by_place = {}
+    known, by_place = joint.region, {}
     for index in np.unique(place):
         low, high = quantity_interval(known, ProfiledQuantity(int(index))) if intervals else OPEN
         value = float(known.solution.p[index])
         nothing = low < float(known.problem.logs.v.min()) - NO_FLOOR
         ends = (0.0 if nothing else math.exp(low + unit), np.exp(high + unit))
-        by_place[index] = estimate_of((math.exp(value + unit), *ends), level)
-    return {arm: by_place[index] for arm, index in zip(arms, place, strict=True)}
+        by_place[index] = estimate_of((math.exp(value + unit), *ends), joint.level)
+    return {arm: by_place[index] for arm, index in zip(joint.arms, place, strict=True)}
 
 
-def _amplitudes(known: Region, arms: tuple[str, ...], places: Places) -> dict[str, float]:
-    p, logs = known.solution.p, known.problem.logs
+def _amplitudes(joint: Joint) -> dict[str, float]:
+    p, logs, (_, in_scales, in_alphas) = joint.region.solution.p, joint.region.problem.logs, joint.places
     log_first = np.ravel(logs.log_x_first)[0]
-    found = exp_of(np.exp(p[places[2]]) * (p[places[1]] + log_first) + logs.log_y_average)
-    return dict(zip(arms, found.tolist(), strict=True))
+    found = exp_of(np.exp(p[in_alphas]) * (p[in_scales] + log_first) + logs.log_y_average)
+    return dict(zip(joint.arms, found.tolist(), strict=True))
 
 
-def _multipliers(
-    known: Region, arms: tuple[str, ...], place: np.ndarray, level: float, intervals: bool
-) -> dict[str, Estimate]:
+def _multipliers(joint: Joint, in_scales: np.ndarray, intervals: bool) -> dict[str, Estimate]:
     """X of each arm over X of the first, in units of x a unit."""
     multipliers = {}
-    for arm, index in zip(arms[1:], place[1:], strict=True):
-        quantity = of_two(int(index), int(place[0]), -1.0)
-        value = math.exp(float(quantity(known.solution.p)[0]))
-        ends = quantity_interval(known, quantity) if intervals else OPEN
-        multipliers[arm] = estimate_of((value, *np.exp(ends)), level)
+    for arm, index in zip(joint.arms[1:], in_scales[1:], strict=True):
+        quantity = of_two(int(index), int(in_scales[0]), -1.0)
+        value = math.exp(float(quantity(joint.region.solution.p)[0]))
+        ends = quantity_interval(joint.region, quantity) if intervals else OPEN
+        multipliers[arm] = estimate_of((value, *np.exp(ends)), joint.level)
     return multipliers
 
 

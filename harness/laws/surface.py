@@ -14,13 +14,13 @@ from harness.laws import profile
 from harness.laws.law import FLOOR_SHARES, Law, Logs, exp_of, to_logs
 from harness.laws.objective import optimum, read_objective
 from harness.laws.points import positive
+from harness.laws.profile import OPEN
 from harness.laws.refusal import RANGE_SLACK, exponent_cautions, floor_cautions, local_cautions, stuck
 from harness.laws.result import Caution, Estimate, Groups, Refusal, estimate_of
 from harness.laws.solve import Problem
 
 MIN_LEVELS, MIN_CELLS = 4, 12
 MIN_AXIS_DECADES = 0.2
-OPEN = (-np.inf, np.inf)  # in place of an interval that nobody asked for
 FALLS = (0.5, 1.5, 4.0, 10.0)  # of the reducible loss along an axis, in e-foldings
 
 
