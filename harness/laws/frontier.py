@@ -13,7 +13,7 @@ from scipy.stats import t as t_distribution
 from harness.base.errors import HarnessError
 from harness.laws.law import PURE, exp_of
 from harness.laws.points import runs
-from harness.laws.refusal import count_refusals, exponent_cautions, local_cautions, range_refusals
+from harness.laws.refusal import exponent_cautions, local_cautions, size_refusals
 from harness.laws.result import Caution, Groups, Interval, Refusal
 
 MIN_EXPECTED = 5  # runs that a quantile leaves on its thinner side
@@ -67,8 +67,7 @@ def frontier(
     sizes = np.unique(x)
     decades = math.log10(sizes[-1] / sizes[0]) if sizes.size else 0.0
     found = Frontier(quantile, x.size, sizes.size, level, decades)
-    refusals = _refusals(found, sizes)
-    if refusals:
+    if refusals := size_refusals(sizes, decades, PURE):
         return replace(found, refusals=refusals)
     return _law(found, np.log(x), np.log(y), np.random.default_rng(seed), replicates)
 
@@ -140,13 +139,6 @@ def _drawn_sizes(log_x: np.ndarray, rng: np.random.Generator, replicates: int) -
         while np.count_nonzero(counts) < 2:
             counts = np.bincount(rng.integers(sizes.size, size=sizes.size), minlength=sizes.size)
         yield counts[size_of_run].astype(float)
-
-
-def _refusals(found: Frontier, sizes: np.ndarray) -> tuple[Refusal, ...]:
-    refusals = count_refusals(found.sizes, PURE)
-    if sizes.size:
-        refusals += range_refusals("sizes", found.decades, (sizes[0], sizes[-1]), "sizes")
-    return refusals
 
 
 def _cautions(found: Frontier, alpha: Interval) -> tuple[Caution, ...]:

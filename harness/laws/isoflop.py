@@ -183,7 +183,7 @@ def _refusals(found: Isoflop) -> tuple[Refusal, ...]:
             f"{MIN_BUDGETS}.{_first_reason(valleys)} Add budgets, or sizes at these."
         )
         refusals.append(Refusal("TOO_FEW", reason))
-    ends = (used[0].budget, used[-1].budget) if used else None
+    ends = (used[0].budget, used[-1].budget) if used else ()
     return (*refusals, *range_refusals("budgets with a minimum", found.decades, ends, "budgets"))
 
 

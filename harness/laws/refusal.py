@@ -1,5 +1,6 @@
 """When a fit is refused, and what to know about one that is not."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -39,23 +40,25 @@ NEAR = 10.0  # times the resolution of the arithmetic
 
 def data_refusals(points: Points, law: Law) -> tuple[Refusal, ...]:
     """What the points alone forbid: too few sizes, too short a range, losses that rise with size."""
-    refusals = count_refusals(points.sizes.size, law)
-    if points.sizes.size:
-        refusals += range_refusals("sizes", points.decades, (points.sizes[0], points.sizes[-1]), "sizes")
-        refusals += () if law is BROKEN else _nonmonotone(points)  # one break may be a rise
+    refusals = size_refusals(points.sizes, points.decades, law)
+    if points.sizes.size and law is not BROKEN:  # one break may be a rise
+        refusals += _nonmonotone(points)
     return refusals
 
 
-def count_refusals(have: int, law: Law) -> tuple[Refusal, ...]:
-    """Whether so many sizes are too few for a law."""
+def size_refusals(sizes: np.ndarray, decades: float, law: Law) -> tuple[Refusal, ...]:
+    """Whether distinct sizes, which span so many decades, are too few or too near for a law."""
+    refusals: tuple[Refusal, ...] = ()
     need = law.parameters + SPARE_SIZES
-    if have >= need:
-        return ()
-    reason = (
-        f"{_plural(have, 'distinct size')} for {law.parameters} parameters; at least {need} are needed. Add "
-        f"{_plural(need - have, 'size')} (more seeds at the same sizes do not count)."
-    )
-    return (Refusal("TOO_FEW", reason),)
+    if sizes.size < need:
+        reason = (
+            f"{_plural(sizes.size, 'distinct size')} for {law.parameters} parameters; at least {need} are needed. Add "
+            f"{_plural(need - sizes.size, 'size')} (more seeds at the same sizes do not count)."
+        )
+        refusals = (Refusal("TOO_FEW", reason),)
+    if sizes.size:
+        refusals += range_refusals("sizes", decades, sizes[[0, -1]], "sizes")
+    return refusals
 
 
 def floor_refusals(points: Points, floor: float | None) -> tuple[Refusal, ...]:
@@ -70,11 +73,11 @@ def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def range_refusals(what: str, decades: float, ends: tuple[float, float] | None, more: str) -> tuple[Refusal, ...]:
+def range_refusals(what: str, decades: float, ends: Sequence[float] | np.ndarray, more: str) -> tuple[Refusal, ...]:
     """Whether `what` spans too few decades between its ends for an exponent, and what there should be `more` of."""
     if decades >= MIN_DECADES - RANGE_SLACK:
         return ()
-    span = f", from {ends[0]:.4g} to {ends[1]:.4g}" if ends else ""
+    span = f", from {ends[0]:.4g} to {ends[1]:.4g}" if len(ends) else ""
     reason = (
         f"the {what} span {decades:.2g} decades{span}; an exponent needs at least {MIN_DECADES}, and "
         f"{LOCAL_DECADES:g} to be more than a local slope. Add larger or smaller {more}."
