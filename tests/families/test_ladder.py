@@ -15,7 +15,7 @@ from numpy.polynomial import Polynomial, chebyshev
 from scipy.interpolate import BSpline
 from torch import Tensor
 
-from harness import spec
+from harness import families, spec
 from harness.families import flatten, forward, parameter_count, unflatten, update_knots
 from harness.families.grouped_chebyshev import GroupedChebyshevShape, series
 from harness.families.layout import of_layer
