@@ -199,6 +199,24 @@ def test_every_command_has_help_with_an_example():
         assert f"Example: harness {name}" in shown
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("fit", "a.csv", "--y", "loss", "--y=rmse"), "--y is there twice, as loss and rmse"),
+        (("design", "a.csv", "--arms", "a", "b", "--arms", "c", "d"), "--arms is there twice, as a b and c d"),
+        (
+            ("run", "a.yaml", "--workers", "2", "--set", "a=1", "--set", "b=2", "--workers", "3"),
+            "as 2 and 3; it takes one",
+        ),
+    ],
+)
+def test_an_option_of_one_value_is_taken_once(words, told):
+    """Those that may be repeated stay as they are."""
+    assert told in invoke(*words).stderr
+    repeated = invoke("fit", "a.csv", "--x", "a", "--x", "b", "--y", "loss")
+    assert "a.csv is not there" in repeated.stderr
+
+
 def test_the_group_knows_the_short_help_of_each_command():
     for name, stand_in in main.commands.items():
         command = imported(name)

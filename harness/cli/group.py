@@ -7,9 +7,10 @@ import re
 import signal
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -78,7 +79,10 @@ class Group(click.Group):
         name, stand_in, rest = super().resolve_command(context, arguments)
         if name in NAMES and not rest and context.resilient_parsing:  # its first word is completed
             return name, stand_in, rest
-        return name, imported(name) if name and stand_in else None, rest
+        command = imported(name) if name and stand_in else None
+        if command and not context.resilient_parsing:
+            refuse_twice(command, rest)
+        return name, command, rest
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """As of every click.Group; print warnings, and tell at the end if some output could not be written."""
@@ -130,6 +134,22 @@ class Group(click.Group):
 def imported(name: str) -> click.Command:
     """A command, from its file."""
     return getattr(import_module(f"harness.cli.commands.{name}"), name)
+
+
+def refuse_twice(command: click.Command, arguments: Sequence[str]) -> None:
+    """A HarnessError for an option of one value that is typed twice, of which click takes the last."""
+    flags = {flag: option for option in command.params if isinstance(option, click.Option) for flag in option.opts}
+    values: dict[str, str] = {}
+    words = iter(arguments)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        option = flags.get(flag)
+        if option is None or option.is_flag or option.multiple:
+            continue
+        value = value if equals else " ".join(islice(words, option.nargs))
+        if flag in values:
+            raise HarnessError(f"{flag} is there twice, as {values[flag]} and {value}; it takes one value, keep one")
+        values[flag] = value
 
 
 def typed(message: str, parameters: Iterable[click.Parameter]) -> str:
