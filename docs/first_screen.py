@@ -36,7 +36,7 @@ def answer() -> str:
     lines = console_lines(main_headline(manifest, table, runs), judge_all(manifest, table), [])
     errors = max(number for number, line in enumerate(lines) if line.startswith("  test RMSE"))
     exponents = [number for number, line in enumerate(lines) if line.startswith(("Exponent by", "(bends)"))]
-    verdict = next(number for number, line in enumerate(lines) if line.startswith("Verdict: "))
+    verdict = next(number for number, line in enumerate(lines) if line.startswith("Verdict"))
     of_laws = lines[exponents[0] : exponents[-1] + 2]
     return "\n".join(["```", *lines[: errors + 1], "…", *of_laws, "…", lines[verdict], "```"])
 

@@ -240,7 +240,7 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
         losses = rows["test_loss"].mask(is_lost)
         far = rows.loc[losses > FAR * losses.groupby(rows["cell"]).transform("median"), "run_id"]
         if len(far):  # a run that won several budgets counts once
-            far_off.append(f"{far.nunique():,} of {rows['run_id'].nunique():,} runs of {side.label}")
+            far_off.append(f"{far.nunique():,} of {rows['run_id'].nunique():,} networks of {side.label}")
         still_fell += _still_fell(pair, side, readings)
     for worse, labels in worse_on.items():
         if worse:
@@ -250,9 +250,10 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     if still_fell:
         error = ", that ".join(still_fell)
         yield f"Training was cut short: in its last half the error {error}. Longer training may turn this."
-    if far_off:
-        yield f"{' and '.join(far_off)} ended over {FAR:g} times above the median of their size."
     search, seeds = pair.runs.manifest.experiment.search, table["seed"].nunique()
+    if far_off:
+        picked = " that validation picked" if search else ""
+        yield f"{' and '.join(far_off)}{picked} ended over {FAR:g} times above the median of their size."
     if search:
         if seeds < FEW_REPLICATES:
             yield f"Intervals of {seeds} replicates are too narrow in some cases; {FEW_REPLICATES} or more are better."

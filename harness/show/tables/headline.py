@@ -245,7 +245,7 @@ def _effort_lines(headline: Headline) -> list[str]:
     for task, efforts in grouped(headline.efforts, lambda effort: effort.task).items():
         leads = [Lead(task, "runs", effort.runs, effort.runs, leader(effort.ratio, *names)) for effort in efforts]
         if len({lead.leader for lead in leads}) > 1 or len(headline.tasks) <= TASKS_UP_TO:
-            lines.append(f"{task} by runs a side: {turn_words(leads, names, str)}.")
+            lines.append(f"{task} by runs a size: {turn_words(leads, names, str)}.")
     return lines
 
 
@@ -265,7 +265,8 @@ def verdict_sentences(verdicts: Sequence[Verdict]) -> list[str]:
     if len(verdicts) == 1:
         (verdict,) = verdicts
         power = f": {verdict.power}" if verdict.power else ""
-        return [f"Verdict: “{verdict.claim}” is {verdict.verdict}{power}."]
+        by = f", by {axis_short(verdict.axis)}" if verdict.axis else ""
+        return [f"Verdict{by}: “{verdict.claim}” is {verdict.verdict}{power}."]
     counted = Counter(verdict.verdict for verdict in verdicts)
     listed = ", ".join(f"{number} {conclusion}" for conclusion, number in counted.items())
     return [f"Verdicts of {len(verdicts)} rules: {listed} (see the report)."] if verdicts else []

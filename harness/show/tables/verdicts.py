@@ -70,7 +70,7 @@ def summary_table(answers: Sequence[Mapping[str, Any]]) -> Table:
             cells = (verdict["claim"], Styled(verdict_words(verdict), "strong"), axis, effort, list(origin))
             rows.append(TableRow(cells, facts=facts))
     rows.sort(key=lambda row: float((re.match(r"\d+", str(row.cells[0])) or ["inf"])[0]))  # others stand last
-    heads = ("claim", "verdict, and tasks for and against it", "by", "runs a side", ORIGIN)
+    heads = ("claim", "verdict, and tasks for and against it", "by", "runs a size", ORIGIN)
     return table_of("in short", heads, rows)
 
 
