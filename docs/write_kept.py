@@ -462,7 +462,9 @@ def _of_readme() -> Iterator[Sentence]:
     alike, _ = _leads_at_30_000()
     answer = _kept("verdicts/size_and_data/answer.json")["headline"]
     smallest = _by_task([one for one in answer["readings"] if (one["axis"], one["place"]) == (PARAMS, "smallest")])
-    sentence = "On a tree of functions KANs lead {} times. On a tanh network they start {} times behind MLPs and end undecided"
+    sentence = (
+        "On a tree of functions KANs lead {} times. On a tanh network they start {} times behind MLPs and end undecided"
+    )
     yield sentence, human(alike[TREE]["estimate"], 2), human(1 / smallest[TEACHER]["estimate"], 2)
     over_mlps = [one for one in answer["others"] if (one["first"], one["second"]) == ("spline_mlp", "mlp")]
     _check(_leader(_by_task(over_mlps)[TEACHER]) == "first", "spline MLPs lead MLPs on the tanh network")
