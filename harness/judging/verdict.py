@@ -112,7 +112,7 @@ def matters_words(rule: Decide, smallest: float | None = None) -> str:
     """How near to the limit is equal for all that matters: `within 10 %`, or `within 0.2` of a difference."""
     smallest = smallest or rule.smallest
     if rule.takes.is_difference:
-        return f"within {smallest:g}"
+        return f"within {human(smallest, 3)}"
     if smallest > LARGEST_IN_PERCENT:
         return f"within a factor of {human(smallest)}"
     return f"within {100 * (smallest - 1):.3g} %"

@@ -1,6 +1,7 @@
 """What an open rule would need, and what a plan's rules will see: against simulations, and as `harness power`."""
 
 import math
+import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -101,6 +102,7 @@ def test_every_kind_of_line(fields, made, begins):
     assert verdict.verdict == "open"
     assert verdict.power.startswith(begins), verdict.power
     assert len(verdict.power) < 160
+    assert not re.search(r"\d\.\d{3}", verdict.power)
 
 
 def test_the_line_is_of_what_a_rule_still_needs():

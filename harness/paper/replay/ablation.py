@@ -121,9 +121,9 @@ def _left_findings(survivors: pd.DataFrame, runs: int) -> Iterator[str]:
     if len(lost):
         per_range = int(lost["setting"].str.endswith(PER_RANGE).sum())
         yield (
-            f"Inputs that the function needs were lost in {len(lost)} runs, {len(lost) - per_range} with norms as in "
-            f"eq. 2.17 and {per_range} with norms per range: their test RMSE is {human(lost['test_rmse'].min())} or "
-            "more."
+            f"Inputs that the function needs were lost in {len(lost)} of {runs} runs, {len(lost) - per_range} with "
+            f"norms as in eq. 2.17 and {per_range} with norms per range: their test RMSE is "
+            f"{human(lost['test_rmse'].min())} or more."
         )
     three = (survivors["shape"] == "[2,1,1]").sum()
     yield f"{three} of {runs} runs are pruned to [2,1,1], the shape of the function."
