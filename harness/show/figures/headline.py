@@ -13,14 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
-from harness.base.formats import WRITTEN_OUT, human, interval, scientific
+from harness.base.formats import WRITTEN_OUT, human, scientific
 from harness.comparison.replicates import Found
 from harness.judging.versus import Headline, leader
 from harness.show.figures import labels
 from harness.show.figures.series import Style, draw_estimate
 from harness.show.figures.theme import figure_width, in_column, label_size, most_height, panel_grid
 from harness.show.names import written
-from harness.show.tables.headline import factor
+from harness.show.tables.headline import factor, with_ends
 from harness.show.words import counted, loss_word
 from harness.spec import all_axes
 
@@ -151,7 +151,8 @@ def _number(ratio: Found) -> str:
     low, high = ratio.low or 0.0, math.inf if ratio.high is None else ratio.high
     if ratio.estimate < 1:
         low, high = 1 / high, 1 / low if low else math.inf
-    return f"{_times(ratio.estimate)} {interval(low, high, factor)}"
+    times, *ends = with_ends(max(ratio.estimate, 1 / ratio.estimate), low, high)
+    return f"{times} [{', '.join(ends)}]"
 
 
 def _times(ratio: float) -> str:

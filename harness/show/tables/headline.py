@@ -36,7 +36,7 @@ def loss_of(headline: Headline) -> str:
     return loss_word(headline.metric) if any(headline.tasks) else column_word(headline.metric)
 
 
-def factor(value: float) -> str:
+def factor(value: float, digits: int = 2) -> str:
     """A number with two digits, or three near 1; from 10,000 on with a power of ten: `1.02`, `3.2`, `2300`, `3.5e5`.
 
     Four digits have no comma, because two of them stand in an interval.
@@ -44,11 +44,11 @@ def factor(value: float) -> str:
     if math.isinf(value):
         return "∞"
     is_near_1 = 1 / LEAST_THAT_MATTERS < value < LEAST_THAT_MATTERS
-    rounded = float(f"{value:.{3 if is_near_1 else 2}g}")
+    rounded = float(f"{value:.{max(digits, 3) if is_near_1 else digits}g}")
     if rounded < WRITTEN_OUT:
         return f"{rounded:g}"
-    digits, power = f"{value:.1e}".split("e")
-    return f"{float(digits):g}e{int(power)}"
+    mantissa, power = f"{value:.{digits - 1}e}".split("e")
+    return f"{float(mantissa):g}e{int(power)}"
 
 
 def lead_words(result: Found, first: str, second: str) -> str:
@@ -74,8 +74,15 @@ def _lead_forms(result: Found, first: str, second: str) -> tuple[str, str, str]:
             ratio, low, high = result.estimate, result.low, result.high
         case name:
             ratio, low, high = 1 / result.estimate, 1 / result.high, _over(result.low)
-    lead, ends = f"{name} {factor(ratio)}x", (factor(low), factor(high))
-    return f"{lead} [{', '.join(ends)}]", f"{name} {' to '.join(ends)}x", lead
+    times, *ends_of_lead = with_ends(ratio, low, high)
+    lead = f"{name} {times}x"
+    return f"{lead} [{', '.join(ends_of_lead)}]", f"{name} {' to '.join(ends_of_lead)}x", lead
+
+
+def with_ends(ratio: float, low: float, high: float) -> tuple[str, str, str]:
+    """A ratio and the ends of its interval as factors, with a third digit where two would make the ends alike."""
+    digits = 3 if factor(low) == factor(high) else 2
+    return factor(ratio, digits), factor(low, digits), factor(high, digits)
 
 
 def _refused_words(result: Found) -> str:

@@ -53,6 +53,9 @@ def test_the_answer_fits_a_terminal_of_80_columns():
         (Found(0.955, 0.9, 1.013), "mlp 1.1 to kan 1.01?"),
         (Found(1.031, 1.013, 1.05), "kan 1.03x [1.01, 1.05]"),
         (Found(1 / 1.07, 1 / 1.11, 1 / 1.02), "mlp 1.07x [1.02, 1.1]"),
+        # Ends that would read alike have a digit more.
+        (Found(0.89, 0.88, 0.9), "mlp 1.12x [1.11, 1.14]"),
+        (Found(2.03e5, 2.01e5, 2.04e5), "kan 2.03e5x [2.01e5, 2.04e5]"),
     ],
 )
 def test_a_lead_is_told_as_that_of_the_side_that_has_it(ratio, words):
