@@ -35,6 +35,7 @@ FUNCTIONS = {
     "noise that its point decides": "def f(x): return np.sin(1e6 * x[:, 0]) * np.cos(1e6 * x[:, 1])",
     "prints": "def f(x):\n    print('hello', 3)\n    return x[:, 0]",
     "writes to the buffer of stdout": "def f(x):\n    sys.stdout.buffer.write(b'hello')\n    return x[:, 0]",
+    "closes stdout": "def f(x):\n    sys.stdout.close()\n    return x[:, 0]",
     "loses stdout and stderr": "def f(x):\n    sys.stdout = sys.stderr = None\n    return x[:, 0]",
     "warns": "def f(x):\n    warnings.warn('beware')\n    return x[:, 0]",
     "makes warnings errors": "def f(x):\n    warnings.simplefilter('error')\n    return x[:, 0]",
@@ -80,6 +81,10 @@ FUNCTIONS = {
     "raises": ("def f(x): raise ValueError('no such thing')", "ValueError: no such thing"),
     "raises in lines": ("def f(x): raise ValueError('first\\nsecond\\n\\nthird')", "ValueError: first second third"),
     "raises at length": ("def f(x): raise ValueError('long ' * 10**5)", "ValueError: long"),
+    "raises what cannot be told": (
+        "class Odd(Exception):\n    def __str__(self): raise SystemExit(0)\ndef f(x): raise Odd",
+        "Odd: (its message cannot be read)",
+    ),
     "exits well": ("def f(x): sys.exit(0)", "SystemExit: 0"),
     "exits with a word": ("def f(x): raise SystemExit('bye')", "SystemExit: bye"),
     "interrupts": ("def f(x): raise KeyboardInterrupt", "KeyboardInterrupt"),

@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import io
 import multiprocessing
 import os
 import random
@@ -121,7 +122,10 @@ def end_now_if_threads_are_left(exit_code: int) -> None:
 
 
 def _in_one_line(problem: BaseException) -> str:
-    words = " ".join(str(problem).split())
+    try:
+        words = " ".join(str(problem).split())
+    except BaseException:  # its __str__ is the user's code too
+        words = "(its message cannot be read)"
     short = words if len(words) <= LONGEST_MESSAGE else f"{words[:LONGEST_MESSAGE]} …"
     return f"{type(problem).__name__}: {short}" if words else type(problem).__name__
 
@@ -135,10 +139,19 @@ def _file_of(module: str) -> str:
     return f" from {spec.origin}" if spec and spec.origin else ""
 
 
+class _Prints(io.TextIOWrapper):
+    """A stream to stderr that cannot be closed."""
+
+    def close(self) -> None:
+        self.flush()
+
+
 @cache
 def _prints() -> TextIO:
     """Where the user's code prints: one stream for ever, as a handler of its log may keep it."""
-    return sys.__stderr__ or open(os.devnull, "w")
+    where = 2 if sys.__stderr__ else os.open(os.devnull, os.O_WRONLY)
+    file = io.BufferedWriter(io.FileIO(where, "w", closefd=False))
+    return _Prints(file, errors="backslashreplace", line_buffering=True)
 
 
 @contextmanager

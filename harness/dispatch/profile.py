@@ -146,6 +146,8 @@ class Profile(Frozen):
 
     @model_validator(mode="after")
     def _fields_agree(self) -> "Profile":
+        if "mem-per-gpu" in self.sbatch and (self.memory_gb or self.memory_per_cpu_gb):
+            raise ValueError("sbatch: mem-per-gpu needs `memory_gb: null` beside it, as SLURM takes one kind of memory")
         gres = str(self.sbatch.get("gres", ""))
         if re.search(r"\bgpu\b", gres):
             raise ValueError(f"sbatch: gres: {gres} asks for GPUs; use `gpus:` with `gpus_option: gres`")
@@ -166,14 +168,16 @@ class Profile(Frozen):
 
 
 def _check_option(name: str) -> None:
-    """A ValueError for an option of sbatch that a profile must not give, in words."""
+    """A ValueError for an option of sbatch that a profile must not give, in words; sbatch takes names cut short too."""
     long = name.lstrip("-").replace("_", "-")
-    if long in ("clusters", "M"):
+    begin_so = [option for option in ("clusters", *FIELD_OF, *OURS) if option.startswith(long) and len(long) > 1]
+    meant = long if long in begin_so else next(iter(begin_so), None)
+    if meant == "clusters" or long == "M":
         why = "where squeue of this one does not see them, so that they count as lost"
         raise ValueError(f"{name} sends jobs to another cluster, {why}; submit from a login node of that cluster")
-    if long in FIELD_OF:
-        raise ValueError(f"{name} has a field of its own; use `{FIELD_OF[long]}:`")
-    if long in OURS:
+    if meant in FIELD_OF:
+        raise ValueError(f"{name} has a field of its own; use `{FIELD_OF[meant]}:`")
+    if meant:
         raise ValueError(f"{name} is set by the harness itself; leave it out (it sets {', '.join(OURS)})")
     if not re.fullmatch(r"[a-z][a-z-]+", name):
         right = "small letters and hyphens, without the dashes before it, as in `mail-type: END`"

@@ -247,7 +247,9 @@ def write_calibration(calibration: Calibration, results: Path) -> Path:
 
 def read_calibration(results: Path, engine: Engine, device: str, dtype: Dtype) -> Calibration | None:
     """The calibration of this engine, device model and dtype, or None; a HarnessError if it is damaged or old."""
-    return _read(calibration_path(results, engine, device, dtype), EngineKind(engine, dtype))
+    calibration = _read(calibration_path(results, engine, device, dtype), EngineKind(engine, dtype))
+    # Two names of devices can make one name of a file, and a file can be renamed.
+    return calibration if calibration and calibration.device == device else None
 
 
 def latest_calibration(results: Path, kind: EngineKind) -> Calibration | None:
@@ -264,8 +266,9 @@ def _read(path: Path, kind: EngineKind) -> Calibration | None:
         if data.get("calibration_schema") != CALIBRATION_SCHEMA:
             version = f"{path} was written by another version of harness"
             raise HarnessError(f"{version}; run `{command}` again, which replaces it", INCOMPLETE)
-        return Calibration.model_validate_json(json.dumps(data), strict=True)
+        calibration = Calibration.model_validate_json(json.dumps(data), strict=True)
     except FileNotFoundError:
         return None
     except (ValueError, OSError) as error:
         raise HarnessError(f"{path} is damaged ({problem_of(error)}); `{command}` makes it anew", INCOMPLETE) from None
+    return calibration if (calibration.engine, calibration.dtype) == kind else None

@@ -8,7 +8,6 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -20,6 +19,7 @@ from harness.base.errors import HarnessError
 
 # Larger files take seconds to read, and are no experiments: the longest of experiments/ has 8,228 characters.
 MOST_CHARACTERS = 100_000
+MOST_VALUES = 100_000  # with those that aliases repeat
 DEEPEST = 50  # values within values
 LARGEST_INTEGER = 2**63 - 1  # so that counts, which are products of a few integers, can be written as floats
 Keys = tuple[int | str, ...]  # the fields and the places in lists that lead to a value
@@ -137,14 +137,18 @@ def _unreadable(source: str, text: str, error: MarkedYAMLError) -> str:
     return f"{where}: not YAML: {_one_line(error.problem or error.context)}"
 
 
-@dataclass(frozen=True)
 class _Values:
-    """The values of parsed nodes, copied wherever an alias repeats them; there is a bound on their depth."""
+    """The values of parsed nodes, copied wherever an alias repeats them; there are bounds on their number and depth."""
 
-    source: str
-    constructor: Any
+    def __init__(self, source: str, constructor: Any):
+        self.source = source
+        self.constructor = constructor
+        self.copied = 0
 
     def value(self, node: Node, path: Keys) -> Any:
+        self.copied += 1
+        if self.copied > MOST_VALUES:
+            raise self._error(node, (), f"more than {MOST_VALUES:,} values, with what aliases repeat; use fewer")
         if len(path) > DEEPEST:
             raise self._error(node, path[:1], f"values within values, more than {DEEPEST} deep; write it flatter")
         kind = str(node.tag).removeprefix(STANDARD)

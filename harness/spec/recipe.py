@@ -146,13 +146,13 @@ class Recipe(Frozen):
 
 # One grid stage of the KAN paper: 200 L-BFGS steps of up to 20 iterations, 22 to 24 evaluations each as measured, with
 # the grid updated every 5 steps until step 50.
-BUILT_IN_RECIPES = {
-    "paper": Recipe(
-        optimizer=Lbfgs(name="lbfgs", iterations_per_step=20),
-        max_evaluations=4800,
-        grid_updates=GridUpdates(every=120, until=1200, grid_eps=1.0, margin=0.01),
-    )
-}
+PAPER_RECIPE = Recipe(
+    optimizer=Lbfgs(name="lbfgs", iterations_per_step=20),
+    max_evaluations=4800,
+    grid_updates=GridUpdates(every=120, until=1200, grid_eps=1.0, margin=0.01),
+)
+
+BUILT_IN_RECIPES = {"paper": PAPER_RECIPE}
 
 
 # -------------------------------------------------------------------------------------------------- parts and stages

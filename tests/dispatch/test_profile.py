@@ -101,6 +101,7 @@ def test_python_is_a_command_of_a_shell(tmp_path):
         ("gpus: 1\ngpus_option: gress\n", "mine.yaml:2: gpus_option=\"gress\": did you mean 'gres'?"),
         ("packs_per_gpu: 2\n", "packs_per_gpu: 2 needs GPUs to share; give gpus:"),
         ("gpus: a:2\npacks_per_gpu: 2\ncpus: 3\n", "cpus: 3 is too few for packs_per_gpu: 2 on 2 GPUs"),
+        ("sbatch: {mem-per-gpu: 8G}\n", "mem-per-gpu needs `memory_gb: null` beside it"),
         ("srun: [a]\n", "srun: 'a' does not begin with -; write an option and its value as --option=value"),
         ("srun: [--ntasks=2]\n", "mine.yaml:1: srun: --ntasks=2 is set by the harness itself"),
         ("srun: [-n2]\n", "-n2 is set by the harness itself"),
@@ -110,6 +111,7 @@ def test_python_is_a_command_of_a_shell(tmp_path):
         ('python: /a "b\n', "no closing quotation; close the quote"),
         ("sbatch: {clusters: x}\n", "clusters sends jobs to another cluster, where squeue of this one does not see"),
         ("sbatch: {M: x}\n", "M sends jobs to another cluster"),
+        ("sbatch: {cluster: x}\n", "cluster sends jobs to another cluster"),
         ("sbatch: {J: x}\n", "mine.yaml:1: sbatch: 'J' is not the long name of an option"),
         ("sbatch: {mail_type: END}\n", "'mail_type' is not the long name of an option"),
         ("sbatch: {--nice: 1}\n", "'--nice' is not the long name of an option"),
@@ -142,13 +144,14 @@ def test_a_line_break_ends_up_in_no_script(tmp_path):
 
 
 def test_what_has_a_field_is_no_other_option(tmp_path):
-    for name, field in FIELD_OF.items():
+    cut_short = {"gpus-per-no": "gpus", "part": "partition", "mem-per-c": "memory_per_cpu_gb"}
+    for name, field in (FIELD_OF | cut_short).items():
         told = complaint(tmp_path, f"sbatch:\n  {name}: 1\n")
         assert told == f"mine.yaml:2: sbatch.{name} has a field of its own; use `{field}:`"
 
 
 @pytest.mark.parametrize("name", OURS)
-@pytest.mark.parametrize("spelled", ["{}", "--{}"])
+@pytest.mark.parametrize("spelled", ["{}", "--{}", "{:.4}"])
 def test_options_that_promises_hang_on_are_not_taken(tmp_path, name, spelled):
     told = complaint(tmp_path, f"sbatch:\n  {spelled.format(name)}: 1\n")
     assert "is set by the harness itself; leave it out" in told

@@ -169,7 +169,9 @@ def test_a_calibration_reads_as_it_was_written(tmp_path):
 def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
     engine, device, dtype = other
     device = device or measured().device
-    calibration.write_calibration(measured(), tmp_path)
+    path = calibration.write_calibration(measured(), tmp_path)
+    assert calibration.read_calibration(tmp_path, engine, device, dtype) is None
+    path.rename(calibration.calibration_path(tmp_path, engine, device, dtype))
     assert calibration.read_calibration(tmp_path, engine, device, dtype) is None
 
 

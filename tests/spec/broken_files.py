@@ -131,6 +131,9 @@ def trees() -> list[dict]:
     return [_small(text) for text in TEXTS]
 
 
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
 NEEDS = {  # where something stands in SMALL, and what cannot stand there
     "which?": "[] {} {a:1} [x] 1 1.5 ~ true [ { ] } @ ` %x *none &a",
     "[exp2d]": "[] ~ 5 [5] {} [{}] [~] [[exp2d]] [exp3d] [exp2d,exp2d] [a:b:c] [:] [none:none] .nan [.inf] [1e400] [[[]]] !!set{x}",
@@ -165,6 +168,9 @@ KEYS = "5|~|2020-01-01|[1, 2]|{a: 1}|1.5|true|!!int abc|? [a]\n|!!binary aGk=|0x
 PATHS = "5 . .. a..b seeds.x seeds.0.1 question.x tasks.9 tasks.-1 arms.none arms.kan.x scales"
 ADAMS = "".join(f"  a{i}: {{optimizer: {{name: adam}}, max_evaluations: 10}}\n" for i in range(8))
 NINE_PATHS = ("recipes.adam.gain", *(f"recipes.a{i}.gain" for i in range(8)))
+MERGED = "".join(
+    f"{n}: &{n} {{<<: [{', '.join([f'*{m}'] * 10)}]}}\n" for m, n in zip("abcdefgh", "bcdefghi", strict=True)
+)
 BY_THOUSANDS = f"{{recipes.adam.gain: {[*range(1, 1001)]}, match.tol: {[n / 1001 for n in range(1, 1001)]}}}"
 MANY_TASKS = "[" + ", ".join(f"{{target: exp2d, high: {n}}}" for n in range(1, 2000)) + "]"
 LARGE = {
@@ -178,6 +184,9 @@ LARGE = {
     "tasks": SMALL.replace("[exp2d]", MANY_TASKS).replace("[0]", str([*range(500)])),
     "a hundred thousand seeds": SMALL.replace("[0]", str([*range(100_000)])),
     "a million seeds": SMALL.replace("[0]", str([*range(1_000_000)])),
+    "laughs": SMALL + LAUGHS,
+    "laughs in a grid": SMALL + LAUGHS + "grid: {seeds: *i}\n",
+    "laughs by merging": "a: &a {x: 1}\n" + MERGED + SMALL,
     "deep by aliases": "a: &a " + "[" * 40 + "]" * 40 + "\n" + "b: &b " + "[" * 40 + "*a" + "]" * 40 + "\n" + SMALL,
 }
 TEXTS_BY_HAND = [
