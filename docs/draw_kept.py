@@ -58,7 +58,7 @@ def study_of(folder: Path) -> StudyFile | None:
 def of_experiment(folder: Path, study: StudyFile) -> Iterator[tuple[str, Draw]]:
     """The figures of a kept experiment, by the stems of their files."""
     manifest = read_manifest(folder) if manifest_path(folder).exists() else plan_of(study)
-    runs = pd.read_csv(folder / "runs.csv")
+    runs = pd.read_csv(next(folder.glob("runs.csv*")))
     known = {"dtype": manifest.experiment.dtype, "of_budget": False}
     every = runs.assign(**{name: value for name, value in known.items() if name not in runs})
     table = every if "won_on" in every else reported(manifest, every)

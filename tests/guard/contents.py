@@ -28,7 +28,7 @@ LEFT_OUT = ("randhie",)
 OF_A_MACHINE = "seconds"  # a scale whose caps in seconds are another number of evaluations on each machine
 # Plans that take five seconds to ten: slow tests make them. Those that take longer are made every night.
 LARGE = (
-    *("dimension full", "ladder full", "real_data full", "size_and_data full", "table2_feynman full"),
+    *("dimension full", "ladder full", "own full", "real_data full", "size_and_data full", "table2_feynman full"),
     *("toys full", "toys hundred", "toys short", "toys evening"),
 )
 

@@ -31,7 +31,7 @@ class Cell(NamedTuple):
 
 def winners_of(folder: Path) -> pd.DataFrame:
     """The run of each side at each budget of each replicate."""
-    table = pd.read_csv(folder / "runs.csv", low_memory=False)
+    table = pd.read_csv(next(folder.glob("runs.csv*")), low_memory=False)
     return table if "won_on" in table else reported(read_manifest(folder), table)
 
 

@@ -15,6 +15,7 @@ from harness.base.json_text import FORMAT, write_json
 from harness.judging.verdict import NOT_RUN, Outcome
 from harness.record import store
 from harness.show.pages.verdicts import keep_verdicts
+from harness.show.tables.verdicts import rules_table
 
 
 def write_experiment(folder: Path, rules: str = RULES) -> None:
@@ -136,19 +137,19 @@ def test_what_makes_the_table_is_kept(whole):
     assert made["verdicts"] == _verdicts()[0]["verdicts"]
     assert {str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()} == {
         *("README.md", "verdicts.html", "verdicts.json"),
-        *("made/verdicts.json", "made/runs.csv", "made/records.jsonl.xz"),
+        *("made/verdicts.json", "made/runs.csv.xz", "made/records.jsonl.xz"),
         *("made/answer.json", "made/answer.png", "made/scaling.png", "made/beliefs-mess3.png"),
     }
-    runs = pd.read_csv(kept / "made" / "runs.csv")
+    runs = pd.read_csv(kept / "made" / "runs.csv.xz")
     assert len(runs) == 24
     assert {"test_loss", "params.trainable", "flops_train.local_min"} <= set(runs)
     assert "| the first is better | **supported** | per parameter |  |" in (kept / "README.md").read_text(
         encoding="utf-8"
     )
-    runs.assign(seconds=1.0, seconds_on="another machine").to_csv(kept / "made" / "runs.csv", index=False)
+    runs.assign(seconds=1.0, seconds_on="another machine").to_csv(kept / "made" / "runs.csv.xz", index=False)
     output = said("verdicts", "--keep", exit_code=2)
-    assert "runs.csv has the seconds of runs on another machine. Keeping would drop them" in output
-    assert set(pd.read_csv(kept / "made" / "runs.csv")["seconds_on"]) == {"another machine"}
+    assert "runs.csv.xz has the seconds of runs on another machine. Keeping would drop them" in output
+    assert set(pd.read_csv(kept / "made" / "runs.csv.xz")["seconds_on"]) == {"another machine"}
 
 
 def test_what_an_open_rule_would_need_is_told_wherever_it_stands(here):
@@ -172,6 +173,13 @@ def test_what_an_open_rule_would_need_is_told_wherever_it_stands(here):
     for path in (kept / "made" / "verdicts.json", kept / "verdicts.json"):
         path.write_text(path.read_text(encoding="utf-8").replace('"power":', '"older":'), encoding="utf-8")
     assert invoke("verdicts", "--keep").exit_code == 0
+
+
+def test_a_reason_that_several_tasks_have_is_told_once():
+    """As of the rules about exponents: on three toys few networks win along the curves."""
+    kept = Path(__file__).parents[2] / "results" / "verdicts" / "toys-evening" / "verdicts.json"
+    found = [str(row.cells[2]) for row in rules_table(json.loads(kept.read_text(encoding="utf-8"))["verdicts"]).rows]
+    assert max(words.count("its points are copies") for words in found) == 1
 
 
 def test_nothing_to_judge_or_to_keep_is_an_answer(here):

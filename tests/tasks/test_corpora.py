@@ -105,6 +105,7 @@ seeds: [0, 1]
 """
 
 
+@pytest.mark.nightly  # by day a sweep of transformers trains on SLURM
 def test_an_experiment_learns_it(folder, monkeypatch):
     monkeypatch.chdir(folder)
     Path("q.yaml").write_text(EXPERIMENT, encoding="utf-8")

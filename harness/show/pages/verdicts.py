@@ -22,7 +22,7 @@ from harness.spec import default_count
 from harness.spec.counts import answer_axes
 from harness.spec.decide import takes_of
 
-RUNS, MACHINE = "runs.csv", "seconds_on"  # the kept table of runs, and its column of which machine was measured
+RUNS, MACHINE = "runs.csv.xz", "seconds_on"  # the kept table of runs, and its column of which machine was measured
 KEPT_FILES = ("scaling.png", "scaling_others.png", "answer.json", "answer.png")
 # Of the table of runs, what verdicts hang on, beside the axes of `answer_axes`.
 RUN_COLUMNS = (

@@ -84,12 +84,13 @@ def rules_table(verdicts: Sequence[Mapping[str, Any]], title: str = "verdicts on
     rows = []
     for verdict in verdicts:
         power = power_words(verdict)
-        reasons: dict[str, None] = {}
+        reasons: dict[str, str] = {}  # the first of each code, as those of other tasks differ in their numbers alone
         for number in verdict["numbers"]:
-            reason = " ".join(refusal["reason"] for refusal in number["found"]["refusals"])
-            if reason not in power:
-                reasons[reason.rstrip(".")] = None
-        numbers = ": ".join(filter(None, ["; ".join(number_lines(verdict)), "; ".join(reasons)]))
+            for refusal in number["found"]["refusals"]:
+                what, *_ = refusal["reason"].split(". ")
+                reasons.setdefault(refusal["code"] or what, "" if what in power else refusal["reason"].rstrip("."))
+        said = "; ".join(filter(None, reasons.values()))
+        numbers = ": ".join(filter(None, ["; ".join(number_lines(verdict)), said]))
         cell = f"{numbers}. {power}" if power else numbers
         asked = limit_words(Decide.model_validate(verdict["decide"]))
         rows.append((verdict["claim"], Styled(verdict_words(verdict), "strong"), cell, asked))
