@@ -17,16 +17,16 @@ from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.winners import reported
 from harness.laws import Caution
-from harness.show.tables.headline import console_lines, found_exponent, lead_words
+from harness.show.tables.headline import console_lines, lead_words
 from harness.spec import read_manifest
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "results" / "reference" / "quickstart"
 KEPT = ROOT / "results" / "verdicts"
-TOYS = ("toys-short",)  # kept answers
+EFFORTS = {"toys-short": (1, 32), "toys-evening": (16,)}  # of kept answers, in runs a size
+OTHER_COUNT = {"toys-evening": ("flops_train.local_min", "training FLOPs (local)")}
 FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin πx + y²)", "xy": "x·y", "exp4d": "of four variables"}
 PARAMS, DENSE = "params.trainable", "flops_train.shared_dense"
-OTHER_COUNTS = {"flops_train.local_min": "training FLOPs (local)"}
 
 
 def answer() -> str:
@@ -42,45 +42,40 @@ def answer() -> str:
 
 
 def searched() -> str:
-    """Who leads on the toys: a row a count and effort, a column a toy."""
+    """Who leads on the toys at their largest size: a row a training, count and effort, a column a toy."""
     rows = [["at equal", "runs a size", *FORMULAS.values()], ["---"] * (2 + len(FORMULAS))]
-    for name in TOYS:
+    levels = set()
+    for name in EFFORTS:
         headline = json.loads((KEPT / name / "answer.json").read_text(encoding="utf-8"))["headline"]
-        rows += _rows(headline)
+        levels.add(f"{100 * headline['level']:.3g} %")
+        rows += _rows(name, headline)
+    (level,) = levels
     how = (
         "**Toy functions: whose test RMSE is lower, how many times?** "
-        f"({headline['replicates']} whole searches of each side; intervals at {100 * headline['level']:.3g} %)"
+        f"({level} intervals; 11/16: KANs win 11 of 16 searches)"
     )
     return "\n".join([how, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def _rows(headline: dict[str, Any]) -> list[list[str]]:
-    """The rows of one answer at its largest budgets: each count at full effort, and the first count with one run."""
-    largest, most = headline["places"][-1], max(one["runs"] for one in headline["efforts"])
-    efforts = {(one["runs"], one["task"]): one["ratio"] for one in headline["efforts"]}
+def _rows(name: str, headline: dict[str, Any]) -> list[list[str]]:
+    """The rows of one answer at its largest budgets: parameters at each effort, another count at the largest."""
+    largest = headline["places"][-1]
+    by_effort = {(one["runs"], one["task"]): one["ratio"] for one in headline["efforts"]}
     readings = {(one["axis"], one["task"]): one["ratio"] for one in headline["readings"] if one["place"] == largest}
     size, flops = (human(readings[axis, "j0"]["at"]) for axis in (PARAMS, DENSE))
-    rows = [
-        [words, str(runs), *(_lead(efforts[runs, task]) for task in FORMULAS)]
-        for words, runs in ((f"{size} parameters, {flops} training FLOPs (dense)", 1), ("the same", most))
-    ]
-    for axis, words in OTHER_COUNTS.items():
-        if (axis, "j0") in readings:
-            rows.append([words, str(most), *(_lead(readings[axis, task]) for task in FORMULAS)])
-    exponents = {(one["task"], one["side"]): one["exponent"] for one in headline["exponents"] if one["axis"] == PARAMS}
-    sides = (headline["first"]["label"], headline["second"]["label"])
-    of_tasks = (_exponents({side: exponents[task, side] for side in sides}) for task in FORMULAS)
-    return [*rows, ["exponent by parameters", str(most), *of_tasks]]
-
-
-def _exponents(of_sides: dict[str, dict[str, Any]]) -> str:
-    if any(found["refusals"] for found in of_sides.values()):
-        return "no law"
-    return ", ".join(f"{side.upper()} {found_exponent(_found(found))}" for side, found in of_sides.items())
+    words = f"{size} parameters, {flops} training FLOPs (dense)"
+    rows = []
+    for runs in EFFORTS[name]:
+        rows.append([words, str(runs), *(_lead(by_effort[runs, task]) for task in FORMULAS)])
+        words = "the same"
+    if name in OTHER_COUNT:
+        axis, words = OTHER_COUNT[name]
+        rows.append([words, str(EFFORTS[name][-1]), *(_lead(readings[axis, task]) for task in FORMULAS)])
+    return rows
 
 
 def _lead(ratio: dict[str, Any]) -> str:
-    return lead_words(_found(ratio), "KAN", "MLP")
+    return f"{lead_words(_found(ratio), 'KAN', 'MLP').strip()}, {ratio['won']}/{ratio['replicates']}"
 
 
 def _found(kept: dict[str, Any]) -> Found:

@@ -83,6 +83,11 @@ def likewise(names: Iterable[str], is_alike: bool = True) -> str:
     return f"{first} ({f'likewise {every}' if is_alike else f'{every} too, with other numbers'})" if others else first
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: `1 run`, `2,350 runs`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def interval(low: float, high: float, write: Callable[[float], str] = number) -> str:
     """`[1.1, 9]`; an end that the data do not bound is ∞, -∞ or 0."""
     return f"[{write(low)}, {write(high)}]"

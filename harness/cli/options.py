@@ -72,7 +72,7 @@ workers_option = click.option("--workers", type=COUNT, help="How many processes 
 until_decided_option = click.option(
     "--until-decided",
     is_flag=True,
-    help="Add replicates only while a rule is open, judging after as many as the file's `looks:` say.",
+    help="Judge rules after each number of replicates in the file's `looks:`; add more only while a rule is open.",
 )
 settings_option = click.option(
     "--set",

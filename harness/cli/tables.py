@@ -28,11 +28,13 @@ table_options = together(
     click.option(
         "--by", multiple=True, metavar="COLUMN", help="The column that names the arms. Repeat it to cross several."
     ),
-    click.option("--config", multiple=True, metavar="COLUMN", help="A setting of a run; finds runs listed twice."),
-    click.option("--seed", metavar="COLUMN", help="The column that distinguishes runs with equal settings."),
-    click.option("--sd", metavar="COLUMN", help="Known standard errors of y, in its unit: runs weigh by them."),
     click.option(
-        "--status", metavar="COLUMN", help="How a run ended: ok, done, true, … are success, all else failure."
+        "--config", multiple=True, metavar="COLUMN", help="A column of settings, to find runs listed twice. Repeat it."
+    ),
+    click.option("--seed", metavar="COLUMN", help="The column that distinguishes runs with equal settings."),
+    click.option("--sd", metavar="COLUMN", help="The column of known standard errors of y, which weight the runs."),
+    click.option(
+        "--status", metavar="COLUMN", help="The column that says how a run ended: ok, done, true, …; all else failed."
     ),
     click.option(
         "--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value. Repeat it for several."
@@ -40,7 +42,7 @@ table_options = together(
     click.option(
         "--same", multiple=True, metavar="COLUMN", help="A column that must have one value in a fit. Repeat it."
     ),
-    click.option("--best-of", type=COUNT, metavar="K", help="Runs of a size are tries: the expected best of K counts."),
+    click.option("--best-of", type=COUNT, metavar="K", help="Each size counts by the expected best of K runs."),
     click.option("--level", type=SHARE, default=0.95, show_default=True, help="The level of the intervals."),
     click.option("--min-x", type=POSITIVE, help="The smallest size that is fitted."),
     click.option("--max-x", type=POSITIVE, help="The largest size that is fitted."),

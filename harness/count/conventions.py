@@ -199,7 +199,8 @@ CONVENTIONS = [
         short="executed",
         rule="every operation that the torch engine dispatches, compares included, whichever engine trains",
         source="the torch engine's evaluator",
-        misleads="one program on one engine: speaks of this code, not of KANs",
+        misleads="one program on one engine: speaks of this code, not of KANs; wide KAN layers count as the local "
+        "evaluator",
         # A family says it of its layers, of a KAN for the local evaluator. It equals what `harness.count.dispatched`
         # counts of the torch engine (tests/measure), work that is done once for all samples left out.
         flops=Flops(

@@ -79,8 +79,8 @@ def _link_row(folder: Path) -> Finding:
         if error.errno in NO_LINKS:
             move = "go on; a lock that a dead worker leaves is named, to be removed"
             return should("hard link", False, f"none here; a lock sees to it that {wins}", move)
-        return must("hard link", False, f"{error.strerror or error} here; without it not: {wins}", another)
-    return must("hard link", False, f"done, but not as it must be; without it not: {wins}", another)
+        return must("hard link", False, f"{error.strerror or error} here, so it is not sure that {wins}", another)
+    return must("hard link", False, f"a second link to one name was allowed, so it is not sure that {wins}", another)
 
 
 # ---------------------------------------------------------------------------------------------------------------- job
@@ -124,7 +124,7 @@ def gpu_row(profile: Profile, gpus: Sequence[str], visible: str | None, has_driv
     names = f" ({', '.join(gpus)})" if gpus else ""
     finding = f"torch sees {len(gpus)} of {profile.gpu_count}{names}; CUDA_VISIBLE_DEVICES is {visible or 'not set'}"
     if not gpus and visible and not has_driver:
-        move = "`device: cpu` in experiments (the testbed's GPUs are not real), or a node with a driver"
+        move = "say `device: cpu` in experiments, or ask for a node with a GPU driver"
         return should("GPU", False, f"{finding}, and the node has no driver of one", move)
     move = "a torch built for the node's GPUs, or another `gpus:` or `constraint:`"
     return must("GPU", len(gpus) >= profile.gpu_count, finding, move)

@@ -163,7 +163,8 @@ class Profile(Frozen):
             before = f"leaves no minute to train before save_seconds: {self.save_seconds}"
             raise ValueError(f"time_minutes: {self.time_minutes} {before}; raise the one or lower the other")
         if self.job_minutes > self.time_minutes:
-            raise ValueError(f"job_minutes: {self.job_minutes:g} is more than time_minutes: {self.time_minutes}")
+            more = f"is more than time_minutes: {self.time_minutes}"
+            raise ValueError(f"job_minutes: {self.job_minutes:g} {more}; lower the one or raise the other")
         return self
 
 

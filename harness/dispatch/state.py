@@ -51,7 +51,7 @@ UNSEEN_SECONDS = 120.0
 # Of a job that ended by a set-up line, by the Python of its node, or for want of the code.
 STILLBORN = "before its worker began"
 PRINTED = "`harness logs FILE RUN` shows what it printed; "
-MEND = "`harness doctor --profile` shows what the profile lacks; mended, `harness retry FILE --cause '{state}'`"
+MEND = "`harness doctor --profile` shows what it lacks; once that is mended, `harness retry FILE --cause '{state}'`"
 # What a worker wrote last of runs that it trains.
 BEGUN = ("pack_begun", "resumed", "checkpoint")
 UNTOLD = "stopped"  # why a worker ended that could not tell what from

@@ -249,7 +249,7 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     yield from diverged
     if still_fell:
         error = ", that ".join(still_fell)
-        yield f"Training was cut short: in its last half the error {error}. Longer training may turn this."
+        yield f"Training was cut short: in its last half the error {error}. Longer training may reverse this."
     search, seeds = pair.runs.manifest.experiment.search, table["seed"].nunique()
     if far_off:
         picked = " that validation picked" if search else ""
@@ -257,11 +257,11 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     if search:
         if seeds < FEW_REPLICATES:
             yield f"Intervals of {seeds} replicates are too narrow in some cases; {FEW_REPLICATES} or more are better."
-        yield f"Each side made {search.runs} runs a size in each replicate. More runs may turn this."
+        yield f"Each side made {search.runs} runs a size in each replicate. More runs may reverse this."
         return
     if seeds < FEW_SEEDS:
         yield f"{seeds} seeds give wide intervals; {FEW_SEEDS} or more narrow them."
-    yield "Each side has one recipe. Another recipe may turn this: search both sides."
+    yield "Each side has one recipe (optimiser and settings). Another may reverse this: add search: to the file."
 
 
 def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> list[str]:

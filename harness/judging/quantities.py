@@ -81,15 +81,16 @@ QUANTITIES = {
         ),
         Quantity(
             name="count",
-            summary="the ratio of what `count` names of two sides at equal budgets, or of two counts of one side",
+            summary="the ratio of the count that `count` names between two sides at equal budgets, "
+            "or of two counts of one side",
             read_at="a budget, the largest one that both have if none is given",
             takes=Takes(sides=(1, 2), at="budget", of_counts=True),
             words=_count_words,
         ),
         Quantity(
             name="observed",
-            summary="the ratio of what runs observe beside their losses, `observed`, of the networks that validation "
-            "picks at equal budgets",
+            summary="the ratio of another value that runs record, named by `observed`, for the networks that "
+            "validation picks at equal budgets",
             read_at="a budget, the largest one that both have if none is given",
             takes=Takes(sides=(2,), at="budget", of_observed=True),
             words=lambda rule: f"the {rule.observed} {ratio_words(rule)} {budget_words(rule)}",
@@ -103,7 +104,7 @@ QUANTITIES = {
         ),
         Quantity(
             name="growth",
-            summary="the slope of ln budget at a test loss on ln inputs",
+            summary="the slope of ln(budget that reaches a test loss) against ln(inputs)",
             read_at="a test loss",
             takes=Takes(sides=(1,), at="loss", needs_place=True, of_family=True, is_difference=True, matters=0.2),
             words=_growth_words,

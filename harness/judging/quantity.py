@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from harness.base.formats import human
+from harness.base.formats import human, plural
 from harness.spec import Decide, Takes, side_label
 
 if TYPE_CHECKING:
@@ -81,4 +81,4 @@ def effort_words(rule: Decide) -> str:
     """`, with 1 run a side`; nothing where all runs count."""
     if rule.effort is None:
         return ""
-    return f", with {rule.effort} run{'' if rule.effort == 1 else 's'} a side"
+    return f", with {plural(rule.effort, 'run')} a side"

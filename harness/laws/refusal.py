@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as t_distribution
 
-from harness.base.formats import interval
+from harness.base.formats import interval, plural
 from harness.laws.law import BROKEN, FLOOR, PURE, Law
 from harness.laws.points import MAX_ROWS_NAMED, Points
 from harness.laws.result import Caution, Fit, Interval, Misfit, Refusal
@@ -52,8 +52,8 @@ def size_refusals(sizes: np.ndarray, decades: float, law: Law) -> tuple[Refusal,
     need = law.parameters + SPARE_SIZES
     if sizes.size < need:
         reason = (
-            f"{_plural(sizes.size, 'distinct size')} for {law.parameters} parameters; at least {need} are needed. Add "
-            f"{_plural(need - sizes.size, 'size')} (more seeds at the same sizes do not count)."
+            f"{plural(sizes.size, 'distinct size')} for {law.parameters} parameters; at least {need} are needed. Add "
+            f"{plural(need - sizes.size, 'size')} (more seeds at the same sizes do not count)."
         )
         refusals = (Refusal("TOO_FEW", reason),)
     if sizes.size:
@@ -67,10 +67,6 @@ def floor_refusals(points: Points, floor: float | None) -> tuple[Refusal, ...]:
         return ()
     reason = f"the floor that was given, {floor:g}, is not below the lowest mean loss, {points.means.min():.4g}."
     return (Refusal("FLOOR_ABOVE", reason),)
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def range_refusals(what: str, decades: float, ends: Sequence[float] | np.ndarray, more: str) -> tuple[Refusal, ...]:
@@ -213,7 +209,7 @@ def data_cautions(points: Points, law: Law, dof: int) -> tuple[Caution, ...]:
         named = ", ".join(str(row) for row in points.outliers[:MAX_ROWS_NAMED])
         more = f" and {points.outliers.size - MAX_ROWS_NAMED} more" if points.outliers.size > MAX_ROWS_NAMED else ""
         reason = (
-            f"{_plural(points.outliers.size, 'run')} far from the others of the same size (row {named}{more}, the "
+            f"{plural(points.outliers.size, 'run')} far from the others of the same size (row {named}{more}, the "
             "first is 0): sizes are Huber's locations instead of means. Did these runs fail?"
         )
         cautions.append(Caution("OUTLIERS", reason))
@@ -229,7 +225,7 @@ def _few_sizes(points: Points, law: Law) -> tuple[Caution, ...]:
     why = ", as fewer do not show whether there is a floor" if law is PURE and need == least else ""
     more = f", or {MANY_RUNS} runs at each" if points.sizes.size >= least else ""
     reason = (
-        f"{points.sizes.size} sizes of {_plural(runs, 'run')} for {law.parameters} parameters; a law is quoted from "
+        f"{points.sizes.size} sizes of {plural(runs, 'run')} for {law.parameters} parameters; a law is quoted from "
         f"{need}{why}. Add sizes{more}."
     )
     return (Caution("FEW_SIZES", reason),)

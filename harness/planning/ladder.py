@@ -165,5 +165,6 @@ def _solved(factory: "Factory", fixed: Mapping[str, int], budget: float, setting
     if best in (0, most) or counted(best) < (1 - setting.tol) * budget:
         offers = [f"{free}={one * step} has {counted(one):,} ({counted(one) / budget - 1:+.0%})" for one in nearest]
         move = {0: "ask for more", most: "ask for less"}.get(best, "raise `tol`, or ask for another")
-        raise HarnessError(f"{where} is not met from {1 - setting.tol:.0%} of it: {', '.join(offers)}; {move}")
+        least = f"{1 - setting.tol:.0%}"
+        raise HarnessError(f"{where}: no {free} has from {least} to 100% of it: {', '.join(offers)}; {move}")
     return {**fixed, free: best * step}

@@ -100,10 +100,10 @@ def _of_arms(plan: Manifest) -> Iterator[PlanWarning]:
     if not plan.experiment.decide and len(arms) == 1:
         yield PlanWarning("one arm", f"{arms[0]} is the only arm, so nothing is compared; add another under arms:")
     elif not plan.experiment.decide and len(arms) > 2:
-        brief = f"{len(arms)} arms and no decide:"
+        brief = f"{len(arms)} arms and no rule"
         yield PlanWarning(
             brief,
-            f"{brief}, so nothing will be concluded; say which are compared, such as\ndecide:\n"
+            f"{brief} (decide:), so nothing will be concluded; say which are compared, such as\ndecide:\n"
             f"  - {{sides: [{arms[0]}, {arms[1]}], quantity: test_loss, threshold: 1, at_least: 1, claim: "
             f"{arms[0]} is better}}",
         )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from harness.base.formats import duration
+from harness.base.formats import duration, plural
 from harness.base.plain import INLINE
 from harness.dispatch.cluster import DEFAULT_LIMITS
 from harness.dispatch.events import Event
@@ -23,7 +23,7 @@ from harness.spec import Manifest
 # What the user can do about runs in a state that no submission sends off by itself.
 NEXT_MOVES: dict[StateName, str] = {
     "out of memory": "raise memory_gb in the profile, then `harness retry FILE --cause 'out of memory'`",
-    "quarantined": "`harness logs FILE RUN` shows why; mended, `harness retry FILE --cause quarantined`",
+    "quarantined": "`harness logs FILE RUN` shows why; once that is mended, `harness retry FILE --cause quarantined`",
     "cancelled": "`harness retry FILE --cause cancelled` takes it back",
     "crashed": "`harness logs FILE RUN` shows why; `harness submit` tries once more",
     "damaged": "`harness retry FILE --cause damaged` moves its record to runs/damaged and trains it again",
@@ -93,7 +93,8 @@ def offer_lines(name: str, states: Mapping[str, RunState], offer: Offer, until_d
     longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
     lengths = duration(longest) if longest < 1.2 * shortest else f"{duration(shortest)} to {duration(longest)}"
     in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
-    lines.append(f"to submit: {runs} runs in {packs} packs in {len(offer.jobs)} jobs{in_arrays} of {lengths}")
+    what = f"{plural(runs, 'run')} in {plural(packs, 'pack')} in {plural(len(offer.jobs), 'job')}"
+    lines.append(f"to submit: {what} of {lengths}{in_arrays}")
     how = "calibrated on this machine" if offer.calibrated else "by an assumed rate; `harness bench` measures it"
     if offer.start_hours is None:
         how += "; without the start-up of jobs, which was not measured yet"
@@ -308,7 +309,7 @@ def duplicate_lines(duplicates: Sequence[Duplicate]) -> list[str]:
     by_verdict, lines = grouped(duplicates, lambda duplicate: duplicate.verdict), []
     for verdict, meaning in DUPLICATES.items():
         if same := by_verdict.get(verdict):
-            lines.append(f"{len(same)} records that came second {meaning} (first: {same[0].path})")
+            lines.append(f"{len(same)} records of runs that had one already {meaning} (first: {same[0].path})")
     return lines
 
 

@@ -214,12 +214,12 @@ class Experiment(Frozen):
     def _check_repetitions(self) -> None:
         """Seeds and tasks differ, and axes vary what a run has, in lockstep if they are zipped."""
         if seeds := sorted(seed for seed, times in Counter(self.seeds).items() if times > 1):
-            raise ValueError(f"seeds: {seeds} given more than once; a repeated seed is the same run")
+            raise ValueError(f"seeds: {seeds} given more than once, which would be the same runs; keep one of each")
         if tasks := sorted({task.name for task in _repeated(self.tasks)}):
-            raise ValueError(f"tasks: {', '.join(tasks)} given more than once; a repeated task is the same runs")
+            raise ValueError(f"tasks: {', '.join(tasks)} given more than once, the same runs again; keep one of each")
         for path, values in self.grid.items():
             if again := _repeated(values):
-                raise ValueError(f"grid.{path}: {again[0]!r} is given more than once")
+                raise ValueError(f"grid.{path}: {again[0]!r} is given more than once; keep one")
         for name, axes in (("grid", self.grid), ("zip", self.zip)):
             for path in axes:
                 if path not in OF_A_RUN and (field := path.split(".")[0]) in OF_A_PLAN:

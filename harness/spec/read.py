@@ -65,7 +65,7 @@ def document_of(path: Path, scale: str, settings: Sequence[Setting], text: str |
     for name, values in axes.items():
         if varied := [path for path, _ in settings if path in values]:
             raise HarnessError(
-                f"{SET} {varied[0]}: {name}: varies it, so that no value of it counts; change {name}: in the file"
+                f"{SET} {varied[0]}: {name}: of the file varies this field, so it cannot be set; change {name}: there"
             )
         # Which of the values is wrong is not known later. No value is called "", so lines are those of the whole axis.
         moved |= {path: (*moved.get(f"{name}.{path}", (name, path)), "") for path in values}
@@ -113,7 +113,7 @@ def _scales(document: Document) -> dict[str, dict[str, Any]]:
         return {}
     if not isinstance(scales, dict) or not all(isinstance(changes, dict) for changes in scales.values()):
         where = document.where(("scales",))
-        raise HarnessError(f"{where}: scales: maps a name to what changes: {{short: {{seeds: [0]}}}}")
+        raise HarnessError(f"{where}: scales: expected names with what each changes, as in {{short: {{seeds: [0]}}}}")
     for name in scales:
         place = f"{document.where(('scales', name))}: scales.{name}"
         check_name(name, place)

@@ -162,8 +162,8 @@ def _target_in_full(value: Any) -> Any:
 class TextFile(Frozen):
     """A text of the user's own, of which the next character is learnt: a file, or all text files of a folder.
 
-    Its path is relative to the experiment file. Of several files each is in one split; of one, eight tenths are for
-    training.
+    Its path is relative to the experiment file. Eight tenths are for training. With ten files or more each is in one
+    split.
     """
 
     text: str

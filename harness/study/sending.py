@@ -11,6 +11,7 @@ from rich.filesize import decimal as size_words
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable, private_folder
+from harness.base.formats import plural
 from harness.base.provenance import host
 from harness.dispatch.cluster import DEFAULT_LIMITS, Limits, cause, cluster_name, limits, squeue, user
 from harness.dispatch.launch import run_locally, send
@@ -264,7 +265,7 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], lis
             if not queue.jobs:  # else its answer was late, or lost
                 forget_submission(folder, submission.id)
                 raise
-        listener.say(f"submitted: {len(submission.jobs)} jobs named {submission.name}")
+        listener.say(f"submitted: {plural(len(submission.jobs), 'job')} named {submission.name}")
     listener.say(f"`harness status {folder}` says how they do")
 
 

@@ -140,7 +140,7 @@ def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:
         undecided_words = f"; {undecided} of {len(wanted.verdicts)} stay open" if undecided else ""
         return [f"no rule asks for more replicates{undecided_words}. {run_words(manifest, len(wanted.run_ids))}"]
     of_all = f"{len(waiting)} of {len(wanted.verdicts)}"
-    lines = [f"open rules that ask for {len(wanted.absent):,} more runs, {of_all}:"]
+    lines = [f"{of_all} rules are open, and ask for {len(wanted.absent):,} more runs:"]
     for verdict in waiting:
         lines.append(f"  “{verdict.claim}” is open; the next look is at {verdict.waits_for} of {seeds} replicates")
     return lines

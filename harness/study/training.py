@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
+from harness.base.formats import plural
 from harness.base.provenance import why_no_device
 from harness.dispatch import here
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns, TrainingOrder
@@ -100,7 +101,8 @@ def train_missing(
         log = folder / "crashes.log"
         log.write_text("\n".join(failure.traceback or failure.error for failure in crashed), encoding="utf-8")
         first = crashed[0].error
-        raise HarnessError(f"{len(crashed)} packs crashed (first: {first}); tracebacks in {log}", INCOMPLETE)
+        problem = f"{plural(len(crashed), 'pack')} crashed (first: {first}); tracebacks in {log}"
+        raise HarnessError(f"{problem}; mend that, and run the same command again", INCOMPLETE)
 
 
 def _train(

@@ -89,7 +89,7 @@ def _windows(text: NDArray[np.uint16], length: int, generator: np.random.Generat
 def corpus_of(documents: Sequence[str], formula: str, source: str) -> Corpus:
     """The corpus of documents in their order: eight of ten for training, then one for validation and one for testing.
 
-    Of one document these are stretches of it.
+    Fewer than ten documents are joined, and these are stretches of the whole: a document can then be in two of them.
     """
     if len(documents) < HELD_BACK:
         whole = "\n".join(documents)

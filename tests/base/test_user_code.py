@@ -186,7 +186,7 @@ def test_a_worker_outlives_code_that_exits_and_does_not_wait_for_threads(tmp_pat
     with harness(tmp_path, "run", "odd_workers.yaml", "--workers", "1") as process:
         stdout, stderr = process.communicate(timeout=600)
     assert process.returncode == 3, stderr
-    assert "1 packs crashed (first: code of a task or network tried to end the process (SystemExit: 0))" in stderr
+    assert "1 pack crashed (first: code of a task or network tried to end the process (SystemExit: 0))" in stderr
     assert "Traceback" not in stderr
     assert len(list((tmp_path / "results" / "runs").glob("*.json"))) == 1
     assert "hello" in stderr

@@ -178,7 +178,7 @@ def test_a_file_system_without_hard_links_is_told(tmp_path, monkeypatch):
     """A lock takes their place, so it is a warning; where links fail otherwise, the line names what would be lost."""
     for number, level, told in (
         (errno.EPERM, "warning", "none here; a lock sees to it that the first to publish a record wins"),
-        (errno.EIO, "FAILED", "without it not: the first to publish a record wins"),
+        (errno.EIO, "FAILED", "so it is not sure that the first to publish a record wins"),
     ):
         monkeypatch.setattr(node.os, "link", Mock(side_effect=OSError(number, os.strerror(number))))
         (tmp_path / level).mkdir()

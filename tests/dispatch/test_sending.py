@@ -48,7 +48,7 @@ def test_gpus_that_runs_would_leave_idle_are_not_booked(tmp_path, monkeypatch):
     sweep = _experiment(tmp_path)
     refused = _offered(sweep, "gpus: 1")
     assert refused.exit_code == 2
-    assert "to submit: 2 runs in 1 packs in 1 jobs" in refused.output
+    assert "to submit: 2 runs in 1 pack in 1 job" in refused.output
     assert "mine.yaml: gpus: 1, but sweep trains on CPUs (device: cpu)" in refused.output
     assert _offered(sweep, "gpus: 1", "--idle-gpus").exit_code == 0
     assert _offered(sweep, "cpus: 4").exit_code == 0
@@ -70,7 +70,7 @@ def test_a_dry_run_needs_no_slurm(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     sweep = _experiment(tmp_path)
     offered = _offered(sweep, "cpus: 4").output.replace("\n", " ")
-    assert "to submit: 2 runs in 1 packs in 1 jobs" in offered
+    assert "to submit: 2 runs in 1 pack in 1 job" in offered
     assert "assumed: the cluster takes arrays of 1,001 jobs, 10,000 jobs in all (scontrol: there is no SLURM" in offered
     refused = sweep.harness("submit", "--profile", str(tmp_path / "mine.yaml"), "--yes")
     assert (refused.exit_code, "scontrol: there is no SLURM here" in refused.output) == (2, True)
@@ -86,7 +86,7 @@ def test_runs_that_another_experiment_has_on_their_way_are_left_to_it(tmp_path):
     assert "2 runs of twin are on their way; wait for them" in refused
     assert f"`harness cancel {first.folder}`" in refused
     offered = twin.harness("submit", "--local", "1", "--dry-run").output
-    assert "to submit: 1 runs" in offered
+    assert "to submit: 1 run in" in offered
     assert f"2 of the runs were sent off by {first.folder}" in offered
     assert twin.states() == {"planned": 1, "queued": 2}
 

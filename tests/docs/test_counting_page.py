@@ -232,7 +232,7 @@ def test_what_local_execution_adds_forward():
 
 
 def test_what_dense_execution_adds_forward():
-    (formula,) = re.findall(r"exactly, and `([^`]+)` compares", PROSE)
+    (formula,) = re.findall(r"plus `([^`]+)` compares", PROSE)
     for network in networks_of("kan"):
         found = executed_forward(evaluated_by(dense.evaluate, network))
         assert found.matmul + found.elementwise == sum(network.flops("shared_dense", KANBEFAIR)), network

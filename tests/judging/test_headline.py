@@ -134,7 +134,7 @@ def test_a_side_that_is_not_ahead_and_still_learnt_is_named():
 
     assert first_caution(mlp=1.8, kan=5.0) == (
         "Training was cut short: in its last half the error of mlp on xy still fell 1.8x. "
-        "Longer training may turn this."
+        "Longer training may reverse this."
     )
     for nothing in ({}, {"mlp": 1.5}, {"kan": 5.0}):
         assert first_caution(**nothing).startswith("Each side has one recipe"), nothing

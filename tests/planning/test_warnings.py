@@ -53,7 +53,7 @@ def test_each_thing_that_a_plan_cannot_answer_is_a_sentence():
         (GOOD.replace("60, 100, 150, 200, 400", "60, 70, 80, 100, 120"), "sizes within a factor of 3.2, too little"),
         (FEW + EXPONENT, "decide.0.quantity=exponent: it is read off a curve, which takes 4 sizes or more, and kan"),
         (GOOD.replace("[0, 1]", "[7]"), "one seed: no interval will tell a difference from chance"),
-        (GOOD.replace("match", THIRD, 1), "3 arms and no decide:, so nothing will be concluded"),
+        (GOOD.replace("match", THIRD, 1), "3 arms and no rule (decide:), so nothing will be concluded"),
         (GOOD.replace("match", same, 1), "mlp, again are the same arm"),
         (GOOD.replace("60,", "1, 2, 3, 4, 5, 60,"), "10 of 20 cells are infeasible, such as kan on exp2d: params"),
         (GOOD.replace("[exp2d]", "[exp2d, exp100d]"), "kan has no feasible cell on exp100d, so nothing is compared"),

@@ -170,7 +170,7 @@ def test_what_only_sacct_knows(accounting_testbed, tmp_path):
     wait_until_forgotten(accounting_testbed)
     assert swept.states() == {"crashed": 2, "cancelled": 2}
     assert swept.whys() == {"SLURM: FAILED", "SLURM: CANCELLED"}
-    assert "2 runs in 1 packs in 1 jobs" in swept.submit()
+    assert "2 runs in 1 pack in 1 job" in swept.submit()
     swept.wait_for_states({"done": 2, "cancelled": 2})
     swept.retry("cancelled")
     assert_completes(swept)

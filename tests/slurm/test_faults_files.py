@@ -81,7 +81,7 @@ def test_sbatch_took_the_jobs_and_says_that_it_did_not(testbed, tmp_path, monkey
     testbed.drain()
     late = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
     monkeypatch.setenv("PATH", sbatch_that(tmp_path, '$sbatch "$@" > /dev/null', f"echo '{late}' >&2", "exit 1"))
-    assert "submitted: 1 jobs" in swept.submit()
+    assert "submitted: 1 job " in swept.submit()
     assert swept.states() == {"queued": 2}
     (sent,) = swept.submissions()
     assert (sent.cluster, sent.user) == ("testbed", testbed.slurm("id", "-un"))
@@ -195,7 +195,7 @@ def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "edited_later")
     testbed.drain()
     told, _ = submitter(swept, PYTHONPATH=str(project)).communicate(timeout=60)
-    assert "submitted: 1 jobs" in told
+    assert "submitted: 1 job " in told
     assert swept.states() == {"queued": 2}
 
     (project / "edited_later.py").write_text("def target(x):\n    return x[:, 0]\n", encoding="utf-8")

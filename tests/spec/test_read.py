@@ -134,7 +134,7 @@ def test_what_an_alias_repeats_is_changed_alone():
         ("{shrot: {seeds.1: 7}}", "seeds is a list; give 0 in place of '1'"),
         ("{shrot: {question.first: 7}}", "<text>:11: scales.shrot.question.first: question has no fields"),
         ("{full: {seeds: [7]}}", "<text>:11: scales.full is the file as it stands"),
-        ("[short]", "<text>:11: scales: maps a name to what changes"),
+        ("[short]", "<text>:11: scales: expected names with what each changes"),
     ],
 )
 def test_a_scale_that_is_not_there_or_changes_nothing_known_is_named(scales, said):
@@ -259,4 +259,4 @@ def test_plans_of_a_search_of_trials_are_counted_and_kept(searched):
 def test_plans_of_a_search_of_trials_have_a_report_of_their_runs_and_no_verdict(searched):
     assert said("report", "results/tiny").splitlines()[-1] == "results/tiny/report.html"
     told = said("verdicts", "results/tiny", exit_code=USAGE)
-    assert "results/tiny: its plan was frozen with rules 0.5, which are gone; write them anew" in told
+    assert "results/tiny: its plan was frozen with rules of an earlier version, which this one cannot read" in told

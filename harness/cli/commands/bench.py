@@ -80,7 +80,7 @@ def bench(
     if dry_run and profile is None:
         raise HarnessError("--dry-run: of which job? Give --profile too, or leave --dry-run out")
     for option in given(["engine", "dtype"] if file else ["scale", "settings"]):
-        why = f"{file} says it itself; leave it out" if file else "of which file? Give it, or leave the option out"
+        why = f"{file} says which; leave the option out" if file else "give FILE too, or leave the option out"
         raise HarnessError(f"{option}: {why}")
     runs: list[RunSpec] = []
     if file:

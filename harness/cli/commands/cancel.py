@@ -27,9 +27,9 @@ FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which 
 @click.option("--earlier", is_flag=True, help="Only runs of earlier plans that --replan left on their way.")
 @yes_option
 def cancel(manifest: Manifest, folder: Path, conditions: tuple[str, ...], earlier: bool, yes: bool) -> None:
-    """Take back runs that are on their way or would be sent off.
+    """Cancel runs that are queued, running or still to be sent off.
 
-    If the file has `looks:`, replicates that no open rule asks for are cancelled only if they are on their way.
+    If the file has `looks:`, replicates that no open rule asks for are cancelled only if they are queued or running.
 
     --where chooses runs by a field: task, arm, series, seed, trial, state, or run (the beginning of an id).
 
@@ -53,7 +53,7 @@ def cancel(manifest: Manifest, folder: Path, conditions: tuple[str, ...], earlie
             click.echo("cancelled already, and no job of theirs is left")
             return
         which = f"of an earlier plan of {manifest.name} is on its way"
-        fits = f"of {manifest.name} that fits is on its way or would be sent off"
+        fits = f"of {manifest.name} that you chose is queued, running or still to be sent off"
         raise HarnessError(f"no run {which if earlier else fits}; `harness status` shows what there is")
     for line in view.evidence.damage:
         click.echo(line)

@@ -56,8 +56,14 @@ def _pin(context: click.Context, option: click.Parameter, value: str | None) -> 
 @click.option("--and", "and", metavar="COLUMN", help="Table: a second size; the best of both at each compute.")
 @click.option("--compute", metavar="COLUMN", help="With --and: what a run costs.  [default: 6 times both sizes]")
 @click.option("--seconds", metavar="COLUMN", help="Table: what a run took, for a comparison at equal seconds.")
-@click.option("--budget", "budgets", multiple=True, type=POSITIVE, help="A size of A, as a compute to come. Repeat it.")
-@click.option("--floor", metavar="WHAT", callback=_pin, help="Of both: free, shared or a number.  [default: shared]")
+@click.option(
+    "--budget",
+    "budgets",
+    multiple=True,
+    type=POSITIVE,
+    help="More sizes of A (with --and: compute) at which to say how many times as much B needs. Repeat it.",
+)
+@click.option("--floor", metavar="WHAT", callback=_pin, help="Floors: free, shared or a number.  [default: shared]")
 @click.option("--alpha", metavar="WHAT", callback=_pin, help="Exponents: free, shared or a number.  [default: free]")
 @click.option("--extrapolate", is_flag=True, help="Also compare at losses that only one arm attains, and mark them.")
 @click.option(
@@ -102,7 +108,7 @@ def compare(
         return
     if len(asked["at"]) > 1:
         sizes = " and ".join(f"{size:g}" for size in asked["at"])
-        raise HarnessError(f"--at {sizes}: an experiment is compared at one budget")
+        raise HarnessError(f"--at {sizes}: an experiment is compared at one size; give one")
     manifest, folder = StudyFile(file, results).frozen()
     at = asked["at"][0] if asked["at"] else None
     compared = heavy.compare_sides(manifest, folder, arms, axis, at, asked["level"] if given(["level"]) else None)

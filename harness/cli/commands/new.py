@@ -29,8 +29,8 @@ def new(name: Path, **given: Any) -> None:
     """Write an experiment file that runs in minutes and can answer.
 
     The file has five sizes over a decade, a small search of all sides and a rule, with comments. It is NAME.yaml, and a
-    file of that name is never overwritten. Say what is learnt by --function or --data, what learns it by --module; or
-    copy a file with --from.
+    file of that name is never overwritten. Give what is learnt with --function or --data, or your network
+    with --module; or copy a file with --from.
     """
     path, chosen = write_starter(name, Starter(**given))
     for line in [*chosen, f"{path}: `harness validate {path}` checks it, `harness run {path}` runs it"]:

@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 def observe(manifest: Manifest, folder: Path) -> None:
     """Look again at kept networks: draw the beliefs that transformers hold.
 
-    For each task whose beliefs are known (mess3, rrxor) it takes, of each arm, the network of the first replicate that
-    validation picks at the largest size, reads its beliefs by a probe, and draws them beside the true ones in
-    `beliefs-TASK.png`. The experiment must say `keep: networks`. If it also says `snapshots: 20`, that many states of
-    each network on the way are read too: `course-TASK.png` shows how beliefs become clear, `course-TASK.csv` has the
-    numbers.
+    Beliefs are the probabilities of a task's hidden states; they are known for mess3 and rrxor. For each such task it
+    takes one network of each arm: the one that validation picks at the largest size in the first replicate. A probe
+    reads the network's beliefs, and `beliefs-TASK.png` shows them beside the true ones. The experiment must say
+    `keep: networks`. If it also says `snapshots: 20`, it reads 20 states of each network during training too:
+    `course-TASK.png` shows how beliefs become clear, `course-TASK.csv` has the numbers.
     """
     if manifest.experiment.keep != "networks":
-        raise HarnessError("keep: this experiment kept no networks; say `keep: networks`, and run it in new results")
+        move = "add keep: networks to the file, and run it with another --results folder"
+        raise HarnessError(f"keep: {manifest.name} kept no networks; {move}")
     with heavy.keeping_fits(folder, TERMINAL):
         tables = heavy.recorded_tables(manifest, folder, TERMINAL.say)
     if tables is None:

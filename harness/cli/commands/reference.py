@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from harness.base.errors import HarnessError
+from harness.base.formats import plural
 from harness.base.plain import Rows
 from harness.cli.later import elsewhere, frames, pd, published
 from harness.cli.options import json_option
@@ -66,8 +67,7 @@ def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
         counts = table["errata"].str.split().explode().value_counts()
         for erratum in published.load("errata").to_dict("records"):
             if rows := counts.get(erratum["erratum"]):
-                concerned = f"{rows} {'row' if rows == 1 else 'rows'}"
-                yield f"{erratum['erratum']}, {concerned}: {erratum['place']}. {erratum['finding']}"
+                yield f"{erratum['erratum']}, {plural(rows, 'row')}: {erratum['place']}. {erratum['finding']}"
     if "confidence" in table:
         sources = published.load("sources").set_index("source")
         for key in table["source"].unique():

@@ -29,9 +29,9 @@ from harness.study.sweeps import look
 def retry(file: Path, results: Path, causes: tuple[str, ...], where: Destination, yes: bool) -> None:
     """Send off again runs that `harness submit` leaves alone.
 
-    Their states are out of memory, quarantined, cancelled and damaged; other states can be named too. A diverged run is
-    a result, and is never tried again. For `damaged`, every record of the plan is checked in full, and damaged ones are
-    moved to runs/damaged.
+    These are runs that are out of memory, quarantined (they crashed twice in the same way), cancelled or damaged.
+    --cause takes other states too. A diverged run is a result, and is never tried again. For `damaged`, every record of
+    the plan is checked in full, and damaged ones are moved to runs/damaged.
     """
     manifest, folder = StudyFile(file, results).frozen()
     if not where.dry_run:

@@ -43,8 +43,8 @@ def run(
     This plans, trains, fits, draws and reports. It prints the answer: which side has the lower test error at equal
     parameters, FLOPs and seconds, and how many times lower it is. Progress goes to stderr.
 
-    With --until-decided it trains the first look of the file's `looks:`, judges the rules, and goes on with the
-    replicates that open rules ask for. Without it, it trains all of them.
+    With --until-decided it trains replicates up to the first number in the file's `looks:`, judges the rules, and goes
+    on with the replicates that open rules ask for. Without it, it trains all replicates.
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
     """

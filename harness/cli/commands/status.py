@@ -51,7 +51,7 @@ def status(
     are missing. If the file has `looks:`, replicates that no open rule asks for do not count as missing.
 
     Without FILE, it counts the runs of every experiment in the results folder, and says how much disk each takes.
-    It does not read the records of `recorded` runs; `failed` counts all that went wrong.
+    The column `recorded` counts records without reading them; `failed` counts all runs that went wrong.
 
     With --wandb it copies finished runs to wandb, with --watch each time that it looks. Offline runs are written to the
     experiment's folder, for `wandb sync`; those that are there stay as they are.

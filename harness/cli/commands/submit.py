@@ -21,8 +21,9 @@ def submit(study: StudyFile, replan: bool, until_decided: bool, where: Destinati
     """Send missing runs to a cluster, as jobs of equal length.
 
     A run is missing if it has no record and is not on its way. You can run this again: it sends what is then missing.
-    With --until-decided it sends the first look; once these runs are done, it sends what open rules ask for.
-    Jobs save their state every minute and when they are told to stop. They go on from it wherever they start again.
+    With --until-decided it sends replicates up to the first number in the file's `looks:`. Once these runs are done,
+    repeat the command: it sends the replicates that open rules ask for. Jobs save their state every minute and when
+    they are told to stop. They go on from it wherever they start again.
     """
     if until_decided:
         check_looks(study)

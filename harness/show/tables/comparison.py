@@ -94,8 +94,8 @@ def multiplier_sentence(pair: Comparison) -> str:
     largest = pair.arms[0].points.sizes[-1] * (1 + 1e-9)
     place = max((place for place in multiplier.sizes if place.size <= largest), key=lambda place: place.size)
     where, times = f"{_on(pair)} {number(place.size)}", estimate_words(place.multiplier)
-    grows = f", and {estimate_words(multiplier.trend)} times that in each decade more" if multiplier.trend else ""
-    return f"For the loss of {first} at {where}, {second} needs {times} times that{grows}."
+    trend = f"; each further decade multiplies this by {estimate_words(multiplier.trend)}" if multiplier.trend else ""
+    return f"For the loss of {first} at {where}, {second} needs {times} times that{trend}."
 
 
 def compare_tables(compared: ComparedByLaws) -> Iterator[Table]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.base.formats import NONE, estimate, number, p_value
+from harness.base.formats import NONE, estimate, number, p_value, plural
 from harness.judging.forms import FormAnswer, Result
 from harness.judging.request import Request
 from harness.laws import Estimate, Interval
@@ -108,7 +108,7 @@ def _in_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _run_notes(answer: FormAnswer, series: str) -> tuple[Note, ...]:
     failed, notes = answer.runs_failed[series], notes_of(answer.cautions[series])
-    lost = f"{failed} run{'' if failed == 1 else 's'} failed"
+    lost = f"{plural(failed, 'run')} failed"
     return (*notes, Note("FAILED", "", f"{lost}.", lost)) if failed else notes
 
 

@@ -27,7 +27,8 @@ MAX_SIZES_NAMED = 5
 TELLING = {"size x": "by", "law": "by", "at": "at"}  # how a row is told from others, by what its column has
 QUOTED = (
     "law to quote: the simplest law that AICc and the test of a floor do not reject, and that predicts larger sizes as "
-    "well as the best one, within a standard error. MISFIT marks a law that still misses some sizes."
+    "well as the best one, within a standard error. In parentheses: by how much the last known loss would miss. MISFIT "
+    "marks a law that still misses some sizes."
 )
 
 

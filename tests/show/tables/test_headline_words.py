@@ -136,7 +136,7 @@ def test_exponents_that_are_refused_for_one_reason_have_one_sentence():
     found = replace(
         made(1), exponents=tuple(SideExponent("t", side, axis, refused) for side in ("kan", "mlp") for axis in AXES)
     )
-    assert "No exponents: too few sizes." in headline.console_lines(found, [], [])
+    assert "No exponents: too short a range of sizes." in headline.console_lines(found, [], [])
 
 
 def test_every_caution_is_told_with_the_most_important_first():
