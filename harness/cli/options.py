@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,37 @@ EXAMPLE = "experiments/quickstart.yaml"  # in the examples of commands
 PATH = click.Path(path_type=Path)
 
 
+class Sectioned(click.Command):
+    """A command of many options: its help lists them under headings, and those of no heading under Options.
+
+    `sections` has the names of options by heading, in the order of the help; a name that the command lacks is left out.
+    """
+
+    def __init__(self, *arguments: Any, sections: dict[str, Sequence[str]], **named: Any):
+        super().__init__(*arguments, **named)
+        self.sections = sections
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """As of every click.Command, in sections."""
+        options = [option for option in self.get_params(context) if isinstance(option, click.Option)]
+        lines = {str(option.name): line for option in options if (line := option.get_help_record(context))}
+        under_headings = {name for names in self.sections.values() for name in names}
+        others = [name for name in lines if name not in under_headings]
+        for heading, names in (self.sections | {"Options": others}).items():
+            with formatter.section(heading):
+                formatter.write_dl([lines[name] for name in names if name in lines])
+
+
+class Number(click.FloatRange):
+    """A number, which help and errors call so."""
+
+    name = "number"
+
+
 class Count(click.IntRange):
     """A whole number; what is none is told how it is written: two as 2, 1k as 1000."""
+
+    name = "number"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         """As of every click.IntRange."""
@@ -32,7 +61,7 @@ class Count(click.IntRange):
 
 
 COUNT = Count(min=1)
-POSITIVE = click.FloatRange(min=0, min_open=True)
+POSITIVE = Number(min=0, min_open=True)
 Decorator = Callable[[Callable], Callable]
 
 

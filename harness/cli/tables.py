@@ -12,14 +12,18 @@ from click.core import ParameterSource
 
 from harness.base.errors import HarnessError
 from harness.cli.later import elsewhere, heavy
-from harness.cli.options import COUNT, POSITIVE, together
+from harness.cli.options import COUNT, POSITIVE, Number, together
 from harness.show.tables.table import Table
 from harness.spec import Manifest, axis_short
 from harness.study.folders import StudyFile
 
 # Options that say what the columns of a file mean.
 OF_FILES = ("y", "by", "config", "seed", "status", "same", "group", "schedule", "sd", "ceiling", "chance", "best_of")
-SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+TABLE_SECTION: dict[str, Sequence[str]] = {
+    "A table of runs": ("x", "y", "by", "config", "seed", "status", "where", *("same", "group", "schedule", "sd")),
+    "Scores, and tuned runs": ("ceiling", "chance", "best_of"),
+}
+SHARE = Number(0, 1, min_open=True, max_open=True)
 
 table_options = together(
     click.option("--x", multiple=True, metavar="COLUMN", help="The column of sizes. Repeat it to fit several."),

@@ -15,12 +15,17 @@ from harness.base.errors import HarnessError
 from harness.base.files import check_writable
 from harness.base.json_text import write_json
 from harness.cli.later import heavy
-from harness.cli.options import COUNT, PATH, POSITIVE, json_option, results_option
+from harness.cli.options import COUNT, PATH, POSITIVE, Sectioned, json_option, results_option
 from harness.cli.showing import answer
-from harness.cli.tables import given, is_of_table, opened, table_options
+from harness.cli.tables import TABLE_SECTION, given, is_of_table, opened, table_options
 from harness.study.folders import StudyFile
 
 OF_EXPERIMENTS = ("axis", "results")
+LAWS = (
+    *("law", "and", "compute", "seconds", "budgets", "floor", "alpha", "min_x", "max_x", "until", "objective"),
+    *("extrapolate", "aggregate", "k", "bins"),
+)
+SECTIONS = {"An experiment": ("at", *OF_EXPERIMENTS)} | TABLE_SECTION | {"Laws": LAWS}
 
 
 def _pin(context: click.Context, option: click.Parameter, value: str | None) -> str | float | None:
@@ -34,7 +39,11 @@ def _pin(context: click.Context, option: click.Parameter, value: str | None) -> 
     raise HarnessError(f"{option.opts[0]} {value}: write free, shared, or a number above 0")
 
 
-@click.command(epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 40")
+@click.command(
+    cls=Sectioned,
+    sections=SECTIONS,
+    epilog="Example: harness compare experiments/quickstart.yaml kan mlp --axis params --at 40",
+)
 @click.argument("file", type=PATH, metavar="FILE|FOLDER|TABLE")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")

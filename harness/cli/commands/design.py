@@ -6,15 +6,19 @@ from typing import Any
 import click
 
 from harness.cli.later import frames, heavy
-from harness.cli.options import COUNT, PATH, POSITIVE, json_option, results_option
+from harness.cli.options import COUNT, PATH, POSITIVE, Sectioned, json_option, results_option
 from harness.cli.showing import answer
-from harness.cli.tables import opened, table_options
+from harness.cli.tables import TABLE_SECTION, opened, table_options
 
 QUESTIONS = ("exponent", "optimum", "prediction", "multiplier")
 
 
 @click.command(
-    epilog="Example: harness design grid.csv --x N --and D --y loss --question optimum --at 1e22 --budget 4e20"
+    cls=Sectioned,
+    sections={"The question": ("question", "at", "budget", "runs", "arms")}
+    | TABLE_SECTION
+    | {"The law to plan by": ("law", "and", "compute", "min_x", "max_x", "until", "objective")},
+    epilog="Example: harness design grid.csv --x N --and D --y loss --question optimum --at 1e22 --budget 4e20",
 )
 @click.argument("file", type=PATH, metavar="FILE|FOLDER|TABLE")
 @results_option

@@ -12,9 +12,18 @@ from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import write_json
 from harness.cli.later import heavy
-from harness.cli.options import PATH, POSITIVE, Count, json_option, results_option
+from harness.cli.options import PATH, POSITIVE, Count, Sectioned, json_option, results_option
 from harness.cli.showing import answer
-from harness.cli.tables import SHARE, given, is_of_table, laws_of_experiment, laws_shown, opened, table_options
+from harness.cli.tables import (
+    SHARE,
+    TABLE_SECTION,
+    given,
+    is_of_table,
+    laws_of_experiment,
+    laws_shown,
+    opened,
+    table_options,
+)
 from harness.show.console import TERMINAL
 from harness.spec import axis_words
 from harness.study.folders import StudyFile
@@ -27,6 +36,10 @@ FORMS: dict[heavy.Form, tuple[str, ...]] = {
     "share": ("--min-x", "--max-x", "--until"),
     "sigmoid": ("--law", "--min-x", "--max-x", "--predict"),
 }
+SECTIONS = TABLE_SECTION | {
+    "One law for each arm": ("laws", "floor", "min_x", "max_x", "until", "hold_out", "predict", "diagnostics"),
+    "Another form of law": ("and", "compute", "isoflop", "within", "frontier", "share"),
+}
 # Of a law, and not of the table that it is fitted to.
 FITTING = (
     *("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics"),
@@ -34,7 +47,11 @@ FITTING = (
 )
 
 
-@click.command(epilog="Example: harness fit runs.csv --x params --y rmse --by arch --config shape --seed seed")
+@click.command(
+    cls=Sectioned,
+    sections=SECTIONS,
+    epilog="Example: harness fit runs.csv --x params --y rmse --by arch --config shape --seed seed",
+)
 @click.argument("file", type=PATH, metavar="FILE|FOLDER|TABLE")
 @results_option
 @table_options
