@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "results" / "reference" / "quickstart"
 KEPT = ROOT / "results" / "verdicts"
 EFFORTS = {"toys-short": (1, 32), "toys-evening": (16,)}  # of kept answers, in runs a size
-OTHER_COUNT = {"toys-evening": ("flops_train.local_min", "training FLOPs (local)")}
+OTHER_COUNT = {"toys-evening": ("flops_train.local_min", "the same, equal local FLOPs")}
 FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin πx + y²)", "xy": "x·y", "exp4d": "of four variables"}
 PARAMS, DENSE = "params.trainable", "flops_train.shared_dense"
 

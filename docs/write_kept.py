@@ -24,7 +24,7 @@ from harness.spec import FULL
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "results"
-PARAMS, FLOPS = "params.trainable", "flops_train.shared_dense"
+PARAMS, FLOPS, LOCAL = "params.trainable", "flops_train.shared_dense", "flops_train.local_min"
 TASKS = ("j0", "exp2d", "xy", "exp4d")
 TEACHER, TREE = "mlp_teacher train_points=100000", "tree train_points=100000"
 LADDER = ("additive", "tree", "mlp_teacher", "rotated_additive", "diabetes")
@@ -461,6 +461,17 @@ def _of_readme() -> Iterator[Sentence]:
     oracle = [beside["kan_oracle", "mlp", task] for task in TASKS]
     _check(all(_leader(one) == "first" for one in oracle), "a KAN of the formula's shape leads on all four")
     least, most = (human(end(one["estimate"] for one in oracle), 2) for end in (min, max))
+    longer = _kept("verdicts/toys-evening/answer.json")["headline"]
+    after = {(one["first"], one["second"], one["task"]): _leader(one["ratio"]) for one in longer["others"]}
+    ahead = [task for task in TASKS if after["kan_oracle", "mlp", task] == "first"]
+    _check(ahead == ["exp2d", "exp4d"], "after longer training the formula's shape leads on two")
+    undecided = not any(after["kan", "spline_mlp", task] for task in TASKS)
+    _check(undecided, "longer training leaves KANs against spline MLPs undecided")
+    at_largest = [one for one in longer["readings"] if one["place"] == "largest"]
+    for axis, tasks in ((PARAMS, ["exp2d"]), (LOCAL, ["exp2d", "exp4d"])):
+        leaders = {one["task"]: _leader(one["ratio"]) for one in at_largest if one["axis"] == axis}
+        _check([task for task in TASKS if leaders[task] == "first"] == tasks, f"KANs lead {tasks} after longer training")
+        _check("second" not in leaders.values(), "MLPs lead none after longer training")
     yield "leads on all four**, {} to {} times", least, most
     exp2d, xy = (beside["kan", "spline_mlp", task] for task in ("exp2d", "xy"))
     _check((_leader(exp2d), _leader(xy)) == ("first", "second"), "spline MLPs lead on x·y and KANs on exp2d")
