@@ -57,7 +57,7 @@ def test_folders_say_what_is_set(file, tmp_path):
         ("tasks.0.train_points=9", '`settings` tasks.0.train_points: tasks.0 is "exp2d", which has no fields'),
         ("tasks.4=xy", "`settings` tasks.4: tasks is a list; give 0 in place of '4'"),
         ("seeds=[1", r"`settings` seeds:1: not YAML"),
-        ("recipes.fast.gain=3", "`settings` recipes.fast.gain: grid: varies it"),
+        ("recipes.fast.gain=3", "`settings` recipes.fast.gain: grid: of the file varies this field"),
     ],
 )
 def test_a_wrong_path_or_value_is_named_with_what_is_there(file, text, wrong):
