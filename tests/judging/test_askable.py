@@ -43,7 +43,7 @@ def test_laws_of_a_rising_score_are_those_of_what_is_missing_to_its_ceiling(eval
         assert score == pytest.approx(error, rel=1e-9)
     assert of_scores["laws"][0]["metric"] == "1 - accuracy"
     without = invoke("fit", evals, *ASKED, "--law", "pure")
-    assert "Of a score, say the most that it can be (`ceiling`)" in without.stdout
+    assert "Of a score, say the most that it can be (--ceiling)" in without.stdout
     assert "1 - accuracy = " in invoke("fit", evals, *ASKED, "--ceiling", 1).stdout
     compared = invoke("compare", evals, "A", "B", *ASKED, "--ceiling", 1, "--law", "floor")
     assert "1 - accuracy" in compared.stdout

@@ -189,7 +189,7 @@ def test_what_no_rule_asks_for_is_not_cancelled(here):
     assert said("cancel", FILE, "--yes") == "cancelled: 18 runs\n"
     assert json.loads(said("status", FILE, "--json", exit_code=3))["states"] == {"planned": 24, "cancelled": 18}
     assert "to submit: 18 runs" in said("retry", FILE, "--cause", "cancelled", "--local", "1", "--dry-run")
-    assert "no run of tiny that fits" in said("cancel", FILE, "--where", "seed=6", "--yes", exit_code=2)
+    assert "no run of tiny that you chose" in said("cancel", FILE, "--where", "seed=6", "--yes", exit_code=2)
 
 
 def test_a_file_without_looks_is_told_what_to_add(here):

@@ -86,7 +86,9 @@ def assert_went_on(swept: Sweep) -> None:
 
 def test_more_jobs_than_an_array_may_have(narrow_testbed, tmp_path):
     swept = sweep(tmp_path, sizes=(20, 40, 80, 160), seeds=(0,))
-    assert "4 jobs in 2 arrays" in swept.submit()
+    said = swept.submit()
+    assert "4 runs in 4 packs in 4 jobs of" in said
+    assert "in 2 arrays" in said
     assert [len(submission.jobs) for submission in swept.submissions()] == [2, 2]
     assert_completes(swept)
 
