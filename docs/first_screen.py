@@ -75,7 +75,7 @@ def _rows(name: str, headline: dict[str, Any]) -> list[list[str]]:
 
 
 def _lead(ratio: dict[str, Any]) -> str:
-    return f"{lead_words(_found(ratio), 'KAN', 'MLP').strip()}, {ratio['won']}/{ratio['replicates']}"
+    return f"{lead_words(_found(ratio), 'KAN', 'MLP')}, {ratio['won']}/{ratio['replicates']}"
 
 
 def _found(kept: dict[str, Any]) -> Found:

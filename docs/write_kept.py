@@ -14,6 +14,7 @@ from typing import Any
 import first_screen
 import numpy as np
 import pandas as pd
+from ruamel.yaml import YAML
 from write_numbers import LBFGS, with_numbers, with_table
 
 from harness.base.formats import exponent, human
@@ -316,7 +317,7 @@ def _of_size_and_data() -> Iterator[Sentence]:
     _check(bent.count("MISFIT") == 2, "both curves bend on the tanh network")
     kan, mlp = ([exponent(of_teacher[side][end]) for end in ("estimate", "low", "high")] for side in ("kan", "mlp"))
     _check(slopes["outcome"] == "supported", "KANs fall faster on the tanh network")
-    yield f"([size_and_data], tanh network): {ENDS} against {ENDS} (both bend)", *kan, *mlp
+    yield f"[size_and_data], tanh network: KANs have {ENDS} against {ENDS} (both bend)", *kan, *mlp
 
 
 def _of_dimension() -> Iterator[Sentence]:
@@ -393,7 +394,10 @@ def _replays(page: str) -> Iterator[Sentence]:
         (file_name,) = (path.name for path in EXPERIMENTS if folder.startswith(path.stem))
         text = (DOCS.parent / "experiments" / file_name).read_text(encoding="utf-8")
         comment = re.search(rf"^  {scale}: # (.*)$", text, re.MULTILINE)
-        of_scale = ", ".join([scale, *narrowed]) + (f": {comment[1]}" if comment else "")
+        words = comment[1] if comment else ""
+        if scale != FULL and facts["changes"] != YAML(typ="safe").load(text)["scales"][scale]:
+            words = "its settings have changed since; the page has those of these runs"
+        of_scale = ", ".join([scale, *narrowed]) + (f": {words}" if words else "")
         missing = "nothing"
         if scale != FULL or narrowed:
             cost = re.search(rf"^\| `{file_name}` \| [\d,]+ \| [\d.e]+ \| (\d+)", costs, re.MULTILINE)
