@@ -17,6 +17,7 @@ from multiprocessing import connection, resource_tracker
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from harness.base.allocator import keep_freed_memory
 from harness.base.errors import HarnessError, UserCodeError
 from harness.base.user_code import without_main
 from harness.spec import RunSpec
@@ -199,6 +200,7 @@ def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder) -> None:
     _end_with_parent(training)
     with suppress(OSError):  # stderr is closed
         os.dup2(2, 1)  # only the user's code prints here
+    keep_freed_memory()
     if order.device == "cuda":
         see_one_gpu(number)
     # On a core that is busy otherwise, threads that spin while they wait took a step three times as long.

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from harness import families, spec
+from harness.base.allocator import keep_freed_memory
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.count import run_work
 from harness.measure.calibration import THREADS, KnotMove, KnotRow, Shape, SoloRow, knot_moves, move_flops, shape_of
@@ -129,6 +130,7 @@ def _in_worker(jobs: Sequence[TimingJob], progress: Progress) -> list[Any]:
 
 def _begin_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches workers too, but it is the parent that decides
+    keep_freed_memory()  # as in a process that trains
     torch.set_num_threads(THREADS)
 
 
