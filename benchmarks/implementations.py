@@ -66,7 +66,7 @@ def problem(network: KanShape | MlpShape, x: Array, y: Array) -> tuple:
     kind, sizes = kernels.describe(network)
     knots = [layer.numpy().ravel() for layer in network.initial_knots(1, torch.float64, "cpu")]
     flat_knots = np.concatenate([np.empty(0), *knots])
-    return SQUARES, kind, sizes, flat_knots, x.T.copy(), y.T.copy(), kernels.workspace(network, len(x))
+    return SQUARES, kind, sizes, flat_knots, x.T.copy(), y.T.copy(), kernels.workspace(network)
 
 
 def batched(network: KanShape | MlpShape, flat: Array, x: Array, y: Array, lanes: int = 2) -> Implementation:

@@ -76,8 +76,9 @@ def check_outside(kind: type[Frozen], reference: str, noun: str, tag: str, needs
     It must have attributes that it `needs`, and all methods that are abstract in the class of the project, on `page`.
     """
     where = f"{noun} {reference}"
-    if kind.model_fields[tag].annotation != Literal[reference]:
-        raise HarnessError(f'{where}: {kind.__name__} is of another one; write `{tag}: Literal["{reference}"]`')
+    if tag not in kind.model_fields or kind.model_fields[tag].annotation != Literal[reference]:
+        problem = "is of another one" if tag in kind.model_fields else f"has no field {tag!r}"
+        raise HarnessError(f'{where}: {kind.__name__} {problem}; write `{tag}: Literal["{reference}"]`')
     missing = [*(name for name in needs if not hasattr(kind, name)), *sorted(kind.__abstractmethods__)]
     if missing:
         raise HarnessError(f"{where}: {kind.__name__} does not give {', '.join(missing)}; add what `{page}` asks for")

@@ -14,8 +14,8 @@ for the MLP, every layer expands each input in n bases (their cost is b) and map
     local_min      I b' + 2 E (k + 1) + ... splines only: the k + 1 bases that are not zero, by the cheapest recursion
     matmul         the matrix products      what torch.utils.flop_counter sees of the evaluator that trains here
 
-An MLP has one count. Splines train here with the local evaluator, whose spline part has no matrix product at all:
-`matmul` sees only the base branch of it.
+An MLP has one count. Splines count here as the local evaluator computes them, whose spline part has no matrix product
+at all: `matmul` sees only the base branch of it. Wide layers of a KAN train as one product, and count the same.
 """
 
 from collections.abc import Callable

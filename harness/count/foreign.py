@@ -77,6 +77,12 @@ class Factory(NamedTuple):
             forward = counter.executed.flops
             ends = [self.build.loss(outputs)] if hasattr(self.build, "loss") else tree_leaves(outputs)
             ends = [end for end in ends if isinstance(end, Tensor) and end.requires_grad]
+            if not ends:
+                what = "its loss has" if hasattr(self.build, "loss") else "its outputs have"
+                raise HarnessError(
+                    f"{self._called(sizes)}: {what} no gradient, so there is no backward pass to count; return tensors "
+                    "that depend on the parameters"
+                )
             torch.autograd.grad(ends, trained, list(map(torch.ones_like, ends)), allow_unused=True)
         if counter.unknown:
             which, name = ", ".join(counter.unknown), next(iter(counter.unknown)).split(".")[1]

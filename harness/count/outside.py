@@ -26,7 +26,8 @@ def check_family(network: LayeredShape) -> None:
 
     It is drawn and evaluated in two lanes, unless it has more than LARGEST_TRIED parameters.
     """
-    where = f"family {network.family}, tried on {network.words}"
+    with calling_user_code(f"family {network.family}"):
+        where = f"family {network.family}, tried on {network.words}"
     with calling_user_code(where):
         _check_counts(network, where)
         if network.trainable <= LARGEST_TRIED:

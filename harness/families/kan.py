@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, FiniteFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
+from harness.base.frozen import Positive
 from harness.families import kanbefair
 from harness.families.base import Layer
 from harness.families.later import F, Knots, Tensor, jets, np, spline, torch, wide
@@ -226,7 +227,7 @@ class Kan(Splined):
     base: Base = True
     scales: bool | None = None
     bias: bool = False
-    noise: Annotated[FiniteFloat, Field(gt=0)] = 0.1
+    noise: Positive = 0.1
 
     def why_no_pde(self) -> str | None:
         if self.order == 1:

@@ -20,10 +20,13 @@ def load_family(reference: str) -> type[Layered]:
     kind = outside_class(reference, "family", "family", Layered)
     check_outside(kind, reference, "family", "family", ["network"], PAGE)
     check_outside(kind.network, reference, "family", "family", ["title", "scaled"], PAGE)
-    where = f"family {reference}"
+    where, shape = f"family {reference}", kind.network.__name__
     for name in kind.model_fields.keys() - Layered.model_fields.keys() - kind.network.model_fields.keys():
-        shape = kind.network.__name__
         raise HarnessError(f"{where}: {name!r} is no field of {shape} too, so that it changes nothing; add it there")
+    filled = {"shape", *kind.model_fields} - {"family"}
+    for name, field in kind.network.model_fields.items():
+        if field.is_required() and name not in filled:
+            raise HarnessError(f"{where}: field {name!r} of {shape} has no default, and no arm fills it; give it one")
     for name in kind.sizes:
         if name not in SIZES:
             raise HarnessError(f"{where}: sizes names {name!r}; a size that is solved for is {', '.join(SIZES)}")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import PositiveInt
 
@@ -26,10 +26,22 @@ from harness.families.space import Range
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace
 
+
+class Start(NamedTuple):
+    """Coefficients that a layer starts with, and 1 over the mean of F(x)^2, x ~ N(0, 1).
+
+    By that `gain` weights keep the variance of what they are given (katransformer.py).
+    """
+
+    numerator: list[float]
+    denominator: list[float]
+    gain: float
+
+
 # KAT's start (github.com/Adamdad/rational_kat_cu, init.json): the first layer is the identity, the others are swish on
 # [-3, 3]. Other degrees than its (5, 4) have these coefficients cut off, or filled up with zeros.
-IDENTITY: tuple[list[float], list[float]] = [0.0, 1.0], []
-SWISH: tuple[list[float], list[float]] = (
+IDENTITY = Start([0.0, 1.0], [], gain=1.0)
+SWISH = Start(
     [
         3.054879741161051e-07,
         0.5000007853744493,
@@ -39,9 +51,8 @@ SWISH: tuple[list[float], list[float]] = (
         0.0002751961022402342,
     ],
     [-4.111554955950634e-06, 0.10652899335007572, -1.2690007399796238e-06, 0.0005502331264140556],
+    gain=2.8178205270359653,
 )
-# 1 over the mean of F(x)^2, x ~ N(0, 1): by which weights keep the variance of what they are given (katransformer.py).
-GAINS = {"identity": 1.0, "swish": 2.8178205270359653}
 
 
 class RationalKanShape(LayeredShape):
@@ -80,15 +91,14 @@ class RationalKanShape(LayeredShape):
 
     def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
         """KAT's rational functions, weights N(0, gain / I), a bias of 0."""
-        kind = "identity" if layer.starts_as_first else "swish"
-        numerator, denominator = IDENTITY if layer.starts_as_first else SWISH
+        start = IDENTITY if layer.starts_as_first else SWISH
         match name:
             case "numerator":
-                return _fitted(numerator, shape)
+                return _fitted(start.numerator, shape)
             case "denominator":
-                return _fitted(denominator, shape)
+                return _fitted(start.denominator, shape)
             case "weight":
-                return generator.standard_normal(shape) * sqrt(GAINS[kind] / layer.inputs)
+                return generator.standard_normal(shape) * sqrt(start.gain / layer.inputs)
         return np.zeros(shape)
 
     def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:

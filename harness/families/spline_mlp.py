@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, FiniteFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from harness.base.frozen import left_out_at
+from harness.base.frozen import Positive, left_out_at
 from harness.families import kanbefair
 from harness.families.base import Layer
 from harness.families.later import Knots, Tensor, np, spline, torch
@@ -208,7 +208,7 @@ class SplineMlp(Splined):
     order: SplineOrder = 3
     place: SplinePlace = "after"
     rank: PositiveInt = left_out_at(1, "splines per input; more than one only before the map")
-    noise: Annotated[FiniteFloat, Field(gt=0)] = 0.1
+    noise: Positive = 0.1
 
     @model_validator(mode="after")
     def _rank_is_of_inputs(self) -> SplineMlp:

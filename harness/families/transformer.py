@@ -26,12 +26,12 @@ from harness.base.errors import HarnessError
 from harness.base.frozen import Positive
 from harness.families.base import ClosedForm
 from harness.families.blocks import Block, BlockNetwork
+from harness.families.expansion import NORM_EPSILON
 from harness.families.later import F, Knots, Tensor, np, torch
 from harness.families.parts import PartedShape, PartOfLanes
+from harness.families.rbf_kan import LAYER_NORM_OPERATIONS
 from harness.families.shape import Prices, ShapeBase
 
-NORM_EPSILON = 1e-5  # as torch.nn.LayerNorm
-NORM_OPERATIONS = 8  # a number that is normalised: as RbfKan counts LayerNorm
 SPREAD = 0.02  # standard deviation of embeddings and weights at the start (GPT-2, Radford et al. 2019)
 # Where splines of a block begin and end, unless the file says: what LayerNorm gives has variance 1, so that on [-1, 1]
 # a third of it would lie outside.
@@ -154,8 +154,8 @@ class BackboneShape(ShapeBase):
         if convention == "matmul":
             return [0, *[maps + 4 * of_heads * pairs] * self.layers, logits]
         scores = pairs * (4 * of_heads + (3 + prices["exp"]) * self.heads)
-        norms_and_residuals = tokens * 2 * (NORM_OPERATIONS + 1) * width
-        last = tokens * NORM_OPERATIONS * width + logits
+        norms_and_residuals = tokens * 2 * (LAYER_NORM_OPERATIONS + 1) * width
+        last = tokens * LAYER_NORM_OPERATIONS * width + logits
         return [tokens * width, *[maps + scores + norms_and_residuals] * self.layers, last]
 
     def evaluation_flops(self, convention: str, prices: Prices) -> int:

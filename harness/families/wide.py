@@ -1,7 +1,7 @@
 """Wide layers of splines: all bases at once, in one product with all weights.
 
 `spline_sum` gathers the k+1 coefficients that act at each sample, for every edge. That is k+1 passes over [R, O, I, N],
-which few outputs do not mind. Here the k+1 active bases are scattered among the C bases of each input instead, zeros
+which cost little where outputs are few. Here the k+1 active bases are scattered among the C bases of each input, zeros
 elsewhere, and one matrix product multiplies them by the coefficients. That is more arithmetic, at the speed of a
 matrix product. silu(x) is one row more of each input, and the weights of the base are one row more of its coefficients.
 

@@ -1,8 +1,9 @@
 """`harness bench`: short runs that say what this machine takes for an evaluation.
 
     compile_kernels(print)                                                              # once a machine
+    seconds_per_run = bench_run("fused", "float64", progress=show)
     solo, knots = bench_solo(standard_runs("fused", "float64"), progress=show)          # a fraction of a second a shape
-    write_calibration(calibrate("fused", "float64", bench_run("fused", "float64"), solo, knots), results)
+    write_calibration(calibrate("fused", "float64", seconds_per_run, solo, knots), results)
 
 Everything is timed in a fresh process of one thread, like the workers that train, one after the other, and in CPU
 seconds, which what else the machine does disturbs least. Nothing is written here, so stopping leaves nothing half done.
@@ -91,7 +92,7 @@ def standard_runs(engine: Engine, dtype: Dtype) -> list[RunSpec]:
 
 def bench_run(engine: Engine, dtype: Dtype, progress: Progress) -> float:
     """CPU seconds of a run that trains next to nothing: samples, learning curve and record."""
-    tiny = _run(engine, dtype, STANDARD_NETWORKS[-3], STANDARD_OPTIMIZERS[1], 1000, 8)
+    tiny = _run(engine, dtype, MlpShape(shape=(2, 5, 1)), spec.Adam(name="adam"), 1000, 8)
     (seconds,) = _in_worker([(_measure_run, tiny)], progress)
     return seconds
 
@@ -107,7 +108,7 @@ def bench_solo(runs: Sequence[RunSpec], progress: Progress) -> tuple[list[SoloRo
         for work in run_work(run.network, run.recipe, run.task):
             shape = shape_of(run, work.network)
             shapes[shape] = (_measure_solo, shape, run, flops_per_evaluation(run.recipe.optimizer, work))
-            moves |= {move: (_measure_knots, move, run.dtype) for move in knot_moves(work)}
+            moves |= {move: (_measure_knots, move, run.engine, run.dtype) for move in knot_moves(work)}
     rows = _in_worker([*shapes.values(), *moves.values()], progress)
     return rows[: len(shapes)], rows[len(shapes) :]
 
@@ -136,7 +137,8 @@ def _begin_worker() -> None:
 
 # ------------------------------------------------------------------------------------------------------- measurements
 def _measure_solo(shape: Shape, run: RunSpec, flops_per_evaluation: float) -> SoloRow:
-    recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=ENDLESS, gain=run.recipe.gain)
+    # Unchecked, as a schedule may span fewer evaluations.
+    recipe = Recipe.model_construct(optimizer=run.recipe.optimizer, max_evaluations=ENDLESS, gain=run.recipe.gain)
     task = spec.at_a_time(run.recipe, run.task)
     run = run.model_copy(update={"network": shape.network, "recipe": recipe, "task": task})
     times = _fused_times(run, shape.has_equal_knots) if run.engine == "fused" else _torch_times(run)
@@ -172,8 +174,9 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
     return [seconds / made for seconds in _times(lambda: fused_engine.advance(pack, state, evaluations))]
 
 
-def _measure_knots(move: KnotMove, dtype: Dtype) -> KnotRow:
+def _measure_knots(move: KnotMove, engine: Engine, dtype: Dtype) -> KnotRow:
     network, precision = move.network, getattr(torch, dtype)
+    solver = fused_engine.FusedPack.solver if engine == "fused" else torch_engine.TorchPack.solver
     assert isinstance(network, families.SplinedShape)
     before = network.model_copy(update={"grid": max(1, network.grid // 2)}) if move.refined else network
     flat_RP = families.initialise(before, [stream(0, "initial")], 1.0, precision, "cpu")
@@ -182,8 +185,8 @@ def _measure_knots(move: KnotMove, dtype: Dtype) -> KnotRow:
 
     def once() -> object:
         if move.refined:
-            return families.extend_grid(before, flat_RP, knots, network.grid)
-        return families.update_knots(network, flat_RP, knots, x_RNI, grid_eps=1.0, margin=0.01)
+            return families.extend_grid(before, flat_RP, knots, network.grid, solver)
+        return families.update_knots(network, flat_RP, knots, x_RNI, grid_eps=1.0, margin=0.01, solver=solver)
 
     return KnotRow(move=move, seconds=float(np.median(_times(once))), flops=move_flops(move))
 

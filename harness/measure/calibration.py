@@ -254,7 +254,7 @@ def read_calibration(results: Path, engine: Engine, device: str, dtype: Dtype) -
 
 def latest_calibration(results: Path, kind: EngineKind) -> Calibration | None:
     """The calibration of this kind that was measured last, on whatever device; None if there is none."""
-    paths = sorted((results / "calibrations").glob(f"{kind[0]}-*-{kind[1]}.json"))
+    paths = sorted((results / "calibrations").glob(f"{kind.engine}-*-{kind.dtype}.json"))
     calibrations = [calibration for path in paths if (calibration := _read(path, kind))]
     return max(calibrations, key=lambda calibration: calibration.measured_at, default=None)
 

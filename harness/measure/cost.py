@@ -19,6 +19,7 @@ import numpy as np
 
 from harness.count import Work, count, run_work, training_flops
 from harness.measure.calibration import Calibration, Calibrations, kind_of, knot_moves, missing, move_flops, shape_of
+from harness.optimisers.lanes import SMALLEST_ENSEMBLE
 from harness.planning.plan import computation, planned_flops
 from harness.spec import Optimiser, RunSpec, parts, points_at_a_time, stages
 from harness.spec.run import Device
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 ASSUMED_FLOPS_PER_SECOND = {("fused", "cpu"): 5e9, ("torch", "cpu"): 1e10, ("torch", "cuda"): 1e10}
 ASSUMED_SECONDS_PER_EVALUATION = {"fused": 0.0, "torch": 3e-3}
 ASSUMED_SECONDS_PER_PACK = 0.05
-
-# The torch engine gives a lone lane an idle companion.
-SMALLEST_ENSEMBLE = 2
 
 
 # ------------------------------------------------------------------------------------------------------ what packs take
@@ -167,6 +165,8 @@ def run_seconds(machine: Calibration, run: RunSpec, stage_evaluations: Sequence[
     `stage_evaluations` are those that each stage really made, all starts together, the optimiser included. The learning
     curve and drawing samples are not training, and are left out.
     """
+    if run.recipe.sparsity:  # evaluations with the penalty are never timed, nor is the network that pruning leaves
+        return None
     seconds = 0.0
     for work in run_work(run.network, run.recipe, run.task, [(made, 0) for made in stage_evaluations]):
         shape, moves = shape_of(run, work.network), knot_moves(work)

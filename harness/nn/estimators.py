@@ -22,9 +22,8 @@ from harness.spec import Recipe, RunSpec, RunTask
 from harness.tasks import Samples, Splits
 from harness.tasks.data import spanning
 from harness.tasks.loss import CROSS_ENTROPY, SQUARES
-from harness.train import torch_threads
+from harness.train import fused_engine, torch_threads
 from harness.train.lanes import ended
-from harness.train.trainer import ENGINES
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -65,14 +64,13 @@ class _Network(BaseEstimator, ABC):
             raise ValueError(f"optimizer={self.optimizer!r}; write one of {', '.join(optimisers)}")
         recipe = Recipe(optimizer=optimisers[self.optimizer], max_evaluations=self.max_evaluations)
         run = RunSpec(task=task, network=network, recipe=recipe, seed=self.random_state, engine="fused")
-        engine = ENGINES[run.engine]
         with torch_threads(1):
-            pack = engine.prepare([run], "cpu", [Splits(train, observed, observed)])
-            state = engine.begin(pack)
+            pack = fused_engine.prepare([run], "cpu", [Splits(train, observed, observed)])
+            state = fused_engine.begin(pack)
             while not ended(pack, state):
-                state = engine.advance(pack, state, EVALUATIONS_AT_A_TIME)
-            (trained,) = engine.trained(pack, state)
-        if trained is None:
+                state = fused_engine.advance(pack, state, EVALUATIONS_AT_A_TIME)
+            (trained,) = fused_engine.trained(pack, state)
+        if state.optimiser.diverged_R.any():
             raise HarnessError("training diverged; give other settings, such as another optimizer")
         self.network_ = module_of(trained.network, trained.position_P[None], [knots[None] for knots in trained.knots])
 

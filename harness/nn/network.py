@@ -122,9 +122,11 @@ class SplinedModule(NetworkModule):
         coefficients change in place, so make a new optimiser: the state that the old one keeps is no longer theirs.
         """
         self.check_points(x)
-        points = x.detach().reshape(1, -1, x.shape[-1])
-        lane = self.flat_lane().detach(), self.knots_of_lane()
-        self._become(self.network, *families.update_knots(self.network, *lane, points, grid_eps, margin, solver="qr"))
+        flat_1P, knots = self.flat_lane().detach(), self.knots_of_lane()
+        points = x.detach().to(flat_1P.dtype).reshape(1, -1, x.shape[-1])
+        with torch.autocast(x.device.type, enabled=False):  # see `forward`
+            moved = families.update_knots(self.network, flat_1P, knots, points, grid_eps, margin, solver="qr")
+        self._become(self.network, *moved)
 
     def extend_grid(self, grid: int, x: Tensor | None = None) -> None:
         """Refine every spline to `grid` intervals, and keep the function; make a new optimiser afterwards.
@@ -135,8 +137,10 @@ class SplinedModule(NetworkModule):
         """
         if x is not None:
             self.update_grid(x)
-        lane = self.flat_lane().detach(), self.knots_of_lane()
-        self._become(*families.extend_grid(self.network, *lane, grid, solver="qr"))
+        flat_1P, knots = self.flat_lane().detach(), self.knots_of_lane()
+        with torch.autocast(flat_1P.device.type, enabled=False):  # see `forward`
+            refined = families.extend_grid(self.network, flat_1P, knots, grid, solver="qr")
+        self._become(*refined)
 
     def _become(self, network: SplinedShape, flat_1P: Tensor, knots: Sequence[Tensor]) -> None:
         self.network = network
@@ -151,8 +155,10 @@ class SplinedModule(NetworkModule):
 
 def _check_arguments(kind: type, named: Mapping[str, Any]) -> None:
     """A HarnessError about the first argument that this class does not have, and how it is written here."""
-    arguments = [name for name in inspect.signature(kind).parameters if name != "drawing"]
-    allowed = [*arguments, *Drawing.__annotations__]
+    _self, *arguments = inspect.signature(kind.__init__).parameters.values()  # type: ignore[misc]
+    if any(argument.kind is argument.VAR_KEYWORD and argument.name != "drawing" for argument in arguments):
+        return  # a class of the user's, which hands on what it does not name
+    allowed = [*(argument.name for argument in arguments if argument.name != "drawing"), *Drawing.__annotations__]
     for name, value in named.items():
         if name in allowed:
             continue

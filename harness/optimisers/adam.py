@@ -31,7 +31,6 @@ class AdamState(LaneState):
     """No lane is ever finished: Adam has no test of convergence."""
 
     previous_RP: Tensor  # the last position whose loss and gradient were seen and finite: where a diverged lane is
-    loss_R: Tensor  # the loss there
     mean_RP: Tensor
     square_RP: Tensor
     learning_rate_R: Tensor
@@ -91,7 +90,6 @@ class Adam(GradientOptimiser):
         return AdamState(
             **fields,
             previous_RP=fields["position_RP"],
-            loss_R=position_RP.new_full((len(position_RP),), math.inf),
             mean_RP=torch.zeros_like(position_RP),
             square_RP=torch.zeros_like(position_RP),
             learning_rate_R=learning_rates(self.learning_rate, position_RP, learning_rate_R),
@@ -140,7 +138,6 @@ class Adam(GradientOptimiser):
         return AdamState(
             position_RP=choose(moving_R, moved_RP, state.previous_RP),
             previous_RP=choose(moving_R, state.position_RP, state.previous_RP),
-            loss_R=choose(moving_R, loss_R, state.loss_R),
             mean_RP=choose(moving_R, mean_RP, state.mean_RP),
             square_RP=choose(moving_R, square_RP, state.square_RP),
             learning_rate_R=state.learning_rate_R,

@@ -14,6 +14,9 @@ from harness.families.later import Tensor, torch
 
 Kept = TypeVar("Kept")
 
+# With one lane, torch's batched products take another path and round differently: a lone run gets an idle companion.
+SMALLEST_ENSEMBLE = 2
+
 
 def dot(a_RP: Tensor, b_RP: Tensor) -> Tensor:
     """Inner product of every lane, [R]."""

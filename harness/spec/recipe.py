@@ -191,6 +191,7 @@ def parts(network: Network, recipe: Recipe, pruned: KanShape | None = None) -> t
     spent = recipe.restarts.spent + sparsity.evaluations
     optimiser = sparsity.optimizer or recipe.optimizer
     first = {"optimizer": optimiser, "max_evaluations": spent, "grid_extension": None, "sparsity": None}
+    first["early_stopping"] = False  # the penalty is to do its work before a network is chosen
     after = {"restarts": Restarts(), "max_evaluations": recipe.max_evaluations - spent, "sparsity": None}
     coarsest = (_coarser(network, recipe) or [network])[0]
     return (Part(coarsest, recipe.model_copy(update=first)), Part(pruned or network, recipe.model_copy(update=after)))

@@ -33,7 +33,7 @@ def has_own_points(reference: str) -> bool:
 
 
 def curve_points(task: RunTask, points: int) -> int:
-    """How many of a split's points a learning curve reads: of a function on a box the first ones, else all."""
+    """How many of a split's points a learning curve reads: of functions on a box and sequences the first, else all."""
     is_drawn_anew = not (task.is_pde or task.is_data_file or is_data(task.target))
     return min(points, CURVE_POINTS) if is_drawn_anew else points
 

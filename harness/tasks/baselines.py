@@ -4,10 +4,13 @@ They are computed once for a task and a seed, when its samples are drawn, and ke
 records.
 """
 
+import math
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import BeforeValidator
 
 from harness.base.frozen import Frozen, left_out_at
 from harness.spec import RunTask, content_hash, unsealed
@@ -20,8 +23,12 @@ FOLDER = "baselines"  # in the results folder
 VERSION = 1  # of how they are computed; raise it when a number changes
 
 
+def _if_finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
 class Baselines(Frozen):
-    """Test errors in the metric of the task.
+    """Test errors in the metric of the task; None where there is none, or none that is finite.
 
     `constant` is of the mean of the training targets, or of their shares of classes. Of a PDE, whose training sees no
     values, it is of the mean of the solution over the test points. `linear` is of data alone: least squares, or
@@ -30,7 +37,7 @@ class Baselines(Frozen):
     deviation of the training rows.
     """
 
-    constant: float
+    constant: Annotated[float | None, BeforeValidator(_if_finite)]
     linear: float | None = None
     deviation: float | None = left_out_at(None)
 

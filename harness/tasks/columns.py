@@ -57,7 +57,8 @@ _UNIT = r"(?:US\$|[$€£¥₹₽₩₺₫฿₴₦₪]|USD|EUR|GBP|CHF|JPY|CNY|
 def _with_unit(group: str, point: str) -> re.Pattern[str]:
     """A number, its digits in groups of three or not, with a unit before it, after it or none."""
     digits = rf"(?:\d{{1,3}}(?:{group}\d{{3}})+|\d+)(?:{point}\d+)?"
-    return re.compile(rf"[-+]?(?:{_UNIT})?\s?[-+]?{digits}\s?(?:{_UNIT})?")
+    two_signs = r".*[-+].*[-+]"
+    return re.compile(rf"(?!{two_signs})[-+]?(?:{_UNIT})?\s?[-+]?{digits}\s?(?:{_UNIT})?")
 
 
 def _numbers_without(unwanted: str, text: Any) -> Any:
@@ -68,7 +69,7 @@ def _days(text: Any) -> Any:
     """Days since the first of January 1970, with what is left of a day."""
     import pandas as pd
 
-    moments = pd.to_datetime(text, format="ISO8601", utc=True)
+    moments = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")  # NaN where no calendar has it
     return (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
 
 
@@ -90,27 +91,29 @@ def read_numbers(table: Table, name: str, reading: Reading) -> Array:
     values = np.full(len(column), np.nan)
     is_there = column.notna().to_numpy()
     text = column[is_there].astype(str).str.strip()
-    is_wrong = ~text.str.fullmatch(writing.pattern)
+    is_wrong = ~text.str.fullmatch(writing.pattern).to_numpy(bool)
+    if not is_wrong.any():
+        values[is_there] = writing.numbers(text)
+        is_wrong = np.isnan(values[is_there])
     if is_wrong.any():
-        row = int(np.flatnonzero(is_there)[is_wrong.to_numpy().argmax()])
+        row = int(np.flatnonzero(is_there)[is_wrong.argmax()])
         raise TargetError(
             f"{table.subject}: column {name!r} is {column.iloc[row]!r} {table.place(row)}, which is not written as "
             f"{reading} ({writing.example}); mend it, or leave the column out"
         )
-    try:
-        values[is_there] = writing.numbers(text)
-    except ValueError as error:  # of a date that no calendar has
-        raise TargetError(f"{table.subject}: column {name!r}: {error}; mend it, or leave the column out") from None
     return values
 
 
 # ------------------------------------------------------------------------------------------------------------ encoding
 def column_of(tables: Sequence[Table], name: str, file: DataFile) -> Column:
     """A column of the tables of a file with how it says that it is read."""
+    import pandas as pd
+
     has_gaps = any(table.rows[name].isna().any() for table in tables)
     if name not in file.encode:
         return Column(name, file.numbers.get(name), with_gaps=has_gaps and file.missing == "median")
-    values: set[str] = set().union(*(_categories(table, name) for table in tables))
+    of_all_tables = pd.concat([table.rows[[name]] for table in tables], ignore_index=True)  # as cells of one type
+    values = set(_categories(tables[0]._replace(rows=of_all_tables), name))
     categories = sorted(values - {GAP}) + ([GAP] if has_gaps and file.missing == "median" else [])
     if len(categories) > MOST_CATEGORIES:
         raise TargetError(
@@ -133,9 +136,13 @@ def encoded(table: Table, columns: Sequence[Column], next_move: str) -> Array:
 
 
 def _inputs_of(table: Table, column: Column, next_move: str) -> Array:
+    import pandas as pd
+
     if column.categories:
-        of_rows = _categories(table, column.name).to_numpy()
-        return (of_rows[:, None] == np.array(column.categories, object)).astype(np.float64)
+        of_rows, categories = _categories(table, column.name), pd.Series(column.categories)
+        if is_number(table.rows[column.name]):  # a table with gaps has 1.0 where another one has 1
+            of_rows, categories = of_rows.str.removesuffix(".0"), categories.str.removesuffix(".0")
+        return (of_rows.to_numpy()[:, None] == categories.to_numpy()).astype(np.float64)
     values = column_numbers(table, column.name, column.reading, next_move)
     return np.column_stack([values, np.isnan(values)]) if column.with_gaps else values[:, None]
 
@@ -147,7 +154,8 @@ def column_numbers(table: Table, name: str, reading: Reading | None, next_move: 
     is_there = table.rows[name].notna().to_numpy()
     values = np.full(len(is_there), np.nan)
     if is_there.any():
-        values[is_there] = numbers(table._replace(rows=table.rows[is_there]), name, next_move)
+        without_gaps = table.rows[is_there].infer_objects()  # true and false beside gaps are objects
+        values[is_there] = numbers(table._replace(rows=without_gaps), name, next_move)
     return values
 
 

@@ -109,7 +109,8 @@ def corpus_of(documents: Sequence[str], formula: str, source: str) -> Corpus:
 def read_text(text_file: TextFile, folder: Path) -> Corpus:
     """The text that an experiment in this folder names; a TargetError if it cannot be learnt."""
     where, path = f"target.text: {text_file.text}", folder / text_file.text
-    paths = sorted(entry for entry in path.rglob("*") if entry.suffix in ENDINGS) if path.is_dir() else [path]
+    is_text = [entry for entry in path.rglob("*") if entry.suffix in ENDINGS and entry.is_file()]
+    paths = sorted(is_text) if path.is_dir() else [path]
     if not paths:
         raise TargetError(f"{where}: the folder has no file that ends in {', '.join(ENDINGS)}")
     try:

@@ -2,7 +2,7 @@
 
 A seed puts the rows of a data set in an order of its own, in which every stretch has all classes in proportion. The
 first fifth is for testing, the second for validation, the rest for training; who asks for fewer points gets the first
-ones of a split. What is learnt from is known from training points only:
+ones of a split. Numbers are scaled by what the training points alone say:
 
     inputs    each feature is moved and stretched so that its training points span [-1, 1], where the knots of a KAN
               begin; what lies beyond in the other splits is moved to the nearer end, and a feature that is constant

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from harness.spec.task import DATA_FILE
 from harness.tasks.data import HELD_BACK, Data, in_proportion
+from harness.tasks.loss import SPLITS
 from harness.tasks.samples import stream
 
-SPLITS = ("train", "validation", "test")
 BY_SEED = -1  # the part of rows that the seed shares out; else the place in SPLITS
 
 Rows = NDArray[np.int64]

@@ -2,7 +2,7 @@
 
 What each family is built of decides what theory promises to networks of either kind: sums and trees of functions of one
 or two variables can be learnt at a rate without d in it, a random field cannot. `rotated_additive` is the additive
-function in other axes, which nothing changes for an MLP but its knots are of no use to a KAN there.
+function in other axes: nothing changes for an MLP, but the knots of a KAN are of no use there.
 
     additive             sum over i of g_i(x_i)
     additive_irrelevant  g_1(x_1) + g_2(x_2), whatever the other variables are

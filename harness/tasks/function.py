@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness.base.errors import at, did_you_mean
+from harness.base.frozen import alone_or_many
 from harness.base.user_code import calling_user_code, user_module, version_of
 from harness.spec import RunTask, Task
 from harness.tasks.loss import SQUARES, Loss, Observation, OwnLoss
@@ -186,11 +187,14 @@ def load_user_target(reference: str, inputs: int | None) -> Function:
             raise TargetError(f"target {reference}: {module_name} has no function {function_name!r}; {hint}")
         formula = (inspect.getdoc(function) or reference).splitlines()[0]
     version = version_of(function, reference, "target", TargetError)
-    loss, observations = getattr(function, "loss", SQUARES), tuple(getattr(function, "observations", ()))
+    loss, observations = getattr(function, "loss", SQUARES), alone_or_many(getattr(function, "observations", ()))
     for attribute, kind in ((loss, Loss), *((observation, Observation) for observation in observations)):
         if not isinstance(attribute, kind):
-            raise TargetError(f"target {reference}: {attribute!r} is no {kind.__name__}; derive its class from that")
+            derived = f"give an object of a class that is derived from {kind.__name__}"
+            raise TargetError(f"target {reference}: {attribute!r} is no {kind.__name__}; {derived}")
+    if not hasattr(loss, "metric"):
+        raise TargetError(f"target {reference}: {type(loss).__name__} has no `metric`, the name of its mean; add it")
     if isinstance(loss, OwnLoss):
-        with at(f"target {reference}: loss {loss.metric}"):
+        with at(f"target {reference}"):
             loss.check()
     return Function(function, inputs, formula, source=reference, version=version, loss=loss, observations=observations)

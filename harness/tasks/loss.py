@@ -247,7 +247,10 @@ class OwnLoss(Loss):
         with calling_user_code(f"loss {self.metric}"):
             together, apart = self.of_outputs(outputs_RNO, y_RNO), self.of_outputs(outputs_RNO[1:, 2:], y_RNO[1:, 2:])
             if together.shape[:2] != (3, 5) or not torch.allclose(apart, together[1:, 2:]):
-                raise HarnessError("a point must add one finite number, by itself; the mean over points is taken later")
+                raise HarnessError(
+                    f"loss {self.metric}: a point must add one finite number, by itself; the mean over points is taken "
+                    "later"
+                )
 
 
 # ------------------------------------------------------------------------------------------------------------- of PDEs

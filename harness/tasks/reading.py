@@ -17,7 +17,8 @@ from harness.spec import DataFile
 from harness.spec.task import MOST_COORDINATES, SplitAfter, SplitBy
 from harness.tasks.columns import Column, column_numbers, column_of, encoded, read_numbers, to_text
 from harness.tasks.data import HELD_BACK
-from harness.tasks.data_file import BY_SEED, SPLITS, FileData, Rows
+from harness.tasks.data_file import BY_SEED, FileData, Rows
+from harness.tasks.loss import SPLITS
 from harness.tasks.samples import Array, Labels
 from harness.tasks.table import MOST_COLUMNS, Table, check_complete, is_number, read_table, some, texts
 from harness.tasks.target import TargetError
@@ -207,7 +208,7 @@ def _split(file: DataFile, tables: dict[str, Table]) -> tuple[Rows, Rows | None,
             return _parts_by_file(tables), groups, f"with all rows of one {column} in one split"
         case SplitAfter(after=day):
             days = read_numbers(table, str(file.split_column), "date")
-            is_later = days > (day - date(1970, 1, 1)).days
+            is_later = np.floor(days) > (day - date(1970, 1, 1)).days
             if is_later.all() or not is_later.any():
                 which = "all" if is_later.any() else "no"
                 raise TargetError(f"{table.subject}: split: {which} rows are later than {day}; choose another day")

@@ -125,7 +125,7 @@ def numbers(table: Table, name: str, next_move: str) -> Array:
         raise TargetError(f"{where} holds dates; {next_move}")
     is_text = not is_number(column)
     values = (pd.to_numeric(texts(table, name), errors="coerce") if is_text else column).to_numpy(np.float64)
-    wrong = np.flatnonzero(np.isnan(values) if is_text else ~np.isfinite(values))
+    wrong = np.flatnonzero(~np.isfinite(values))
     if not len(wrong):
         return values
     first = repr(column.iloc[wrong[0]])

@@ -30,6 +30,7 @@ from harness.train import checkpoint, phases, pruning
 from harness.train.checkpoint import Checkpoint
 from harness.train.fused.compiled import processor_name
 from harness.train.lanes import Trained, ended
+from harness.train.outcome import Outcome
 from harness.train.trainer import ENGINES, Trainer
 
 # Seconds between two words of progress, at which Ctrl-C is heard too.
@@ -97,12 +98,7 @@ def train_pack(
             for task, seed in {(run.task, run.seed) for run in runs}:
                 kept_baselines(task, seed, records.parent)
             if networks:
-                ends = zip(pack.runs, outcomes, trainer.trained(pack, end.state), strict=True)
-                for index, (run, outcome, left_behind) in enumerate(ends):
-                    if left_behind and outcome.status == "done":
-                        kept = left_behind.to_keep(draw(run.task, run.seed).scaling)
-                        on_the_way = tuple(_snapshot_of(index, *snapshots) for snapshots in end.snapshots)
-                        keep_network(kept._replace(snapshots=on_the_way), networks, run_id(run))
+                _keep_networks(pack.runs, outcomes, trainer.trained(pack, end.state), end.snapshots, networks)
         where = _provenance(_timed(end, since), runs[0].engine, device, attempt)
         new_records = [
             Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))
@@ -241,10 +237,23 @@ def _copied(networks: Sequence[Trained | None]) -> list[list[np.ndarray]]:
     return copies
 
 
-def _snapshot_of(index: int, evaluations: int, of_runs: Sequence[Sequence[np.ndarray]]) -> Snapshot:
-    """Of the run with this index."""
-    parameters, *knots = of_runs[index]
-    return Snapshot(evaluations, parameters, tuple(knots))
+def _keep_networks(
+    runs: Sequence[RunSpec],
+    outcomes: Sequence[Outcome],
+    networks: Sequence[Trained | None],
+    snapshots: Sequence[tuple[int, Any]],
+    folder: Path,
+) -> None:
+    """Keep the network of every run that has not diverged, and its snapshots."""
+    for index, (run, outcome, network) in enumerate(zip(runs, outcomes, networks, strict=True)):
+        if network is None or outcome.status != "done":
+            continue
+        on_the_way = []
+        for evaluations, of_runs in snapshots:
+            parameters, *knots = of_runs[index]
+            on_the_way.append(Snapshot(evaluations, parameters, tuple(knots)))
+        kept = network.to_keep(draw(run.task, run.seed).scaling)
+        keep_network(kept._replace(snapshots=tuple(on_the_way)), folder, run_id(run))
 
 
 def _clock() -> tuple[float, float]:

@@ -3,7 +3,6 @@
 A graph reads and writes the same memory at every replay. So all that an evaluation changes must be in tensors: the
 optimiser's state, which `InPlace` keeps in tensors of its own, and what it is fed (`Batches`). A CPU can run the same
 and check it (tests/train/test_capture.py). Nothing here has been run on a GPU yet.
-
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -68,7 +67,7 @@ def checkpoint_path(folder: Path, run_ids: Sequence[str]) -> Path:
 class Place(NamedTuple):
     """Where in a file the elements of an array lie, which are all that it can hold."""
 
-    dtype: Literal["<f8", "<f4", "<i8", "|b1"]
+    dtype: Literal["<f8", "<f4", "<f2", "<i8", "<i4", "<i2", "|i1", "|u1", "|b1"]
     shape: tuple[Length, ...]
     offset: Length
 
@@ -141,8 +140,12 @@ def read_checkpoint(
 def set_aside(path: Path) -> str:
     """Move a checkpoint that is of no use to where those find it who want to look; says so in words."""
     aside = path.with_suffix(".damaged")
-    with suppress(OSError):  # another reader moved it, or nothing can be written here
+    try:
         path.replace(aside)
+    except FileNotFoundError:  # another reader has moved it
+        pass
+    except OSError as error:
+        return f"cannot be moved aside ({error.strerror})"
     return f"was moved to {aside.name}"
 
 

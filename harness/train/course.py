@@ -153,7 +153,7 @@ def finish(pack: Pack, state: EngineState) -> list[Outcome]:
 # ------------------------------------------------------------------------------------------------------------- stages
 def _start(pack: Pack, stage: int, lanes: Sequence[LaneOfRun], flat_RP: Tensor) -> Any:
     """A fresh optimiser at `flat_RP`; a cosine schedule ends with the last stage of the same network."""
-    return pack.start(stage, lanes, flat_RP, spec.schedule_evaluations(pack.stages, stage, pack.recipe))
+    return pack.start(lanes, flat_RP, spec.schedule_evaluations(pack.stages, stage, pack.recipe))
 
 
 def _next_stage(pack: Pack, state: EngineState, train: Any) -> EngineState:
@@ -259,15 +259,14 @@ def _seen(pack: Pack, state: EngineState, train: Any) -> EngineState:
         train = pack.of_lanes(pack.curve_train, state.lanes)
     errors = [pack.errors(state, points) for points in (train, pack.of_lanes(pack.curve, state.lanes))]
     runs_R = _runs_of(state.lanes, state.curve_at.device)
-    before_S = sum((spent[0] for spent in state.spent), torch.zeros_like(runs_R[:1]).expand(len(pack.runs)))
+    before_S = sum((spent[0] for spent in state.spent), runs_R.new_zeros(len(pack.runs)))
     in_stage_R = (state.behind + pack.counters(state.optimiser))[0]
     at_R = before_S[runs_R] + pack.stages[state.stage].starts * in_stage_R
+    point = torch.cat([torch.stack(errors, 1), _observed(pack, state)], 1)
     state = replace(
         state,
         curve_at=torch.cat([state.curve_at, at_R[:, None]], 1),
-        curve_errors=torch.cat(
-            [state.curve_errors, torch.cat([torch.stack(errors, 1), _observed(pack, state)], 1)[:, None]], 1
-        ),
+        curve_errors=torch.cat([state.curve_errors, point[:, None]], 1),
     )
     return replace(state, kept=_kept(state, errors[1])) if pack.recipe.early_stopping else state
 

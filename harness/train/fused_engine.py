@@ -105,10 +105,10 @@ class LaneNetwork(NamedTuple):
 
     def outputs(self, points: SplitPoints) -> Array:
         """[O, N]."""
-        (kind, sizes), outputs = kernels.describe(self.network), []
+        (kind, sizes), work, outputs = kernels.describe(self.network), kernels.workspace(self.network), []
         for part in chunks(points.x.shape[1]):
             x = self.given(points.part(part)).x
-            out_ON, work = np.empty((self.network.outputs, x.shape[1])), kernels.workspace(self.network, x.shape[1])
+            out_ON = np.empty((self.network.outputs, x.shape[1]))
             kernels.predict(kind, sizes, self.position_P, self.joined, x, out_ON, work)
             outputs.append(out_ON)
         return np.concatenate(outputs, axis=1)
@@ -126,7 +126,7 @@ def _rmse(lane: LaneNetwork, points: SplitPoints, outputs: Callable[[], Array]) 
 
 def _cross_entropy(lane: LaneNetwork, points: SplitPoints, outputs: Callable[[], Array]) -> float:
     (kind, sizes), unused_P = kernels.describe(lane.network), np.empty_like(lane.position_P)
-    x, work = lane.given(points).x, kernels.workspace(lane.network, points.x.shape[1])
+    x, work = lane.given(points).x, kernels.workspace(lane.network)
     problem = kind, sizes, lane.position_P, lane.joined, x, points.y, unused_P, work
     return max(kernels.loss_and_gradient(CROSS_ENTROPY, *problem), sys.float_info.min)
 
@@ -178,7 +178,7 @@ class FusedPack(Pack):
     def of_lanes(self, points: list[SplitPoints], lanes: Sequence[LaneOfRun]) -> list[SplitPoints]:
         return [points[run] for run, _ in lanes]
 
-    def start(self, stage: int, lanes: Sequence[LaneOfRun], flat_RP: Tensor, total_steps: int) -> LoopStates:
+    def start(self, lanes: Sequence[LaneOfRun], flat_RP: Tensor, total_steps: int) -> LoopStates:
         states = []
         for (run, _), flat_P in zip(lanes, flat_RP.numpy(), strict=True):
             settings = self.runs[run].recipe.optimizer
@@ -186,7 +186,7 @@ class FusedPack(Pack):
         return LoopStates(tuple(states))
 
     def evaluated(self, state: EngineState, points: list[SplitPoints], until: int) -> LoopStates:
-        settings, work = self.recipe.optimizer, kernels.workspace(state.network, points[0].x.shape[1])
+        settings, work = self.recipe.optimizer, kernels.workspace(state.network)
         loss, splines = CODES[points[0].loss.kernel], splines_of(state.network)
         states = []
         for lane, lane_network in enumerate(_networks(state)):
@@ -221,7 +221,7 @@ class FusedPack(Pack):
             keys = self.runs[run].seed, self.runs[run].keys(start, epoch)
             order = _order(self.batches, *keys, total, size)
             rows.append(order[: batches * size].reshape(batches, size))
-        skipped = first - first // batches * batches
+        skipped = first % batches
         return np.concatenate(rows)[skipped : skipped + until - state.done]
 
     def over_lanes(

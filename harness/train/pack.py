@@ -90,7 +90,7 @@ class Pack(ABC):
         """The points of the lanes, of those of the runs."""
 
     @abstractmethod
-    def start(self, stage: int, lanes: Sequence[LaneOfRun], flat_RP: Tensor, total_steps: int) -> Any:
+    def start(self, lanes: Sequence[LaneOfRun], flat_RP: Tensor, total_steps: int) -> Any:
         """A fresh optimiser of every lane at `flat_RP`; a schedule ends with `total_steps`."""
 
     @abstractmethod

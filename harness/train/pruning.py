@@ -167,15 +167,16 @@ def _rest_fits(run: RunSpec, pruned: Pruned, rest: Any, device: str) -> bool:
 
 def _pruned(run: RunSpec, trained: Trained, x_1NI: Any, test_rmse: float) -> tuple[Pruned, Trained]:
     """By the activations at the training points. Always one run at a time: no bit depends on the others."""
-    sparsity, network = run.recipe.sparsity, trained.network
+    sparsity, whole, network = run.recipe.sparsity, run.network, trained.network
     assert sparsity
+    assert isinstance(whole, KanShape)
     assert isinstance(network, KanShape)
     full_1P, knots = trained.position_P[None], [layer_IT[None] for layer_IT in trained.knots]
     scores = edge_scores(sparsity, network, full_1P, knots, x_1NI)
     kept = kept_nodes(scores, sparsity.threshold)
     smaller, flat_1P, knots = families.keep_nodes(network, full_1P, knots, kept)
     pruned = Pruned(
-        network=smaller.model_copy(update={"grid": run.network.grid}) if isinstance(run.network, KanShape) else smaller,
+        network=smaller.model_copy(update={"grid": whole.grid}),
         inputs=tuple(kept[0]),
         scores=tuple(tuple(map(tuple, layer.tolist())) for layer in scores),
         active_edges=sum(int((layer > sparsity.threshold).sum()) for layer in scores),

@@ -17,6 +17,7 @@ from torch import Tensor
 from harness import spec
 from harness.base.errors import HarnessError
 from harness.optimisers import LaneObjective, LaneState
+from harness.optimisers.lanes import SMALLEST_ENSEMBLE
 from harness.spec import Network, RunSpec
 from harness.tasks import Samples, Splits, stream
 from harness.tasks.loss import LanePoints, Seen, SplitName
@@ -28,9 +29,6 @@ from harness.train.pack import Pack
 from harness.train.points import PackPoints
 
 __all__ = ["TorchPack", "advance", "begin", "ended", "finish", "fits", "prepare", "trained"]
-
-# With one lane, torch's batched products take another path and round differently: a lone run gets an idle companion.
-SMALLEST_ENSEMBLE = 2
 
 
 def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> "TorchPack":
@@ -72,7 +70,7 @@ class TorchPack(Pack):
         index_R = torch.tensor(runs, device=points.x.device)
         return replace(points, x=points.x.index_select(0, index_R), y=points.y.index_select(0, index_R))
 
-    def start(self, stage: int, lanes: Sequence[LaneOfRun], flat_RP: Tensor, total_steps: int) -> LaneState:
+    def start(self, lanes: Sequence[LaneOfRun], flat_RP: Tensor, total_steps: int) -> LaneState:
         rates = [self.runs[run].recipe.optimizer.rate for run, _ in lanes]
         rates_R = None if None in rates else flat_RP.new_tensor(rates)
         return self.recipe.optimizer.start(flat_RP, rates_R, total_steps)

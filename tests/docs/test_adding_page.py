@@ -194,6 +194,8 @@ IN_THE_CODE = {
         ('title = "bump KAN"', '# title = "bump KAN"', "does not give title; add what"),
         ('sizes = ("grid",)', 'sizes = ("bumps",)', "sizes names 'bumps'; a size that is solved for is grid, degree"),
         (GRID, f"{GRID}\n    wide: int = 1", "'wide' is no field"),
+        (' = "my_families:BumpKan"', "", "field 'family' of BumpKanShape has no default"),
+        ('    family: Literal["my_families:BumpKan"] = "my_families:BumpKan"\n', "", "has no field 'family'"),
         ('scaled = ("coef",)', 'scaled = ("coeff",)', "scaled names 'coeff', but its parameters are coef"),
         ("return self.grid  # of one", "return self.gird  # of one", "AttributeError: 'BumpKanShape' object has no"),
         ("return self.grid  # of one", "return self.grid + 1  # of one", "RuntimeError: "),

@@ -10,12 +10,10 @@ from made_times import MLP, a_run
 from benchmarks.traced import operations
 from harness.count import run_work
 from harness.families import SplineMlpShape
-from harness.measure import cost
 from harness.measure.bench import bench_solo, compile_kernels, standard_runs
 from harness.measure.calibration import calibrate, knot_moves, shape_of
 from harness.measure.cost import run_seconds
 from harness.spec import Adam, GridExtension, GridUpdates, KanShape, LevenbergMarquardt, Restarts, stages
-from harness.train import torch_engine
 
 KAN = KanShape(shape=(2, 5, 1), grid=5)
 SPLINE_MLP = SplineMlpShape(shape=(2, 5, 5, 1), grid=5)
@@ -30,6 +28,7 @@ def test_everything_that_runs_do_is_timed_once(engine):
         {"network": KAN, **extended},
         {"network": KAN, "seed": 1, **extended},
         {"network": MLP, "optimizer": Adam(name="adam", batch_size=32)},
+        {"network": MLP, "optimizer": Adam(name="adam", schedule="cosine", decays_over=100)},
         {"network": KAN, **mixed},
         {"network": SPLINE_MLP, **mixed},
     ]
@@ -62,10 +61,6 @@ def test_standard_runs_have_both_families_every_optimiser_and_moves_of_knots():
         assert len(kinds) == 6
         assert {(run.engine, run.dtype) for run in runs} == {(engine, dtype)}
         assert all(run.recipe.grid_updates and run.recipe.grid_extension for run in runs if run.network.family == "kan")
-
-
-def test_what_is_said_of_the_torch_engine_is_so():
-    assert cost.SMALLEST_ENSEMBLE == torch_engine.SMALLEST_ENSEMBLE
 
 
 def test_operations_are_listed_in_order_with_their_bytes_and_without_views():

@@ -182,6 +182,8 @@ def test_what_was_not_timed_alone_has_no_seconds():
     assert cost.run_seconds(known, a_run(), [200]) == pytest.approx(0.2)
     for change in ({"points": 999}, {"optimizer": ADAM}, {"network": MLP}, {"grid_updates": GridUpdates()}):
         assert cost.run_seconds(known, a_run(**change), [200]) is None
+    sparse = a_run(sparsity={"strength": 0.01, "evaluations": 150})
+    assert cost.run_seconds(known, sparse, [150, 50]) is None
 
 
 def test_unmeasured_packs_weigh_as_they_take():

@@ -68,6 +68,12 @@ def test_flowers_are_told_apart(kind):
     assert cross_val_score(kind(max_evaluations=30), x, np.array(["a", "b", "c"])[y], cv=3).mean() > 0.9
 
 
+def test_a_fit_that_diverges_is_told():
+    huge = [1.7e308, -1.7e308, 1.7e308]
+    with np.errstate(all="ignore"):
+        assert "training diverged" in refused(harness.MLPRegressor().fit, [[0.0], [0.5], [1.0]], huge)
+
+
 def test_wrong_settings_are_named():
     with pytest.raises(ValueError, match="optimizer='sgd'; write one of lbfgs, adam"):
         harness.KANRegressor(optimizer="sgd").fit([[0.0], [1.0]], [0, 1])

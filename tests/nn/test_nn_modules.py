@@ -190,6 +190,15 @@ def test_under_autocast_it_computes_in_its_own_dtype(name):
     assert x.grad.dtype == torch.bfloat16
 
 
+def test_under_autocast_knots_move_in_its_own_dtype():
+    one, other = (nn.KAN([2, 5, 1], generator=0) for _ in range(2))
+    x = points(one.network).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        one.extend_grid(10, x)
+    other.extend_grid(10, x.float())
+    assert all(map(torch.equal, one.state_dict().values(), other.state_dict().values()))
+
+
 def test_every_family_of_layers_has_its_class():
     assert set(CLASSES) == set(families.FAMILIES) - {"module", "transformer"}
 
@@ -207,3 +216,18 @@ def test_words_of_other_packages_are_refused_with_ours(typed, write):
     with pytest.raises(harness.HarnessError, match=write):
         nn.KAN([2, 5, 1], **typed)
     assert "KAN: width: no such argument; write shape=[2, 5, 1]" in refused(nn.KAN, width=[2, 5, 1])
+
+
+class Derived(nn.KAN):
+    """A class of a user's, which hands on what it does not name."""
+
+    def __init__(self, shape, **settings):
+        super().__init__(shape, **settings)
+
+
+def test_modules_can_be_derived_from_and_made_of_their_parts():
+    module = Derived([2, 5, 1], grid=7, generator=0)
+    assert module.network.grid == 7
+    parts = {"network": module.network, "flat_1P": module.flat_lane(), "knots": module.knots_of_lane()}
+    x = points(module.network).float()
+    assert torch.equal(nn.NetworkModule(**parts)(x), module(x))

@@ -15,6 +15,17 @@ def thicker(width, extra=1):
     return nn.Sequential(linear(width), *(nn.Linear(OUTPUTS, OUTPUTS) for _ in range(extra)))
 
 
+class Silent(nn.Sequential):
+    """A stack whose outputs are no tensor that a backward pass could begin at."""
+
+    def forward(self, x):
+        return {"words", len(super().forward(x))}
+
+
+def silent(width):
+    return Silent(linear(width))
+
+
 def convolved(width):
     """`linear`, of one position: kernels of width 1."""
     return nn.Sequential(nn.Conv1d(INPUTS, width, 1), nn.ReLU(), nn.Conv1d(width, OUTPUTS, 1))
@@ -140,7 +151,7 @@ def sequences():
 
 
 OF_POINTS = (linear, thicker, tied, picked, priced, asking, masked, divided, deep, misfitting, heads, untrained, listed)
-for factory in (*OF_POINTS, fixed):
+for factory in (*OF_POINTS, fixed, silent):
     factory.example = points
 convolved.example = lambda: torch.zeros(5, INPUTS, 1)
 transformer.example = sequences

@@ -182,6 +182,7 @@ def test_results_of_a_ladder_need_no_more_than_their_losses(results):
         ("misfitting", "foreign_modules:misfitting(width=4) cannot be traced: RuntimeError: aten.addmm.default: "),
         ("heads", "foreign_modules:heads(width=4) failed: ValueError: 8 heads must divide the width"),
         ("untrained", "no parameter requires a gradient"),
+        ("silent", "(width=4): its outputs have no gradient, so there is no backward pass to count"),
         ("listed", "foreign_modules:listed(width=4) gives list; return a torch.nn.Module"),
         ("bare", "foreign_modules:bare has no example(); write bare.example = a function"),
         ("failing", "foreign_modules:failing.example() failed: RuntimeError"),

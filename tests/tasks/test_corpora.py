@@ -70,7 +70,9 @@ def test_a_folder_of_texts_is_kept_by_its_content_and_read_again(folder, monkeyp
     assert "its text is not read yet" in refused(draw, task, 3)
     fetch_data([task], folder / "data")
     np.testing.assert_array_equal(draw(task, 3).test.x, before.test.x)
+    (folder / "texts" / "notes.md").mkdir()  # no text of its own
     # One content in equal splits is one task, whatever its files.
+    assert resolve(Task(target={"text": "texts"}, context=6), folder).fingerprint == task.fingerprint
     assert resolve(Task(target={"text": "all.txt"}, context=6), folder).fingerprint == task.fingerprint
 
     (path,) = (folder / "data").iterdir()

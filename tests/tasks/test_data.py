@@ -15,7 +15,7 @@ from harness.base.errors import HarnessError
 from harness.planning.plan import make_plan
 from harness.spec import Task, parse_experiment
 from harness.tasks import draw, load_target, resolve
-from harness.tasks.baselines import baselines, kept_baselines
+from harness.tasks.baselines import Baselines, baselines, kept_baselines
 from harness.tasks.data import in_proportion, load_data
 
 # Rows, inputs and classes.
@@ -222,3 +222,7 @@ def test_they_are_kept_by_task_and_seed_and_made_again_where_damaged(tmp_path, m
     file.write_text(json.dumps(json.loads(file.read_text()) | {"constant": 0.0}), encoding="utf-8")
     assert kept_baselines(task, 3, tmp_path) == errors
     assert kept_baselines(task, 4, tmp_path) != errors
+
+
+def test_a_baseline_that_is_not_finite_is_none():
+    assert Baselines(constant=float("inf")).constant is None

@@ -236,6 +236,13 @@ def test_a_changed_byte_or_a_torn_file_is_seen_and_the_file_is_moved_aside(where
     assert file.with_suffix(".damaged").read_bytes() == whole
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.int32, torch.int16, torch.int8, torch.uint8])
+def test_the_state_of_an_optimiser_of_ones_own_may_have_any_numbers(dtype, tmp_path):
+    state = torch.zeros(3, dtype=dtype)
+    train.checkpoint.write_checkpoint(train.Checkpoint(("a",), {}, 1, "now", state), tmp_path / "a.checkpoint")
+    assert (tmp_path / "a.checkpoint").stat().st_size > state.nbytes
+
+
 def _forge(file: Path, change: Callable[[dict], None] = lambda tree: None) -> None:
     """Change what a checkpoint says, with a digest that is right."""
     with open(file, "rb") as opened:

@@ -59,7 +59,7 @@ class Case:
 
         knots = np.concatenate([np.zeros(0), *(layer[lane].numpy().ravel() for layer in self.knots)])
         arrays = (array[lane].numpy() if by_point else array[lane].numpy().T for array in (self.x, self.y))
-        work = kernels.workspace(self.network, self.x.shape[1])
+        work = kernels.workspace(self.network)
         return (SQUARES, *kernels.describe(self.network), knots, *map(np.ascontiguousarray, arrays), work)
 
     def residuals_of(self, lane):

@@ -159,6 +159,11 @@ def test_what_is_pruned_goes_on_as_the_smaller_network(engine, tmp_path):
     assert sum(alone) < whole.counts["flops_train.matmul"]
 
 
+def test_early_stopping_does_not_stop_the_penalty():
+    stopped = run("torch").recipe.model_copy(update={"early_stopping": True})
+    assert [part.recipe.early_stopping for part in parts(KAN, stopped)] == [False, True]
+
+
 def second(x_NI):
     """A task that leaves out its first input."""
     return np.sin(2 * x_NI[:, 1])

@@ -117,5 +117,40 @@ class Mixing(OwnLoss):
         return squares / squares.sum(1, keepdim=True)
 
 
+def test_one_observation_needs_no_list(here, monkeypatch):
+    (here / "mine.py").write_text(OF_ONES_OWN, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(here))
+    (observation,) = draw(resolve(Task(target="mine:distance", inputs=2)), 0).observations
+    assert observation.name == "mean"
+    assert "`metric`, the name of its mean; add it" in refused(resolve, Task(target="mine:nameless", inputs=2))
+
+
+OF_ONES_OWN = """
+from harness.tasks.loss import Observation, OwnLoss
+
+
+class Mean(Observation):
+    def value(self, seen):
+        return seen.outputs_NO.mean().item()
+
+
+class Nameless(OwnLoss):
+    def of_outputs(self, outputs_RNO, y_RNO):
+        return (outputs_RNO - y_RNO).square()
+
+
+def distance(x):
+    return x[:, 0]
+
+
+def nameless(x):
+    return x[:, 0]
+
+
+distance.observations = Mean("mean")
+nameless.loss = Nameless()
+"""
+
+
 def test_a_loss_whose_points_know_of_each_other_is_refused():
     assert "a point must add one finite number, by itself" in refused(Mixing().check)

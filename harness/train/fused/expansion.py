@@ -65,7 +65,7 @@ BASES = {"rbf_kan": RBF, "chebyshev_kan": CHEBYSHEV, "fourier_kan": FOURIER}
 # `norm` are NOWHERE in a layer that has none.
 SIZES = sizes_type(
     dense.NETWORK + "basis functions",
-    dense.LAYER + "nodes base_weight base_sum norm norm_sum norm_rows",
+    dense.LAYER + "nodes base_weight base_sum norm norm_sum norm_row",
     real="centre spacing epsilon",
 )
 NOWHERE = -1
@@ -88,7 +88,7 @@ def describe(network: ExpansionShape) -> np.ndarray:
         layer.weight = flat(inputs * functions * outputs)
         layer.base_weight = flat(inputs * outputs) if basis == RBF else NOWHERE
         layer.bias = flat(outputs) if network.has_bias else NOWHERE
-        layer.source, layer.norm_rows = room(inputs * functions * BLOCK), room(2 * BLOCK)
+        layer.source, layer.norm_row = room(inputs * functions * BLOCK), room(BLOCK)
     if basis == RBF:  # a single Gaussian stands in the middle
         whole.centre, whole.spacing = -RBF_RANGE if functions > 1 else 0.0, 2 * RBF_RANGE / max(functions - 1, 1)
         whole.epsilon = NORM_EPSILON
@@ -144,7 +144,7 @@ def _fold(sizes, layer, pulled, work):
 # ----------------------------------------------------------------------------------------------------------- LayerNorm
 @part
 def _set_arguments(layer, epsilon, flat, work):
-    """ARGUMENT of every input; with LayerNorm STANDARD too, and 1 / deviation, the first of NORM_ROWS."""
+    """ARGUMENT of every input; with LayerNorm STANDARD too, and 1 / deviation in the row at `norm_row`."""
     nodes, records = layer.nodes, layer.input_records
     if layer.norm == NOWHERE:
         for i in range(nodes):
@@ -152,7 +152,7 @@ def _set_arguments(layer, epsilon, flat, work):
             for s in range(0, BLOCK, LANES):
                 store(record, ARGUMENT + s, load(record, VALUE + s))
         return
-    reciprocals = view(work, layer.norm_rows, SAMPLES)
+    reciprocals = view(work, layer.norm_row, SAMPLES)
     for s in range(0, BLOCK, LANES):
         sum_, squares = spread(0.0), spread(0.0)
         for i in range(nodes):
@@ -185,7 +185,7 @@ def _fold_arguments(layer, flat, work):
                 store(record, VALUE + s, load(record, DELTA + s))
         return
     for s in range(0, BLOCK, LANES):
-        sum_, product, reciprocal = spread(0.0), spread(0.0), load(work, layer.norm_rows + s)
+        sum_, product, reciprocal = spread(0.0), spread(0.0), load(work, layer.norm_row + s)
         for i in range(nodes):
             by_standard = times(spread(flat[layer.norm + i]), load(work, records + i * RECORD + DELTA + s))
             sum_ = plus(sum_, by_standard)

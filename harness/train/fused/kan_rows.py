@@ -64,7 +64,7 @@ def place_segments(sizes, segments):
 
 @part
 def _set_entries(sizes, flat, s, work, segments, entries):
-    """The derivatives at sample s of the block by all parameters that count there, after `_differentiate`."""
+    """The derivatives at sample s of the block by all parameters that count there, after `differentiate` of `dense`."""
     order, coefs = sizes[0].order, sizes[0].grid + sizes[0].order
     at = 0
     for number in range(1, 1 + sizes[0].depth):

@@ -1,7 +1,7 @@
 """The seam of the compiled CPU kernels: a network of any family here, one lane, float64.
 
     kind, sizes = describe(network)
-    work = workspace(network, samples)
+    work = workspace(network)
     loss = loss_and_gradient(SQUARES, kind, sizes, flat, knots, x, y, gradient, work)
 
 All four kernels can be called from Python and from functions compiled by `compiled`. Arrays are C-contiguous float64:
@@ -58,11 +58,8 @@ def describe(network: Network) -> tuple[int, np.ndarray]:
     return _native(network.kernels).address, sizes.view(np.ndarray).view(np.int64).reshape(len(sizes), -1)
 
 
-def workspace(network: Network, samples: int) -> np.ndarray:
-    """Room for one call at a time, whose content has no meaning; vectors like its alignment to 64 bytes.
-
-    It does not depend on the number of samples so far.
-    """
+def workspace(network: Network) -> np.ndarray:
+    """Room for one call at a time, whose content has no meaning; vectors like its alignment to 64 bytes."""
     _, sizes = describe(network)
     length = sizes.view(MODULES[network.kernels].SIZES)[0, 0]["room"]
     room = np.empty(length + 8)
@@ -83,7 +80,7 @@ def ready(modules: Collection[str] = tuple(MODULES)) -> float:
     return perf_counter() - began
 
 
-def is_cold(modules: Collection[str] = tuple(MODULES)) -> bool:
+def is_cold(modules: Collection[str]) -> bool:
     """Whether `ready` will have to compile, which takes six to twelve seconds a module."""
     places = [folder(key(_sources(module))) for module in modules]
     return not all(place is not None and any(place.rglob("*.nbc")) for place in places)

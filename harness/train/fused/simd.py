@@ -1,4 +1,4 @@
-"""Eight doubles at a time: a vector type for kernels, views, and one matrix product.
+"""Four or eight doubles at a time: a vector type for kernels, views, and one matrix product.
 
 numba has no vectors and does not turn its loops over short rows into any: it must assume that arrays overlap. So a
 kernel says `load`, `store` and `fma` where it wants a vector.

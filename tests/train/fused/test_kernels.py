@@ -121,7 +121,7 @@ class Case:
                 row[: samples // 2 : 2] = rng.choice(own, len(row[: samples // 2 : 2]))
         self.y = rng.normal(size=(network.shape[-1], samples))
         self.kind, self.sizes = kernels.describe(network)
-        self.work = kernels.workspace(network, samples)
+        self.work = kernels.workspace(network)
         self.work[:] = np.nan
 
     @property
@@ -470,7 +470,7 @@ def test_a_family_that_is_derived_from_one_with_kernels_has_none():
 
 def test_the_workspace_is_aligned_and_sizes_tell_its_length():
     for network in FEW:
-        work = kernels.workspace(network, 10)
+        work = kernels.workspace(network)
         whole = kernels.MODULES[network.kernels].describe(network)[0]
         assert work.ctypes.data % 64 == 0
         assert work.size == whole.room
