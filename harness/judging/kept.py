@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from harness import comparison, laws
+from harness import base, comparison, laws
 from harness.base.files import whole_file
 from harness.base.user_code import without_main
 from harness.laws.law import LAWS, Law, above
@@ -168,7 +168,7 @@ def _key(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
 def code_key() -> str:
     """The hash of all that decides what these functions return, beside their arguments."""
     digest = hashlib.sha256(f"{sys.version} numpy {np.__version__} scipy {scipy.__version__}".encode())
-    for room in (laws, comparison):
+    for room in (base, laws, comparison):
         for file in sorted(Path(str(room.__file__)).parent.glob("*.py")):
             digest.update(file.read_bytes())
     digest.update(Path(__file__).read_bytes())

@@ -19,12 +19,12 @@ from harness.laws import Fit, Interval, cross_check, data_hash, diagnose, extrap
 from harness.laws.bootstrap import CrossCheck
 from harness.laws.diagnose import Diagnostics
 from harness.laws.fitting import warn_of_distance
-from harness.laws.groups import law_by_groups
+from harness.laws.groups import law_by_groups, without_numbers
 from harness.laws.held_out import Extrapolation, warn_of_cut
 from harness.laws.points import Known, Points
 from harness.laws.refusal import warn_of_precision
 from harness.laws.replicates import lines_of
-from harness.laws.result import Caution, LawName
+from harness.laws.result import Caution, LawName, Refusal
 from harness.laws.select import Selection
 from harness.record.elsewhere import MAX_ROWS_NAMED, with_sizes
 
@@ -32,6 +32,7 @@ AUTO = "auto"  # the laws of `select_law`, and which of them to quote
 SIGMOID: Literal["sigmoid"] = "sigmoid"  # of scores, which is no law of losses (`harness.laws.sigmoid`)
 ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last
 BOTH: tuple[LawName, ...] = ("pure", "floor")
+ZERO = "loss of 0"  # a status
 OF_RUNS = ("FEW_SIZES", "SINGLE_SEED")  # cautions that a minimum of many runs does not have
 KnownRuns = tuple[np.ndarray, np.ndarray, Known]
 MOST_SIZES, MERGED = 128, 64  # of a series: laws of six parameters at most need no more, and cost time with each
@@ -158,9 +159,13 @@ class SeriesLaws:
         return next(iter(self.fits.values())).level
 
 
+def _rows_in(runs: pd.DataFrame, parts: Sequence[str]) -> pd.DataFrame:
+    return runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
+
+
 def runs_in(runs: pd.DataFrame, *parts: str) -> tuple[np.ndarray, np.ndarray]:
     """Sizes and losses of the runs in these parts of a law (`with_parts`), or of all that ended well."""
-    rows = runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
+    rows = _rows_in(runs, parts)
     return rows["size"].to_numpy(float), rows["test_loss"].to_numpy(float)
 
 
@@ -174,13 +179,12 @@ def fitted_runs(*arms: SeriesLaws) -> tuple[dict[str, np.ndarray], dict[str, np.
 
 def known_in(runs: pd.DataFrame, how: Fitting, *parts: str) -> Known:
     """What is known of the runs of `runs_in`."""
-    return Known(runs[runs["part"].isin(parts)]["sd"].to_numpy(float) if "sd" in runs else None, how.floor)
+    return Known(_rows_in(runs, parts)["sd"].to_numpy(float) if "sd" in runs else None, how.floor)
 
 
 def groups_in(runs: pd.DataFrame, *parts: str) -> list[str]:
     """The groups of the runs of `runs_in`."""
-    rows = runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
-    return rows["group"].astype(str).tolist()
+    return _rows_in(runs, parts)["group"].astype(str).tolist()
 
 
 # ----------------------------------------------------------------------------------------------------------------- fits
@@ -204,14 +208,14 @@ def fit_runs(
 ) -> list[SeriesLaws]:
     """The laws of every series of tables of runs (`judging.scaling`), by axis.
 
-    Runs that failed cannot enter a law of their loss; they are counted. A law is warned where its exponent hangs on a
-    window that the data cut. `cautions` are those of the runs, by axis and series.
+    Runs that failed cannot enter a law of their loss; they are counted. A series with a loss of 0 has no law. A law is
+    warned where its exponent hangs on a window that the data cut. `cautions` are those of the runs, by axis and series.
     """
     groups: list[tuple[str, str, str, pd.DataFrame]] = []
     calls: list[tuple[Any, ...]] = []
     chooses = AUTO in how.laws
     for axis, of_axis in runs.items():
-        for task, series, rows in series_of(_merged(of_axis)):
+        for task, series, rows in series_of(_merged(_without_zeros(of_axis))):
             groups.append((task, series, axis, rows))
             fitted = _fitted(rows, how)
             if chooses:
@@ -222,6 +226,11 @@ def fit_runs(
     prepare(function, calls, what)
     of_series = cautions or {}
     return [_series_laws(*group, how, of_series.get((group[2], group[1]), ())) for group in groups]
+
+
+def _without_zeros(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs; those with a loss of 0, which has no logarithm, are in no law, and refuse that of their series."""
+    return runs.assign(status=runs["status"].mask(runs["test_loss"] == 0, ZERO))
 
 
 def _merged(runs: pd.DataFrame) -> pd.DataFrame:
@@ -271,6 +280,7 @@ def _series_laws(
     if "group" in runs:
         groups = groups_in(runs, "fitted")
         fits = {law: law_by_groups(fit, *inside[:2], groups) if fit.alpha else fit for law, fit in fits.items()}
+    selection = selection and _of_quotable(selection, fits)
     whole = _fits(runs, everywhere[0], tuple(fits), how) if everywhere else {}
     if whole and runs["until_minimum"].any():
         fits = {law: warn_of_cut(fit, whole[law]) for law, fit in fits.items()}
@@ -286,8 +296,17 @@ def _fits(runs: pd.DataFrame, points: KnownRuns, laws: Sequence[LawName], how: F
     return {law: _warned(kept(fit_law, *_asked(points, law, how)), runs) for law in laws}
 
 
+def _of_quotable(selection: Selection, fits: Mapping[LawName, Fit]) -> Selection:
+    """The choice; of no law where the chosen one may not be quoted after all."""
+    law = selection.chosen and fits.get(selection.chosen)
+    return replace(selection, chosen=None) if law and not law.is_quotable else selection
+
+
 def _warned(law: Fit, runs: pd.DataFrame) -> Fit:
-    """The law with the warnings that hang on more than sizes and losses."""
+    """The law with the warnings that hang on more than sizes and losses; refused where a loss is 0."""
+    if zeros := int((runs["status"] == ZERO).sum()):
+        reason = f"{zeros} of {len(runs)} runs have a loss of 0, which has no logarithm. Test on more points."
+        return without_numbers(law, Refusal("ZERO", reason))
     # Targets are taken to be of size 1, as those of the paper's toys are. A small cross-entropy has all its digits.
     if "dtype" in runs and runs["metric"].iloc[0] == "rmse":
         law = warn_of_precision(law, runs["dtype"].iloc[0])
@@ -324,7 +343,10 @@ def check(laws: Sequence[SeriesLaws], axes: Sequence[str] | None = None) -> list
     shown = [series for series in laws if axes is None or series.axis in axes]
     calls = [_choice(_fitted(series.table, AS_DECLARED)[0], AS_DECLARED) for series in shown]
     prepare(select_law, calls, "choices of laws")
-    chosen = [replace(series, selection=kept(select_law, *call)) for series, call in zip(shown, calls, strict=True)]
+    chosen = [
+        replace(series, selection=_of_quotable(kept(select_law, *call), series.fits))
+        for series, call in zip(shown, calls, strict=True)
+    ]
     checked = iter(with_checks(chosen))
     return [next(checked) if axes is None or series.axis in axes else series for series in laws]
 
