@@ -87,7 +87,7 @@ def _furthest(reach: np.ndarray, other: np.ndarray, first: Profiled, second: Pro
     share = np.where(np.isinf(variance) & np.isinf(other_variance), 0.5, share)
     with np.errstate(divide="ignore"):  # the noise of both is known
         dof = 1 / (share**2 / first.dof + (1 - share) ** 2 / second.dof)
-    allowed = t_distribution.isf((1 - level) / 2, dof)[:, None]
+    allowed = np.asarray(t_distribution.isf((1 - level) / 2, dof))[:, None]
     angle = np.linspace(0, np.pi / 2, SHARES)
     of_first, of_second = allowed * np.cos(angle) / first.most, allowed * np.sin(angle) / second.most
     return (_read(reach, of_first) + _read(other, of_second)).max(axis=1)

@@ -284,6 +284,7 @@ NETWORK = {"quantity": "network_loss", "sides": ["kan"], "at": {PARAMS: 500}}
         ({}, lambda t: t.assign(**{"baseline.constant": 1e-6}), "WORSE_THAN_CONSTANT"),
         ({}, lambda t: t.assign(test_loss=0.0), "ZERO"),
         (NETWORK, lambda t: t.assign(test_loss=0.0), "ZERO"),
+        ({"quantity": "exponent"}, lambda t: t.assign(test_loss=t["test_loss"].where(t["asked"] < 2000, 0.0)), "ZERO"),
         ({"quantity": "upturn", "sides": ["kan"]}, lambda t: t.assign(test_loss=0.0), "ZERO"),
         (
             {"quantity": "network_exponent", "at": PARAMS},
