@@ -82,10 +82,9 @@ def difference(first: Profiled, second: Profiled, level: float) -> tuple[np.ndar
 def _furthest(reach: np.ndarray, other: np.ndarray, first: Profiled, second: Profiled, level: float) -> np.ndarray:
     """The largest sum of two reaches [m] whose deviances add up to no more than the quantile; both are [m, ROOTS]."""
     variance, other_variance = _variance(reach, first.most), _variance(other, second.most)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):  # the noise of both may be known
         share = np.where(np.isinf(variance), 1.0, variance / (variance + other_variance))
-    share = np.where(np.isinf(variance) & np.isinf(other_variance), 0.5, share)
-    with np.errstate(divide="ignore"):  # the noise of both is known
+        share = np.where(np.isinf(variance) & np.isinf(other_variance), 0.5, share)
         dof = 1 / (share**2 / first.dof + (1 - share) ** 2 / second.dof)
     allowed = np.asarray(t_distribution.isf((1 - level) / 2, dof))[:, None]
     angle = np.linspace(0, np.pi / 2, SHARES)

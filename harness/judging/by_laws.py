@@ -142,9 +142,8 @@ def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioL
 def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> Comparison:
     law = drawn_law((first, second), first.task, first.axis)
     fits = first.fits[law], second.fits[law]
-    for arm, fit in zip((first, second), fits, strict=True):
-        if any(refusal.code == "ZERO" for refusal in fit.refusals):  # bins without these runs would mislead
-            raise HarnessError(f"{arm.name} has no law. {fit.refusals[0]}")
+    if zero := next((one for fit in fits for one in fit.refusals if one.code == "ZERO"), None):
+        raise HarnessError(str(zero))  # bins without these runs would mislead
     curve = comparison.cost_ratio(*fits)
     losses = _losses_told(curve, first.axis, asked)
     cost = comparison.cost_ratio(*fits, losses, extrapolate=True)

@@ -100,7 +100,7 @@ def best_size(case: Case) -> Found:
     """The size of each replicate; runs that diverged are passed over."""
     (curve,) = sides.curves_of(case)
     best = curve.sizes[np.argmin(np.where(np.isnan(curve.logs), np.inf, curve.logs), axis=0)]
-    best = np.where(np.isnan(curve.logs).all(axis=0), np.nan, best)
+    best[np.isnan(curve.logs).all(axis=0)] = np.nan
     return ratio_over(np.log(best / (case.rule.published or 1.0)), case.level)
 
 

@@ -159,13 +159,9 @@ class SeriesLaws:
         return next(iter(self.fits.values())).level
 
 
-def _rows_in(runs: pd.DataFrame, parts: Sequence[str]) -> pd.DataFrame:
-    return runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
-
-
 def runs_in(runs: pd.DataFrame, *parts: str) -> tuple[np.ndarray, np.ndarray]:
     """Sizes and losses of the runs in these parts of a law (`with_parts`), or of all that ended well."""
-    rows = _rows_in(runs, parts)
+    rows = runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
     return rows["size"].to_numpy(float), rows["test_loss"].to_numpy(float)
 
 
@@ -179,12 +175,13 @@ def fitted_runs(*arms: SeriesLaws) -> tuple[dict[str, np.ndarray], dict[str, np.
 
 def known_in(runs: pd.DataFrame, how: Fitting, *parts: str) -> Known:
     """What is known of the runs of `runs_in`."""
-    return Known(_rows_in(runs, parts)["sd"].to_numpy(float) if "sd" in runs else None, how.floor)
+    return Known(runs[runs["part"].isin(parts)]["sd"].to_numpy(float) if "sd" in runs else None, how.floor)
 
 
 def groups_in(runs: pd.DataFrame, *parts: str) -> list[str]:
     """The groups of the runs of `runs_in`."""
-    return _rows_in(runs, parts)["group"].astype(str).tolist()
+    rows = runs[runs["part"].isin(parts)] if parts else runs[runs["status"] == "done"]
+    return rows["group"].astype(str).tolist()
 
 
 # ----------------------------------------------------------------------------------------------------------------- fits
@@ -215,7 +212,7 @@ def fit_runs(
     calls: list[tuple[Any, ...]] = []
     chooses = AUTO in how.laws
     for axis, of_axis in runs.items():
-        for task, series, rows in series_of(_merged(_without_zeros(of_axis))):
+        for task, series, rows in series_of(_merged(of_axis)):
             groups.append((task, series, axis, rows))
             fitted = _fitted(rows, how)
             if chooses:
@@ -228,13 +225,8 @@ def fit_runs(
     return [_series_laws(*group, how, of_series.get((group[2], group[1]), ())) for group in groups]
 
 
-def _without_zeros(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs; those with a loss of 0, which has no logarithm, are in no law, and refuse that of their series."""
-    return runs.assign(status=runs["status"].mask(runs["test_loss"] == 0, ZERO))
-
-
 def _merged(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs, with neighbouring sizes of a series merged to 64 where it has more than 128.
+    """The runs, those of a loss of 0 marked, and neighbouring sizes of a series merged to 64 where it has more than 128.
 
     They stand at the geometric mean of their sizes, which is where the mean ln loss of a power law is.
     """
@@ -245,7 +237,7 @@ def _merged(runs: pd.DataFrame) -> pd.DataFrame:
             log_sizes = np.log(positive)
             bins = pd.cut(log_sizes, MERGED, labels=False)
             merged[positive.index] = np.exp(log_sizes.groupby(bins).transform("mean"))
-    return runs.assign(size=merged)
+    return runs.assign(size=merged, status=runs["status"].mask(runs["test_loss"] == 0, ZERO))
 
 
 def _fitted(runs: pd.DataFrame, how: Fitting) -> list[KnownRuns]:
@@ -280,7 +272,7 @@ def _series_laws(
     if "group" in runs:
         groups = groups_in(runs, "fitted")
         fits = {law: law_by_groups(fit, *inside[:2], groups) if fit.alpha else fit for law, fit in fits.items()}
-    selection = selection and _of_quotable(selection, fits)
+    selection = selection and selection.among(fits)
     whole = _fits(runs, everywhere[0], tuple(fits), how) if everywhere else {}
     if whole and runs["until_minimum"].any():
         fits = {law: warn_of_cut(fit, whole[law]) for law, fit in fits.items()}
@@ -296,17 +288,10 @@ def _fits(runs: pd.DataFrame, points: KnownRuns, laws: Sequence[LawName], how: F
     return {law: _warned(kept(fit_law, *_asked(points, law, how)), runs) for law in laws}
 
 
-def _of_quotable(selection: Selection, fits: Mapping[LawName, Fit]) -> Selection:
-    """The choice; of no law where the chosen one may not be quoted after all."""
-    law = selection.chosen and fits.get(selection.chosen)
-    return replace(selection, chosen=None) if law and not law.is_quotable else selection
-
-
 def _warned(law: Fit, runs: pd.DataFrame) -> Fit:
     """The law with the warnings that hang on more than sizes and losses; refused where a loss is 0."""
-    if zeros := int((runs["status"] == ZERO).sum()):
-        reason = f"{zeros} of {len(runs)} runs have a loss of 0, which has no logarithm. Test on more points."
-        return without_numbers(law, Refusal("ZERO", reason))
+    if (runs["status"] == ZERO).any():
+        return without_numbers(law, Refusal("ZERO", "a run has a loss of 0. Test on more points."))
     # Targets are taken to be of size 1, as those of the paper's toys are. A small cross-entropy has all its digits.
     if "dtype" in runs and runs["metric"].iloc[0] == "rmse":
         law = warn_of_precision(law, runs["dtype"].iloc[0])
@@ -343,10 +328,8 @@ def check(laws: Sequence[SeriesLaws], axes: Sequence[str] | None = None) -> list
     shown = [series for series in laws if axes is None or series.axis in axes]
     calls = [_choice(_fitted(series.table, AS_DECLARED)[0], AS_DECLARED) for series in shown]
     prepare(select_law, calls, "choices of laws")
-    chosen = [
-        replace(series, selection=_of_quotable(kept(select_law, *call), series.fits))
-        for series, call in zip(shown, calls, strict=True)
-    ]
+    found = (kept(select_law, *call).among(series.fits) for series, call in zip(shown, calls, strict=True))
+    chosen = [replace(series, selection=selection) for series, selection in zip(shown, found, strict=True)]
     checked = iter(with_checks(chosen))
     return [next(checked) if axes is None or series.axis in axes else series for series in laws]
 

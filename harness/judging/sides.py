@@ -122,16 +122,14 @@ def curve_of(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     for needed in (axis, column):
         if needed not in runs:
             raise HarnessError(f"{needed} of {name} is not measured")
-    sized = chosen_runs(runs, axis)
-    sized = sized[sized["size"] > 0]
+    sized = chosen_runs(runs, axis).loc[lambda rows: rows["size"] > 0]
     if sized.empty:
         raise HarnessError(f"{axis} counts nothing of {name}")
     done = sized[column].where(sized["status"] == "done")
     if column != LOSS and (done < 0).any():
         raise HarnessError(f"{column} of {name} is below 0 in a run, and a ratio needs values above 0")
     with np.errstate(divide="ignore"):
-        logs = np.log(done)
-    sized = sized.assign(value=logs, lost=sized["status"] != "done")
+        sized = sized.assign(value=np.log(done), lost=sized["status"] != "done")
     lost = sized.groupby("size")["lost"].mean()
     values = sized.groupby(["size", "seed"])["value"].mean().unstack("seed")  # noqa: PD010  pivot_table takes thrice as long
     constant = None
@@ -215,14 +213,10 @@ def loss_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> 
 
 
 def column_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
-    """second / first in another column at a budget; a count that is the same in all replicates has no spread.
-
-    A HarnessError where a value is 0, of which there is no ratio.
-    """
+    """second / first in another column at a budget; a count that is the same in all replicates has no spread."""
     mine, other = (read(side, at) for side in _paired(first, second))
-    for side, logs in ((first, mine), (second, other)):
-        if np.isneginf(logs).any():
-            raise HarnessError(f"a value of {side.name} at {side.axis} {at:.4g} is 0, of which there is no ratio")
+    if np.isneginf([*mine, *other]).any():
+        raise HarnessError(f"a value at {first.axis} {at:.4g} is 0, of which there is no ratio")
     return ratio_over(other - mine, level)
 
 

@@ -31,7 +31,7 @@ def test_what_runs_observe_is_a_ratio_of_the_networks_that_validation_picks():
     with_observed = runs_of(runs.manifest, table)
     for name in ("far_off", "test_largest_error"):
         assert near(number_of(with_observed, quantity="observed", observed=name, threshold=1).found, 2.0, abs=1e-9)
-    for value, reason in ((0.0, "a value of mlp at params.trainable 2000 is 0"), (-1.0, "far_off of mlp is below 0")):
+    for value, reason in ((0.0, "a value at params.trainable 2000 is 0"), (-1.0, "far_off of mlp is below 0")):
         one = table.mask((table["arm"] == "mlp") & (table["asked"] == 2000) & (table["seed"] == 0), value)
         other = runs_of(runs.manifest, table.assign(**{"observed.far_off": one["observed.far_off"]}))
         assert reason in number_of(other, quantity="observed", observed="far_off", threshold=1).found.refused
