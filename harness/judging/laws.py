@@ -226,7 +226,7 @@ def fit_runs(
 
 
 def _merged(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs, those of a loss of 0 marked, and neighbouring sizes of a series merged to 64 where it has more than 128.
+    """The runs, those of a loss of 0 marked, with neighbouring sizes of a series merged to 64 if it has more than 128.
 
     They stand at the geometric mean of their sizes, which is where the mean ln loss of a power law is.
     """

@@ -133,8 +133,8 @@ def for_terminal(table: Table, width: int) -> rich.table.Table | str:
     if any(briefs):
         rows = [row._replace(cells=(*row.cells, brief)) for row, brief in zip(table.rows, briefs, strict=True)]
         table = replace(table, columns=(*table.columns, Column("notes")), rows=tuple(rows))
-    cells = ([pieces(cell, number) for cell in row.cells] for row in table.rows)
-    lines = [[Text(" ").join(Text(text, _RICH[look]) for text, look in cell) for cell in row] for row in cells]
+    styled = ([pieces(cell, number) for cell in row.cells] for row in table.rows)
+    lines = [[Text(" ").join(Text(text, _RICH[look]) for text, look in cell) for cell in row] for row in styled]
     widths = []
     for place, head in enumerate(table.heads):
         words = " ".join([head, "-", *(cells[place].plain for cells in lines)]).split()
