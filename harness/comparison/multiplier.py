@@ -81,8 +81,9 @@ def multiplier(
     if not isinstance(joint, Joint):
         return replace(base, refusals=joint)
     first, second = fits.values()
-    places = _told(first.points.sizes) if "free" in (base.floor, alpha) else first.points.sizes[:1].tolist()
-    sizes = [_at(joint, size, first, second) for size in (*places, *at)]
+    places = first.points.sizes if "free" in (base.floor, alpha) else first.points.sizes[:1]
+    places = places if places.size <= 8 else np.geomspace(places[0], places[-1], 5)
+    sizes = [_at(joint, size, first, second) for size in (*places.tolist(), *at)]
     problem, p = joint.region.problem, sharing_p(joint, fits)
     if p is not None and p < REJECTED:
         reason = f"what both laws have in common (p = {p:.2g}) is rejected by the points: let it be free."
@@ -116,11 +117,6 @@ def _law(fits: Mapping[str, Fit], asked: Multiplier) -> Joint | tuple[Refusal, .
         return tuple(refusals)
     joint = joint_law(fits, asked.floor, asked.alpha, asked.level)
     return joint if isinstance(joint, Joint) else (joint,)
-
-
-def _told(sizes: np.ndarray) -> tuple[float, ...]:
-    """All sizes, or of many five over their range."""
-    return tuple(sizes.tolist() if sizes.size <= 8 else np.geomspace(sizes[0], sizes[-1], 5).tolist())
 
 
 def _log_reducible(joint: Joint, p: np.ndarray, u: float) -> tuple[np.ndarray, np.ndarray]:

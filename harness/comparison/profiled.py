@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import f as f_distribution
+from scipy.stats import t as t_distribution
 
 NODES = 17  # of a profile, a side; the root of a deviance is nearly linear in the value: within 1 % of an interval
 ROOTS = 129  # the grid of roots of deviance that both arms' profiles are read on
@@ -29,16 +29,16 @@ class Profiled:
     down: np.ndarray
     up: np.ndarray
     most: float
-    dof: int
+    dof: float  # inf where the noise is known
 
 
-def most_root(dof: int, other_dof: int, level: float) -> float:
+def most_root(dof: float, other_dof: float, level: float) -> float:
     """The largest root of deviance that an interval of a difference may need."""
-    return float(np.sqrt(f_distribution.isf(1 - level, 1, min(dof, other_dof))))
+    return float(t_distribution.isf((1 - level) / 2, min(dof, other_dof)))
 
 
 def profiled(
-    deviance: Deviance, estimate: np.ndarray, limits: tuple[float, float], most: float, dof: int, nodes: int = NODES
+    deviance: Deviance, estimate: np.ndarray, limits: tuple[float, float], most: float, dof: float, nodes: int = NODES
 ) -> Profiled:
     """The profile of a quantity from its `deviance`, which maps values [m, n] to what the data say against them [m, n].
 
@@ -82,11 +82,11 @@ def difference(first: Profiled, second: Profiled, level: float) -> tuple[np.ndar
 def _furthest(reach: np.ndarray, other: np.ndarray, first: Profiled, second: Profiled, level: float) -> np.ndarray:
     """The largest sum of two reaches [m] whose deviances add up to no more than the quantile; both are [m, ROOTS]."""
     variance, other_variance = _variance(reach, first.most), _variance(other, second.most)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):  # the noise of both may be known
         share = np.where(np.isinf(variance), 1.0, variance / (variance + other_variance))
-    share = np.where(np.isinf(variance) & np.isinf(other_variance), 0.5, share)
-    dof = 1 / (share**2 / first.dof + (1 - share) ** 2 / second.dof)
-    allowed = np.sqrt(f_distribution.isf(1 - level, 1, dof))[:, None]
+        share = np.where(np.isinf(variance) & np.isinf(other_variance), 0.5, share)
+        dof = 1 / (share**2 / first.dof + (1 - share) ** 2 / second.dof)
+    allowed = np.asarray(t_distribution.isf((1 - level) / 2, dof))[:, None]
     angle = np.linspace(0, np.pi / 2, SHARES)
     of_first, of_second = allowed * np.cos(angle) / first.most, allowed * np.sin(angle) / second.most
     return (_read(reach, of_first) + _read(other, of_second)).max(axis=1)

@@ -15,6 +15,7 @@ from harness.base.reasons import Refusal
 from harness.comparison.bins import shared_range
 from harness.comparison.profiled import FAR, Profiled, difference, most_root, profiled
 from harness.laws import Fit, Interval, deviance, exponent_deviance, predict
+from harness.laws.fitting import region_of
 from harness.laws.law import exp_of
 from harness.laws.points import Numbers, NumbersOrNull
 
@@ -103,7 +104,7 @@ def cost_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate
     if refusals or attained is None:
         return CostRatio(level, refusals=refusals)
     losses, extrapolated = places_asked("loss", at, attained, extrapolate)
-    most = most_root(first.dof, second.dof, level)
+    most = most_root(region_of(first).dof, region_of(second).dof, level)
     parts = difference(_log_size(second, losses, most), _log_size(first, losses, most), level)
     estimate, low, high = map(exp_of, parts)
     return CostRatio(level, attained, (), losses, estimate, low, high, extrapolated)
@@ -128,7 +129,7 @@ def _log_size(fit: Fit, losses: np.ndarray, most: float) -> Profiled:
     def against(log_size: np.ndarray) -> np.ndarray:
         return deviance(fit, np.exp(log_size), losses[:, None], far=True)
 
-    return profiled(against, _solved_for(fit, losses, limits), limits, most, fit.dof)
+    return profiled(against, _solved_for(fit, losses, limits), limits, most, region_of(fit).dof)
 
 
 def _solved_for(fit: Fit, losses: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
@@ -177,19 +178,19 @@ def loss_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate
 
 def log_loss_ratio(first: Fit, second: Fit, log_sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """ln(y_second / y_first) at ln sizes [m]: estimate, low and high, +-inf where open; neither fit is refused."""
-    most = most_root(first.dof, second.dof, first.level)
+    most = most_root(region_of(first).dof, region_of(second).dof, first.level)
     return difference(_log_loss(second, log_sizes, most), _log_loss(first, log_sizes, most), first.level)
 
 
 def _log_loss(fit: Fit, log_sizes: np.ndarray, most: float) -> Profiled:
-    sizes = np.exp(log_sizes)
+    sizes, dof = np.exp(log_sizes), region_of(fit).dof
     estimate = np.log(predict(fit, sizes, far=True))
 
     def away(offset: np.ndarray) -> np.ndarray:
         return deviance(fit, sizes[:, None], np.exp(estimate[:, None] + offset), far=True)
 
-    offsets = profiled(away, np.zeros_like(estimate), (-FAR, FAR), most, fit.dof, NODES)
-    return Profiled(estimate, estimate[:, None] + offsets.down, estimate[:, None] + offsets.up, most, fit.dof)
+    offsets = profiled(away, np.zeros_like(estimate), (-FAR, FAR), most, dof, NODES)
+    return Profiled(estimate, estimate[:, None] + offsets.down, estimate[:, None] + offsets.up, most, dof)
 
 
 # ------------------------------------------------------------------------------------------------------------ exponents
@@ -216,7 +217,7 @@ def exponent_difference(first: Fit, second: Fit) -> ExponentDifference:
     level = common_level(first, second)
     if refusals := refused_fits(first, second):
         return ExponentDifference(level, refusals)
-    most = most_root(first.dof, second.dof, level)
+    most = most_root(region_of(first).dof, region_of(second).dof, level)
     estimate, low, high = difference(_exponent(first, most), _exponent(second, most), level)
     return ExponentDifference(level, (), float(estimate[0]), Interval(float(low[0]), float(high[0]), level))
 
@@ -230,5 +231,5 @@ def _exponent(fit: Fit, most: float) -> Profiled:
     def against(alpha: np.ndarray) -> np.ndarray:
         return exponent_deviance(fit, np.maximum(alpha, least).ravel()).reshape(alpha.shape)
 
-    profile = profiled(against, np.array([fit.alpha]), (least, FAR), most, fit.dof)
+    profile = profiled(against, np.array([fit.alpha]), (least, FAR), most, region_of(fit).dof)
     return replace(profile, down=np.maximum(profile.down, end))

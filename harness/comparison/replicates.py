@@ -284,7 +284,8 @@ def exponent_gap(first: Curve, second: Curve, level: float = 0.95) -> Found:
     lacking = np.where(np.isnan(first.ln_losses + second.ln_losses), np.nan, 0.0)
     mine, other = (lines_of(side.budgets, side.ln_losses + lacking)[:, 1] for side in (first, second))
     sides = {"first": exponent(first, level), "second": exponent(second, level)}
-    gap = difference_over(mine - other, level)
+    with np.errstate(invalid="ignore"):  # both losses are 0
+        gap = difference_over(mine - other, level, None, first.ln_losses, second.ln_losses)
     local = tuple(caution for caution in sides["first"].cautions if caution.code == "LOCAL_SLOPE")
     gap = replace(gap, cautions=gap.cautions + local)
     refusals: tuple[Refusal, ...] = ()

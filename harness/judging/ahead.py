@@ -21,7 +21,7 @@ from harness.laws.fitting import WARN_DECADES
 from harness.laws.groups import surface_by_groups
 from harness.laws.result import LawName
 from harness.laws.sigmoid import Sigmoid, scores_at
-from harness.laws.surface import Surface
+from harness.laws.surface import Surface, log_best_size
 
 OF_A_PRODUCT = 6.0  # FLOPs of training a parameter on a token (Kaplan et al. 2020)
 ROUNDING = 1e-9  # decades
@@ -192,13 +192,13 @@ def place_of_two(text: str, runs: CrossedRuns, law: Surface, option: str = "pred
     asked = asked_place(text, {"N": n, n: n, "D": d, d: d, "C": "C"}, None, option)
     if asked.keys() == {n, d}:
         return asked
-    if asked.keys() != {"C"} or not (law.alpha and law.beta and law.a and law.b):
+    if asked.keys() != {"C"} or law.region is None:
         raise HarnessError(f"`{option}` {text!r}: a law of {n} and {d} needs both, or the compute C alone")
     if runs.per_product is None:
         raise HarnessError(f"`{option}` {text!r}: {d} is the compute here, and no {n} is best for it; give both")
-    alpha, beta, product = law.alpha.value, law.beta.value, asked["C"] / runs.per_product
-    best = (alpha * law.a / (beta * law.b)) ** (1 / (alpha + beta)) * product ** (beta / (alpha + beta))
-    return {n: float(best), d: float(product / best), "C": asked["C"]}
+    problem, product = law.region.problem, asked["C"] / runs.per_product
+    best = math.exp(log_best_size(problem.logs.log_x_first, product, law.region.solution.p))
+    return {n: best, d: product / best, "C": asked["C"]}
 
 
 def asked_place(text: str, names: Mapping[str, str], alone: str | None, option: str = "predict") -> dict[str, float]:

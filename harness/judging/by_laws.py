@@ -142,6 +142,8 @@ def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioL
 def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> Comparison:
     law = drawn_law((first, second), first.task, first.axis)
     fits = first.fits[law], second.fits[law]
+    if zero := next((one for fit in fits for one in fit.refusals if one.code == "ZERO"), None):
+        raise HarnessError(str(zero))  # bins without these runs would mislead
     curve = comparison.cost_ratio(*fits)
     losses = _losses_told(curve, first.axis, asked)
     cost = comparison.cost_ratio(*fits, losses, extrapolate=True)
@@ -313,7 +315,7 @@ def _verdicts(
     on = f" on {task}" if task else ""
     if not asked.at and all(pair.without_law for pair in by_size):
         claim = f"{first} has the lower {metric} at every size{on}, without a law"
-        quantity = f"the {metric} of {second} / {first} in each bin of size"
+        quantity = f"the least {metric} of {second} / {first} over bins of size"
         return [comparison.judge(claim, quantity, 1.0, 1, [_of_bins(pair, file) for pair in by_size])]
     at = asked.at or _middle(by_size)
     claim, quantity = f"{first} is cheaper than {second}{on}", f"the cost of {second} / {first} at equal loss"
@@ -330,12 +332,11 @@ def _verdicts(
 
 
 def _of_bins(pair: Comparison, file: str) -> comparison.ClaimNumber:
-    """The ratio of losses over all bins, with the widest ends of their simultaneous band."""
+    """The least ratio of losses of all bins, which the claim is about, with the ends that their joint band gives it."""
     bins = pair.without_law
     assert bins is not None
-    estimate = float(np.exp(np.log(bins.ratio).mean()))
-    ends = Interval(float(bins.low.min()), float(bins.high.max()), bins.level)
-    return comparison.ClaimNumber(pair.axis, file, estimate, ends)
+    ends = Interval(float(bins.low.min()), float(bins.high.min()), bins.level)
+    return comparison.ClaimNumber(pair.axis, file, float(bins.ratio.min()), ends)
 
 
 def _middle(by_size: Sequence[Comparison]) -> tuple[float, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
+from harness.base.reasons import NoNumber
 from harness.comparison import replicates
 from harness.comparison.effort import Value
 from harness.comparison.replicates import Found, best_ratio, ratio_over
@@ -98,8 +99,9 @@ def growth(case: Case) -> Found:
 def best_size(case: Case) -> Found:
     """The size of each replicate; runs that diverged are passed over."""
     (curve,) = sides.curves_of(case)
-    best = np.argmin(np.where(np.isnan(curve.logs), np.inf, curve.logs), axis=0)
-    return ratio_over(np.log(curve.sizes[best] / (case.rule.published or 1.0)), case.level)
+    best = curve.sizes[np.argmin(np.where(np.isnan(curve.logs), np.inf, curve.logs), axis=0)]
+    best[np.isnan(curve.logs).all(axis=0)] = np.nan
+    return ratio_over(np.log(best / (case.rule.published or 1.0)), case.level)
 
 
 def upturn(case: Case) -> Found:
@@ -216,6 +218,8 @@ def _slopes_by_seed(case: Case, names: Sequence[str]) -> pd.Series:
         if best["until_minimum"]:
             curve = curve[curve["size"] <= best["size"]]
         sizes, losses = curve["size"].to_numpy(float), curve[LOSS].to_numpy(float)
+        if (losses == 0).any():
+            raise NoNumber("ZERO", f"a network of {side_label(names)} has a test loss of 0. Test on more points.")
         has_law = np.unique(sizes).size >= replicates.LAW_NETWORKS
         slopes[seed] = float(lines_of(sizes, np.log(losses)[None])[0, 1]) if has_law else math.nan
     return pd.Series(slopes, dtype=float)

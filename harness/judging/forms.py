@@ -80,7 +80,7 @@ def form_answer(
                 points = _of_two(rows, runs[asked])
                 results[name] = beside_surface(isoflop(*points, request.level, request.within), *points)
                 if has_groups:
-                    results[name] = isoflop_by_groups(results[name], *points, groups_in(rows))
+                    results[name] = isoflop_by_groups(results[name], *points, groups_in(rows), request.within)
             case "sigmoid":
                 assert request.columns is not None
                 ends, sd = (request.columns.chance, request.columns.ceiling), known_in(rows, request.how, "fitted").sd

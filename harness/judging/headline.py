@@ -206,7 +206,8 @@ def _largest(runs: ExperimentRuns, task: str, side: Side) -> versus.Largest:
 
 
 def _geometric_mean(values: pd.Series) -> float:
-    return float(np.exp(np.log(values).mean()))
+    with np.errstate(divide="ignore"):  # a loss of 0
+        return float(np.exp(np.log(values).mean()))
 
 
 def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]) -> list[Lead]:

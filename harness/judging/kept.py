@@ -5,7 +5,7 @@
         law = kept(laws.fit_law, x, y, "floor")    # as laws.fit_law(x, y, "floor"), bit for bit
 
 Only functions of `harness.laws` and `harness.comparison` are called so: they hang on their arguments alone. A value is
-kept under the hash of its function and arguments, and all values are dropped when the code of those rooms changes.
+kept under the hash of its function and arguments. All values are dropped when the code of those rooms or `base` changes.
 Outside of the block everything is computed anew.
 """
 
@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from harness import comparison, laws
+from harness import base, comparison, laws
 from harness.base.files import whole_file
 from harness.base.user_code import without_main
 from harness.laws.law import LAWS, Law, above
@@ -168,7 +168,7 @@ def _key(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
 def code_key() -> str:
     """The hash of all that decides what these functions return, beside their arguments."""
     digest = hashlib.sha256(f"{sys.version} numpy {np.__version__} scipy {scipy.__version__}".encode())
-    for room in (laws, comparison):
+    for room in (base, laws, comparison):
         for file in sorted(Path(str(room.__file__)).parent.glob("*.py")):
             digest.update(file.read_bytes())
     digest.update(Path(__file__).read_bytes())

@@ -19,12 +19,12 @@ from harness.laws import Fit, Interval, cross_check, data_hash, diagnose, extrap
 from harness.laws.bootstrap import CrossCheck
 from harness.laws.diagnose import Diagnostics
 from harness.laws.fitting import warn_of_distance
-from harness.laws.groups import law_by_groups
+from harness.laws.groups import law_by_groups, without_numbers
 from harness.laws.held_out import Extrapolation, warn_of_cut
 from harness.laws.points import Known, Points
 from harness.laws.refusal import warn_of_precision
 from harness.laws.replicates import lines_of
-from harness.laws.result import Caution, LawName
+from harness.laws.result import Caution, LawName, Refusal
 from harness.laws.select import Selection
 from harness.record.elsewhere import MAX_ROWS_NAMED, with_sizes
 
@@ -32,6 +32,7 @@ AUTO = "auto"  # the laws of `select_law`, and which of them to quote
 SIGMOID: Literal["sigmoid"] = "sigmoid"  # of scores, which is no law of losses (`harness.laws.sigmoid`)
 ORDER: tuple[LawName, ...] = get_args(LawName)  # the richest last
 BOTH: tuple[LawName, ...] = ("pure", "floor")
+ZERO = "loss of 0"  # a status
 OF_RUNS = ("FEW_SIZES", "SINGLE_SEED")  # cautions that a minimum of many runs does not have
 KnownRuns = tuple[np.ndarray, np.ndarray, Known]
 MOST_SIZES, MERGED = 128, 64  # of a series: laws of six parameters at most need no more, and cost time with each
@@ -204,8 +205,8 @@ def fit_runs(
 ) -> list[SeriesLaws]:
     """The laws of every series of tables of runs (`judging.scaling`), by axis.
 
-    Runs that failed cannot enter a law of their loss; they are counted. A law is warned where its exponent hangs on a
-    window that the data cut. `cautions` are those of the runs, by axis and series.
+    Runs that failed cannot enter a law of their loss; they are counted. A series with a loss of 0 has no law. A law is
+    warned where its exponent hangs on a window that the data cut. `cautions` are those of the runs, by axis and series.
     """
     groups: list[tuple[str, str, str, pd.DataFrame]] = []
     calls: list[tuple[Any, ...]] = []
@@ -225,7 +226,7 @@ def fit_runs(
 
 
 def _merged(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs, with neighbouring sizes of a series merged to 64 where it has more than 128.
+    """The runs, those of a loss of 0 marked, with neighbouring sizes of a series merged to 64 if it has more than 128.
 
     They stand at the geometric mean of their sizes, which is where the mean ln loss of a power law is.
     """
@@ -236,7 +237,7 @@ def _merged(runs: pd.DataFrame) -> pd.DataFrame:
             log_sizes = np.log(positive)
             bins = pd.cut(log_sizes, MERGED, labels=False)
             merged[positive.index] = np.exp(log_sizes.groupby(bins).transform("mean"))
-    return runs.assign(size=merged)
+    return runs.assign(size=merged, status=runs["status"].mask(runs["test_loss"] == 0, ZERO))
 
 
 def _fitted(runs: pd.DataFrame, how: Fitting) -> list[KnownRuns]:
@@ -271,6 +272,7 @@ def _series_laws(
     if "group" in runs:
         groups = groups_in(runs, "fitted")
         fits = {law: law_by_groups(fit, *inside[:2], groups) if fit.alpha else fit for law, fit in fits.items()}
+    selection = selection and selection.among(fits)
     whole = _fits(runs, everywhere[0], tuple(fits), how) if everywhere else {}
     if whole and runs["until_minimum"].any():
         fits = {law: warn_of_cut(fit, whole[law]) for law, fit in fits.items()}
@@ -287,7 +289,9 @@ def _fits(runs: pd.DataFrame, points: KnownRuns, laws: Sequence[LawName], how: F
 
 
 def _warned(law: Fit, runs: pd.DataFrame) -> Fit:
-    """The law with the warnings that hang on more than sizes and losses."""
+    """The law with the warnings that hang on more than sizes and losses; refused where a loss is 0."""
+    if (runs["status"] == ZERO).any():
+        return without_numbers(law, Refusal("ZERO", "a run has a loss of 0. Test on more points."))
     # Targets are taken to be of size 1, as those of the paper's toys are. A small cross-entropy has all its digits.
     if "dtype" in runs and runs["metric"].iloc[0] == "rmse":
         law = warn_of_precision(law, runs["dtype"].iloc[0])
@@ -324,7 +328,8 @@ def check(laws: Sequence[SeriesLaws], axes: Sequence[str] | None = None) -> list
     shown = [series for series in laws if axes is None or series.axis in axes]
     calls = [_choice(_fitted(series.table, AS_DECLARED)[0], AS_DECLARED) for series in shown]
     prepare(select_law, calls, "choices of laws")
-    chosen = [replace(series, selection=kept(select_law, *call)) for series, call in zip(shown, calls, strict=True)]
+    found = (kept(select_law, *call).among(series.fits) for series, call in zip(shown, calls, strict=True))
+    chosen = [replace(series, selection=selection) for series, selection in zip(shown, found, strict=True)]
     checked = iter(with_checks(chosen))
     return [next(checked) if axes is None or series.axis in axes else series for series in laws]
 

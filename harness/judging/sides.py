@@ -122,13 +122,14 @@ def curve_of(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     for needed in (axis, column):
         if needed not in runs:
             raise HarnessError(f"{needed} of {name} is not measured")
-    sized = chosen_runs(runs, axis)
-    sized = sized[sized["size"] > 0]
+    sized = chosen_runs(runs, axis).loc[lambda rows: rows["size"] > 0]
     if sized.empty:
         raise HarnessError(f"{axis} counts nothing of {name}")
+    done = sized[column].where(sized["status"] == "done")
+    if column != LOSS and (done < 0).any():
+        raise HarnessError(f"{column} of {name} is below 0 in a run, and a ratio needs values above 0")
     with np.errstate(divide="ignore"):
-        logs = np.log(sized[column].where(sized["status"] == "done"))
-    sized = sized.assign(value=logs, lost=sized["status"] != "done")
+        sized = sized.assign(value=np.log(done), lost=sized["status"] != "done")
     lost = sized.groupby("size")["lost"].mean()
     values = sized.groupby(["size", "seed"])["value"].mean().unstack("seed")  # noqa: PD010  pivot_table takes thrice as long
     constant = None
@@ -214,13 +215,15 @@ def loss_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> 
 def column_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
     """second / first in another column at a budget; a count that is the same in all replicates has no spread."""
     mine, other = (read(side, at) for side in _paired(first, second))
+    if np.isneginf([*mine, *other]).any():
+        raise HarnessError(f"a value at {first.axis} {at:.4g} is 0, of which there is no ratio")
     return ratio_over(other - mine, level)
 
 
 def budget_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
     """The budget that the second side needs for the first's test loss at a budget, over it."""
     mine, other = _paired(first, second)
-    return multiplier(mine.over_budgets, other.over_budgets, at, level)
+    return multiplier(mine.over_budgets, other.over_budgets, _inside(first, at), level)
 
 
 def at_shared_budgets(first: SideCurve, second: SideCurve) -> tuple[Curve, Curve]:

@@ -148,7 +148,8 @@ def rolling_replicates(sizes: np.ndarray, ln_losses: np.ndarray) -> tuple[Budget
         errors = errors[np.isfinite(errors)]
         if errors.size < 2 or smaller.sum() < 2:
             continue
-        scatter, spread = float(errors.std(ddof=1)), float(np.nanstd(losses - np.nanmean(losses, axis=0), ddof=1))
+        scatter = float(errors.std(ddof=1))
+        spread = float(np.nanstd(losses - np.nanmean(losses, axis=0), ddof=losses.shape[1]))
         runs, error_sd = int(np.isfinite(losses).sum()), scatter / np.sqrt(errors.size)
         run_sd, step = float(np.hypot(spread, error_sd)), float(np.log(last / before))
         found.append(BudgetAhead(last, runs, step, float(errors.mean()), scatter, error_sd, run_sd, errors.size - 1))
@@ -198,10 +199,12 @@ def new_run_of_lines(
 ) -> NewRun:
     """The same by the lines of replicates, `ln_losses` [R, sizes]: Student's intervals over replicates."""
     lines = lines_of(sizes, ln_losses)
+    has_line = np.isfinite(lines).all(axis=1)
+    lines, ln_losses = lines[has_line], ln_losses[has_line]
     left = ln_losses - on_lines(lines, sizes)
     about_line = np.nansum(left**2) / max(int(np.isfinite(left).sum()) - lines.size, 1)
     values = on_lines(lines, x)
-    centre, between = np.nanmean(values, axis=0), np.nanvar(values, axis=0, ddof=1)
+    centre, between = values.mean(axis=0), values.var(axis=0, ddof=1)
     missed = _missed_variance(origins, np.log(x / budgets_of(sizes).max()))
     ends = _student(centre, between / len(lines), between + about_line + missed, len(lines), level)
     return NewRun(*map(np.exp, (centre, *ends)))

@@ -54,7 +54,8 @@ def cross_check(x: ArrayLike, y: ArrayLike, fit: Fit, replicates: int = REPLICAT
     stratified = bootstrap(x, y, fit, "stratified", replicates, seed).alpha_interval if repeated else None
     robust = sandwich(fit) if fit.points.sizes.size >= SANDWICH_POINTS else None
     name, other = ("sandwich", robust) if robust else ("bootstrap over sizes", pairs)
-    return CrossCheck(pairs, stratified, robust, _caution(name, other, fit.alpha_interval))
+    profile = None if fit.groups else fit.alpha_interval  # which is over groups there, and no profile
+    return CrossCheck(pairs, stratified, robust, _caution(name, other, profile))
 
 
 def bootstrap(

@@ -73,7 +73,7 @@ def checklist(
         "Hypothesis": {
             "What is the form of the law?": FORMS[fit.law],
             "Which variables does it relate?": relation,
-            "Which parameters are fitted?": PARAMETERS[fit.law],
+            "Which parameters are fitted?": _parameters(fit),
             "On what principle does the form rest?": PRINCIPLES[fit.law],
             "Which other forms were tried?": _tried(selection) if selection else None,
         },
@@ -126,6 +126,11 @@ def _tried(selection: Selection) -> str:
     return f"{', '.join(told)}; {chosen}, by AICc, the test of a floor, and held-out sizes"
 
 
+def _parameters(fit: Fit) -> str:
+    is_floor_known = fit.region is not None and fit.region.problem.law.known_floor is not None
+    return "A, alpha; E is given" if is_floor_known else PARAMETERS[fit.law]
+
+
 def _models(fit: Fit) -> str:
     points = fit.points
     if not points.sizes.size:
@@ -144,7 +149,8 @@ def _objective(fit: Fit) -> str:
 
 
 def _starts(fit: Fit) -> str:
-    grid = f"from a grid of starts made from the data, for {LAWS[fit.law].parameters} parameters"
+    law = LAWS[fit.law] if fit.region is None else fit.region.problem.law
+    grid = f"from a grid of starts made from the data, for {law.parameters} parameters"
     if fit.region is None:
         return grid
     solution = fit.region.solution
@@ -154,8 +160,12 @@ def _starts(fit: Fit) -> str:
 def _points(fit: Fit) -> str:
     far = fit.points.outliers
     dropped = "all that were given" if not far.size else f"all, {far.size} far runs downweighted (Huber's location)"
-    equal = bool(np.all(fit.points.weights == fit.points.weights[:1]))
-    return f"{dropped}; sizes weigh {'alike' if equal else 'by the noise between their seeds'}"
+    by = "by the noise between their seeds"
+    if fit.points.known_variance is not None:
+        by = "by the standard errors that were given"
+    elif np.all(fit.points.weights == fit.points.weights[:1]):
+        by = "alike"
+    return f"{dropped}; sizes weigh {by}"
 
 
 def _certainty(fit: Fit, cross_check: CrossCheck | None) -> str | None:
@@ -167,7 +177,12 @@ def _certainty(fit: Fit, cross_check: CrossCheck | None) -> str | None:
     told = [f"alpha {estimate(fit.alpha, fit.alpha_interval.low, fit.alpha_interval.high, four_digits)}"]
     if fit.floor_interval:
         told.append(f"floor {estimate(fit.floor, fit.floor_interval.low, fit.floor_interval.high, four_digits)}")
-    found = f"{'; '.join(told)} (profile likelihood, {fit.level:.0%}, {fit.dof} degrees of freedom)"
+    by = f"profile likelihood, {fit.level:.0%}, {fit.dof} degrees of freedom"
+    if fit.groups:
+        by = f"jackknife over {fit.groups.number} groups, {fit.level:.0%}"
+    elif fit.region is not None and np.isinf(fit.region.dof):
+        by = f"profile likelihood, {fit.level:.0%}, of the standard errors that were given"
+    found = f"{'; '.join(told)} ({by})"
     if cross_check:
         found += f"; bootstrap over sizes {interval(cross_check.pairs.low, cross_check.pairs.high, four_digits)}"
     return found

@@ -4,9 +4,9 @@ Refits show how far a number moves with the groups, whatever their rows share: t
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields as fields_of
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -20,16 +20,12 @@ from harness.laws.isoflop import Isoflop, isoflop
 from harness.laws.points import size_means
 from harness.laws.profile import Region, log_floor
 from harness.laws.refusal import exponent_cautions, floor_cautions
-from harness.laws.result import Caution, Estimate, Fit, Groups, Interval
+from harness.laws.result import Caution, Estimate, Fit, Groups, Interval, Refusal
 from harness.laws.shared import SharedFit, fit_shared
 from harness.laws.surface import Surface
 
 MIN_GROUPS, ENOUGH_GROUPS = 6, 10
 OF_INTERVALS = ("EXPONENT_OPEN", "FLOOR_OPEN", "PLATEAU")  # cautions
-OF_LAWS = (
-    *("alpha", "beta", "floor", "allocation", "decay", "exponent", "more", "region"),
-    *("alphas", "floors", "amplitudes", "multipliers"),
-)
 Law = TypeVar("Law", Fit, Surface, Isoflop, Frontier, SharedFit)
 
 
@@ -104,27 +100,46 @@ def surface_by_groups(law: Surface, n: np.ndarray, d: np.ndarray, y: np.ndarray,
     return _over_groups(law, groups, refitted)
 
 
-def isoflop_by_groups(law: Isoflop, budget: np.ndarray, x: np.ndarray, y: np.ndarray, groups: Sequence[str]) -> Isoflop:
-    """The law of the best sizes of these runs, with its interval over groups."""
-    refitted = partial(_of_rows, law, "exponent", lambda rows: isoflop(budget[rows], x[rows], y[rows]).exponent)
+def isoflop_by_groups(
+    law: Isoflop,
+    budget: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    groups: Sequence[str],
+    within: float | None = None,
+) -> Isoflop:
+    """The law of the best sizes of these runs, with its interval over groups; `within` is as the law was fitted."""
+
+    def refitted(group: np.ndarray, number: int) -> Refits:
+        exponent, shift = _all_of(law.exponent, law.skew_shift)
+        rest = (group != index for index in range(number))
+        without = _exponents(isoflop(budget[rows], x[rows], y[rows], within=within).exponent for rows in rest)
+        ends = jackknife(exponent, without, law.level)
+        interval = Interval(ends.low + min(shift, 0.0), ends.high + max(shift, 0.0), law.level)
+        return Refits(exponent, without, {"exponent_interval": interval})
+
     return _over_groups(law, groups, refitted)
 
 
 def frontier_by_groups(law: Frontier, x: np.ndarray, y: np.ndarray, groups: Sequence[str]) -> Frontier:
     """The law through a quantile of these runs, with its interval over groups."""
-    refitted = partial(_of_rows, law, "alpha", lambda rows: quantile_exponent(x[rows], y[rows], law.quantile))
+
+    def refitted(group: np.ndarray, number: int) -> Refits:
+        (alpha,) = _all_of(law.alpha)
+        rest = (group != index for index in range(number))
+        without = _exponents(quantile_exponent(x[rows], y[rows], law.quantile) for rows in rest)
+        interval = jackknife(alpha, without, law.level)
+        return Refits(alpha, without, {"alpha_interval": interval}, exponent_cautions("the exponent's", interval))
+
     return _over_groups(law, groups, refitted)
 
 
-def _of_rows(
-    law: Isoflop | Frontier, name: str, exponent: Callable[[np.ndarray], float | None], group: np.ndarray, number: int
-) -> Refits:
-    """Refits of the rows that stay, of which only the exponent is read."""
-    without = np.array([exponent(group != index) for index in range(number)], float)
+def _exponents(found: Iterable[float | None]) -> np.ndarray:
+    """The exponents without each group, which must all be there."""
+    without = np.array(list(found), float)
     if np.isnan(without).any():
         raise NoNumber("FEW_GROUPS", "without one of the groups there is no law: add groups.")
-    value = getattr(law, name)
-    return Refits(value, without, {f"{name}_interval": jackknife(value, without, law.level)})
+    return without
 
 
 def shared_by_groups(
@@ -163,19 +178,22 @@ def _over_groups(law: Law, groups: Sequence[str], refitted: Callable[[np.ndarray
             raise NoNumber("FEW_GROUPS", f"{few} Add groups (more rows of a group do not count).")
         found = refitted(group, names.size)
     except NoNumber as error:
-        names_of = (name + end for name in OF_LAWS for end in ("", "_interval"))
-        none: Any = dict.fromkeys(name for name in names_of if hasattr(law, name))
-        return replace(law, refusals=(error.refusal,), **none)
+        return without_numbers(law, error.refusal)
     most = int(np.argmax(np.abs(found.without - found.exponent)))
     told = Groups(names.size, str(names[most]), float(found.without[most]), found.parameters)
     if isinstance(law, SharedFit):  # which has no cautions
         return replace(law, groups=told, **found.fields)
-    renewed = () if found.parameters is None else OF_INTERVALS
-    cautions = [caution for caution in law.warnings if caution.code not in renewed]
+    cautions = [caution for caution in law.warnings if caution.code not in OF_INTERVALS]
     cautions += found.cautions
     if names.size < ENOUGH_GROUPS:
         cautions.append(Caution("FEW_GROUPS", few))
     return replace(law, warnings=tuple(cautions), groups=told, **found.fields)
+
+
+def without_numbers(law: Law, refusal: Refusal) -> Law:
+    """The law, refused for this reason."""
+    none: Any = {field.name: None for field in fields_of(law) if field.default is None}
+    return replace(law, refusals=(refusal,), **none)
 
 
 def _all_of(*numbers: Any) -> tuple[Any, ...]:

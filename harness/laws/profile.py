@@ -14,6 +14,7 @@ from scipy.optimize import elementwise
 from scipy.stats import chi2
 from scipy.stats import f as f_distribution
 
+from harness.laws.points import NORMAL_MAD
 from harness.laws.solve import Edges, Problem, Residuals, Solution, descend, huber, residuals_of
 
 DOUBLINGS = 60  # of a first step that may be as small as rounding
@@ -104,7 +105,7 @@ def _curved_share(r: np.ndarray, delta: float, parameters: int) -> float:
     A delta far below their scatter makes the law pass through about as many points as it has parameters, whose
     residuals of zero say nothing: the share is then read off a wider window, without them.
     """
-    wide = 1.4826 * float(np.median(np.abs(r))) * np.sqrt(r.size / max(r.size - parameters, 1))
+    wide = NORMAL_MAD * float(np.median(np.abs(r))) * np.sqrt(r.size / max(r.size - parameters, 1))
     if delta >= wide:
         return max(float(np.mean(np.abs(r) <= delta)), 1 / r.size)
     within = max(int(np.sum(np.abs(r) <= wide)) - parameters, 1) / max(r.size - parameters, 1)

@@ -27,7 +27,7 @@ def lines_of(sizes: np.ndarray, ln_losses: np.ndarray) -> np.ndarray:
     centred = known * (u - mean_u[:, None])
     with np.errstate(invalid="ignore"):
         alpha = -np.sum(centred * v, axis=1) / np.sum(centred**2, axis=1)
-    return np.column_stack([mean_v + alpha * mean_u, alpha])
+        return np.column_stack([mean_v + alpha * mean_u, alpha])
 
 
 def bends_of(sizes: np.ndarray, ln_losses: np.ndarray) -> np.ndarray:

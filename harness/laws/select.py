@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import starmap
 from typing import Annotated
 
@@ -61,6 +61,11 @@ class Selection:
     def rejected(self) -> tuple[LawName, ...]:
         """Laws that the fitted sizes reject: the pure law by the test of a floor."""
         return _rejected(self.floor_p)
+
+    def among(self, fits: Mapping[LawName, Fit]) -> "Selection":
+        """The choice; of no law where these say that the chosen one may not be quoted after all."""
+        law = self.chosen and fits.get(self.chosen)
+        return replace(self, chosen=None) if law and not law.is_quotable else self
 
 
 def select_law(

@@ -101,7 +101,8 @@ def fit_sigmoid(x: ArrayLike, y: ArrayLike, levels: Levels = FREE, level: float 
     order = np.lexsort((y, x))
     x, y, sds = x[order], y[order], sds[order]
     places, unit = np.unique(x, return_inverse=True)
-    base = Sigmoid(level, places.size, x.size, (float(x.min(initial=np.inf)), float(x.max(initial=0))), tuple(given))
+    limits = float(x.min(initial=np.inf)), float(x.max(initial=-np.inf))
+    base = Sigmoid(level, places.size, x.size, limits, tuple(given))
     need = 4 - len(given) + SPARE_SIZES
     if places.size < need or np.ptp(y) == 0:
         have = f"{places.size} different x with {np.unique(y).size} different scores"

@@ -12,6 +12,7 @@ from benchmarks.arms import Arm, curve, sizes_of
 from harness.base.errors import HarnessError
 from harness.comparison import cost_ratio, crossover, exponent_difference, loss_ratio
 from harness.laws import deviance, fit_law, predict
+from harness.laws.points import Known
 
 
 def exact(arm, level=0.95):
@@ -54,6 +55,28 @@ def test_the_ends_lie_where_the_joint_deviance_leaves():
         share = own[best] / (own + other)[best]
         dof = 1 / (share**2 / first.dof + (1 - share) ** 2 / second.dof)
         assert (own + other)[best] == pytest.approx(f_distribution.isf(0.05, 1, dof), rel=0.02)
+
+
+def test_of_known_errors_the_difference_has_the_normal_interval():
+    """As that of either exponent; of one known arm Welch's, with the degrees of freedom of the other's share alone."""
+    x, rng = np.geomspace(1e3, 1e6, 6), np.random.default_rng(8)
+    losses = x**-0.5 * np.exp(0.05 * rng.standard_normal((2, 6)))
+    known, other = (fit_law(x, y, "pure", known=Known(0.05 * y)) for y in losses)
+    assert np.isinf([known.region.dof, other.region.dof]).all()
+    squares = np.sum((np.log(x) - np.log(x).mean()) ** 2)
+    variance, own = 0.05**2 / squares, line_of(fit_law(x, losses[1], "pure"))
+    free = own.variance / squares
+    for second, error, dof in (
+        (other, np.sqrt(2 * variance), np.inf),
+        (fit_law(x, losses[1], "pure"), np.sqrt(variance + free), 4 * (variance + free) ** 2 / free**2),
+    ):
+        found = exponent_difference(known, second)
+        half = t_distribution.isf(0.025, dof) * error
+        ends = (found.interval.low, found.interval.high)
+        assert ends == pytest.approx((found.estimate - half, found.estimate + half), rel=1e-3)
+    ratio = loss_ratio(known, other, [1e5])
+    error = np.sqrt(2 * 0.05**2 * (1 / 6 + (np.log(1e5) - np.log(x).mean()) ** 2 / squares))
+    assert np.log(ratio.high / ratio.estimate) == pytest.approx([1.959964 * error], rel=5e-3)
 
 
 LEVEL_ARMS = Arm(floor=1, at=1e4), Arm(floor=1, at=2e4)  # of which the least losses have no size: an open end

@@ -198,17 +198,36 @@ def test_the_figure_shows_what_was_computed(table):
     assert "Lines: pure law of both" in " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
 
 
-def test_a_refused_law_leaves_who_is_ahead_to_bins(tmp_path):
+def _rising(path: Path, mlp: float) -> Path:
+    """The error of kan rises with size, so that no law holds; that of mlp is `mlp` times kan's at small sizes."""
     generator = np.random.default_rng(8)
     lines = ["arch,params,seed,rmse"]
-    for arm, factor in (("kan", 1.0), ("mlp", 0.25)):
+    for arm, factor in (("kan", 1.0), ("mlp", mlp)):
         for size in SIZES:
             rise = 1 + (size / 300) ** 1.2 if arm == "kan" else 1
             for seed in range(3):
                 loss = factor * size**-0.3 * rise * np.exp(0.05 * generator.standard_normal())
                 lines.append(f"{arm},{size},{seed},{float(loss)!r}")
-    table = tmp_path / "runs.csv"
-    table.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(("mlp", "conclusion"), [(4.0, "refuted"), (1e4, "supported")])
+def test_one_bin_refutes_a_lead_at_every_size(tmp_path, mlp, conclusion):
+    """The number of the claim is the least ratio, with the interval that the joint band gives it."""
+    asked = ("kan", "mlp", "--x", "params", "--y", "rmse", "--by", "arch", "--seed", "seed")
+    answer = _json(_rising(tmp_path / "runs.csv", mlp), *asked)
+    ((verdict,), (one,)) = answer["verdicts"], answer["sizes"]
+    bins = one["without_law"]
+    assert max(bins["ratio"]) > 1
+    assert verdict["conclusion"] == conclusion
+    (number,) = verdict["numbers"]
+    assert number["estimate"] == min(bins["ratio"])
+    assert (number["low"], number["high"]) == (min(bins["low"]), min(bins["high"]))
+
+
+def test_a_refused_law_leaves_who_is_ahead_to_bins(tmp_path):
+    table = _rising(tmp_path / "runs.csv", mlp=0.25)
     asked = ("kan", "mlp", "--x", "params", "--y", "rmse", "--by", "arch", "--seed", "seed")
     answer = _json(table, *asked)
     headline = answer["headline"]

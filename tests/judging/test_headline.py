@@ -50,6 +50,13 @@ def test_nobody_wins_among_failures():
     assert [(one.name, one.loss) for one in found.baselines] == [("constant", 0.07)]
 
 
+def test_a_loss_of_0_refuses_the_ratio_with_the_reason():
+    runs = made_runs(FOUR_TIMES)
+    found = headline(runs_of(runs.manifest, runs.table.assign(test_loss=0.0)), SIDES)
+    assert all("ZERO" in one.ratio.refused for one in found.readings)
+    assert {one.loss for one in found.largest} == {0.0}
+
+
 def test_a_side_that_is_worse_than_a_constant_is_named_beside_the_ratio():
     found = _beside_a_constant(kan=0.02, mlp=0.1, constant=0.07)
     assert found.reading("xy", "params.trainable", "largest").ratio.estimate == pytest.approx(5, rel=0.1)

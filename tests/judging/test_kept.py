@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import comparison, laws
+from harness import base, comparison, laws
 from harness.judging import kept as module
 from harness.judging.kept import KEPT_FILE, keeping, kept, prepare
 from harness.laws import extrapolate
@@ -104,6 +104,17 @@ def test_other_code_finds_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "code_key", lambda: "other")
     assert absent(tmp_path, call) == 1
     assert absent(tmp_path, call) == 0
+
+
+@pytest.mark.parametrize("room", [base, comparison, laws])
+def test_other_code_of_a_room_that_a_value_hangs_on_is_other_code(tmp_path, monkeypatch, room):
+    """Refusals that are kept have their words from `base`."""
+    for file in Path(room.__file__).parent.glob("*.py"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    monkeypatch.setattr(room, "__file__", str(tmp_path / "__init__.py"))
+    same = module.code_key.__wrapped__()
+    (tmp_path / "formats.py").write_text("another")
+    assert (same == module.code_key(), module.code_key.__wrapped__() == same) == (True, False)
 
 
 def test_a_damaged_file_is_rebuilt_and_loses_nothing(tmp_path):

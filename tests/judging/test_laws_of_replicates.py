@@ -52,6 +52,12 @@ def test_the_curve_is_the_mean_of_the_replicates_lines_and_lies_in_its_band():
     assert np.array([*band(fit, SIZES), predict(fit, SIZES)]) == pytest.approx(np.tile(3 * SIZES**-1.2, (3, 1)))
 
 
+def test_a_search_that_finds_a_loss_of_0_has_no_law():
+    table = winners(power(3, 1.2))
+    (found,) = fit_table(table.assign(test_loss=table["test_loss"].where(table["seed"] > 0, 0.0)), [PARAMS])
+    assert [refusal.code for refusal in found.fits["pure"].refusals] == ["ZERO"]
+
+
 @pytest.mark.parametrize(("law", "code"), [(power(1, -0.3), "NOT_FALLING"), (lambda n: 1.0 + 0 * n, "ONE_NETWORK")])
 def test_no_rising_law_is_drawn_and_copies_of_one_network_carry_none(law, code):
     (found,) = fit_table(winners(law, noise=0), [PARAMS])

@@ -31,6 +31,10 @@ def test_what_runs_observe_is_a_ratio_of_the_networks_that_validation_picks():
     with_observed = runs_of(runs.manifest, table)
     for name in ("far_off", "test_largest_error"):
         assert near(number_of(with_observed, quantity="observed", observed=name, threshold=1).found, 2.0, abs=1e-9)
+    for value, reason in ((0.0, "a value at params.trainable 2000 is 0"), (-1.0, "far_off of mlp is below 0")):
+        one = table.mask((table["arm"] == "mlp") & (table["asked"] == 2000) & (table["seed"] == 0), value)
+        other = runs_of(runs.manifest, table.assign(**{"observed.far_off": one["observed.far_off"]}))
+        assert reason in number_of(other, quantity="observed", observed="far_off", threshold=1).found.refused
     refused = number_of(with_observed, quantity="observed", observed="far_of", threshold=1)
     assert "no run observed far_of; they have: " in str(refused)
     with pytest.raises(ValueError, match="observed: say which, such as belief_error"):
@@ -60,6 +64,7 @@ def test_a_ratio_of_losses_has_the_interval_of_scipy():
         ({"quantity": "test_loss", "at": {FLOPS: 1e6}}, 0.5),
         ({"quantity": "multiplier", "at": {PARAMS: 120}}, 5.0),
         ({"quantity": "multiplier", "at": {FLOPS: 120 * 40 * 300}}, 0.5),
+        ({"quantity": "multiplier", "sides": ("mlp", "kan"), "at": {PARAMS: 2010}}, 0.2),  # read at 2000
         ({"quantity": "exponent"}, 0.0),
         ({"quantity": "exponent", "sides": ("mlp",)}, 1.0),
         ({"quantity": "exponent", "sides": ("mlp",), "published": 0.75}, 0.25),
@@ -94,6 +99,10 @@ def test_where_a_curve_turns_up_and_how_far():
     assert near(number_of(runs, quantity="upturn", **rule).found, 100.0)
     assert near(number_of(runs, quantity="best_size", **rule).found, turn)
     assert near(number_of(runs, quantity="best_size", **rule, published=turn / 2).found, 2.0)
+    one_lost = runs.table.assign(status=np.where(runs.table["seed"] == 0, "diverged", "done"))
+    of_others = number_of(runs_of(runs.manifest, one_lost), quantity="best_size", **rule).found
+    assert near(of_others, turn)
+    assert of_others.replicates == 4
 
 
 def test_the_exponent_of_a_network_is_read_over_its_own_sizes_up_to_its_best():
@@ -275,7 +284,13 @@ NETWORK = {"quantity": "network_loss", "sides": ["kan"], "at": {PARAMS: 500}}
         ({}, lambda t: t.assign(**{"baseline.constant": 1e-6}), "WORSE_THAN_CONSTANT"),
         ({}, lambda t: t.assign(test_loss=0.0), "ZERO"),
         (NETWORK, lambda t: t.assign(test_loss=0.0), "ZERO"),
+        ({"quantity": "exponent"}, lambda t: t.assign(test_loss=t["test_loss"].where(t["asked"] < 2000, 0.0)), "ZERO"),
         ({"quantity": "upturn", "sides": ["kan"]}, lambda t: t.assign(test_loss=0.0), "ZERO"),
+        (
+            {"quantity": "network_exponent", "at": PARAMS},
+            lambda t: t.assign(test_loss=t["test_loss"] * t["seed"]),
+            "ZERO",
+        ),
         ({}, lambda t: t[t["arm"] == "kan"], "mlp has no runs on xy"),
         ({"at": "seconds"}, lambda t: t.drop(columns="seconds"), "seconds are not measured"),
         ({"effort": 2}, lambda t: t, "effort=2: nothing is searched"),

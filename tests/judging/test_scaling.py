@@ -201,6 +201,19 @@ def test_a_series_that_every_law_refuses_is_not_diagnosed():
     assert (found.quoted_law, found.quoted, found.checks) == (None, None, None)
 
 
+def test_a_loss_of_0_refuses_the_law_of_its_series_alone():
+    """Without the run the series would look worse than it is."""
+    table = pd.concat([_table(), _table(series="mlp")], ignore_index=True)
+    table.loc[len(table) - 1, "test_loss"] = 0.0
+    kan, of_mlp = fit_table(table, axes=["params.trainable"])
+    (mlp,) = check([of_mlp])
+    assert kan.quoted is not None
+    assert (mlp.quoted_law, mlp.checks) == (None, None)
+    for fit in mlp.fits.values():
+        assert str(fit.refusals[0]).startswith("ZERO: a run has a loss of 0")
+        assert fit.alpha is None
+
+
 def test_merged_sizes_have_the_law_of_all():
     """Means of neighbours lie on a law as their runs do: exponent and interval are those of the thousand sizes."""
     rng = np.random.default_rng(0)

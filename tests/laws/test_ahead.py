@@ -8,7 +8,15 @@ from scipy.stats import t as t_distribution
 
 from benchmarks.grids import isoflop_grid
 from harness.laws import fit_law, fit_surface, prediction_interval
-from harness.laws.ahead import budgets_of, new_run, new_run_of_lines, origin_cautions, rolling_curve, rolling_surface
+from harness.laws.ahead import (
+    budgets_of,
+    new_run,
+    new_run_of_lines,
+    origin_cautions,
+    rolling_curve,
+    rolling_replicates,
+    rolling_surface,
+)
 from harness.laws.fitting import warn_of_distance
 from harness.laws.held_out import extrapolate, largest_sizes
 
@@ -71,6 +79,24 @@ def test_replicates_that_are_exact_lines_give_students_interval():
 
     assert np.log(seen.high / seen.curve) == pytest.approx(quantile * levels.std(ddof=1) / 2)
     assert np.log(seen.run_high / seen.curve) == pytest.approx(quantile * levels.std(ddof=1) * np.sqrt(1 + 1 / 4))
+
+
+def test_a_replicate_without_a_line_does_not_narrow_an_interval():
+    sizes, rng = np.geomspace(10, 1e4, 5), np.random.default_rng(3)
+    logs = -0.5 * np.log(sizes) + 0.1 * rng.standard_normal((5, 5))
+    lost = np.vstack([logs, np.full(5, np.nan)])
+    lost[5, 2] = -1.0
+    whole, found = (new_run_of_lines(sizes, values, np.array([1e5]), 0.95) for values in (logs, lost))
+    assert np.array(found) == pytest.approx(np.array(whole))
+
+
+def test_the_scatter_of_new_runs_is_about_the_mean_of_each_size():
+    """Of a budget of two sizes two means are taken off."""
+    sizes, rng = np.array([10.0, 100.0, 1000.0, 1200.0]), np.random.default_rng(4)
+    logs = -0.5 * np.log(sizes) + 0.1 * rng.standard_normal((4, 4))
+    last = rolling_replicates(sizes, logs)[-1]
+    spread = np.sqrt(logs[:, 2:].var(axis=0, ddof=1).mean())
+    assert last.run_sd == pytest.approx(np.hypot(spread, last.error_sd))
 
 
 @pytest.fixture

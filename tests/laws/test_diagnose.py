@@ -7,7 +7,9 @@ from scipy.stats import f as f_distribution
 
 from harness.laws import cross_check, data_hash, diagnose, fit_law, select_law
 from harness.laws.checklist import FORMS, NOT_KNOWN, PARAMETERS, PRINCIPLES, checklist, to_markdown
+from harness.laws.groups import law_by_groups
 from harness.laws.law import LAWS
+from harness.laws.points import Known
 
 SIZES = np.geomspace(1e2, 1e5, 7)
 
@@ -125,6 +127,20 @@ def test_what_only_the_author_knows_is_asked_for():
     assert len(still_open) == 12
     assert all(NOT_KNOWN in item.answer for item in items if not item.filled)
     assert answer(items, "How were hyperparameters").answer == NOT_KNOWN
+
+
+def test_what_was_given_and_how_intervals_were_made_is_said():
+    x, y = runs_of_a_floor()
+    floor = checklist(fit_law(x, y, "floor", known=Known(floor=1e-9)))
+    assert answer(floor, "Which parameters").answer == "A, alpha; E is given"
+    assert "for 2 parameters" in answer(floor, "How is it started").answer
+    plain = fit_law(x, y, "pure")
+    sd = np.exp(np.random.default_rng(0).standard_normal(y.size)) * y
+    errors = checklist(fit_law(x, y, "pure", known=Known(sd)))
+    assert "sizes weigh by the standard errors that were given" in answer(errors, "Are all points").answer
+    assert "95%, of the standard errors that were given)" in answer(errors, "How certain").answer
+    grouped = law_by_groups(plain, x, y, np.tile([*"abcdef", *"abc"], 3).tolist())
+    assert "(jackknife over 6 groups, 95%)" in answer(checklist(grouped), "How certain").answer
 
 
 def test_a_refused_law_shows_its_reason_and_no_exponent():

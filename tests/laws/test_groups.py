@@ -1,5 +1,7 @@
 """Groups of rows: the jackknife is the textbook's, every form has intervals over groups, few groups are refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from commands import json_of, said
 from scipy.stats import t as t_distribution
 
 from benchmarks.planning import checkpoints, shared_errors
-from harness.laws import fit_law, fit_surface
+from harness.laws import Interval, cross_check, fit_law, fit_surface
 from harness.laws import groups as by_groups
 from harness.laws.frontier import frontier
 from harness.laws.isoflop import isoflop
@@ -49,8 +51,12 @@ def test_every_form_has_intervals_over_groups():
         assert after.value == before.value
         assert after.interval != before.interval
 
-    upper = by_groups.frontier_by_groups(frontier(TOKENS, y, 0.5), TOKENS, y, GROUP)
+    upper = by_groups.frontier_by_groups(frontier(TOKENS, y, 0.5, replicates=100), TOKENS, y, GROUP)
     assert upper.alpha_interval.low < upper.alpha < upper.alpha_interval.high
+    flat = TOKENS**-0.01 * np.exp(20 * ERRORS)
+    rough = by_groups.frontier_by_groups(frontier(TOKENS, flat, 0.5, replicates=100), TOKENS, flat, GROUP)
+    assert rough.alpha_interval.low < 0
+    assert "EXPONENT_OPEN" in [caution.code for caution in rough.warnings]
 
     arms = {"a": TOKENS, "b": TOKENS}
     losses = {"a": 1 + TOKENS**-0.3 * 400 * np.exp(ERRORS), "b": 1 + TOKENS**-0.3 * 800 * np.exp(ERRORS[::-1])}
@@ -65,6 +71,53 @@ def test_every_form_has_intervals_over_groups():
     best = by_groups.isoflop_by_groups(isoflop(budget, size, valley), budget, size, valley, group.astype(str).tolist())
     assert best.groups.number == 8
     assert best.exponent_interval.low < best.exponent < best.exponent_interval.high
+
+
+def test_best_sizes_within_a_factor_have_the_interval_of_that_law():
+    """Valleys with a cubic term: the interval reaches as much further over groups as it does over budgets."""
+    budget = np.tile(np.repeat(np.geomspace(1e18, 1e21, 6), 7), 8)
+    step = np.tile(np.linspace(-2, 2, 7), 48) + 0.2 * np.log(budget / 1e19) / np.log(1e3)
+    size, group = 0.3 * budget**0.5 * np.exp(step), np.repeat(np.arange(8), 42)
+    tilt = 0.02 * RNG.standard_normal(8)[group] * np.log(budget / 1e19)
+    y = budget**-0.1 * np.exp(0.1 * (step - tilt) ** 2 + 0.01 * step**3)
+    plain = isoflop(budget, size, y, within=4)
+    law = by_groups.isoflop_by_groups(plain, budget, size, y, group.astype(str).tolist(), 4)
+    rows = [group != number for number in range(8)]
+    without = np.array([isoflop(budget[kept], size[kept], y[kept], within=4).exponent for kept in rows])
+    ends = by_groups.jackknife(plain.exponent, without, 0.95)
+    assert law.groups.without_it in without
+    assert abs(plain.skew_shift) > 1e-4
+    assert (law.exponent_interval.low, law.exponent_interval.high) == pytest.approx(
+        (ends.low + min(plain.skew_shift, 0), ends.high + max(plain.skew_shift, 0))
+    )
+
+
+def test_a_law_that_groups_refuse_has_no_numbers():
+    y, few = TOKENS**-0.3 * np.exp(ERRORS), np.where(GROUP == "0", "0", "1")
+    line = by_groups.law_by_groups(fit_law(TOKENS, y, "pure"), TOKENS, y, few)
+    lower = by_groups.frontier_by_groups(frontier(TOKENS, y, 0.5, replicates=100), TOKENS, y, few)
+    for law, names in (
+        (line, ("alpha_interval", "amplitude", "sigma", "aicc", "misfit", "region")),
+        (lower, ("alpha_interval", "amplitude", "pinball", "on", "below")),
+    ):
+        assert [refusal.code for refusal in law.refusals] == ["FEW_GROUPS"]
+        assert [getattr(law, name) for name in names] == [None] * len(names)
+
+
+def test_the_law_to_quote_is_none_where_groups_refuse_it(tmp_path):
+    path, few = tmp_path / "runs.csv", GROUP.astype(int) // 3
+    y = TOKENS**-0.3 * np.exp(ERRORS)
+    pd.DataFrame({"tokens": TOKENS, "loss": y, "run": few}).to_csv(path, index=False)
+    (laws,) = json_of("fit", path, "--x", "tokens", "--y", "loss", "--group", "run", "--diagnostics")["laws"]
+    assert (laws["quoted_law"], laws["checks"]) == (None, None)
+
+
+def test_an_interval_over_groups_is_not_checked_as_a_profile():
+    y = TOKENS**-0.3 * np.exp(ERRORS)
+    law = by_groups.law_by_groups(fit_law(TOKENS, y, "pure"), TOKENS, y, GROUP)
+    narrow = replace(law, alpha_interval=Interval(law.alpha - 1e-9, law.alpha + 1e-9, 0.95))
+    assert cross_check(TOKENS, y, replace(narrow, groups=None), 100).caution is not None
+    assert cross_check(TOKENS, y, narrow, 100).caution is None
 
 
 @pytest.mark.parametrize(("groups", "code"), [(5, "refused"), (8, "warned"), (10, "")])

@@ -73,7 +73,9 @@ def test_half_a_curve_has_no_free_levels():
     assert given.parameters["midpoint"].interval.low <= 2.5 <= given.parameters["midpoint"].interval.high
     noise = fit_sigmoid(LOSSES, 0.6 + 0.05 * rng.standard_normal(12), (0.25, 0.95))
     assert "SIGMOID_OPEN" in codes(noise.warnings)
-    assert codes(fit_sigmoid(LOSSES[:5], scores[:5]).refusals) == ["TOO_FEW"]
+    few = fit_sigmoid(-LOSSES[:5], scores[:5])
+    assert codes(few.refusals) == ["TOO_FEW"]
+    assert few.ends == (-LOSSES[0], -LOSSES[4])
 
 
 def test_errors_that_are_too_small_are_said():

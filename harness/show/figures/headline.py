@@ -81,7 +81,8 @@ def finding(headline: Headline, names: tuple[str, str]) -> str:
     if not won:
         return f"At {equal}, neither {better} nor {worse} is ahead"
     if len(ratios) == 1:
-        return f"{better}'s {loss} is {_times(ratios[0].estimate or math.nan)} times lower than {worse}'s at {equal}"
+        ratio = ratios[0].estimate or math.nan
+        return f"{better}'s {loss} is {factor(max(ratio, 1 / ratio))} times lower than {worse}'s at {equal}"
     neither = f", neither on {ahead[None]}" if ahead[None] else ""
     return f"At {equal}, {better} is ahead on {won} of {len(ratios)} tasks, {worse} on {lost or 'none'}{neither}"
 
@@ -153,11 +154,6 @@ def _number(ratio: Found) -> str:
         low, high = 1 / high, 1 / low if low else math.inf
     times, *ends = with_ends(max(ratio.estimate, 1 / ratio.estimate), low, high)
     return f"{times} [{', '.join(ends)}]"
-
-
-def _times(ratio: float) -> str:
-    """How many times: a ratio below 1 is the other side's."""
-    return factor(max(ratio, 1 / ratio))
 
 
 def _set_ratios(axes: Axes, rows: Sequence[Row]) -> None:

@@ -133,7 +133,8 @@ def for_terminal(table: Table, width: int) -> rich.table.Table | str:
     if any(briefs):
         rows = [row._replace(cells=(*row.cells, brief)) for row, brief in zip(table.rows, briefs, strict=True)]
         table = replace(table, columns=(*table.columns, Column("notes")), rows=tuple(rows))
-    lines = [list(map(_rich_cell, row.cells)) for row in table.rows]
+    styled = ([pieces(cell, number) for cell in row.cells] for row in table.rows)
+    lines = [[Text(" ").join(Text(text, _RICH[look]) for text, look in cell) for cell in row] for row in styled]
     widths = []
     for place, head in enumerate(table.heads):
         words = " ".join([head, "-", *(cells[place].plain for cells in lines)]).split()
@@ -151,10 +152,6 @@ def for_terminal(table: Table, width: int) -> rich.table.Table | str:
 
 
 _RICH = {"": "", "strong": "bold", "dim": "dim", "code": "", "link": ""}
-
-
-def _rich_cell(cell: TableCell) -> Text:
-    return Text(" ").join(Text(text, _RICH[look]) for text, look in pieces(cell, number))
 
 
 def _row_by_row(table: Table, lines: Sequence[Sequence[Text]], width: int) -> str:
