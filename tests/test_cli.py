@@ -217,6 +217,21 @@ def test_an_option_of_one_value_is_taken_once(words, told):
     assert "a.csv is not there" in repeated.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("submit", "a.yaml", "--max-gpu-hours", "nan"),
+        ("design", "a.csv", "--budget", "nan"),
+        ("compare", "a.csv", "a", "b", "--budget", "inf"),
+        ("fit", "a.csv", "--level", "nan"),
+    ],
+)
+def test_a_number_is_finite(words):
+    done = invoke(*words)
+    assert done.exit_code == 2
+    assert f"{words[-1]!r} is no finite number" in done.stderr
+
+
 def test_the_group_knows_the_short_help_of_each_command():
     for name, stand_in in main.commands.items():
         command = imported(name)

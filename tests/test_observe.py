@@ -1,5 +1,6 @@
 """`harness observe`: beliefs of kept networks, drawn beside the true ones."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,19 @@ def test_snapshots_are_states_on_the_way_whose_errors_are_those_of_shorter_runs(
     ends = runs[runs["seed"] == 0].set_index("arm")["test_loss"]
     np.testing.assert_allclose(last, ends[last.index], rtol=1e-6)
     assert (results / "course-mess3.png").stat().st_size > 10_000
+
+
+def test_tasks_of_one_process_have_a_picture_each(results):
+    task = "target: mess3, train_points: 32, validation_points: 32, test_points: 200"
+    tasks = f"tasks: [{{{task}, context: 4}}, {{{task}, context: 5}}]"
+    short = re.sub("tasks: .*", tasks, TEXT).replace("max_evaluations: 30", "max_evaluations: 1")
+    Path("q.yaml").write_text(short.replace("seeds: [0, 1]", "seeds: [0]"), encoding="utf-8")
+    said("run", "q.yaml", "--workers", "1")
+    said("observe", "q.yaml")
+    assert {path.name for path in results.glob("*.png")} >= {
+        "beliefs-mess3-context=4.png",
+        "beliefs-mess3-context=5.png",
+    }
 
 
 @pytest.mark.usefixtures("results")

@@ -74,7 +74,7 @@ class Group(click.Group):
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that the arguments begin with, and import it."""
-        if arguments[0] in OTHER_WORDS and arguments[0] not in self.commands:
+        if arguments[0] in OTHER_WORDS:
             raise HarnessError(f"{arguments[0]}: no such command; did you mean {OTHER_WORDS[arguments[0]]}?")
         name, stand_in, rest = super().resolve_command(context, arguments)
         if name in NAMES and not rest and context.resilient_parsing:  # its first word is completed

@@ -1,6 +1,7 @@
 """Arguments and options that several commands have, and the question that --yes answers."""
 
 import functools
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,9 +42,16 @@ class Sectioned(click.Command):
 
 
 class Number(click.FloatRange):
-    """A number, which help and errors call so."""
+    """A finite number, which help and errors call a number: nan lies within every range of click."""
 
     name = "number"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """As of every click.FloatRange."""
+        number = super().convert(value, parameter, context)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", parameter, context)
+        return number
 
 
 class Count(click.IntRange):

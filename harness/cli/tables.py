@@ -1,4 +1,4 @@
-"""What `harness fit` and `harness compare` share: what is asked of laws, and the runs from either door."""
+"""What `harness fit`, `compare` and `design` share: what is asked of laws, and the runs from either door."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def crossed_runs(request: Request, rows: pd.DataFrame, runs: Mapping[str, pd.Dat
 def product_cautions(arms: Sequence[CrossedRuns]) -> tuple[Caution, ...]:
     """Whether compute that was measured is no fixed multiple of 6 N D, within an arm or between arms."""
     ratios = np.concatenate([arm.compute / (OF_A_PRODUCT * arm.n * arm.d) for arm in arms])
-    if arms[0].compute is arms[0].d or ratios.max() <= SAME_RATIO * ratios.min():
+    if arms[0].compute is arms[0].d or not ratios.size or ratios.max() <= SAME_RATIO * ratios.min():
         return ()
     span = f"{ratios.min():.3g} to {ratios.max():.3g}"
     return (Caution("NOT_6ND", f"compute is {span} times 6 N D: who is cheaper may hang on which of them counts."),)

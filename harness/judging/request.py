@@ -94,7 +94,7 @@ def check_request(request: Request) -> None:
             raise HarnessError(f"`law` {name!r} is not known; {did_you_mean(name, (*ORDER, AUTO, SIGMOID))}")
     if AUTO in asked and len(asked) > 1:
         raise HarnessError(f"`law` auto chooses between laws by itself; leave out {asked[asked[0] == AUTO]}")
-    if SIGMOID in asked and (len(asked) > 1 or columns is None or request.arms or columns.group):
+    if SIGMOID in asked and (request.form != SIGMOID or len(asked) > 1 or columns is None or columns.group):
         raise HarnessError("`law` sigmoid stands alone, and is of a table of scores, without groups or a comparison")
     if columns and columns.chance is not None and SIGMOID not in asked:
         raise HarnessError(f"`chance` {columns.chance:g} is of the sigmoid; say it as `law`, or leave `chance` out")

@@ -18,6 +18,7 @@ from harness.judging.judge import sentence
 from harness.judging.laws import fit_table
 from harness.judging.verdict import Verdict, refused_words
 from harness.judging.versus import Headline, NoHeadline
+from harness.judging.winners import reported
 from harness.laws.shared import Pin
 from harness.python.laws import ComparisonByLaws, many, of_runs, opened
 from harness.python.study import Shown, Study, headline_said, readings, study_of
@@ -98,6 +99,8 @@ def compare(
     if of_runs(of):
         if first is None or second is None:
             raise HarnessError("`first`, `second`: name two arms of the table, which are values of `by`")
+        if axis is not None:
+            raise HarnessError(f"`axis` {axis}: is for experiments; the sizes of laws are `x`")
         how: dict[str, Any] = {"arms": (first, second), "level": 0.95 if level is None else level, "seconds": seconds}
         if and_:
             how |= {"form": "and", "value": and_, "compute": compute}
@@ -105,13 +108,22 @@ def compare(
         with opened(of, x, y, by, columns, how) as door:
             return ComparisonByLaws(compared_by_laws(door, asked))
     assert not isinstance(of, pd.DataFrame)  # which is a table
+    of_tables: dict[str, Any] = {"x": x, "y": y, "by": by, "and_": and_, "compute": compute, "seconds": seconds}
+    of_tables |= {"budgets": budgets, "floor": floor, "alpha": None if alpha == "free" else alpha, **columns}
+    for name, value in of_tables.items():
+        if many(value):
+            raise HarnessError(f"`{name}`: two sides of an experiment are compared without it; leave it out")
+    sizes = many(at)
+    if len(sizes) > 1:
+        listed = " and ".join(f"{size:g}" for size in sizes)
+        raise HarnessError(f"`at` {listed}: an experiment is compared at one size; give one")
     manifest, folder = study_of(of).frozen()
     arms = list(manifest.experiment.arms)
     if first is None and len(arms) < 2:
         raise HarnessError(f"{manifest.name} has one arm, {arms[0]}; there is nothing to compare it with")
     pair = (first or arms[0], second or arms[1])
-    budget = None if at is None else float(at[0] if isinstance(at, Sequence) else at)
-    return Comparison(manifest, compare_sides(manifest, folder, pair, axis, budget, level))
+    size = float(sizes[0]) if sizes else None
+    return Comparison(manifest, compare_sides(manifest, folder, pair, axis, size, level))
 
 
 # ----------------------------------------------------------------------------------------------------------- verdicts
@@ -185,10 +197,10 @@ class Runs(pd.DataFrame):
         return pd.DataFrame(self)
 
     def figure(self) -> Figure:
-        """Test loss against size, with the laws that are fitted to it."""
+        """Test loss against size, with the laws that are fitted to it; of a search that of its winners."""
         manifest, folder = self._plan
         with keeping_fits(folder, TERMINAL):
-            laws = fit_table(self.table)
+            laws = fit_table(reported(manifest, self.table))
             return scaling_figure(manifest, laws, of_sides(manifest, laws)[0])
 
 
@@ -251,7 +263,7 @@ def run(
     shown, folder = progress_here(), study.folder
     manifest = run_file(study, shown, replan, workers, until_decided)
     analysis, headline, verdicts = analyse_and_report(manifest, folder, shown)
-    return Answer(manifest, headline, verdicts, _runs(manifest, folder, analysis.table), folder / "report.html")
+    return Answer(manifest, headline, verdicts, _runs(manifest, folder, analysis.every), folder / "report.html")
 
 
 def runs(of: Study | str | Path) -> Runs:

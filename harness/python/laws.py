@@ -146,12 +146,13 @@ def fit(
     and `within` as on the command line. A HarnessError names rows that cannot be fitted.
     """
     window = SizeRange(min_x, max_x, until)
-    how: dict[str, Any] = {"laws": many(law), "level": level, "window": window, "hold_out": hold_out}
+    laws = many(law)
+    how: dict[str, Any] = {"laws": laws, "level": level, "window": window, "hold_out": hold_out}
     how |= {"objective": objective, "floor": floor, "predict": tuple(map(str, many(predict)))}
     how |= {"compute": compute, "within": within}
     of_options: dict[Form, Any] = {"and": and_, "isoflop": isoflop, "frontier": frontier, "share": share}
     forms = {form: str(value) for form, value in of_options.items() if value is not None}
-    asked = [*forms, SIGMOID] if law == SIGMOID else [*forms]
+    asked = [*forms, SIGMOID] if SIGMOID in laws else [*forms]
     if len(asked) > 1:
         raise HarnessError(f"`{'`, `'.join(asked)}`: these are forms of their own; ask for one at a time")
     for form in asked:

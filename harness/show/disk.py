@@ -98,9 +98,10 @@ def clean_lines(
         return [f"name the kinds to remove, as in `harness clean{_results_option(results)} --{next(iter(removable))}`"]
     lines = []
     for kind in chosen:
-        gone = removed.get(kind)
-        amount = f"removed {kind}: {gone.number:,}, {size_words(gone.bytes)}" if gone else ""
-        lines.append(amount or f"{kind}: nothing can be removed")
+        if gone := removed.get(kind):
+            lines.append(f"removed {kind}: {gone.number:,}, {size_words(gone.bytes)}")
+        else:
+            lines.append(f"{kind}: nothing can be removed")
     return lines
 
 

@@ -89,18 +89,8 @@ def offer_lines(name: str, states: Mapping[str, RunState], offer: Offer, until_d
         reported = f"; `harness run FILE{flag}` fits, draws and reports" if counts.keys() <= {*OVER} else ""
         moves = [f"{state}: {move}" for state, move in _by_next_move(states) if move]
         return [*lines, f"nothing to submit{reported}", *moves]
-    packs, runs = sum(len(job.packs) for job in offer.jobs), sum(len(job.runs) for job in offer.jobs)
-    longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
-    lengths = duration(longest) if longest < 1.2 * shortest else f"{duration(shortest)} to {duration(longest)}"
-    in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
-    what = f"{plural(runs, 'run')} in {plural(packs, 'pack')} in {plural(len(offer.jobs), 'job')}"
-    lines.append(f"to submit: {what} of {lengths}{in_arrays}")
-    how = "calibrated on this machine" if offer.calibrated else "by an assumed rate; `harness bench` measures it"
-    if offer.start_hours is None:
-        how += "; without the start-up of jobs, which was not measured yet"
-    elif offer.start_hours:
-        how += f"; {device_time(offer.start_hours, offer.device_unit)} of it for jobs to start, as measured"
-    lines.append(f"predicted: {device_time(offer.hours, offer.device_unit)} ({how})")
+    if offer.jobs:
+        lines += _job_lines(offer)
     if later := offer.left_for_later:
         lines.append(f"{later} jobs more than the cluster takes at once: run the same command again when some end")
     if offer.assumed_limits:
@@ -108,6 +98,24 @@ def offer_lines(name: str, states: Mapping[str, RunState], offer: Offer, until_d
         takes = f"arrays of {arrays:,} jobs, {room:,} jobs in all ({offer.assumed_limits})"
         lines.append(f"assumed: the cluster takes {takes}")
     return lines
+
+
+def _job_lines(offer: Offer) -> list[str]:
+    """How many jobs there are to send off, how long they are, and what they will cost."""
+    packs, runs = sum(len(job.packs) for job in offer.jobs), sum(len(job.runs) for job in offer.jobs)
+    longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
+    lengths = duration(longest) if longest < 1.2 * shortest else f"{duration(shortest)} to {duration(longest)}"
+    in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
+    what = f"{plural(runs, 'run')} in {plural(packs, 'pack')} in {plural(len(offer.jobs), 'job')}"
+    how = "calibrated on this machine" if offer.calibrated else "by an assumed rate; `harness bench` measures it"
+    if offer.start_hours is None:
+        how += "; without the start-up of jobs, which was not measured yet"
+    elif offer.start_hours:
+        how += f"; {device_time(offer.start_hours, offer.device_unit)} of it for jobs to start, as measured"
+    return [
+        f"to submit: {what} of {lengths}{in_arrays}",
+        f"predicted: {device_time(offer.hours, offer.device_unit)} ({how})",
+    ]
 
 
 def _by_next_move(states: Mapping[str, RunState]) -> dict[tuple[StateName, str], list[RunState]]:

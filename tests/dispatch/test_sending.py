@@ -146,6 +146,11 @@ def test_what_jobs_take_to_start_is_part_of_the_prediction():
     assert told(0.0) == "predicted: 1 core-hours (calibrated on this machine)"
 
 
+def test_a_full_cluster_takes_no_job_now():
+    told = offer_lines("sweep", {"a": RunState("planned")}, OFFER._replace(left_for_later=3))
+    assert told[1:] == ["3 jobs more than the cluster takes at once: run the same command again when some end"]
+
+
 def test_damaged_records_are_a_state_with_a_way_out(tmp_path):
     """Of four runs the record of one was emptied, and that of another has another digit."""
     sweep = SweepFile(tmp_path / "sweep.yaml", tmp_path / "results")

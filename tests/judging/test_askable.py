@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from commands import invoke, json_of
+from commands import invoke, json_of, said
 
 import harness
 from harness.comparison import expected_best
@@ -63,6 +63,23 @@ def test_a_sigmoid_is_asked_alike_on_the_command_line_and_in_python(evals):
     assert "chance + (ceiling - chance)" in same.sentences[0]
     table = invoke("fit", evals, *asked).stdout
     assert "0.25 (given)" in table
+    in_a_list = harness.fit(evals, "loss", "score", "arm", law=["sigmoid"], chance=0.25, sd="score_sd", predict=2.0)
+    assert in_a_list.sentences == same.sentences
+
+
+@pytest.mark.parametrize("refused", ["A", "B"])
+def test_a_sigmoid_that_is_refused_has_an_empty_row_beside_one_that_is_not(evals, refused):
+    table = pd.read_csv(evals)
+    few = table[(table["arm"] != refused) | (table["params"] < 1e7)]
+    fitted = harness.fit(few, "loss", "score", "arm", law="sigmoid")
+    other = "B" if refused == "A" else "A"
+    assert f"{refused}: TOO_FEW" in fitted.sentences
+    assert any(f"{other}: points 8" in line and "midpoint" in line for line in fitted.sentences)
+
+
+def test_a_design_is_of_laws_of_losses_not_of_a_sigmoid(evals):
+    asked = ("--question", "exponent", "--budget", 1e10, "--law", "sigmoid")
+    assert "--law sigmoid stands alone" in said("design", evals, *ASKED, *asked, exit_code=2)
 
 
 def test_known_errors_and_a_known_floor_reach_every_law(evals):

@@ -85,6 +85,25 @@ def test_a_window_shows_the_exponent_with_and_without(table):
     assert "without the window" in " ".join(done.stdout.split())
 
 
+@pytest.mark.parametrize(
+    ("command", "form", "told"),
+    [
+        (("fit",), ("--share", "alpha"), ["shared: alpha; 97.5% intervals"]),
+        (("fit",), ("--frontier", "0.025"), ["above 2.5% of the runs: 97.5% intervals"]),
+        (
+            ("compare", "kan", "mlp"),
+            ("--explain", "--law", "pure", "--budget", "100"),
+            ["loss; 97.5% intervals", "97.5% of each size by itself", "pure law of both, 97.5% intervals"],
+        ),
+    ],
+)
+def test_levels_and_shares_are_told_as_they_were_asked(table, monkeypatch, command, form, told):
+    monkeypatch.setenv("COLUMNS", "300")
+    name, *arms = command
+    shown = " ".join(invoke(name, table, *arms, *ASKED, "--level", "0.975", *form).stdout.split())
+    assert [words for words in told if words not in shown] == []
+
+
 def test_several_sizes_are_fitted_side_by_side(table):
     found = _json(table, *NAMED, "--x", "width")
     assert [one["axis"] for one in found["laws"]] == ["params", "params", "width", "width"]

@@ -228,5 +228,12 @@ def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
     of_file = _rules()
     _write_pilot(here)
     assert "`harness power experiments/made.yaml` says how many replicates the rules need" in planned
+    for options, named in (
+        (("--scale", "short"), "experiments/made.yaml --scale short"),
+        (("--results", "r2"), "r2/made"),
+        (("--scale", "short", "--set", "noise=0.2"), "results/made-short+noise=0.2"),
+    ):
+        assert f"`harness power {named}` says" in said("plan", "experiments/made.yaml", *options)
+        said("power", *named.split())
     sources = [one["source"] for one in (of_file[0], _rules()[0], _rules("--noise", "0.5")[0])]
     assert sources == ["a declared noise of 0.1", "records of 2 replicates", "a declared noise of 0.5"]

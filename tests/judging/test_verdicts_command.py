@@ -152,6 +152,13 @@ def test_what_makes_the_table_is_kept(whole):
     assert set(pd.read_csv(kept / "made" / "runs.csv.xz")["seconds_on"]) == {"another machine"}
 
 
+def test_a_plan_of_another_folder_is_kept_by_naming_that_folder(whole):
+    (whole / "results").rename(whole / "other")
+    told = said("verdicts", "other/made", "--keep", exit_code=2)
+    assert "--keep: other/made is not in results; name the folder that it is in by --results" in told
+    assert not (whole / "results").exists()
+
+
 def test_what_an_open_rule_would_need_is_told_wherever_it_stands(here):
     fields = "quantity: exponent, sides: [kan, mlp], threshold: 0.4, matters: 0.03, at_least: 1"
     write_experiment(here, f"decide:\n  - {{claim: by 0.4, {fields}}}\n")

@@ -162,6 +162,15 @@ def test_a_mistake_is_a_sentence_with_the_next_move(folder, arguments, told):
     assert told in done.output
 
 
+def test_without_intervals_arms_are_compared_without_a_figure(here):
+    file = write_experiment(here, rules="", sizes="[60]")
+    file.write_text(file.read_text().replace("seeds: [0, 1, 2]", "seeds: [0]").partition("scales:")[0])
+    said("plan", file)
+    write_records(here)
+    assert "Whose test RMSE is lower" in said("compare", "results/made", "kan", "mlp")
+    assert not list((here / "results" / "made").glob("*.png"))
+
+
 def test_options_of_experiments_are_not_for_tables(folder):
     table = folder / "runs.csv"
     table.write_text("params,rmse,by\n1,2,a\n")

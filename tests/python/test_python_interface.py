@@ -11,9 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import invoke, refused, said
+from made_searched import TEXT as SEARCHED
+from made_study import record_of
 from matplotlib.figure import Figure
 
 import harness
+from harness.judging.winners import reported
+from harness.record import publish
 
 FILE = """
 question: Is a KAN better than an MLP of as many parameters?
@@ -127,6 +131,21 @@ def test_runs_are_a_data_frame(trained):
     pd.testing.assert_frame_equal(of_folder.table, runs.table)
 
 
+def test_of_a_search_all_runs_are_there_and_its_winners_are_drawn(tmp_path):
+    one_size = SEARCHED.replace("at: [40, 90]", "at: [40]").replace("[1.0e+6, 4.0e+6]", "[4.0e+6]")
+    (tmp_path / "searched.yaml").write_text(one_size.partition("decide:")[0])
+    study, noise = harness.read(tmp_path / "searched.yaml", results=tmp_path / "results"), np.random.default_rng(0)
+    manifest = harness.plan(study).manifest
+    for planned in manifest.runs:
+        publish(record_of(planned, manifest.cells[planned.cell].counts, noise.uniform()), study.results / "runs")
+    answer, runs = harness.run(study), harness.runs(study)
+    pd.testing.assert_frame_equal(answer.runs.table, runs.table)
+    winners = reported(manifest, runs.table)
+    assert len(runs) > len(winners)
+    lines = {line.get_gid(): line.get_ydata() for axes in runs.figure().axes for line in axes.lines}
+    assert {*lines["runs:kan"], *lines["runs:mlp"]} == {*winners["test_loss"]}
+
+
 def test_what_is_compared_and_judged_is_what_the_commands_say(trained):
     folder, study, answer = trained
     compared = harness.compare(study, "kan", "mlp")
@@ -142,6 +161,28 @@ def test_what_is_compared_and_judged_is_what_the_commands_say(trained):
     told = invoke("verdicts", study.file, "--scale", "short", "--json", *results).stdout
     assert json.loads(told)["experiments"] == judged.answers
     assert judged.numbers["claim"].unique().tolist() == ["the KAN is better"]
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"by": "arm"}, "`by`: two sides of an experiment are compared without it"),
+        ({"alpha": 0.5}, "`alpha`: two sides of an experiment"),
+        ({"foo": 3}, "`foo`: two sides of an experiment"),
+        ({"at": [40, 60]}, "`at` 40 and 60: an experiment is compared at one size; give one"),
+    ],
+)
+def test_an_experiment_is_compared_at_one_size_by_what_it_says(trained, given, wrong):
+    assert wrong in refused(harness.compare, trained[1], "kan", "mlp", **given)
+
+
+def test_sizes_of_a_comparison_may_be_an_array_and_axes_are_not_for_tables(trained):
+    _, study, answer = trained
+    at_one, at_none = (harness.compare(study, "kan", "mlp", at=np.array(sizes)) for sizes in ([60], []))
+    assert at_one.table["place"].unique().tolist() == ["60"]
+    pd.testing.assert_frame_equal(at_none.table, harness.compare(study).table)
+    asked = {"x": "params.trainable", "y": "test_loss", "by": "arm", "axis": "params"}
+    assert "`axis` params: is for experiments" in refused(harness.compare, answer.runs.table, "kan", "mlp", **asked)
 
 
 def test_what_is_not_there_is_said(trained, tmp_path):

@@ -129,7 +129,7 @@ def compare(
     titles = heavy.task_titles(compared.headline.formulas, heavy.TITLE_LETTERS)
     drawn = heavy.write_figure(heavy.versus_figure(versus, compared.lines, styles, titles), target / stem)
     parts = [heavy.ratios_table(compared.headline), *heavy.ratios_sentences(compared.headline, compared.not_measured)]
-    shown = heavy.console_lines(compared.headline, [], [f"Figure: {drawn[0]}"])
+    shown = heavy.console_lines(compared.headline, [], [f"Figure: {path}" for path in drawn[:1]])
     answer(compared, as_json, [*(parts if explain else ()), *shown])
 
 

@@ -44,7 +44,7 @@ def observe(manifest: Manifest, folder: Path) -> None:
     table, _ = tables
     styles = heavy.experiment_styles(manifest)
     for task, rows in table[table["status"] == "done"].groupby("task"):
-        name = str(task).split()[0]
+        name = str(task).replace(" ", "-")
         by_arm = _by_arm(rows, folder.parent)
         for arm, (*_, last) in by_arm.items():
             left = f"{last.after.error / last.before.error:.2g} of the error before the last block"

@@ -4,6 +4,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import click
 
@@ -13,7 +14,7 @@ from harness.planning.warnings import warnings_line
 from harness.record import missing
 from harness.show.costs import recipe_note
 from harness.show.tables.plans import plan_table
-from harness.spec import FULL, Manifest
+from harness.spec import Manifest
 from harness.study.folders import StudyFile, records_of
 from harness.study.plans import cost_sentence, data_lines, device_lines, freeze_plan, memory_lines, plan_of
 from harness.study.sweeps import of_first_look
@@ -65,6 +66,6 @@ def _power_lines(manifest: Manifest, study: StudyFile) -> list[str]:
     has_records = len(missing(manifest, records_of(study.folder))) < len(manifest.run_ids())
     if not experiment.decide or len(experiment.seeds) == 1 or not (has_records or experiment.noise):
         return []
-    again = f"harness power {study.folder if study.settings else study.file}"
-    again += "" if study.scale == FULL else f" --scale {study.scale}"
-    return [f"`{again}` says how many replicates the rules need"]
+    is_folder_needed = study.settings or study.results != Path("results")  # `harness power` has no --set
+    command = f"harness power {study.folder if is_folder_needed else study.words}"
+    return [f"`{command}` says how many replicates the rules need"]

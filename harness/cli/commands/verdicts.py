@@ -33,7 +33,11 @@ def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, 
     now. If runs are missing, the verdict is `not run`, with the command that trains them. This writes verdicts.html and
     verdicts.json into results/. Exit 3 if a record is damaged.
     """
-    answered = [heavy.answer_of(StudyFile(file, results, scale)) for file in files or _with_rules(scale)]
+    studies = [StudyFile(file, results, scale) for file in files or _with_rules(scale)]
+    others = [study.folder for study in studies if keeping and study.folder.parent.resolve() != results.resolve()]
+    if others:
+        raise HarnessError(f"--keep: {others[0]} is not in {results}; name the folder that it is in by --results")
+    answered = [heavy.answer_of(study) for study in studies]
     answers = [plain(judged) for judged, _ in answered]
     tables = [heavy.rules_table(judged["verdicts"], judged["name"]) for judged in answers]
     sentences = itertools.chain.from_iterable(map(heavy.answer_sentences, answers))

@@ -58,7 +58,8 @@ def form_figure(answer: FormAnswer[Any], runs: Runs) -> Figure | None:
     """Runs, and what was fitted to them; artists carry a gid `kind:series`. `runs` are the tables by axis.
 
     Two sizes: loss over the second one, lines of equal first size, and new runs that were asked for. IsoFLOP: the
-    valley of each budget, then its best size over budgets. Of more than MOST_SERIES series the first ones are drawn.
+    valley of each budget, then its best size over budgets. Of these two, series without a run that ended well are not
+    drawn (None if that is all), and of more than MOST_SERIES series the first ones are.
     """
     every = list(series_of(with_parts(runs[answer.request.x[0]])))
     of_arms = named_styles(name for _, name, _ in every)
@@ -66,12 +67,15 @@ def form_figure(answer: FormAnswer[Any], runs: Runs) -> Figure | None:
     series = {series_name(task, name): rows for task, name, rows in every}
     if answer.request.form not in OF_TWO:
         return _lines_figure(Shown(answer, series, styles, runs))
-    shown = Shown(answer, dict(itertools.islice(series.items(), MOST_SERIES)), styles, runs)
+    ended = {name: rows for name, rows in series.items() if (rows["status"] == "done").any()}
+    if not ended:
+        return None
+    shown = Shown(answer, dict(itertools.islice(ended.items(), MOST_SERIES)), styles, runs)
     if answer.request.form == "isoflop":
         draw = themed(_isoflop_figure)
     else:
-        draw = in_column(_surface_figure) if len(series) == 1 else themed(_surface_figure)
-    return draw(shown, labels.undrawn_note(len(series) - MOST_SERIES, "series"))
+        draw = in_column(_surface_figure) if len(ended) == 1 else themed(_surface_figure)
+    return draw(shown, labels.undrawn_note(len(ended) - MOST_SERIES, "series"))
 
 
 def _shades(values: np.ndarray, style: Style) -> list[str]:
@@ -288,7 +292,8 @@ def _line(result: Result, arm: str, x: np.ndarray) -> np.ndarray:
 def _said(result: Result, arm: str) -> str:
     match result:
         case Frontier():
-            return f"α {interval_words(result.alpha, result.alpha_interval)}, above {result.quantile:.0%} of the runs"
+            above = f"above {100 * result.quantile:.3g}% of the runs"
+            return f"α {interval_words(result.alpha, result.alpha_interval)}, {above}"
         case SharedFit(alphas=dict(alphas), floors=dict(floors)):
             return f"α {exponent(alphas[arm].value)}, E = {human(floors[arm].value, 2)}"
         case Sigmoid():

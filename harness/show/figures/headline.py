@@ -45,7 +45,7 @@ def headline_figure(headline: Headline, styles: Mapping[str, Style]) -> Figure |
     carry a gid `ratio:leader`. None where no ratio has a number.
     """
     is_by_task = len(headline.tasks) <= TASKS_WITH_ALL_SIZES
-    groups = _groups(headline, is_by_task)
+    groups = _rows_by_task(headline) if is_by_task else _rows_by_axis(headline)
     if not groups:
         return None
     lines = AROUND + sum(HEADING + heading.count("\n") + ROW * len(rows) for heading, rows in groups.items())
@@ -87,30 +87,35 @@ def finding(headline: Headline, names: tuple[str, str]) -> str:
     return f"At {equal}, {better} is ahead on {won} of {len(ratios)} tasks, {worse} on {lost or 'none'}{neither}"
 
 
-def _groups(headline: Headline, is_by_task: bool) -> dict[str, list[Row]]:
-    """Rows by the heading of a task: the matched axis at all sizes, every other one at the largest.
-
-    Or else by that of an axis: tasks in the order of their ratios, of which those in the middle go where room is short.
-    """
-    heading = labels.task_titles(
-        headline.formulas, labels.title_letters(figure_width(1) - 0.3) if is_by_task else LETTERS
-    )
-    axes = tuple(filter(None, (*headline.columns, headline.clock))) if is_by_task else headline.columns
+def _rows_by_task(headline: Headline) -> dict[str, list[Row]]:
+    """Rows by the heading of a task: the matched axis at all sizes, every other one at the largest."""
+    titles = labels.task_titles(headline.formulas, labels.title_letters(figure_width(1) - 0.3))
+    axes = filter(None, (*headline.columns, headline.clock))
     groups: dict[str, list[Row]] = {}
     for task, axis in itertools.product(headline.tasks, axes):
-        is_matched, convention, title = axis == headline.columns[0], all_axes()[axis], heading.get(task, task)
-        for place in headline.places if is_by_task and is_matched else headline.places[-1:]:
+        is_matched, convention = axis == headline.columns[0], all_axes()[axis]
+        unit = counted(axis) if is_matched or convention.kind == "params" else convention.short
+        for place in headline.places if is_matched else headline.places[-1:]:
             ratio = headline.reading(task, axis, place).ratio
-            if ratio.estimate is None:
-                continue
-            unit = counted(axis) if is_matched or convention.kind == "params" else convention.short
-            size = f"{human(ratio.at, 2)} {unit}"
-            group, label = (title, size) if is_by_task else (f"at equal {convention.words}", title)
-            groups.setdefault(group, []).append((label, ratio))
-    if is_by_task:
-        return groups
+            if ratio.estimate is not None:
+                size = f"{human(ratio.at, 2)} {unit}"
+                groups.setdefault(titles.get(task, task), []).append((size, ratio))
+    return groups
+
+
+def _rows_by_axis(headline: Headline) -> dict[str, list[Row]]:
+    """Rows by the heading of an axis, at the largest size: tasks in the order of their ratios.
+
+    Those in the middle go where room is short.
+    """
+    titles = labels.task_titles(headline.formulas, LETTERS)
+    groups: dict[str, list[Row]] = {}
+    for task, axis in itertools.product(headline.tasks, headline.columns):
+        ratio = headline.reading(task, axis, headline.places[-1]).ratio
+        if ratio.estimate is not None:
+            groups.setdefault(f"at equal {all_axes()[axis].words}", []).append((titles.get(task, task), ratio))
     room = most_height() / labels.line_height() - AROUND
-    most = max(2, (room / len(axes) - HEADING) / ROW)
+    most = max(2, (room / len(headline.columns) - HEADING) / ROW)
     for group, rows in groups.items():
         rows.sort(key=lambda row: -(row[1].estimate or 0.0))
         half = int(min(most, len(rows) + 1) / 2)

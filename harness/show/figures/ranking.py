@@ -107,8 +107,10 @@ def _panel(axes: Axes, runs: pd.DataFrame, styles: Mapping[str, Style]) -> tuple
             shown = every[list(dict.fromkeys([0, (len(every) - 1) // 2, len(every) - 1]))]
             for mean, size in zip(shown, list(MARK_SIZES.values())[-len(shown) :], strict=True):
                 axes.plot(mean, place, "o", ms=size, mew=0, color=colour, zorder=3, gid=f"mean:{name}")
-            beyond += (clipped := int(np.sum(shown > high)))
-            axes.plot([0.97] * bool(clipped), [place] * bool(clipped), marker="+", color=colour, **edge)
+            clipped = int(np.sum(shown > high))
+            if clipped:
+                axes.plot(0.97, place, marker="+", color=colour, **edge)
+            beyond += clipped
         if name in at_largest:
             ends = done.loc[(done["series"] == name) & (done["size"] == largest[name]), "test_loss"].agg(["min", "max"])
             axes.hlines(place, *ends, color=colour, lw=0.8, alpha=0.6, zorder=2, gid=f"range:{name}")

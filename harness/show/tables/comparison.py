@@ -78,7 +78,7 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
         return None
     pairs = [pair for pair in compared.sizes if pair.axis in axes]
     shared = dict.fromkeys(f"floor {pair.multiplier.floor}, exponents {pair.multiplier.alpha}" for pair in pairs)
-    level = f"{compared.headline.level:.0%} intervals"
+    level = f"{100 * compared.headline.level:.3g}% intervals"
     needs = f"the {' or '.join(dict.fromkeys(pair.axis for pair in pairs))} of {first} {second} needs for its loss"
     title = f"multiplier: how many times {needs}; {level}; {', '.join(shared)}"
     heads = ("task", "size x", f"#of {first}", f"#{pairs[0].arms[0].metric}", "#multiplier")
@@ -125,7 +125,7 @@ def crossover_words(crossover: comparison.Crossover, leads: Sequence[Lead], arms
     if crossover.kind is None:
         return f"{_codes(crossover.refusals)}: none can be looked for"
     point = f" (the curves cross at {number(crossover.estimate, 4)})" if crossover.estimate else ""
-    each = f"{crossover.level:.0%} of each size by itself, not of all together"
+    each = f"{100 * crossover.level:.3g}% of each size by itself, not of all together"
     return f"{CROSSOVERS[crossover.kind]}{point}; {turn_words(leads, arms)} ({each})"
 
 
@@ -144,7 +144,8 @@ def _cost_table(compared: ComparedByLaws, pair: Comparison) -> Table:
         by_law = estimate(ratio, low, high) + (" (extrapolated)" if is_extrapolated else "")
         rows.append((number(loss), by_law, cheaper))
     metric = pair.arms[0].metric
-    title = f"{_on(pair)} of {second} / {first} at equal {metric}: {pair.law} law of both, {cost.level:.0%} intervals"
+    level = f"{100 * cost.level:.3g}% intervals"
+    title = f"{_on(pair)} of {second} / {first} at equal {metric}: {pair.law} law of both, {level}"
     return table_of(title, (f"#{metric}", f"#{second} / {first}", "cheaper"), rows)
 
 

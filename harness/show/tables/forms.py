@@ -37,17 +37,18 @@ def form_tables(answer: FormAnswer) -> Iterator[Table]:
         case "isoflop":
             law = f"{x} of the least {y} = c {request.value}^a"
         case _:
-            law = f"{y} = A {x}^-alpha, above {float(request.value or 0):.0%} of the runs"
-    rows, cells = [], {}
+            law = f"{y} = A {x}^-alpha, above {100 * float(request.value or 0):.3g}% of the runs"
+    cells_of = {series: _cells(result, request) for series, result in answer.results.items()}
+    heads = max(cells_of.values(), key=len, default={})  # a refused sigmoid has no parameters
+    rows = []
     for series, result in answer.results.items():
-        cells = _cells(result, request)
-        texts = [""] * len(cells) if result.refusals else cells.values()
+        texts = [""] * len(heads) if result.refusals else cells_of[series].values()
         notes = (*notes_of((*result.refusals, *result.warnings)), *_run_notes(answer, series))
         rows.append(TableRow((series, *texts), notes))
     in_logs = "" if request.form == "sigmoid" else ", in log space"
     filters = f", where {' and '.join(request.where)}" if request.where else ""
-    title = f"{law}: {request.level:.0%} intervals{in_logs}{filters}"
-    yield table_of(title, ("series", *(f"#{head}" for head in cells)), rows)
+    title = f"{law}: {100 * request.level:.3g}% intervals{in_logs}{filters}"
+    yield table_of(title, ("series", *(f"#{head}" for head in heads)), rows)
     if request.form == "isoflop":
         yield _valleys_table(answer)
     yield from ahead_tables(answer.ahead, y)
@@ -183,7 +184,7 @@ def _shared_table(answer: FormAnswer, task: str, fit: SharedFit) -> Table:
     for arm in fit.arms:
         estimates = [_estimate(of_arms.get(arm)) for of_arms in columns.values()]
         rows.append(TableRow((arm, *estimates), _run_notes(answer, f"{task}{arm}")))
-    title = f"{task}shared: {fit.share}; {fit.level:.0%} intervals"
+    title = f"{task}shared: {fit.share}; {100 * fit.level:.3g}% intervals"
     return table_of(title, ("series", *(f"#{head}" for head in columns)), rows)
 
 

@@ -104,14 +104,20 @@ def _law_cells(
         stands_out = fit is not None and law == drawn and fit.is_quotable
         cells.append(Styled(exponent_words(fit) if fit else "", "strong" if stands_out else ""))
     if has_floors:
-        quoted: tuple[LawName, ...] = (series.quoted_law,) if series.quoted_law else ()
-        order: dict[LawName, None] = dict.fromkeys((*quoted, "floor", *fits))
-        floors = [fits[law] for law in order if law in fits and fits[law].floor is not None]
-        ends = floors[0].floor_interval if floors else None
-        given = f"{human(floors[0].floor or 0)} (given)" if floors else NONE
-        cells.append(given if ends is None else estimate(floors[0].floor, ends.low, ends.high, human))
+        cells.append(_floor_words(fits, series.quoted_law))
     points = next(iter(fits.values())).points
     return (*cells, len(points.sizes), int(points.counts.sum()), number(points.decades, 2))
+
+
+def _floor_words(fits: Mapping[LawName, Fit], quoted: LawName | None) -> str:
+    """The floor of the law to quote, or else of the law `floor`, or else of any, with its interval unless given."""
+    order: list[LawName] = [*([quoted] if quoted else []), "floor", *fits]
+    for law in order:
+        fit = fits.get(law)
+        if fit and fit.floor is not None:
+            ends = fit.floor_interval
+            return estimate(fit.floor, ends.low, ends.high, human) if ends else f"{human(fit.floor)} (given)"
+    return NONE
 
 
 def _told(series: SeriesLaws) -> dict[LawName, Fit]:

@@ -51,6 +51,15 @@ def test_valleys_go_through_their_minima_and_the_law_through_the_best_sizes():
     assert line.get_ydata() == pytest.approx(0.3 * line.get_xdata() ** 0.5, rel=1e-6)
 
 
+@pytest.mark.parametrize("asked", [{"and_": "D"}, {"and_": "D", "compute": "C"}, {"isoflop": "C"}])
+def test_an_arm_whose_runs_all_failed_is_refused_and_not_drawn(asked):
+    grid = GRID.assign(C=N * D)
+    both = pd.concat([grid.assign(arm="a", end="ok"), grid.assign(arm="b", end="failed", loss=np.nan)])
+    fitted = harness.fit(both, "N", "loss", "arm", status="end", **asked)
+    assert fitted.answer.results["b"].refusals
+    assert {gid.split(":")[1] for gid in drawn(fitted.figure(), ("runs:", "valley:"))} <= {"a"}
+
+
 def test_a_shared_law_a_frontier_and_scores_are_drawn_as_they_were_fitted():
     x = np.repeat(np.geomspace(1e3, 1e6, 8), 3)
     table = pd.DataFrame({"x": np.tile(x, 2), "arm": ["a"] * x.size + ["b"] * x.size})
