@@ -167,6 +167,24 @@ def test_all_arms_have_the_backbone_of_the_model_and_nearly_its_count():
         assert {cell.series for cell in cells.values()} == {"mlp", "kan"}
 
 
+def test_an_axis_that_changes_the_counts_of_the_model_solves_all_arms_again():
+    axes = "seeds: [0]\ngrid: {arms.mlp.architecture.layers: [1, 2]}"
+    cells = planned(("seeds: [0]", axes)).cells
+    for layers in (1, 2):
+        asked = {arm: {cell.asked for cell in cells if cell.series == f"{arm} layers={layers}"} for arm in ("mlp", "kan")}
+        assert asked["kan"] == asked["mlp"]
+        assert len(asked["kan"]) == 2
+
+
+@pytest.mark.parametrize(("axis", "series"), [("params", 1), ("flops_train", 2)])
+def test_how_the_model_is_trained_splits_other_arms_where_training_is_what_is_equal(axis, series):
+    of_own = ("{width: [8, 16]}}", "{width: [16, 32]}}"), ("recipe: adam}\n", "recipe: own}\n")
+    own = "recipes: {own: {optimizer: {name: adam}, max_evaluations: 10}, "
+    axes = "seeds: [0]\ngrid: {recipes.adam.max_evaluations: [10, 20]}"
+    plan = planned(*of_own, ("recipes: {", own), ("axis: params", f"axis: {axis}"), ("seeds: [0]", axes))
+    assert len({cell.series for cell in plan.cells if cell.arm == "kan"}) == series
+
+
 def test_training_flops_can_be_what_is_equal():
     plan = planned(("axis: params", "axis: flops_train"), ("[8, 16]", "[16, 32]"))
     for cell in plan.cells:
