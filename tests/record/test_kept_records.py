@@ -188,6 +188,8 @@ def test_brief_records_have_all_but_the_course_of_training(here):
     whole, brief = (read_records(RUNS, here / name, here) for name in ("runs", "there"))
     assert max(len(record.curve) for record in brief.values()) == 2 < max(len(one.curve) for one in whole.values())
     pd.testing.assert_frame_equal(runs_table(PLAN, whole), runs_table(PLAN, brief))
+    for source, target in ((file, "runs"), (here / "runs", "there")):
+        assert set(merge(source, None, here / target).same) == set(RUNS)
 
 
 def _bytes(folder: Path) -> dict[Path, bytes]:
