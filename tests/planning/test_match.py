@@ -142,6 +142,7 @@ match: {axis: params, like: mlp, solve: block.width, tol: 0.15}
 recipes: {adam: {optimizer: {name: adam, batch_size: 32}, max_evaluations: 10}}
 seeds: [0]
 """
+ARMS = ("mlp", "kan")
 SEARCH = """
 search: {runs: 3, replicates: 2, cap: {evaluations: [10, 20]}}
 """
@@ -171,9 +172,9 @@ def test_an_axis_that_changes_the_counts_of_the_model_solves_all_arms_again():
     axes = "seeds: [0]\ngrid: {arms.mlp.architecture.layers: [1, 2]}"
     cells = planned(("seeds: [0]", axes)).cells
     for layers in (1, 2):
-        asked = {arm: {cell.asked for cell in cells if cell.series == f"{arm} layers={layers}"} for arm in ("mlp", "kan")}
-        assert asked["kan"] == asked["mlp"]
-        assert len(asked["kan"]) == 2
+        of_mlp, of_kan = ([cell.asked for cell in cells if cell.series == f"{arm} layers={layers}"] for arm in ARMS)
+        assert of_mlp == of_kan
+        assert len(of_kan) == 2
 
 
 @pytest.mark.parametrize(("axis", "series"), [("params", 1), ("flops_train", 2)])
