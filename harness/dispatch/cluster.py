@@ -177,7 +177,8 @@ def limits() -> Limits:
     has_accounting = configuration.get("AccountingStorageType", "").endswith("slurmdbd")
     most = [int(configuration["MaxJobCount"])]
     if has_accounting:
-        question = ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=MaxSubmitJobs", f"user={user()}")
+        whose = f"user={user()}", f"cluster={configuration.get('ClusterName', '')}"
+        question = ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=MaxSubmitJobs", *whose)
         with suppress(HarnessError):
             most += [int(line) for line in ask(*question).split() if line.isdecimal()]
     jobs_now = len(ask("squeue", "--noheader", "--array", "--me", "--format=%i").splitlines())

@@ -37,7 +37,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 CHECKPOINT = re.compile(rb"harness checkpoint \d+ [0-9a-f]{64}\n")  # of every version
 MANIFEST = re.compile(r"manifest(\.\d+)?\.json")
 OLD_DAYS = 30  # a job waits and trains for less, or gives a sign of life
-NOTABLE_BYTES, NOTABLE_SHARE = 10 * 10**6, 0.1  # of what removing is worth a word
+NOTABLE_BYTES, NOTABLE_SHARE = 10 * 10**6, 0.1  # from which on `harness status` says what `harness clean` frees
 
 
 class OnDisk(NamedTuple):
@@ -197,7 +197,7 @@ def _needed_snapshots(sent: Iterable[tuple[Path, Submission]], present: set[str]
 def _logs(sent: Iterable[tuple[Path, Submission]], present: set[str]) -> Iterator[OnDisk]:
     """The output of submissions whose runs all have records; SLURM's number begins its name."""
     for folder, submission in sent:
-        if not present.issuperset(submission.runs):
+        if submission.damage or not present.issuperset(submission.runs):
             continue
         number, local = read_number(folder, submission.id), local_log(folder, submission.id)
         for path, size in file_bytes(logs_folder(folder)).items():

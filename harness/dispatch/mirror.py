@@ -86,14 +86,19 @@ def of_run(record: Record, manifest: Manifest, planned: Sequence[PlannedRun], is
         "size_axis": match.count_name if match else None,
         "trial": planned[0].trial,
     }
-    words = itertools.chain.from_iterable((each_cell.task, each_cell.arm) for each_cell in cells)
-    ended = [*(["picked"] if is_picked else []), *(["diverged"] if record.status == "diverged" else [])]
+    tags: list[str] = []
+    for each_cell in cells:
+        tags += [each_cell.task, each_cell.arm]
+    if is_picked:
+        tags.append("picked")
+    if record.status == "diverged":
+        tags.append("diverged")
     return WandbRun(
         id=record.run_id,
         name=f"{record.run.task.target} {network.family} {network.dashed}{grid_words} seed {record.run.seed}",
         group=manifest.name,
         job_type=cell.arm,
-        tags=tuple(dict.fromkeys(word[:LONGEST_TAG] for word in [*words, *ended])),
+        tags=tuple(dict.fromkeys(tag[:LONGEST_TAG] for tag in tags)),
         started_at=record.provenance.started_at,
         config=of_cell | record.run.model_dump(mode="json"),
         history=tuple(point.model_dump(exclude_none=True) for point in record.curve),
@@ -105,9 +110,18 @@ def of_answer(manifest: Manifest, last_started_at: str, summary: dict[str, Any],
     """The run `answer` of an experiment, the same one whenever it is answered anew; `shown` are tables and figures."""
     named = hashlib.sha256(f"{manifest.name} {manifest.experiment_hash}".encode()).hexdigest()
     config = {"experiment": manifest.name, "question": manifest.experiment.question, "runs": len(manifest.run_ids())}
-    tags = (ANSWER, *(arm[:LONGEST_TAG] for arm in manifest.experiment.arms))
-    identity = (f"{ANSWER}-{named[:16]}", ANSWER, manifest.name, ANSWER, tags, last_started_at)
-    return WandbRun(*identity, config, (), summary, **shown)
+    return WandbRun(
+        id=f"{ANSWER}-{named[:16]}",
+        name=ANSWER,
+        group=manifest.name,
+        job_type=ANSWER,
+        tags=(ANSWER, *(arm[:LONGEST_TAG] for arm in manifest.experiment.arms)),
+        started_at=last_started_at,
+        config=config,
+        history=(),
+        summary=summary,
+        **shown,
+    )
 
 
 def _summary(record: Record) -> dict[str, Any]:

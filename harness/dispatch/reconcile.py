@@ -37,9 +37,12 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
     SLURM is asked three times at most. `records` are looked at if they are given; `check_all` looks for damage in all
     of every record (see `recorded`).
     """
-    hidden, submissions, attempts, orders = None, [], [], []
+    hidden, submissions, attempts, orders, queue = None, [], [], [], Queue({})
     try:
-        submissions, attempts = read_submissions(folder), read_attempts(folder / "attempts")
+        sent_off = read_submissions(folder)
+        # SLURM is asked before the rest is read: what has ended by its answer has left its record and events by then.
+        queue = squeue([submission.name for submission in sent_off if submission.profile])
+        submissions, attempts = sent_off, read_attempts(folder / "attempts")
         orders = read_orders(folder)
     except PermissionError as error:
         unread = Path(error.filename).relative_to(folder.parent)
@@ -47,6 +50,7 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
     for damage in (submission.damage for submission in submissions if submission.damage):
         hidden = RunState("queued", "not verified (a submission cannot be read)", next_move=damage)
     sent = [submission for submission in submissions if submission.profile]
+    dead = _dead(submissions, attempts)  # before records are read, as above
     kept = recorded(_with_sent(runs, submissions), records, check_all) if records else Recorded({}, {})
     evidence = Evidence(
         records=kept.statuses,
@@ -54,9 +58,9 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
         submissions=submissions,
         attempts=attempts,
         orders=orders,
-        queue=squeue([submission.name for submission in sent]),
+        queue=queue,
         accounting=Queue({}),
-        dead=_dead(submissions, attempts),
+        dead=dead,
         now=time.time(),
     )
     if not evidence.queue.silent and (forgotten := unexplained(evidence)):

@@ -36,7 +36,7 @@ STOP = "stop"
 
 
 # ------------------------------------------------------------------------------------------------------ what is said
-# Beside these, what the user should know, as text; and a HarnessError that is not of this pack alone.
+# A process also sends text, which the user should read, and a HarnessError that concerns more than its pack.
 class Evaluated(NamedTuple):
     """How many of the planned evaluations every lane of the pack has behind it."""
 
@@ -126,7 +126,7 @@ def messages(slot: Slot) -> tuple[list[Any], bool]:
 
 
 def send(slot: Slot, message: Any) -> None:
-    """One that has died does not hear it; `messages` shows that."""
+    """Send it a message. A process that has died does not get it, which `messages` shows."""
     with suppress(OSError):
         slot.pipe.send(message)
 
@@ -282,8 +282,17 @@ def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Do
         checkpoint_seconds=order.checkpoint_seconds,
     )
     try:
-        kept = order.checkpoints, order.attempt, order.networks, order.snapshots, order.threads
-        records = train_pack(runs, order.records, order.device, supervisor, *kept)
+        records = train_pack(
+            runs,
+            order.records,
+            order.device,
+            supervisor,
+            checkpoints=order.checkpoints,
+            attempt=order.attempt,
+            networks=order.networks,
+            snapshots=order.snapshots,
+            threads=order.threads,
+        )
     except PackStopped:
         return None
     except HarnessError as error:

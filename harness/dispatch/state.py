@@ -295,10 +295,11 @@ def _repeated_crashes(evidence: Evidence, released: Mapping[str, float]) -> dict
 
 # ----------------------------------------------------------------------------------------------------- jobs that wait
 class Stuck(NamedTuple):
-    """What holds a job up, in words, and what lets jobs start that are sent off anew: `change`.
+    """Why a job does not start by itself: a row of reasons.csv.
 
-    `move` is the next move: that, with what comes before and after it ({again}), or something else. Where the job waits
-    `for_ever`, there is no other way. reasons.csv has them.
+    `why` says what holds it up, and `change` what to change so that jobs that are sent off anew start. `move` tells the
+    user what to do now; in it {again} stands for cancelling the job, that change, and a retry, and {job} for its
+    number. A job that waits `for_ever` starts only if somebody does something.
     """
 
     why: str

@@ -212,10 +212,14 @@ def _damaged(own_folder: Path, damage: str) -> Submission:
 
 def read_job(folder: Path, submission: str, place: int) -> JobFile:
     """What the worker of a job needs."""
+    path = submission_folder(folder, submission) / f"job-{place}.json"
     try:
-        return _read(submission_folder(folder, submission) / f"job-{place}.json", JobFile)
+        return _read(path, JobFile)
+    except FileNotFoundError:
+        problem = f"{path} is not there"
     except HarnessError as error:
-        raise HarnessError(f"{error}; `harness submit` sends its runs off again", INCOMPLETE) from None
+        problem = str(error)
+    raise HarnessError(f"{problem}; `harness submit` sends its runs off again", INCOMPLETE)
 
 
 def logs_folder(folder: Path) -> Path:

@@ -88,13 +88,19 @@ def slurm_number() -> str | None:
 
 
 def _train(home: Path, job: JobFile, attempt: str, log: EventLog, signals: list[signal.Signals]) -> bool:
-    """Whether any training was done; what happens is written to the log."""
+    """Train the packs of a job, and write down what happens; whether any training was done."""
     came_further = False
     first: dict[tuple[RunSpec, ...], int] = {}
     results = home.parent
-    networks = results / NETWORKS if job.keeps_networks else None
-    folders = results / "runs", results / "checkpoints"
-    order = TrainingOrder(*folders, job.device, attempt, job.checkpoint_seconds, networks, job.snapshots)
+    order = TrainingOrder(
+        records=results / "runs",
+        checkpoints=results / "checkpoints",
+        device=job.device,
+        attempt=attempt,
+        checkpoint_seconds=job.checkpoint_seconds,
+        networks=results / NETWORKS if job.keeps_networks else None,
+        snapshots=job.snapshots,
+    )
     happenings = train_here(
         job.packs,
         order,

@@ -84,10 +84,10 @@ class ArmOnTask:
         return self.experiment.recipes.get(self.arm.recipe) or BUILT_IN_RECIPES[self.arm.recipe]
 
     @property
-    def sizing(self) -> tuple[int | None, ...]:
+    def sizing(self) -> tuple[int | str | None, ...]:
         """What of the task decides the candidates of an arm: tasks that agree in it have the same ones, solved once."""
         task = self.task
-        kind = task.classes, task.vocabulary, self.is_of_data
+        kind = task.classes, task.vocabulary, task.own_loss, self.is_of_data
         return task.inputs, task.train_points, task.boundary_points, *kind
 
     @property

@@ -58,8 +58,19 @@ def match_arms(arms: Sequence[str], setting: MatchSetting) -> list[MatchedSaid]:
         achieved, first = counts[setting.count_name], matched[0].counts if matched else counts
         # Where both have a count that is not zero.
         ratio_to_first = {name: value / first[name] for name, value in counts.items() if first.get(name)}
-        met = setting.count_name, setting.budget, achieved, achieved / setting.budget - 1
-        matched.append(MatchedSaid(arm, network, solved, *met, counts, DEFAULT_WEIGHTS, ratio_to_first))
+        said = MatchedSaid(
+            arm=arm,
+            network=network,
+            solved=solved,
+            axis=setting.count_name,
+            asked=setting.budget,
+            achieved=achieved,
+            residual=achieved / setting.budget - 1,
+            counts=counts,
+            weights=DEFAULT_WEIGHTS,
+            ratio_to_first=ratio_to_first,
+        )
+        matched.append(said)
     return matched
 
 

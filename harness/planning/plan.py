@@ -107,7 +107,8 @@ def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Exp
             if (label, arm, series) in planned_before:
                 continue  # no axis that has moved since concerns this arm
             planned_here.add((label, arm, series))
-            own_axes = {path: value for path, value in axes.items() if _concerns(path, arm, variant.recipes)}
+            deciding = _deciding(arm, variant)
+            own_axes = {path: value for path, value in axes.items() if _concerns(path, deciding, variant.recipes)}
             size = (arm, sought.sizing, canonical_json(own_axes))
             if variant.search:
                 if size not in drawn:
@@ -213,26 +214,39 @@ def _fields_of(task: Task) -> dict[str, Any]:
 def _telling_axes(arm: str, task: Task, points: Variants) -> list[str]:
     """The axes that concern an arm and have more than one value on the task."""
     siblings = [point for point, variant in points if task in variant.tasks]
-    recipes = {variant.arms[arm].recipe for _, variant in points}
+    arms: set[str] = set()
+    recipes: set[str] = set()
+    for _, variant in points:
+        deciding = _deciding(arm, variant)
+        arms |= deciding
+        # How the other one is trained is in its training FLOPs alone.
+        counts_training = variant.match is not None and variant.match.axis == "flops_train"
+        recipes |= {variant.arms[name].recipe for name in (deciding if counts_training else [arm])}
     telling = []
     for path in siblings[0]:
         differs = len({canonical_json(point[path]) for point in siblings}) > 1
-        if differs and _concerns(path, arm, recipes):
+        if differs and _concerns(path, arms, recipes):
             telling.append(path)
     return telling
 
 
-def _concerns(path: str, arm: str, recipes: Collection[str]) -> bool:
-    """Whether a field of the file says how an arm that is trained by one of these recipes is built or trained."""
+def _deciding(arm: str, experiment: Experiment) -> set[str]:
+    """The arms that decide the cells of one: itself, and with `match.like` the one whose counts are its budgets."""
+    like = experiment.match.like if experiment.match else None
+    return {arm, like or arm}
+
+
+def _concerns(path: str, arms: Collection[str], recipes: Collection[str]) -> bool:
+    """Whether a field of the file says how arms that are trained by some of these recipes are built or trained."""
     match path.split("."):
         case ["tasks", *_]:
             return False
         case ["arms" | "window", name, *_]:
-            return name == arm
+            return name in arms
         case ["recipes", name, *_]:
             return name in recipes
         case ["match", "solve", name]:
-            return name in (arm, "*")
+            return name in (*arms, "*")
     return True
 
 

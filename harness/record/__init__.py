@@ -2,7 +2,6 @@
 
 from harness.record.schema import CURVE_POINTS, ClassMetrics, CurvePoint, Metrics, PhaseEnd, Provenance, Pruned, Record
 from harness.record.store import (
-    DAMAGED,
     Agreement,
     Duplicate,
     Recorded,

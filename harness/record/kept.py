@@ -18,7 +18,7 @@ from harness.base.files import whole_file
 from harness.base.frozen import problem_of
 from harness.record import publish, read_record, record_path, verdict
 from harness.record.schema import Record
-from harness.record.store import record_of
+from harness.record.store import RECORDS, record_of
 from harness.spec import sealed
 
 KEPT_RECORDS = "records.jsonl.xz"
@@ -177,7 +177,7 @@ def _record_paths(source: Path, folder: Path) -> list[Path]:
     """Where the records of a folder are; a HarnessError if there are none, or they are those of `folder`."""
     records = source / "runs" if (source / "runs").is_dir() else source
     # What came second there may be first here, where the first is damaged.
-    paths = [*sorted(records.glob("*.json")), *sorted((records / "duplicates").glob("*.json"))]
+    paths = [*sorted(records.glob(RECORDS)), *sorted((records / "duplicates").glob(RECORDS))]
     if not paths or (records / "manifest.json").exists():
         raise HarnessError(f"{source}: {records} has no records; give a folder of records, or a results folder")
     if folder.exists() and records.samefile(folder):

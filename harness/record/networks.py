@@ -85,12 +85,17 @@ def read_network(folder: Path, run_id: str) -> KeptNetwork:
             for moment in dict.fromkeys(int(name.split()[1]) for name in arrays.files if name.startswith("at ")):
                 on_the_way = [arrays[f"at {moment} {place}"] for place in range(1 + len(layers))]
                 snapshots.append(Snapshot(moment, on_the_way[0], tuple(on_the_way[1:])))
-            knots = tuple(arrays[f"knots{number}"] for number in range(len(layers)))
-            columns = tuple(arrays["columns"].tolist()) if "columns" in arrays else ()
-            of_data = arrays.get("ends"), arrays.get("output"), columns, arrays.get("labels")
-            encoding = str(arrays.get("encoding", ""))
-            of_encoding = encoding, arrays.get("fill")
-            return KeptNetwork(arrays["parameters"], knots, *of_data, *of_encoding, tuple(snapshots))
+            return KeptNetwork(
+                parameters=arrays["parameters"],
+                knots=tuple(arrays[f"knots{number}"] for number in range(len(layers))),
+                ends=arrays.get("ends"),
+                output=arrays.get("output"),
+                columns=tuple(arrays["columns"].tolist()) if "columns" in arrays else (),
+                labels=arrays.get("labels"),
+                encoding=str(arrays.get("encoding", "")),
+                fill=arrays.get("fill"),
+                snapshots=tuple(snapshots),
+            )
     except FileNotFoundError:
         raise HarnessError(
             f"{path}: no network of this run was kept; its experiment file did not say `keep: networks` when it was "

@@ -35,6 +35,7 @@ EARLY_TOLERANCE = {"float64": 1e-6, "float32": 1e-2, "bfloat16": 1e-1}
 END_FACTOR = 10.0
 
 SEAL = re.compile(r'\A\{\s*"checksum": ?"[0-9a-f]{64}",')
+RECORDS = "[!.]*.json"  # not what is being written, which is hidden
 DAMAGED = "damaged"  # where damaged records are moved to, beside `duplicates`
 NAMED = 3  # damaged records that an error names; it counts the others
 LOCK_SECONDS = 10.0  # for how long another writer may hold the lock of a record, which takes it microseconds
@@ -127,7 +128,7 @@ def duplicates(folder: Path) -> list[Duplicate]:
     Where that record is damaged, or was moved away to be trained again, there is nothing to be said.
     """
     later = []
-    for path in sorted((folder / "duplicates").glob("*.json")):
+    for path in sorted((folder / "duplicates").glob(RECORDS)):
         identity = path.name.partition(".")[0]
         try:
             second = _checked(path)
@@ -153,7 +154,12 @@ def fingerprint(engine: Engine, provenance: Provenance) -> str:
 
 
 def verdict(first: Record, second: Record) -> Agreement:
-    """What is to be said of two records of one run; which came first does not matter."""
+    """What is to be said of two records of one run; which came first does not matter.
+
+    Where one of them is brief (see `Record.brief`), only what both have is compared.
+    """
+    if first == first.brief() or second == second.brief():
+        first, second = first.brief(), second.brief()
     contents = [canonical_json(record.model_dump(mode="json", exclude={"provenance"})) for record in (first, second)]
     if contents[0] == contents[1]:  # bit for bit
         return "same"

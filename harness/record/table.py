@@ -220,10 +220,10 @@ def _read_text(path: Path) -> pd.DataFrame:
     rows: dict[str, list[str]] = {}  # by the line on which each begins
     reader = _cells(text, ",")
     try:
-        delimiter = max(DELIMITERS, key=lambda sign: len(next(_cells(text, sign))))
+        delimiter = max(DELIMITERS, key=lambda sign: len(_header(_cells(text, sign))))
         reader = _cells(text, delimiter)
         # A column without a name, as an index that pandas wrote, is called by its place.
-        names = [cell.strip() or f"column {i}" for i, cell in enumerate(next(reader), start=1)]
+        names = [cell.strip() or f"column {i}" for i, cell in enumerate(_header(reader), start=1)]
         _check_names(path, names)
         before = reader.line_num  # a quoted cell may hold line breaks: a row is named by its first line
         for cells in reader:
@@ -241,6 +241,11 @@ def _read_text(path: Path) -> pd.DataFrame:
 def _cells(text: str, delimiter: str) -> Any:
     """A reader of the text's rows; a line ends by \\n, \\r\\n, or \\r alone."""
     return csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
+
+
+def _header(reader: Any) -> list[str]:
+    """The cells of the first line that is not empty; there is one."""
+    return next(filter(None, reader))
 
 
 def _check_names(subject: Path | str, names: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from ruamel.yaml.reader import ReaderError
 
 from harness.base.errors import HarnessError
 
-# Larger files take seconds to read, and are no experiments: the longest of experiments/ has 8,228 characters.
+# Larger files take seconds to read, and are no experiments: none of experiments/ has a tenth of that.
 MOST_CHARACTERS = 100_000
 MOST_VALUES = 100_000  # with those that aliases repeat
 DEEPEST = 50  # values within values

@@ -151,8 +151,9 @@ def _read_fields(path: Path, model: type[Frozen] = Experiment, noun: str = EXPER
     try:
         return _parse_fields(path.read_text(encoding="utf-8"), str(path), model)
     except OSError as error:
-        beside = [path.with_suffix(ending) for ending in (".yaml", ".yml") if path.with_suffix(ending).is_file()]
-        hint = f"did you mean {beside[0]}?" if beside else f"give the path of {noun}"
+        beside = [path.parent / f"{path.stem}{ending}" for ending in (".yaml", ".yml")]
+        near = next(filter(Path.is_file, beside), None)
+        hint = f"did you mean {near}?" if near else f"give the path of {noun}"
         raise HarnessError(f"{path}: {error.strerror}; {hint}") from None
     except UnicodeDecodeError as error:
         raise HarnessError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None

@@ -135,10 +135,10 @@ def recorded_tables(
 # -------------------------------------------------------------------------------------------------------------- answers
 def answer_of(study: StudyFile) -> tuple[Answer, pd.DataFrame | None]:
     """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
-    file = study.file
+    file, folder = study.file, study.folder
     if study.is_folder:
-        return _judged(read_manifest(file), file, _file_of(file.name), ())
-    experiment, folder, command = study.read(), study.folder, study.words
+        return _judged(read_manifest(folder), folder, _file_of(folder.name), ())
+    experiment, command = study.read(), study.words
     if not manifest_path(folder).exists():
         _check_rules(experiment, file)
         why, rules = "no plan, no runs", tuple(map(not_run, experiment.decide))

@@ -55,7 +55,8 @@ class StudyFile:
     def folder(self) -> Path:
         """Its own results folder; a HarnessError if the name of the file cannot be that of one."""
         if self.is_folder:
-            return self.file
+            has_name = self.file.name not in ("", "..")  # by which its parent, where the records are, is found
+            return self.file if has_name else self.file.resolve()
         check_folder_name(self.file)
         at_scale = "" if self.scale == FULL else f"-{self.scale}"
         narrowed = narrow_words(self.narrow) if self.narrow else ""

@@ -145,7 +145,8 @@ def starter_text(name: str, task: StarterTask, folder: Path, module: str | None 
 
     It compares a module of the user's own with its rival, or else a KAN, an MLP and an MLP with splines.
     """
-    is_smooth = module is None and not task.run_task.is_data_file  # where Levenberg-Marquardt reaches small errors
+    is_of_squares = not (task.run_task.is_data_file or task.run_task.own_loss)
+    is_smooth = module is None and is_of_squares  # where Levenberg-Marquardt reaches small errors
     arms = (module_arm(module, rival), *(arm for arm in FAMILIES if arm.name == rival)) if module else FAMILIES
     folder_here = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
@@ -248,8 +249,10 @@ class Starter(NamedTuple):
 
 def write_starter(name: Path, starter: Starter) -> tuple[Path, list[str]]:
     """Write NAME.yaml, and say what was chosen; a HarnessError if there is such a file that says something else."""
-    path = name if name.suffix == ".yaml" else name.with_name(f"{name.name}.yaml")
+    path = name if name.suffix == ".yaml" else name.parent / f"{name.name}.yaml"
     check_folder_name(path)
+    if not path.parent.is_dir():
+        raise HarnessError(f"{path}: {path.parent} is no folder; make it, or choose another NAME")
     starter.check()
     text, chosen = _text_of(path, starter)
     try:

@@ -80,6 +80,8 @@ def test_every_plan_is_counted_as_its_own_status_does(here):
     assert set(counted) == {"whole", "half", "beside", "given_up", "looked", "searched"}
     for name, one in counted.items():
         alone = _told("status", f"results/{name}")
+        with chdir(f"results/{name}"):
+            assert _told("status", ".")["states"] == alone["states"]
         states = Counter(alone["states"])
         expected = {
             "planned": alone["planned"],
@@ -148,3 +150,4 @@ def test_without_experiments_it_says_how_to_make_one(tmp_path):
     nowhere = said("status", "--results", tmp_path / "nowhere", exit_code=2)
     assert "nowhere: no such folder; give FILE, or" in nowhere
     assert "--why failed: say of which experiment" in said("status", "--why", "failed", exit_code=2)
+    assert ".: Is a directory; give the path of an experiment file" in said("status", ".", exit_code=2)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from commands import refused
 from hypothesis import given
 from hypothesis import strategies as st
 from made_submission import job, small, submission, write
@@ -40,6 +41,7 @@ def test_a_submission_is_read_as_it_was_written(plan, tmp_path):
         read = sending.read_job(tmp_path, "5ub", place)
         assert read.ids == sent.packs
         assert read.packs == tuple(tuple(specs[run] for run in pack) for pack in sent.packs)
+    assert "job-9.json is not there; `harness submit` sends" in refused(sending.read_job, tmp_path, "5ub", 9)
 
 
 def test_a_submission_that_was_changed_by_hand_is_named(plan, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import said
 from made_submission import SweepFile, send_off, small
 
 from harness.dispatch.cluster import user
@@ -86,6 +87,16 @@ def test_runs_that_a_new_plan_drops_are_counted_and_taken_back(sweep):
     assert sweep.states() == {"planned": 1, "queued": 1, "cancelled": 1}
     assert sweep.status()["earlier_underway_ids"] == []
     assert sweep.harness("cancel", "--earlier", "--where", "seed=0").exit_code == 2
+
+
+def test_a_job_that_ends_while_squeue_is_asked_is_not_lost(sweep):
+    trained = sweep.results.with_name("trained")
+    assert said("run", sweep.file, "--results", trained)
+    sweep.send(listed="COMPLETED")
+    (sweep.results / "runs").mkdir(exist_ok=True)
+    squeue = sweep.cluster / "squeue"
+    squeue.write_text(f"{squeue.read_text()}cp {trained}/runs/*.json {sweep.results}/runs\n")
+    assert sweep.states() == {"done": 4}
 
 
 def test_what_cancel_could_not_end_is_said_and_ended_when_it_is_repeated(sweep):

@@ -119,6 +119,25 @@ def test_what_cannot_learn_by_a_loss_of_ones_own_is_named(folder, old, new, word
         make_plan(parse_experiment(text), "steps")
 
 
+@pytest.mark.parametrize("tasks", ["{squares}, {own}", "{own}, {squares}"])
+def test_an_optimiser_that_a_search_may_draw_is_refused_if_one_task_cannot_be_learnt_by_it(folder, tasks):
+    text = (folder / "steps.yaml").read_text("utf-8").partition("seeds:")[0]
+    own = text.partition("tasks: [")[2].partition("]")[0]
+    both = tasks.format(own=own, squares=own.replace('"my_losses:steps", inputs: 2', "xy"))
+    text = text.replace(own, both).replace(
+        "recipe: lbfgs}\n  kan", "recipe: lbfgs, space: {recipe: [lbfgs, lm]}}\n  kan"
+    )
+    text += "  lm: {optimizer: {name: levenberg_marquardt}, max_evaluations: 20}\n"
+    experiment = parse_experiment(text + "search: {runs: 2, replicates: 2, cap: {evaluations: 20}}\n")
+    with pytest.raises(HarnessError, match="is no sum of squares"):
+        make_plan(experiment, "steps")
+
+
+def test_a_function_with_a_loss_of_its_own_can_be_started_with(folder):
+    said("new", "started", "--function", "my_losses:steps", "--inputs", "2")
+    assert "valid" in said("validate", "started.yaml")
+
+
 def test_a_loss_that_mixes_points_is_refused(folder):
     source = (folder / "my_losses.py").read_text("utf-8")
     (folder / "my_losses.py").write_text(source.replace("self.delta / 2))", "self.delta / 2)).cumsum(1)"), "utf-8")

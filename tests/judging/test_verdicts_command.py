@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import chdir
 from pathlib import Path
 from typing import get_args
 
@@ -72,6 +73,8 @@ def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
     assert answer["notes"] == []
     assert answer["commits"] == ["c0ffee" * 6 + "c0ff (dirty)"]
     assert _verdicts("results/made") == [answer | {"file": "experiments/made.yaml"}]
+    with chdir("results/made"):
+        assert _verdicts(".")[0]["verdicts"] == answer["verdicts"]
     shown = invoke("verdicts").output
     assert "the first scales faster" in shown
     for verdict in answer["verdicts"]:

@@ -142,6 +142,7 @@ match: {axis: params, like: mlp, solve: block.width, tol: 0.15}
 recipes: {adam: {optimizer: {name: adam, batch_size: 32}, max_evaluations: 10}}
 seeds: [0]
 """
+ARMS = ("mlp", "kan")
 SEARCH = """
 search: {runs: 3, replicates: 2, cap: {evaluations: [10, 20]}}
 """
@@ -165,6 +166,24 @@ def test_all_arms_have_the_backbone_of_the_model_and_nearly_its_count():
         assert other.network.backbone == model.network.backbone
         assert abs(other.counts["params.trainable"] / asked - 1) <= 0.15
         assert {cell.series for cell in cells.values()} == {"mlp", "kan"}
+
+
+def test_an_axis_that_changes_the_counts_of_the_model_solves_all_arms_again():
+    axes = "seeds: [0]\ngrid: {arms.mlp.architecture.layers: [1, 2]}"
+    cells = planned(("seeds: [0]", axes)).cells
+    for layers in (1, 2):
+        of_mlp, of_kan = ([cell.asked for cell in cells if cell.series == f"{arm} layers={layers}"] for arm in ARMS)
+        assert of_mlp == of_kan
+        assert len(of_kan) == 2
+
+
+@pytest.mark.parametrize(("axis", "series"), [("params", 1), ("flops_train", 2)])
+def test_how_the_model_is_trained_splits_other_arms_where_training_is_what_is_equal(axis, series):
+    of_own = ("{width: [8, 16]}}", "{width: [16, 32]}}"), ("recipe: adam}\n", "recipe: own}\n")
+    own = "recipes: {own: {optimizer: {name: adam}, max_evaluations: 10}, "
+    axes = "seeds: [0]\ngrid: {recipes.adam.max_evaluations: [10, 20]}"
+    plan = planned(*of_own, ("recipes: {", own), ("axis: params", f"axis: {axis}"), ("seeds: [0]", axes))
+    assert len({cell.series for cell in plan.cells if cell.arm == "kan"}) == series
 
 
 def test_training_flops_can_be_what_is_equal():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import invoke
+from commands import invoke, said
 
 from harness.planning.plan import planned_flops
 from harness.planning.warnings import warnings_of
@@ -122,6 +122,8 @@ def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
     there = new("mine", "--from", "quickstart")
     kept = new("data", "--from", "quickstart")
 
+    assert "nodir/x.yaml: nodir is no folder; make it" in said("new", "nodir/x", exit_code=2)
+    assert "cannot be called '.yaml'" in said("new", ".", exit_code=2)
     assert kept.exit_code == 2
     assert "results/data is kept for something else; give the file another name" in kept.output
     assert not (folder / "data.yaml").exists()

@@ -43,6 +43,14 @@ def test_lines_that_end_by_a_carriage_return_are_lines(tmp_path):
     assert table.index.tolist() == ["line 2", "line 3"]
 
 
+def test_a_header_may_come_after_empty_lines(tmp_path):
+    (tmp_path / "runs.csv").write_text("\n\nparams;rmse\n10;0.5\n")
+
+    table = read_table(tmp_path / "runs.csv")
+
+    assert (list(table), table.index.tolist()) == (["params", "rmse"], ["line 4"])
+
+
 def _check(seed: int, folder: Path) -> None:
     """A mutant is fitted or compared, or refused: no other exception, no other exit code."""
     random = Random(seed)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from made_records import made_at, made_record, small_plan
 
 from harness.base.errors import HarnessError
+from harness.base.files import unfinished
 from harness.record import CurvePoint, Metrics, duplicates, publish, read_record, read_records, record_path, runs_table
 from harness.record.kept import KEPT_RECORDS, keep, line_of, merge, read_lines, record_in_line
 from harness.spec import sealed
@@ -188,6 +189,8 @@ def test_brief_records_have_all_but_the_course_of_training(here):
     whole, brief = (read_records(RUNS, here / name, here) for name in ("runs", "there"))
     assert max(len(record.curve) for record in brief.values()) == 2 < max(len(one.curve) for one in whole.values())
     pd.testing.assert_frame_equal(runs_table(PLAN, whole), runs_table(PLAN, brief))
+    for source, target in ((file, "runs"), (here / "runs", "there")):
+        assert set(merge(source, None, here / target).same) == set(RUNS)
 
 
 def _bytes(folder: Path) -> dict[Path, bytes]:
@@ -206,6 +209,7 @@ def test_every_record_is_accounted_for(tmp_path):
     publish(made_at(made_record(defect, test=0.3), **CODE), there)
     record_path(there, bad_there.run_id).write_text("{")
     record_path(here, bad_here.run_id).write_text("")
+    unfinished(record_path(there, new.run_id)).write_text("{")
     before = _bytes(here), _bytes(there)
 
     merged = merge(tmp_path / "there", set(RUNS) - {other.run_id}, here)

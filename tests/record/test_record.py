@@ -13,6 +13,7 @@ from commands import refused
 from made_records import WHERE, made_at, made_record, recorded_table, small_plan
 
 from harness.base.errors import HarnessError
+from harness.base.files import unfinished
 from harness.count import count
 from harness.record import CurvePoint, fingerprint, read_record, record_path, runs_table, store, verdict
 from harness.record.store import duplicates, missing, publish, read_present, recorded, set_aside
@@ -299,6 +300,7 @@ def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
     (second,) = (tmp_path / "duplicates").glob(f"{one.run_id}.*")
     second.write_text("{")
     record_path(tmp_path, two.run_id).write_text("{")
+    unfinished(second).write_text("{")
     assert [(second.run_id, second.verdict) for second in duplicates(tmp_path)] == [(one.run_id, "damaged")]
 
 

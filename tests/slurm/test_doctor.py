@@ -1,5 +1,6 @@
 """`harness doctor` on a real SLURM: all is well, and each thing that can be wrong is a sentence with a next move."""
 
+import getpass
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 from commands import invoke, said
 from real_slurm import Bed, wait_until
+
+from harness.dispatch.cluster import limits
 
 pytestmark = pytest.mark.slurm
 ROOT = Path(__file__).parents[2]
@@ -172,6 +175,19 @@ def test_accounting_remembers(accounting_testbed, tmp_path):
     code, found = diagnose(profile(tmp_path, account="testbed"), tmp_path / "results")
     assert (code, failures(found)) == (0, [])
     assert found["ended jobs"]["told"].endswith("and sacct for longer")
+
+
+def test_what_a_user_may_submit_on_another_cluster_is_no_limit_here(accounting_testbed):
+    before = limits().room
+    name = getpass.getuser()
+    try:
+        for words in ("cluster far", "account testbed cluster=far", f"user {name} account=testbed cluster=far"):
+            accounting_testbed.slurm("sacctmgr", "-i", "add", *words.split())
+        most = ("where", f"user={name}", "cluster=far", "set", "maxsubmitjobs=3")
+        accounting_testbed.slurm("sacctmgr", "-i", "modify", "user", *most)
+        assert limits().room == before > 3
+    finally:
+        accounting_testbed.slurm("sacctmgr", "-i", "delete", "cluster", "far")
 
 
 def test_an_account_that_is_not_the_users(accounting_testbed, tmp_path):

@@ -167,6 +167,7 @@ def test_on_the_command_line(here):
         "run q.yaml --workers 1e1": "'1e1' is no whole number; write 10",
         "run q.yaml --worker 2": "No such option '--worker'. Did you mean '--workers'?",
         "plan q.yaml --set match.tol=[4e8]": "match.tol=[4e8]: a number is expected",
+        "run .": ".: Is a directory; give the path of an experiment file",
         "run q.yml": "q.yml: No such file or directory; did you mean q.yaml?",
         "logs abc q.yaml": "abc: the file comes first, q.yaml abc",
         "train q.yaml": "train: no such command; did you mean run?",

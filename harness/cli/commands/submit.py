@@ -37,7 +37,6 @@ def submit(study: StudyFile, replan: bool, until_decided: bool, where: Destinati
         say_kept(manifest, folder, ANSWERS.say)
     else:
         take_kept(manifest, folder, ANSWERS.say)
-        share(folder, where)
     wanted = None
     if until_decided and manifest.looks:
         now = wanted_now(manifest, folder)
