@@ -243,7 +243,8 @@ def _accept(
 def _remember(settings: Lbfgs, state: LbfgsState, ended_R: Tensor, pair_RCP: Tensor) -> LbfgsState:
     """The inverse Hessian with the step to `low` in place of the oldest, where its curvature is positive enough."""
     curvature_R, square_R = (pair_RCP * pair_RCP[:, 1:]).sum(-1).unbind(-1)
-    remembered_R = ended_R & (curvature_R > settings.tolerance_curvature)
+    # In float32 the square of a change below 1e-22 is 0, by which nothing may be divided.
+    remembered_R = ended_R & (curvature_R > settings.tolerance_curvature) & (square_R > 0)
     written_RM = state.oldest_RM & remembered_R[:, None]
     pair_RCP = pair_RCP * curvature_R.rsqrt()[:, None, None]
     # A new last column of R is (v, 1) with v = S^T y; that of its inverse is (-R^-1 v, 1).

@@ -340,3 +340,12 @@ def test_lanes_are_blind_to_each_other(start, settings):
     plain = advanced(IN_TORCH, settings, settings.start(x_RP), 60)
     x_RP[2] = start
     assert same(advanced(IN_TORCH, settings, settings.start(x_RP), 60), plain, [0, 1, 3])
+
+
+def test_a_loss_that_falls_to_nothing_in_float32_is_converged_not_diverged():
+    def surprise(x_RP):
+        return torch.log1p(torch.exp(-x_RP)).sum(-1)
+
+    _, seen = trained(IN_TORCH, Lbfgs(name="lbfgs"), torch.tensor([[0.0, 0.5, 1.0]]), surprise)
+    assert seen.finished_R.all()
+    assert seen.loss_R.item() < 1e-20
