@@ -5,7 +5,7 @@
         law = kept(laws.fit_law, x, y, "floor")    # as laws.fit_law(x, y, "floor"), bit for bit
 
 Only functions of `harness.laws` and `harness.comparison` are called so: they hang on their arguments alone. A value is
-kept under the hash of its function and arguments. All values are dropped when the code of those rooms or `base` changes.
+kept under the hash of its function and arguments. All are dropped when the code of those rooms, or of `base`, changes.
 Outside of the block everything is computed anew.
 """
 
