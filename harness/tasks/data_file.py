@@ -89,7 +89,7 @@ class FileData(Data):
     def rows(self, seed: int) -> dict[str, Rows]:
         """The rows of each split under a seed, in the order in which they are taken."""
         generator = stream(seed, "split")
-        rows = {
+        rows: dict[str, Rows] = {
             name: self._in_order(np.flatnonzero(self.parts == place), generator)[0]
             for place, name in enumerate(SPLITS)
             if name not in self.by_seed
