@@ -243,8 +243,9 @@ def _accept(
 def _remember(settings: Lbfgs, state: LbfgsState, ended_R: Tensor, pair_RCP: Tensor) -> LbfgsState:
     """The inverse Hessian with the step to `low` in place of the oldest, where its curvature is positive enough."""
     curvature_R, square_R = (pair_RCP * pair_RCP[:, 1:]).sum(-1).unbind(-1)
-    # In float32 the square of a change below 1e-22 is 0, by which nothing may be divided.
-    remembered_R = ended_R & (curvature_R > settings.tolerance_curvature) & (square_R > 0)
+    # Below this (1e-19 in float32) the square of a change may be 0, by which the scale would be divided.
+    least = max(settings.tolerance_curvature, torch.finfo(curvature_R.dtype).tiny ** 0.5)
+    remembered_R = ended_R & (curvature_R > least)
     written_RM = state.oldest_RM & remembered_R[:, None]
     pair_RCP = pair_RCP * curvature_R.rsqrt()[:, None, None]
     # A new last column of R is (v, 1) with v = S^T y; that of its inverse is (-R^-1 v, 1).
