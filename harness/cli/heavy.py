@@ -7,7 +7,7 @@ from harness.judging.foreseen import Power, foresee
 from harness.judging.forms import over_compute
 from harness.judging.judge import sentence
 from harness.judging.laws import AUTO, SIGMOID, fit_table
-from harness.judging.request import FitsAnswer, Form, SizeRange
+from harness.judging.request import FitsAnswer, Form, SizeRange, form_asked
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Answers, not_run
 from harness.judging.versus import Headline, NoHeadline

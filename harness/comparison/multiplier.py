@@ -6,12 +6,14 @@ floor, as arms of one data set have, unless the points reject it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.laws import Caution, Estimate, Fit, Interval, Refusal, fit_law
+from harness.laws.points import Known
 from harness.laws.profile import ProfiledQuantity, quantity_interval
 from harness.laws.result import estimate_of
 from harness.laws.shared import Joint, Pin, joint_law, parameter_numbers, sharing_p, with_pins
@@ -23,6 +25,7 @@ REJECTED = 0.05
 CLEARLY = 0.01  # below which floors are each arm's own: a choice at 5 % would cost intervals 2 % of their coverage
 WARN_DECADES = 0.5
 SAME_BUDGET = 1.05
+NO_ERRORS: Mapping[str, np.ndarray | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,15 @@ def multiplier(
     floor: Pin | None = None,
     alpha: Pin = "free",
     level: float = 0.95,
+    sd: Mapping[str, np.ndarray | None] = NO_ERRORS,
 ) -> Multiplier:
     """The multiplier of two arms, at the sizes of the first and at those asked for; x and y are runs by arm.
 
+    Sizes weigh by known standard errors `sd` of runs, where an arm has them.
     `floor` and `alpha` are `free`, `shared`, or a number above 0 (of the floor also 0) that both arms have. Without
     `floor` it is shared, and free where sharing is rejected at 1 %.
     """
-    fits = {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False) for arm in x}
+    fits = own_laws(x, y, sd, level)
     base = Multiplier(level, "shared" if floor is None else floor, alpha)
     joint = _law(fits, base)
     if floor is None and isinstance(joint, Joint) and alpha == "free":
@@ -97,6 +102,14 @@ def multiplier(
         sizes=tuple(sizes),
         trend=_trend(joint, first, second) if alpha == "free" else None,
     )
+
+
+def own_laws(
+    x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], sd: Mapping[str, np.ndarray | None], level: float
+) -> dict[str, Fit]:
+    """Each arm's own law with a floor, without intervals."""
+    known = {arm: Known(sd.get(arm)) for arm in x}
+    return {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False, known=known[arm]) for arm in x}
 
 
 def _law(fits: Mapping[str, Fit], asked: Multiplier) -> Joint | tuple[Refusal, ...]:

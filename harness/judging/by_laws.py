@@ -160,6 +160,7 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
             dominance = comparison.dominance(runs, others, edges, first.level)
             ratio = comparison.ratio(cells, asked.how, asked.k, first.level)
     is_refused = bool(fits[0].refusals or fits[1].refusals)
+    fitted = fitted_runs(first, second)
     told = [name for name in first.fits if name in second.fits and (name == law or name in EXPONENTS)]
     return Comparison(
         task=first.task,
@@ -176,7 +177,7 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         failures=failures,
         cautions=cautions,
         multiplier=comparison.multiplier(
-            *fitted_runs(first, second), asked.budgets, asked.floor, asked.alpha, first.level
+            fitted.x, fitted.y, asked.budgets, asked.floor, asked.alpha, first.level, fitted.sd
         ),
         without_law=comparison.without_law(runs, others, first.level) if is_refused else None,
     )

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.comparison.multiplier import log_multiplier, multiplier
+from harness.comparison.multiplier import log_multiplier, multiplier, own_laws
 from harness.judging.ahead import CrossedRuns, asked_place, place_of_two
 from harness.judging.forms import crossed_runs
 from harness.judging.laws import AUTO, SeriesLaws, fitted_runs
 from harness.judging.request import Request, Source
 from harness.judging.scaling import series_name, series_of
-from harness.laws import Caution, Estimate, Fit, Interval, Refusal, fit_law, fit_surface
+from harness.laws import Caution, Estimate, Fit, Interval, Refusal, fit_surface
 from harness.laws.ahead import new_run
 from harness.laws.design import Search, gradient_of, grid, grid_of_arms
 from harness.laws.profile import Region
@@ -123,11 +123,11 @@ def _of_curve(series: SeriesLaws, request: Request, asked: Asked) -> Design:
 def _of_arms(first: SeriesLaws, second: SeriesLaws, asked: Asked, level: float) -> Design:
     axis, arms = first.axis, (first.series, second.series)
     size = asked_place(str(asked.at), {axis: axis}, axis, "at")[axis]
-    x, y = fitted_runs(first, second)
-    of_both = multiplier(x, y, (size,), level=level)
+    runs = fitted_runs(first, second)
+    of_both = multiplier(runs.x, runs.y, (size,), level=level, sd=runs.sd)
     words = f"how many times the {axis} of {arms[0]}, {size:g}, {arms[1]} needs"
     base = Design(f"{first.name} and {second.name}", words, of_both.refusals, of_both.warnings)
-    fits = {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False) for arm in arms}
+    fits = own_laws(runs.x, runs.y, runs.sd, level)
     joint = None if of_both.refusals else joint_law(fits, of_both.floor, "free", level)
     if not isinstance(joint, Joint):
         return base

@@ -1,9 +1,9 @@
 """What is asked of a table of runs, and where the runs are from: the same of an experiment and of anybody's file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from harness import __version__
 from harness.base.errors import HarnessError, did_you_mean
@@ -24,6 +24,14 @@ class SizeRange:
 WHOLE = SizeRange()
 Form = Literal["and", "isoflop", "frontier", "share", "sigmoid"]
 OF_TWO: tuple[Form, ...] = ("and", "isoflop")  # that take a second column of sizes, or one of budgets
+# What is said of a law of each series, and which of it each form takes.
+TAKEN: dict[Form, tuple[str, ...]] = {
+    "and": ("hold_out", "objective", "predict"),
+    "isoflop": (),
+    "frontier": ("min_x", "max_x", "until"),
+    "share": ("min_x", "max_x", "until"),
+    "sigmoid": ("law", "min_x", "max_x", "predict"),
+}
 
 
 @dataclass(frozen=True)
@@ -119,3 +127,31 @@ def check_request(request: Request) -> None:
         raise HarnessError(f"a window is in the unit of one size; fit {' and '.join(request.x)} one at a time")
     if low is not None and high is not None and low >= high:
         raise HarnessError(f"`min_x` {low:g} is not below the largest size, {high:g}; leave sizes between them")
+
+
+def form_asked(values: Mapping[Form, Any], laws: Sequence[str]) -> tuple[Form | None, str | None]:
+    """The form that is asked for, with the value of its option; a HarnessError if there are several."""
+    forms: dict[Form, str | None] = {form: str(value) for form, value in values.items() if value is not None}
+    if SIGMOID in laws:
+        forms[SIGMOID] = None
+    if len(forms) > 1:
+        raise HarnessError(f"{_named(*forms)} are forms of their own; ask for one at a time")
+    return next(iter(forms.items()), (None, None))
+
+
+def check_form(request: Request) -> None:
+    """Raises HarnessError for what does not go with the form that is asked for."""
+    form, window = request.form, request.window
+    assert form
+    said = {"law": request.laws != (AUTO,), "min_x": window.low is not None, "max_x": window.high is not None}
+    said |= {"until": window.until, "hold_out": request.hold_out, "objective": request.objective != "auto"}
+    said |= {"predict": request.predict}
+    if others := [name for name, value in said.items() if value and name not in TAKEN[form]]:
+        raise HarnessError(f"{_named(form)} does not go with {_named(*others)}; leave one of them out")
+    if len(request.x) > 1:
+        were = f"{' and '.join(request.x)} were given; fit one at a time"
+        raise HarnessError(f"{_named(form)} takes one column of sizes (`x`), and {were}")
+
+
+def _named(*fields: str) -> str:
+    return " and ".join("`law` sigmoid" if field == SIGMOID else f"`{field}`" for field in fields)

@@ -13,8 +13,8 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.judging.by_laws import ComparedByLaws, curves_of_laws
 from harness.judging.design import Asked, DesignAnswer, Question
 from harness.judging.forms import FormAnswer, over_compute
-from harness.judging.laws import AUTO, SIGMOID, SeriesLaws, drawn_law
-from harness.judging.request import FitsAnswer, Form, SizeRange
+from harness.judging.laws import AUTO, SeriesLaws, drawn_law
+from harness.judging.request import FitsAnswer, Form, SizeRange, form_asked
 from harness.laws.result import LawName
 from harness.planning.ladder import Ladder, LadderSetting, ladder_rows, make_ladder, write_ladder
 from harness.python.study import Shown, Study, headline_said, readings, study_of
@@ -151,12 +151,7 @@ def fit(
     how |= {"objective": objective, "floor": floor, "predict": tuple(map(str, many(predict)))}
     how |= {"compute": compute, "within": within}
     of_options: dict[Form, Any] = {"and": and_, "isoflop": isoflop, "frontier": frontier, "share": share}
-    forms = {form: str(value) for form, value in of_options.items() if value is not None}
-    asked = [*forms, SIGMOID] if SIGMOID in laws else [*forms]
-    if len(asked) > 1:
-        raise HarnessError(f"`{'`, `'.join(asked)}`: these are forms of their own; ask for one at a time")
-    for form in asked:
-        how |= {"form": form, "value": forms.get(form)}
+    how["form"], how["value"] = form_asked(of_options, laws)
     with opened(of, x, y, by, columns, how) as door:
         if door.request.form:
             return Forms(shape_answer(door), runs_of_form(door))

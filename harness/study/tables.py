@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pandas as pd
 
@@ -13,11 +13,11 @@ from harness.dispatch.here import available_cores
 from harness.judging.ahead import ahead_of_laws
 from harness.judging.baselines import with_baselines
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
-from harness.judging.design import Asked, DesignAnswer, designs_of_curves, designs_of_two
+from harness.judging.design import Asked, DesignAnswer, Question, designs_of_curves, designs_of_two
 from harness.judging.forms import FormAnswer, form_answer, optimal_runs
 from harness.judging.kept import keeping
 from harness.judging.laws import AUTO, SIGMOID, fit_runs, fit_table, with_checks
-from harness.judging.request import OF_TWO, WHOLE, FitsAnswer, Request, Source, check_request
+from harness.judging.request import OF_TWO, WHOLE, FitsAnswer, Request, Source, check_form, check_request
 from harness.judging.scaling import best_of_tries, chosen_runs, headline_axes, sizes_of, windowed
 from harness.judging.winners import reported
 from harness.laws import Caution
@@ -192,7 +192,11 @@ def compared_by_laws(door: Door, asked: ComparisonRequest) -> ComparedByLaws:
 
 def designed(door: Door, asked: Asked) -> DesignAnswer:
     """The next runs for a question about the laws that are asked for, of one size or of two."""
-    request = door.request
+    request, questions = door.request, get_args(Question)
+    if asked.question not in questions:
+        raise HarnessError(f"`question` {asked.question!r} is not known; {did_you_mean(asked.question, questions)}")
+    if asked.runs < 1 or not asked.budget > 0:
+        raise HarnessError(f"`runs` {asked.runs}, `budget` {asked.budget:g}: give at least one run, and more than 0")
     if asked.at is None and asked.question in ("prediction", "multiplier"):
         raise HarnessError(f"`question` {asked.question}: say where (`at`), such as 1e21")
     if request.form == "and":
@@ -204,6 +208,7 @@ def designed(door: Door, asked: Asked) -> DesignAnswer:
 
 def shape_answer(door: Door) -> FormAnswer[Any]:
     """The other form that is asked for of the runs."""
+    check_form(door.request)
     return form_answer(door.request, door.source, runs_of_form(door), door.cautions)
 
 

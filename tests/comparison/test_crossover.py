@@ -191,3 +191,14 @@ def test_of_two_sizes_the_compute_optimal_curves_are_compared(grid):
     from_python = harness.compare(grid, "kan", "mlp", **named, budgets=1e21)
     assert from_python.multipliers["multiplier"].tolist()[:5] == pytest.approx([1.4] * 5, rel=0.02)
     assert "For the loss of kan at compute 1e+20, mlp needs" in from_python.sentences[0]
+
+
+def test_runs_that_are_known_worse_move_the_multiplier_less():
+    """Of two runs a size one is wrong, and known to be uncertain."""
+    truth = losses(COMPUTE)
+    x = {"a": np.repeat(COMPUTE, 2), "b": np.repeat(COMPUTE, 2)}
+    wrong = np.column_stack([truth, truth * (1 + 0.2 * np.cos(np.arange(truth.size)))]).ravel()
+    y, sd = {"a": np.repeat(truth, 2), "b": wrong}, np.tile([1e-3, 1.0], COMPUTE.size)
+    naive, informed = multiplier(x, y), multiplier(x, y, sd={"a": sd, "b": sd})
+    errors = [max(abs(np.log(at.multiplier.value)) for at in found.sizes) for found in (naive, informed)]
+    assert errors[1] < 0.01 < 0.1 < errors[0]

@@ -165,9 +165,10 @@ def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
         (("--x", "params", "--y", "arch"), "line 2: arch = 'kan', line 3"),
         (("--x", "params", "--y", "seed"), "line 2: seed = 0, line 5: seed = 0"),
         ((*ASKED, "--law", "auto", "--law", "pure"), "--law auto chooses between laws by itself; leave out pure"),
-        ((*ASKED, "--and", "width", "--isoflop", "width"), "--and does not go with --isoflop"),
+        ((*ASKED, "--and", "width", "--isoflop", "width"), "--and and --isoflop are forms of their own"),
+        ((*ASKED, "--share", "both", "--diagnostics"), "--diagnostics are of a law of each series"),
         ((*ASKED, "--share", "both", "--hold-out", "1", "--law", "pure"), "--share does not go with --law and --hold"),
-        ((*ASKED, "--x", "width", "--frontier", "0.1"), "--frontier takes one --x, and params and width were given"),
+        ((*ASKED, "--x", "width", "--frontier", "0.1"), "--frontier takes one column of sizes (--x), and params and width were given"),
         (("--x", "params", "--y", "rmse", "--share", "both"), "--share both: the table has one arm"),
         ((*ASKED, "--objective", "hubber"), "objective='hubber' is not known; allowed: auto, least_squares"),
     ],
@@ -176,6 +177,16 @@ def test_a_mistake_is_answered_with_what_is_allowed(table, arguments, message):
     done = _fit(table, *arguments)
     assert (done.exit_code, done.stdout) == (2, "")
     assert message in done.stderr
+
+
+def test_python_refuses_what_the_command_refuses(table):
+    for more, message in (
+        ({"isoflop": "width", "law": "pure", "max_x": 9.0}, "`isoflop` does not go with `law` and `max_x`"),
+        ({"and_": "width", "frontier": 0.1}, "`and` and `frontier` are forms of their own"),
+        ({"law": "sigmoid", "until": "minimum"}, "`law` sigmoid does not go with `until`"),
+    ):
+        with pytest.raises(harness.HarnessError, match=message):
+            harness.fit(table, "params", "rmse", "arch", **more)
 
 
 def test_failed_runs_that_are_not_marked_are_an_error_that_says_how(tmp_path):

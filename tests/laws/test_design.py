@@ -89,6 +89,12 @@ def test_the_best_size_is_the_one_that_is_predicted(surface):
     assert found.answer.designs[0].now.value == pytest.approx(best, rel=1e-4)
 
 
+def test_a_question_nobody_can_answer_is_refused(curves):
+    for asked, message in (({"question": "exponents"}, "did you mean 'exponent'"), ({"runs": 0}, "at least one run")):
+        with pytest.raises(harness.HarnessError, match=message):
+            harness.design(curves, x="C", y="loss", by="arm", **{"question": "exponent", "budget": 4e21, **asked})
+
+
 def test_a_multiplier_gets_runs_of_both_arms(curves):
     found = harness.design(curves, x="C", y="loss", by="arm", question="multiplier", at=1e21, budget=4e21)
     compared = harness.compare(curves, "A", "B", x="C", y="loss", by="arm", budgets=1e21)

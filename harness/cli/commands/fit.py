@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +28,11 @@ from harness.show.console import TERMINAL
 from harness.spec import axis_words
 from harness.study.folders import StudyFile
 
-# Options that ask for something else than laws of single series, and what of `FITTING` goes with each.
-FORMS: dict[heavy.Form, tuple[str, ...]] = {
-    "and": ("--objective", "--hold-out", "--predict", "--compute"),
-    "isoflop": ("--within",),
-    "frontier": ("--min-x", "--max-x", "--until"),
-    "share": ("--min-x", "--max-x", "--until"),
-    "sigmoid": ("--law", "--min-x", "--max-x", "--predict"),
-}
+FORMS: tuple[heavy.Form, ...] = ("and", "isoflop", "frontier", "share")  # the options of other forms
 SECTIONS = TABLE_SECTION | {
     "One law for each arm": ("laws", "floor", "min_x", "max_x", "until", "hold_out", "predict", "diagnostics"),
     "Another form of law": ("and", "compute", "isoflop", "within", "frontier", "share"),
 }
-# Of a law, and not of the table that it is fitted to.
-FITTING = (
-    *("--law", "--min-x", "--max-x", "--until", "--hold-out", "--objective", "--diagnostics"),
-    *("--predict", "--compute", "--within", "--floor"),
-)
 
 
 @click.command(
@@ -108,14 +96,12 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         answer(heavy.fits_of(plan, analysis), as_json, laws_of_experiment(plan, analysis))
         heavy.keep_analysis(plan, analysis, folder)
         return
-    form = next((form for form in FORMS if asked.get(form) is not None), None)
-    if form is None and heavy.SIGMOID in asked["laws"]:
-        form = heavy.SIGMOID
     more = {name: asked[name] for name in ("hold_out", "predict", "within", "floor")}
     more["laws"] = asked["laws"] or (heavy.AUTO,)
-    if form:
-        _check_form(form, asked["x"])
-        more |= {"form": form, "value": str(asked[form]) if form in asked else None}
+    form, more["value"] = heavy.form_asked({name: asked[name] for name in FORMS}, asked["laws"])
+    if form and asked["diagnostics"]:
+        raise HarnessError("`diagnostics` are of a law of each series; leave out the option of another form")
+    more["form"] = form
     with opened(file, results, asked, f"fit {file}", **more) as door:
         if form is None:
             _fit_laws(door, as_json, asked)
@@ -128,18 +114,6 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
             drawn = heavy.write_figure(heavy.form_figure(fitted, heavy.runs_of_form(door)), out / str(form))
             for path in (write_json(fitted, out / "fits.json"), *drawn):
                 click.echo(path, err=as_json)
-
-
-def _check_form(form: heavy.Form, x: Sequence[str]) -> None:
-    """Raises HarnessError for options that do not go with a form."""
-    typed = given(click.get_current_context().params)
-    others = [f"--{other}" for other in FORMS if other != form and f"--{other}" in typed]
-    others += [option for option in FITTING if option in typed and option not in FORMS[form]]
-    named = "--law sigmoid" if form == heavy.SIGMOID else f"--{form}"
-    if others:
-        raise HarnessError(f"{named} does not go with {' and '.join(others)}; leave one of them out")
-    if len(x) > 1:
-        raise HarnessError(f"{named} takes one --x, and {' and '.join(x)} were given; fit one at a time")
 
 
 def _fit_laws(door: heavy.Door, as_json: bool, asked: Mapping[str, Any]) -> None:
