@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError
 from harness.base.files import whole_file
+from harness.base.formats import plural
 from harness.judging.versus import Headline, NoHeadline
 from harness.planning.warnings import warnings_of
 from harness.show.figures.svg import inline_svg
@@ -82,8 +83,8 @@ class Study(Shown, StudyFile):
         """The question, what is in the file, and which columns of its tables are learnt from which."""
         at_scale = "" if self.scale == FULL else f" at scale {self.scale}"
         with_set = "".join(f", with {path} = {value}" for path, value in self.settings)
-        arms, seeds = ", ".join(self.experiment.arms), len(self.experiment.seeds)
-        lines = [self.experiment.question, f"{self.file}{at_scale}{with_set} compares {arms}, over {seeds} seeds."]
+        arms, seeds = ", ".join(self.experiment.arms), plural(len(self.experiment.seeds), "seed")
+        lines = [self.experiment.question, f"{self.file}{at_scale}{with_set} compares {arms}, over {seeds}."]
         for task in (resolve(written, self.file.parent) for written in self.experiment.tasks):
             if task.is_data_file:
                 data = known_data(task)

@@ -168,7 +168,7 @@ def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
         ((*ASKED, "--and", "width", "--isoflop", "width"), "--and and --isoflop are forms of their own"),
         ((*ASKED, "--share", "both", "--diagnostics"), "--diagnostics are of a law of each series"),
         ((*ASKED, "--share", "both", "--hold-out", "1", "--law", "pure"), "--share does not go with --law and --hold"),
-        ((*ASKED, "--x", "width", "--frontier", "0.1"), "--frontier takes one column of sizes (--x), and params and width were given"),
+        ((*ASKED, "--x", "width", "--frontier", "0.1"), "--frontier takes one column of sizes (--x), and params"),
         (("--x", "params", "--y", "rmse", "--share", "both"), "--share both: the table has one arm"),
         ((*ASKED, "--objective", "hubber"), "objective='hubber' is not known; allowed: auto, least_squares"),
     ],

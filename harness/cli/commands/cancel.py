@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
+from harness.base.formats import plural
 from harness.cli.options import EXAMPLE, confirm, plan_options, yes_option
 from harness.dispatch.cluster import scancel
 from harness.dispatch.reconcile import Unneeded, unneeded
@@ -57,11 +58,11 @@ def cancel(manifest: Manifest, folder: Path, conditions: tuple[str, ...], earlie
         raise HarnessError(f"no run {which if earlier else fits}; `harness status` shows what there is")
     for line in view.evidence.damage:
         click.echo(line)
-    question = f"cancel {len(runs)} runs?" if runs else "end the jobs of cancelled runs?"
+    question = f"cancel {plural(len(runs), 'run')}?" if runs else "end the jobs of cancelled runs?"
     confirm(question, yes, refused="nothing was cancelled")
     if runs:
         write_order(folder, "cancel", runs, "`harness cancel`")
-    outcome = f"cancelled: {len(runs)} runs"
+    outcome = f"cancelled: {plural(len(runs), 'run')}"
     if failures := _end(jobs):
         why = f"{' and '.join(failures)} could not be ended"
         move = "repeat the command when SLURM answers, or on the cluster and as the user that sent them off"

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from harness.base.formats import plural
 from harness.cli.later import frames, heavy
 from harness.cli.options import COUNT, PATH, POSITIVE, Sectioned, json_option, results_option
 from harness.cli.showing import answer
@@ -47,6 +48,6 @@ def design(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     with opened(file, results, asked, f"design {file}", laws=laws, arms=arms) as door:
         wanted = heavy.Asked(asked["question"], asked["budget"], asked["runs"], asked["at"])
         found = heavy.designed(door, wanted)
-    title = f"{wanted.runs} runs for {wanted.budget:g}"
+    title = f"{plural(wanted.runs, 'run')} for {wanted.budget:g}"
     frame = heavy.design_frame(found).rename(columns={"width": "width / width now"})
     answer(found, as_json, [frames.table_of_frame(title, frame, 3), *heavy.design_sentences(found)])

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 
 import click
 
+from harness.base.formats import plural
 from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option, settings_option, study_options
 from harness.cli.showing import answer
 from harness.planning.candidates import LAST_POINT
@@ -41,8 +42,8 @@ def validate(study: StudyFile, as_json: bool) -> None:
 
 
 def _lines(validated: Validated, manifest: Manifest) -> Iterator[str]:
-    cells = f"{validated.cells:,} cells ({validated.infeasible:,} infeasible)"
-    yield f"{validated.file}: valid; {cells}, {validated.runs:,} runs"
+    cells = f"{plural(validated.cells, 'cell')} ({validated.infeasible:,} infeasible)"
+    yield f"{validated.file}: valid; {cells}, {plural(validated.runs, 'run')}"
     yield from validated.data
     first: dict[tuple[str, str, float | None], Cell] = {}  # of a task, series and budget
     for cell in manifest.cells:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from harness.base.formats import plural
 from harness.judging.verdict import Verdict
 from harness.judging.versus import Headline, NoHeadline
 from harness.record import Record
@@ -32,6 +33,6 @@ def answer_markdown(
     lines += [f"- Careful: {caution}" for caution in getattr(headline, "cautions", ())]
     made, (file, report) = provenance(record.provenance for record in records), links
     commits = ", ".join(f"`{commit[:9]}`{' with changes' if dirty else ''}" for (commit, dirty), _ in made["commits"])
-    runs = f"{len(manifest.run_ids()):,} runs"
+    runs = plural(len(manifest.run_ids()), "run")
     plan = f"[{file.name}]({file}), experiment `{manifest.experiment_hash[:12]}`"
     return "\n".join([*lines, "", f"{plan}; {runs} by code {commits}; [report]({report})."])

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
-from harness.base.formats import NONE, human, number
+from harness.base.formats import NONE, human, number, plural
 from harness.count import DEFAULT_WEIGHTS, count_of
 from harness.planning.ladder import Ladder
 from harness.planning.match import MatchedSaid, MatchSetting
@@ -61,7 +61,7 @@ def _replicates_table(manifest: Manifest) -> Table:
         counts = f"{len(evaluations):,}", f"{len(shapes):,}"
         numbers = (number(cell.asked, 8), *counts, sizes, span_words(evaluations))
         rows.append(TableRow((cell.task, arm, *numbers), look="dim" if cell.infeasible else ""))
-    title = f"plan of {manifest.name}: {search.replicates} replicates of {search.runs} runs a side and size"
+    title = f"plan of {manifest.name}: {search.replicates} replicates of {plural(search.runs, 'run')} a side and size"
     return table_of(f"{title}: {manifest.experiment.question}", heads, rows)
 
 
