@@ -143,9 +143,14 @@ def check_form(request: Request) -> None:
     """Raises HarnessError for what does not go with the form that is asked for."""
     form, window = request.form, request.window
     assert form
-    said = {"law": request.laws != (AUTO,), "min_x": window.low is not None, "max_x": window.high is not None}
-    said |= {"until": window.until, "hold_out": request.hold_out, "objective": request.objective != "auto"}
-    said |= {"predict": request.predict}
+    law, objective = request.laws != (AUTO,), request.objective != "auto"
+    said: dict[str, Any] = {
+        "law": law,
+        "hold_out": request.hold_out,
+        "objective": objective,
+        "predict": request.predict,
+    }
+    said |= {"min_x": window.low is not None, "max_x": window.high is not None, "until": window.until}
     if others := [name for name, value in said.items() if value and name not in TAKEN[form]]:
         raise HarnessError(f"{_named(form)} does not go with {_named(*others)}; leave one of them out")
     if len(request.x) > 1:

@@ -41,6 +41,7 @@ SAME_NETWORK = "solves to the same network as a smaller budget; space the budget
 class Expanded(NamedTuple):
     """The cells and runs of all points of an experiment's axes; by label the tasks' formulas, and target and inputs.
 
+    `observed` are the names of what some of its runs record beside their losses.
     `counts` has, by their ids, those of runs that train as their cell was counted: by its own recipe, to its end.
     """
 
@@ -49,6 +50,7 @@ class Expanded(NamedTuple):
     counts: dict[str, dict[str, int]]
     formulas: dict[str, Formula]
     targets: dict[str, tuple[str, int]]
+    observed: dict[str, None]
 
 
 # ------------------------------------------------------------------------------------------------------------- public
@@ -63,8 +65,8 @@ def make_plan(
         raise HarnessError(
             "search.cap: a cap in seconds needs a machine that was timed; `harness bench` times this one"
         )
-    cells, runs, counts, formulas, targets = _expand(spec.variants(experiment), folder, seconds_of)
-    check_rules(experiment, targets, {cell.series for cell in cells})
+    cells, runs, counts, formulas, targets, observed = _expand(spec.variants(experiment), folder, seconds_of)
+    check_rules(experiment, targets, {cell.series for cell in cells}, observed)
     check_cells(experiment, name, cells)
     return Manifest(
         name=name,
@@ -86,7 +88,7 @@ def planned_flops(run: RunSpec) -> dict[str, int]:
 # ---------------------------------------------------------------------------------------------------------- expanding
 def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Expanded:
     """Every task and arm of every point, but for series that were planned at an earlier one."""
-    plan = Expanded([], [], {}, {}, {})
+    plan = Expanded([], [], {}, {}, {}, {})
     label_of = cache(partial(_task_label, points=points))  # each looks at all points, of which there can be thousands
     telling_of = cache(partial(_telling_axes, points=points))
     solved: dict[tuple, list[Solved]] = {}  # by arm, what of a task decides it, and the axes that concern it
@@ -102,6 +104,7 @@ def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Exp
             label, target = label_of(task), target_of(task, folder)
             plan.formulas[label] = Formula(formula=target.formula, source=target.source)
             plan.targets[label] = task.name, target.inputs
+            plan.observed.update(dict.fromkeys(target.observed))
             telling = [f"{path.rsplit('.', 1)[-1]}={axes[path]}" for path in telling_of(arm, task)]
             series = " ".join([arm, *telling])
             if (label, arm, series) in planned_before:

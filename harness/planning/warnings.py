@@ -78,13 +78,18 @@ def check_cells(experiment: Experiment, name: str, cells: Sequence[Cell]) -> Non
             raise HarnessError(f"{problem}; on {cell.task}: {cell.infeasible}; {remedy}leave the arm out")
 
 
-def check_rules(experiment: Experiment, tasks: Mapping[str, tuple[str, int]], series: Collection[str]) -> None:
+def check_rules(
+    experiment: Experiment, tasks: Mapping[str, tuple[str, int]], series: Collection[str], observed: Collection[str]
+) -> None:
     """A HarnessError if a rule names what the plan lacks; `tasks` has the target and inputs of each task by label."""
     for index, rule in enumerate(experiment.decide):
         for name in rule.names:
             if name not in experiment.arms and name not in series:
                 hint = did_you_mean(name, [*experiment.arms, *series])
                 raise HarnessError(f"decide.{index}.sides: {name!r} is no series of this plan; {hint}")
+        if rule.observed and rule.observed not in observed:
+            hint = did_you_mean(rule.observed, observed)
+            raise HarnessError(f"decide.{index}.observed: no run records {rule.observed!r}; {hint}")
         try:
             counted = units(rule, tasks)
         except HarnessError as error:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.spec import RunTask, Task
-from harness.tasks.loss import CROSS_ENTROPY, SQUARES
+from harness.tasks.loss import CROSS_ENTROPY, SQUARES, Loss
 from harness.tasks.samples import Array, Labels, Samples, Scaling, Splits, stream
 from harness.tasks.target import Named, Target, TargetError
 
@@ -63,6 +63,11 @@ class Data(Target):
         return {"train_points": len(self.x) - 2 * held, "validation_points": held, "test_points": held}
 
     @property
+    def loss(self) -> Loss:  # type: ignore[override]
+        """Of classes the cross-entropy."""
+        return SQUARES if self.classes is None else CROSS_ENTROPY
+
+    @property
     def parts_words(self) -> str:
         """How rows are split."""
         return f"{len(self.x):,} rows, of which a fifth is for validation and a fifth for testing"
@@ -97,10 +102,8 @@ class Data(Target):
                     "for more points, or for a target that varies more"
                 )
 
-        loss = SQUARES if self.classes is None else CROSS_ENTROPY
-
         def samples(rows: NDArray[np.int64]) -> Samples:
-            return Samples(spanning(x[rows], low, high), ((self.y[rows] - centre) / scale)[:, None], loss)
+            return Samples(spanning(x[rows], low, high), ((self.y[rows] - centre) / scale)[:, None], self.loss)
 
         return Splits(
             train=samples(train),

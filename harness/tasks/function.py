@@ -194,6 +194,10 @@ def load_user_target(reference: str, inputs: int | None) -> Function:
             raise TargetError(f"target {reference}: {attribute!r} is no {kind.__name__}; {derived}")
     if not hasattr(loss, "metric"):
         raise TargetError(f"target {reference}: {type(loss).__name__} has no `metric`, the name of its mean; add it")
+    names = [observation.name for observation in (*loss.observations, *observations)]
+    for name in names:
+        if names.count(name) > 1:
+            raise TargetError(f"target {reference}: two of its observations have the name {name!r}; rename one")
     if isinstance(loss, OwnLoss):
         with at(f"target {reference}"):
             loss.check()

@@ -18,10 +18,12 @@ import numpy as np
 
 from harness.families import TransformerShape, unflatten
 from harness.families.later import Tensor, torch
+from harness.spec import RunTask, Task
 from harness.tasks.function import Function
 from harness.tasks.loss import Loss, Observation, Seen
 from harness.tasks.samples import Array
 from harness.tasks.sequences import Excess, Sequences, Tokens
+from harness.tasks.target import TargetError
 
 SHAI = "Shai et al. 2024, arXiv 2405.15943, appendix A"
 FITTED = 0.2  # of the sequences: a probe is fitted to these, and its error is that of the others
@@ -55,6 +57,12 @@ class Process(Sequences):
         vector = np.real(vectors[:, np.argmin(np.abs(values - 1))])
         return np.asarray(vector / vector.sum())
 
+    def resolve(self, task: Task) -> RunTask:
+        resolved = super().resolve(task)
+        if resolved.test_points < 2:
+            raise TargetError("test_points=1: a probe is fitted to some test sequences and judged by others; give more")
+        return resolved
+
     def sampler(self, split: str, context: int) -> Callable[[np.random.Generator, int], Tokens]:
         return partial(self.sample, length=context + 1)
 
@@ -86,7 +94,8 @@ class Process(Sequences):
         """The probabilities of the next token after each but the last one, [N, T V]."""
         return self.next_tokens(self.beliefs(tokens[:, :-1])).reshape(len(tokens), -1)
 
-    def observations(self) -> tuple[Observation, ...]:
+    @property
+    def observations(self) -> tuple[Observation, ...]:  # type: ignore[override]
         return (BeliefError("belief_error", process=self), LeftByBlock("left_by_block", process=self))
 
 

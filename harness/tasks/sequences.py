@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.families.later import F, Knots, Tensor, torch
 from harness.spec import Network, RunTask, Task
-from harness.tasks.loss import CHUNK, SPLITS, LanePoints, Loss, Observation
+from harness.tasks.loss import CHUNK, SPLITS, LanePoints, Loss
 from harness.tasks.samples import Array, Batches, Samples, Splits, stream
 from harness.tasks.target import Target, TargetError
 
@@ -138,10 +138,6 @@ class Sequences(Target):
     def wanted(self, tokens: Tokens) -> Array:
         """What `loss` wants at sequences [n, context + 1], without their last token."""
 
-    def observations(self) -> tuple[Observation, ...]:
-        """What is observed of a network beside its losses."""
-        return ()
-
     def resolve(self, task: Task) -> RunTask:
         if task.inputs:
             raise TargetError(f"inputs={task.inputs}: {task.name} is of sequences; say `context`, their length")
@@ -154,7 +150,7 @@ class Sequences(Target):
         """Each split from a stream of its own; training sees fresh sequences beside."""
         train, validation, test = (self._samples(task, seed, split) for split in SPLITS)
         batches = Fresh(self.sampler("train", task.inputs))
-        return Splits(train, validation, test, observations=self.observations(), batches=batches)
+        return Splits(train, validation, test, observations=self.observations, batches=batches)
 
     def _samples(self, task: RunTask, seed: int, split: str) -> Samples:
         tokens = self.sampler(split, task.inputs)(stream(seed, split), getattr(task, f"{split}_points"))

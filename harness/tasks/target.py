@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from harness.base.errors import HarnessError
 from harness.spec import RunTask, Task
-from harness.tasks.loss import SQUARES, Loss
+from harness.tasks.loss import SQUARES, Loss, Observation
 from harness.tasks.samples import Splits
 
 
@@ -50,6 +50,12 @@ class Target(Named):
     version: str
     only_box: str
     loss: Loss = SQUARES
+    observations: tuple[Observation, ...] = ()  # beside those of its loss
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """The names of what runs record of a network that learns it, beside its losses."""
+        return tuple(observation.name for observation in (*self.loss.observations, *self.observations))
 
     @abstractmethod
     def resolve(self, task: Task) -> RunTask:

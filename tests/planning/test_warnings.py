@@ -85,6 +85,13 @@ def test_a_rule_read_at_a_size_that_its_first_arm_has_not_is_named():
         assert _said(GOOD + decide) == [f"decide.0.at: {each}" for each in told], (rule, at)
 
 
+def test_what_no_run_records_cannot_be_judged():
+    rule = "decide: [{sides: [kan, mlp], quantity: observed, observed: %s, threshold: 1, at_least: 1, claim: a}]\n"
+    make_plan(parse_experiment(GOOD + rule % "test_largest_error"), "test")
+    told = refused(make_plan, parse_experiment(GOOD + rule % "test_larges_error"), "test")
+    assert told.startswith("decide.0.observed: no run records 'test_larges_error'; did you mean 'test_largest_error'?")
+
+
 def test_an_arm_without_a_cell_is_refused_with_the_nearest_sizes():
     far = GOOD.replace("hidden: [2]", "hidden: [9, 9]")
     told = refused(make_plan, parse_experiment(far), "test")

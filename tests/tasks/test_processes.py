@@ -130,6 +130,7 @@ def test_a_probe_reads_beliefs_that_a_state_holds():
 
 def test_what_is_no_sequence_is_said():
     assert "inputs=3: mess3 is of sequences; say `context`" in refused(resolve, Task(target="mess3", inputs=3))
+    assert "a probe is fitted to some test sequences" in refused(resolve, Task(target="mess3", test_points=1))
     with pytest.raises(
         HarnessError, match=r"context: it is of sequences \(.*mess3_blurred, rrxor\), and exp2d is none"
     ):

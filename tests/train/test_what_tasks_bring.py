@@ -122,6 +122,9 @@ def test_one_observation_needs_no_list(here, monkeypatch):
     monkeypatch.syspath_prepend(str(here))
     (observation,) = draw(resolve(Task(target="mine:distance", inputs=2)), 0).observations
     assert observation.name == "mean"
+    assert "two of its observations have the name 'test_largest_error'" in refused(
+        resolve, Task(target="mine:twice", inputs=2)
+    )
     assert "`metric`, the name of its mean; add it" in refused(resolve, Task(target="mine:nameless", inputs=2))
 
 
@@ -147,7 +150,12 @@ def nameless(x):
     return x[:, 0]
 
 
+def twice(x):
+    return x[:, 0]
+
+
 distance.observations = Mean("mean")
+twice.observations = Mean("test_largest_error")
 nameless.loss = Nameless()
 """
 
