@@ -72,8 +72,9 @@ def try_script(script: Path) -> str:
 
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    environment = {**scrubbed(os.environ), "SLURM_BITSTR_LEN": "0"}  # lists of tasks are not cut short
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS, env=scrubbed(os.environ))
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS, env=environment)
     except FileNotFoundError:
         raise HarnessError(f"{command[0]}: there is no SLURM here; submit from a login node, or use --local") from None
     except subprocess.TimeoutExpired:
@@ -110,7 +111,7 @@ def squeue(names: Sequence[str]) -> Queue:
         return Queue({})
     if shutil.which("sbatch") is None:
         return Queue({}, "there is no SLURM here")
-    return _jobs(names, "squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%j|%T|%r")
+    return _jobs(names, "squeue", "--noheader", "--states=all", "--me", "--format=%i|%j|%T|%r")
 
 
 def sacct(names: Sequence[str], since: str) -> Queue:
@@ -119,7 +120,7 @@ def sacct(names: Sequence[str], since: str) -> Queue:
     Only asked for by state, and until now, it lists those that were cancelled before they began.
     """
     local = datetime.fromisoformat(since).astimezone().strftime("%Y-%m-%dT%H:%M:%S")  # all that it understands
-    command = ("sacct", "--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,JobName,State,Reason")
+    command = ("sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,JobName,State,Reason")
     ended = ("--endtime=now", "--state=BF,CA,CD,DL,F,NF,OOM,PR,TO")
     return _jobs(names, *command, f"--name={','.join(names)}", f"--starttime={local}", *ended)
 
@@ -136,20 +137,25 @@ def _jobs(names: Sequence[str], *command: str) -> Queue:
         if len(fields) == 4 and fields[1] in names:
             number, name, state, reason = fields
             state, _, by = state.partition(" ")  # sacct: CANCELLED by 1000
-            listed = Listed(number, name, state, by or reason)
-            jobs |= {(name, task): listed for task in tasks_of(number)}
+            array = number.partition("_")[0]
+            for task in tasks_of(number):
+                jobs[name, task] = Listed(array if task is None else f"{array}_{task}", name, state, by or reason)
     return Queue(jobs)
 
 
 def tasks_of(number: str) -> list[int | None]:
-    """The tasks that SLURM's number of a job is of: `4711_3`, `4711_[0,5-7%2]`, or `4711`, which has none."""
+    """The tasks that SLURM's number of a job is of: `4711_3`, `4711_[0,5-7,10-90:2%2]`, or `4711`, which has none.
+
+    squeue and sacct write them all out if asked, but then 24.11 leaves out the last one of steps, as of `10-90:2`.
+    """
     _, is_array, tasks = number.partition("_")
     if not is_array:
         return [None]
     numbers: list[int | None] = []
     for part in tasks.strip("[]").partition("%")[0].split(","):
-        first, _, last = part.partition("-")
-        numbers += range(int(first), int(last or first) + 1)
+        ends, _, step = part.partition(":")
+        first, _, last = ends.partition("-")
+        numbers += range(int(first), int(last or first) + 1, int(step or 1))
     return numbers
 
 
@@ -181,7 +187,7 @@ def limits() -> Limits:
         question = ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=MaxSubmitJobs", *whose)
         with suppress(HarnessError):
             most += [int(line) for line in ask(*question).split() if line.isdecimal()]
-    jobs_now = len(ask("squeue", "--noheader", "--array", "--me", "--format=%i").splitlines())
+    jobs_now = sum(len(tasks_of(number)) for number in ask("squeue", "--noheader", "--me", "--format=%i").split())
     largest_array = max(1, int(configuration.get("MaxArraySize", "1001")))  # tasks count from 0; 0 means no arrays
     return Limits(largest_array, max(0, min(most) - jobs_now), has_accounting, configuration)
 

@@ -171,7 +171,14 @@ def test_no_packs_make_no_jobs():
 
 @pytest.mark.parametrize(
     ("number", "tasks"),
-    [("7", [None]), ("7_3", [3]), ("7_[3-5]", [3, 4, 5]), ("7_[0,2-3,9%4]", [0, 2, 3, 9]), ("7_[4%1]", [4])],
+    [
+        ("7", [None]),
+        ("7_3", [3]),
+        ("7_[3-5]", [3, 4, 5]),
+        ("7_[0,2-3,9%4]", [0, 2, 3, 9]),
+        ("7_[4%1]", [4]),
+        ("7_[1-7:3,9]", [1, 4, 7, 9]),
+    ],
 )
 def test_tasks_are_read_off_a_number(number, tasks):
     assert tasks_of(number) == tasks

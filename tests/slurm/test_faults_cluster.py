@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from real_slurm import Bed, parent_of, processes, wait_until
 from sweeps import Sweep, assert_completes, only_job, sweep
 
+from harness.dispatch.cluster import sacct, squeue, tasks_of
 from harness.dispatch.events import Attempt
 
 pytestmark = pytest.mark.slurm
@@ -270,3 +272,16 @@ def test_memory_that_does_not_suffice(testbed, here):
     enough = sweep(here / "alone", sizes=(500_000,), seeds=(0,), **of_all)
     enough.retry("out of memory")
     assert_completes(enough)
+
+
+@pytest.mark.parametrize("tasks", ["1-99:2", "0-7,9,20-300:7", "0-1,3"])
+def test_every_task_of_an_array_is_seen_while_it_waits_and_when_it_was_cancelled(accounting_testbed, tasks):
+    """With --array squeue and sacct leave out the last of steps."""
+    submit = ("sbatch", "--parsable", "--hold", f"--array={tasks}", "--output=/dev/null", "--account=testbed")
+    since = datetime.now(UTC).isoformat()
+    name = f"strided_{len(tasks)}"
+    array = accounting_testbed.slurm(*submit, f"--job-name={name}", "--wrap=true")
+    wanted = {(name, task) for task in tasks_of(f"{array}_[{tasks}]")}
+    assert squeue([name]).jobs.keys() == wanted
+    accounting_testbed.slurm("scancel", array)
+    wait_until(lambda: sacct([name], since).jobs.keys() >= wanted, 30, "sacct has all tasks")
