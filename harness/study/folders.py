@@ -53,8 +53,11 @@ class StudyFile:
 
     @property
     def folder(self) -> Path:
-        """Its own results folder; a HarnessError if the name of the file cannot be that of one."""
+        """Its own results folder; a HarnessError if the file cannot have one, or a folder is asked for at a scale."""
         if self.is_folder:
+            if self.scale != FULL:
+                whose = f"{self.file} is a results folder, which holds the plan of one scale"
+                raise HarnessError(f"`scale` {self.scale}: {whose}; leave it out, or name the experiment file")
             has_name = self.file.name not in ("", "..")  # by which its parent, where the records are, is found
             return self.file if has_name else self.file.resolve()
         check_folder_name(self.file)

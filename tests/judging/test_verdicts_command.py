@@ -111,6 +111,11 @@ def test_a_scale_has_its_own_plan(whole):
     assert "did you mean 'short'?" in said("verdicts", "experiments/made.yaml", "--scale", "shrt", exit_code=2)
 
 
+def test_a_folder_has_one_scale(whole):
+    told = said("verdicts", "results/made", "--scale", "short", exit_code=2)
+    assert "--scale short: results/made is a results folder, which holds the plan of one scale" in told
+
+
 def test_a_damaged_record_is_named_and_the_command_fails_in_the_end(whole):
     record = next((whole / "results" / "runs").glob("*.json"))
     record.write_text(record.read_text().replace('"evaluations": 100', '"evaluations": 1'))
