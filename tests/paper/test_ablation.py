@@ -63,8 +63,6 @@ def test_settings_meet_the_published_numbers_and_divergence_counts_nothing():
     assert rows["without entropy"][:2] == (15, 5)
     assert np.isnan(rows["without entropy"][2])
     assert [figure.stem for figure in found.figures] == ["active_edges", "standard_networks"]
-    lost = next(finding for finding in found.findings if "lost" in finding)
-    assert "were lost in 1 of 12 runs, 0 with norms as in eq. 2.17 and 1 with" in lost
     assert len(found.tables) == 2  # no formulas were asked for
 
 
@@ -77,7 +75,6 @@ def test_what_was_not_run_is_said():
 def test_where_every_run_diverged_there_is_a_page():
     found = page({})
     assert found.points["median"].isna().all()
-    assert len(found.findings) == 1
     assert [row.cells[1] for row in found.tables[1].rows] == [""] * 4
     assert [figure.stem for figure in found.figures] == ["active_edges"]
 
@@ -122,8 +119,6 @@ def test_only_the_recipes_are_compared_and_only_right_after_a_phase(runs):
     assert (first["median"], first["best"], first["seeds"]) == (PUBLISHED, PUBLISHED / 2, 3)
     last = points.loc[("mlp", "peak 1, after the last phase")]
     assert (last["median"], last["worst"]) == (2.1, math.inf)
-    for finding, end in zip(page.findings[1:], ("by paper (1x).", "by mlp (6x).", "mlp 0.1."), strict=True):
-        assert finding.endswith(end)
     (table,) = page.tables
     cells = [row.cells[:3] for row in table.rows]
     assert cells == [("paper", "[1,1] G=3 k=3, base frozen", 30), ("mlp", "[1,4,1], silu", 30)]

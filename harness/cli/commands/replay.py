@@ -131,7 +131,7 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
             raise type(error)(f"{text}, and with --partial it writes a page of the others", error.exit_code) from None
     page, table, verdicts = _write(planned)
     rules = [heavy.rules_table(verdicts)] if verdicts else []
-    show([*page.lead, *page.findings, *rules, f"page: {folder / 'replay.html'}"])
+    show([*page.lead, *rules, f"page: {folder / 'replay.html'}"])
     if keeping:
         kept = pages.keep(folder, table, folder.parent / KEPT)
         show([f"kept: {kept}, listed in {kept.parent / 'index.html'}"])

@@ -1,7 +1,7 @@
 """Published figures and tables beside runs of ours, each on a page of its own.
 
 A replay is a row of `known.py`: the name of an experiment in experiments/, and its *kind*. That is one function from
-(ReplayRuns, Replay) to a Page (`content.py`): every point, figures, findings, tables. What a replay is called, and what
+(ReplayRuns, Replay) to a Page (`content.py`): every point, figures, tables. What a replay is called, and what
 stands beside its tables and pictures, is in texts.toml. A kind reads what was published
 by `harness.paper.reference.load`, puts our median, best and worst beside it (`points.point`, or `curves.beside` for
 curves), and has `points.with_outcomes` say what each pair comes to. `page.py` writes any Page, and adds what all have:

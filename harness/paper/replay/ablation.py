@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from harness.base.formats import human
 from harness.families import FAMILIES
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
@@ -25,11 +24,10 @@ from harness.spec import KanShape
 
 WORDS = {"strength": "λ", "grid": "G", "order": "k"}
 COLUMNS = (  # of a table of runs
-    *("setting", "published", "seed", "edges", "shape", "scores", "lost_input"),
+    *("setting", "published", "seed", "edges", "shape", "scores"),
     *("penalised_rmse", "test_rmse", "formula", "least_r2", "formula_rmse"),
 )
 STANDARD, PER_RANGE = "standard", ", per range"
-READ = 1e-4  # a formula's test RMSE up to which a run counts as read into the true one; targets are of size 1
 
 
 def ablation(runs: ReplayRuns, replay: Replay) -> Page:
@@ -48,7 +46,6 @@ def ablation(runs: ReplayRuns, replay: Replay) -> Page:
         points=points,
         figures=tuple(_pictures(counts, points, survivors)),
         lead=(in_one_sentence(points, replay.arms),),
-        findings=(*_count_findings(points, counts), *_left_findings(survivors, len(survivals))),
         tables=(*_counts_table(counts, points), *_left_table(survivals), *page_tables("formulas", formulas)),
     )
 
@@ -72,7 +69,6 @@ def _survival(record: Record, standard: pd.Series) -> dict[str, Any]:
         "edges": pruned.active_edges,
         "shape": "[" + ",".join(map(str, pruned.network.shape)) + "]",
         "scores": pruned.scores,
-        "lost_input": math.isfinite(test_rmse) and len(pruned.inputs) < record.run.network.inputs,
         "penalised_rmse": pruned.test_rmse,
         "test_rmse": test_rmse,
         "formula": formula and formula.text,
@@ -103,39 +99,7 @@ def _points(published: pd.DataFrame, survivals: pd.DataFrame) -> Iterator[dict[s
         yield point(str(name), math.nan, not_run, ())
 
 
-# -------------------------------------------------------------------------------------------------------------- words
-def _count_findings(points: pd.DataFrame, counts: pd.DataFrame) -> Iterator[str]:
-    for row in points[points["published"].notna() & points["median"].notna()].itertuples():
-        ours = f"{row.median:g} in the median of {row.seeds:g} seeds, {row.best:g} to {row.worst:g}"
-        yield f"{row.what}: {row.published:g} edges in the paper, with one seed; ours {ours}."
-    medians = counts.median(axis=1).dropna()  # less settings of which every run diverged
-    if STANDARD in medians.index and len(medians) > 1:
-        spread = counts.loc[STANDARD].max() - counts.loc[STANDARD].min()
-        ends = f"{medians.min():g} ({medians.idxmin()}) to {medians.max():g} ({medians.idxmax()})"
-        yield f"Settings move the median from {ends} edges; seeds alone move the standard setting by {spread:g}."
-
-
-def _left_findings(survivors: pd.DataFrame, runs: int) -> Iterator[str]:
-    """Runs that lost an input, of which the function needs both; those left with its shape, and with its formula."""
-    lost = survivors[survivors["lost_input"].astype(bool)]
-    if len(lost):
-        per_range = int(lost["setting"].str.endswith(PER_RANGE).sum())
-        yield (
-            f"Inputs that the function needs were lost in {len(lost)} of {runs} runs, {len(lost) - per_range} with "
-            f"norms as in eq. 2.17 and {per_range} with norms per range: their test RMSE is "
-            f"{human(lost['test_rmse'].min())} or more."
-        )
-    three = (survivors["shape"] == "[2,1,1]").sum()
-    yield f"{three} of {runs} runs are pruned to [2,1,1], the shape of the function."
-    read = survivors[survivors["formula_rmse"] < READ].sort_values("formula_rmse", kind="stable")
-    if len(read):
-        best = read.iloc[0]
-        yield (
-            f"{len(read)} runs are read into a formula with a test RMSE below {READ:g}, the best one "
-            f"{best['formula']} ({best['setting']}, seed {best['seed']}: {human(best['formula_rmse'])})."
-        )
-
-
+# ------------------------------------------------------------------------------------------------------------- tables
 def _counts_table(counts: pd.DataFrame, points: pd.DataFrame) -> tuple[Table, ...]:
     of_setting = points.set_index("what").loc[counts.index]
     rows = pd.concat([of_setting["published"], counts, of_setting[["median", "outcome"]]], axis=1).itertuples()

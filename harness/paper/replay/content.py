@@ -35,7 +35,7 @@ class Picture(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What a page says: every point (POINT_COLUMNS, and more if need be), figures, tables, sentences from the numbers.
+    """What a page says: every point (POINT_COLUMNS, and more if need be), figures and tables.
 
     The `lead`, with which the page begins, says whether it replicates. The first figure stands for the whole where
     there is room for one.
@@ -45,7 +45,6 @@ class Page(NamedTuple):
     figures: tuple[Picture, ...]
     lead: tuple[str, ...]
     tables: tuple[Table, ...]
-    findings: tuple[str, ...] = ()
 
 
 class Replay(NamedTuple):

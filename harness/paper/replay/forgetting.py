@@ -27,7 +27,6 @@ from harness.tasks import Function, load_target, values
 
 ITEM = "train RMSE after each phase"  # of the published table
 RIGHT_AFTER, IN_THE_END = "right after its phase", "after the last phase"
-KEPT = 2.0  # how many times larger errors may be in the end, where what was learnt is said to be kept
 RECIPES = ("paper", "later")  # the arms of which an error was published
 DRAWN = (*RECIPES, "base_trained", "scale_trained", "hidden_5_coarse", "mlp_silu", "mlp_tanh")  # whose course is drawn
 
@@ -62,7 +61,6 @@ def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
         points=points,
         figures=tuple(_pictures(in_phases, replay, published)),
         lead=(in_one_sentence(points, replay.arms),),
-        findings=(*_recipe_findings(points), *_kept_findings(in_phases)),
         tables=_kept_table(in_phases),
     )
 
@@ -105,33 +103,7 @@ def _points(arms: Sequence[OfArm], published: float) -> Iterator[dict]:
                 yield row | {"phase": phase + 1, "moment": moment}
 
 
-# -------------------------------------------------------------------------------------------------------------- words
-def _recipe_findings(points: pd.DataFrame) -> Iterator[str]:
-    for name in RECIPES:
-        rows = points[points["ours"] == name]
-        if len(rows):
-            first, last = (rows.loc[rows["moment"] == moment, "median"].max() for moment in (RIGHT_AFTER, IN_THE_END))
-            after = f"{human(rows['published'].max())} was published. After the last phase it is at most {human(last)}"
-            yield f"{name}: right after its phase every peak has a training RMSE of at most {human(first)}; {after}."
-
-
-def _kept_findings(arms: Sequence[OfArm]) -> Iterator[str]:
-    keep = [f"{ours.arm} ({ours.times_words})" for ours in arms if ours.times <= KEPT]
-    lost = [ours for ours in arms if not ours.times <= KEPT]
-    if keep:
-        yield f"What was learnt is kept, with errors at most {KEPT:g} times those right after a phase, by {_and(keep)}."
-    if lost:
-        lose = [f"{ours.arm} ({ours.times_words})" for ours in lost]
-        yield f"It is forgotten, and errors grow so many times, by {_and(lose)}."
-    if able := [f"{ours.arm} {human(np.median(ours.at_once), 2)}" for ours in lost if ours.at_once]:
-        yield f"With all data at once, by as many evaluations, these have a training RMSE of: {', '.join(able)}."
-
-
-def _and(names: Sequence[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
-
-
+# ------------------------------------------------------------------------------------------------------------- tables
 def _kept_table(arms: Sequence[OfArm]) -> tuple[Table, ...]:
     rows = []
     for ours in arms:

@@ -87,7 +87,6 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, verdicts: list[dict
         "runs": len(runs.manifest.run_ids()),
         "figures": [picture.stem for picture in page.figures],
         "lead": page.lead,
-        "findings": page.findings,
         "exponents": [row.cells for row in exponents],
         "verdicts": list(verdicts),
         "evaluations": evaluations,

@@ -1,14 +1,13 @@
 """Fig. 3.3: squared errors of solutions of Poisson's equation in two norms, and one KAN held against MLPs."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from harness.base.formats import human
 from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import size_axes
 from harness.paper.reference import load
@@ -30,15 +29,13 @@ MOST_PARAMETERS = 20_601  # of an MLP that the KAN is held against: the trainabl
 def poisson(runs: ReplayRuns, replay: Replay) -> Page:
     """The page of Fig. 3.3; errors are squared on it, as in the figure."""
     points = points_of(runs.table, replay)
-    who = duel(runs.table)
     more = ": 4x is 2x of the error itself. A course is panels 1 and 2, at the end of every grid."
     return Page(
         points=points,
         figures=tuple(norms_picture(runs.table, replay, axis) for axis in COUNTS),
         lead=(in_one_sentence(points, replay.arms),),
-        findings=tuple(_duel_findings(who)),
         tables=(
-            *_duel_table(who),
+            *_duel_table(duel(runs.table)),
             *apart_tables(points, "norm", "squared error", more),
             *_exponent_table(points, runs.fits),
         ),
@@ -130,35 +127,6 @@ def _duel_table(who: Duel) -> tuple[Table, ...]:
             of_rivals = [mlp[name] for mlp in rivals.values()]
             rows.append((name, who.kan[name], *of_rivals, *(number / who.kan[name] for number in of_rivals)))
     return page_tables("duel", rows, numbers, most=MOST_PARAMETERS)
-
-
-def _duel_findings(who: Duel) -> Iterator[str]:
-    """What the best MLP of ours does, the paper's claim and its own points, and what the MLP of that claim does."""
-    if who.kan is not None and who.best is not None:
-        yield _duel_words(f"the best MLP of at most {MOST_PARAMETERS:,} parameters", who.kan, who.best)
-    published = load("pde_scaling")
-    kan = published[(published["shape"] == KAN) & published["grid"].notna()].iloc[-1]
-    mlp = published[published["shape"] == MLP].iloc[0]
-    best = published[(published["family"] == "mlp") & (published["params.trainable"] <= MOST_PARAMETERS)]
-    yield (
-        f"The paper says that the KAN {KAN} is 100 times more accurate (squared L2 error) than the MLP {MLP}, and 100 "
-        f"times smaller. Its figure gives {human(mlp['l2_squared'] / kan['l2_squared'], 2)} and "
-        f"{human(mlp['params.paper'] / kan['params.paper'], 2)} times, on true parameters "
-        f"{human(mlp['params.trainable'] / kan['params.trainable'], 2)}; against the best of its MLPs of that size or "
-        f"less {human(best['l2_squared'].min() / kan['l2_squared'], 2)} times."
-    )
-    if who.kan is not None and who.chosen is not None:
-        yield _duel_words("the MLP of the paper's claim", who.kan, who.chosen)
-
-
-def _duel_words(who: str, kan: pd.Series, mlp: pd.Series) -> str:
-    times = {name: human(mlp[name] / kan[name], 2) for name in (*NORMS, *mlp.index[mlp.index.isin(size_axes())])}
-    return (
-        f"Ours: {who} is {mlp['series']} {mlp['shape']}, with {human(mlp['params.trainable'], 3)}. Its squared errors "
-        f"are {times['L2²']} (L2) and {times['H1²']} (H1) times those of the KAN {KAN}, its parameters "
-        f"{times['params.trainable']} times, its training FLOPs {times['flops_train.shared_dense']} (shared-dense) "
-        f"and {times['flops_train.local_min']} times (local minimum)."
-    )
 
 
 # ------------------------------------------------------------------------------------------------------------- tables
