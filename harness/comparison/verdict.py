@@ -1,7 +1,4 @@
-"""What may be concluded: a claim, its rule, the numbers under every convention, and how far they agree.
-
-A convention is the rule by which size is counted, and every claim is judged once under each.
-"""
+"""What may be concluded of a claim, from its numbers under every convention: the rules by which size is counted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,10 +27,9 @@ class Ends(NamedTuple):
 
 @dataclass(frozen=True)
 class ClaimNumber:
-    """One estimate of the claim's quantity, on one task under one convention; or why there is none."""
+    """An estimate of the claim's quantity by one way to count sizes, or why there is none."""
 
     convention: Annotated[str, "the column of sizes"]
-    task: Annotated[str, "`all`"]
     estimate: Annotated[float | None, "null if refused"] = None
     interval: Interval | None = None
     refused: Annotated[str | None, "why there is no number"] = None
@@ -41,9 +37,7 @@ class ClaimNumber:
 
     def __post_init__(self) -> None:
         if (self.refused is None) == (self.interval is None or self.estimate is None):
-            raise HarnessError(
-                f"{self.task} under {self.convention}: give an estimate with its interval, or why it was refused."
-            )
+            raise HarnessError(f"{self.convention}: give an estimate with its interval, or why it was refused.")
 
     @property
     def ends(self) -> Annotated[Ends, INLINE]:
@@ -73,19 +67,17 @@ class JudgedClaim:
     claim: Annotated[str, "the claim"]
     rule: Annotated[str, "the rule in words"]
     threshold: Annotated[float, "of the claim"]
-    at_least: Annotated[int, "tasks that it takes"]
     conclusion: Annotated[Conclusion, "what became of it"]
     stable: Annotated[bool, "whether all sizes say the same"]
-    counts: Annotated[tuple[Count, ...], "one a column of sizes"]
     numbers: Annotated[tuple[ClaimNumber, ...], "one a column of sizes"]
 
 
-def to_number(convention: str, task: str, ratio: CostRatio) -> ClaimNumber:
+def to_number(convention: str, ratio: CostRatio) -> ClaimNumber:
     """A cost ratio at the single loss of a claim as its number; refusals become the reason."""
     if ratio.refusals:
-        return ClaimNumber(convention, task, refused=" ".join(map(str, ratio.refusals)))
+        return ClaimNumber(convention, refused=" ".join(map(str, ratio.refusals)))
     estimate, low, high = (float(np.asarray(ends).item()) for ends in (ratio.estimate, ratio.low, ratio.high))
-    return ClaimNumber(convention, task, estimate, Interval(low, high, ratio.level))
+    return ClaimNumber(convention, estimate, Interval(low, high, ratio.level))
 
 
 def outcome(number: ClaimNumber, threshold: float) -> Outcome:
@@ -123,55 +115,26 @@ def task_level(level: float, tasks: int, at_least: int) -> float:
     return 1 - (1 - level) / max(tasks - at_least + 1, at_least)
 
 
-def judge(claim: str, quantity: str, threshold: float, at_least: int, numbers: Sequence[ClaimNumber]) -> JudgedClaim:
-    """The verdict on "`quantity` is above `threshold` on at least `at_least` tasks", from all conventions' numbers.
+def judge(claim: str, quantity: str, threshold: float, numbers: Sequence[ClaimNumber]) -> JudgedClaim:
+    """The verdict on "`quantity` is above `threshold`", from its number by every way to count sizes.
 
-    All conventions support it: supported; all refute it: refuted; some support and some refute it:
-    convention-dependent, which is a finding. Anything else is open: one convention that cannot tell may yet
-    disagree. Raises HarnessError without numbers, on unequal tasks of the conventions, and on too few for the rule.
+    All support it: supported; all refute it: refuted; some support and some refute it: convention-dependent, which is
+    a finding. Anything else is open: one that cannot tell may yet disagree. Raises HarnessError without numbers.
     """
     if not numbers:
-        raise HarnessError(f"claim {claim!r} has no numbers to be judged by; give one a task and convention.")
-    numbers = [replace(number, outcome=outcome(number, threshold)) for number in numbers]
-    by_convention: dict[str, dict[str, Outcome]] = {}
-    for number in numbers:
-        by_convention.setdefault(number.convention, {})[number.task] = number.outcome
-    tasks = list(by_convention[numbers[0].convention])
-    for convention in by_convention:
-        named = [number.task for number in numbers if number.convention == convention]
-        if sorted(named) != sorted(tasks):
-            raise HarnessError(
-                f"claim {claim!r}: under {convention} the tasks are {', '.join(named)}, under "
-                f"{numbers[0].convention} {', '.join(tasks)}; give one number for each task under each convention."
-            )
-    if not 1 <= at_least <= len(tasks):
-        raise HarnessError(f"claim {claim!r}: at_least={at_least} of {len(tasks)} tasks; choose 1 to {len(tasks)}.")
-    counts = tuple(
-        count_outcomes(convention, list(outcomes.values()), at_least) for convention, outcomes in by_convention.items()
-    )
-    rulings = {count.outcome for count in counts}
-    conclusion: Conclusion = "convention-dependent" if {"supported", "refuted"} <= rulings else "open"
-    if len(rulings) == 1:
-        (conclusion,) = rulings
-    signs = {(number.task, number.estimate > threshold) for number in numbers if number.estimate is not None}
-    counted = f"{len(tasks)} task" if len(tasks) == 1 else f"{len(tasks)} tasks"
-    return JudgedClaim(
-        claim=claim,
-        rule=f"{quantity} is above {threshold:g}, its interval wholly so, on at least {at_least} of {counted}",
-        threshold=threshold,
-        at_least=at_least,
-        conclusion=conclusion,
-        stable=not any(number.refused for number in numbers) and len(signs) == len(tasks),
-        counts=counts,
-        numbers=tuple(numbers),
-    )
+        raise HarnessError(f"claim {claim!r} has no numbers to be judged by; give one for each way to count sizes.")
+    judged = tuple(replace(number, outcome=outcome(number, threshold)) for number in numbers)
+    outcomes = {number.outcome for number in judged}
+    conclusion: Conclusion = "convention-dependent" if {"supported", "refuted"} <= outcomes else "open"
+    if len(outcomes) == 1:
+        (conclusion,) = outcomes
+    signs = {None if number.estimate is None else number.estimate > threshold for number in judged}
+    rule = f"{quantity} is above {threshold:g}, its interval wholly so"
+    return JudgedClaim(claim, rule, threshold, conclusion, len(signs) == 1 and None not in signs, judged)
 
 
 def sentence(verdict: JudgedClaim) -> str:
-    """The verdict in one sentence: the claim, the conclusion, and the count of tasks under each convention."""
-    counts = "; ".join(
-        f"{count.outcome} under {count.convention} ({count.supported} of {count.tasks} for it, {count.refuted} against)"
-        for count in verdict.counts
-    )
-    signs = "the estimates agree under all conventions" if verdict.stable else "the estimates do not all agree"
-    return f"“{verdict.claim}” is {verdict.conclusion}: {counts}; {signs}."
+    """The verdict in one sentence: the claim, the conclusion, and the outcome by each column of sizes."""
+    outcomes = ", ".join(f"{number.outcome} by {number.convention}" for number in verdict.numbers)
+    said = f": {outcomes}" if len(verdict.numbers) > 1 else f", by {verdict.numbers[0].convention}"
+    return f"“{verdict.claim}” is {verdict.conclusion}{said}."

@@ -189,7 +189,7 @@ CONVENTIONS = [
         words="matrix products only",
         short="products",
         rule="matrix products only",
-        source="what `torch.utils.flop_counter` sees of the evaluator that trains here",
+        source="what `torch.utils.flop_counter` sees of the local evaluator, though wide KAN layers train as products",
         misleads="misses nearly everything that a local KAN does, and reverses the order of evaluators",
         flops=by_families("matmul"),
     ),

@@ -35,7 +35,6 @@ class ComparisonRequest:
     how: Annotated[How, "the number that stands for the runs of a bin"] = "median"
     k: Annotated[int | None, "of `best`: of how many runs"] = None
     bins: Annotated[int | None, "how many; null: as many as the sizes that the arms share"] = None
-    seed: Annotated[int, "of the bootstrap"] = 0
     budgets: Annotated[tuple[float, ...], "sizes of A at which the multiplier is told, besides its own"] = ()
     floor: Annotated[Pin | None, "of both laws of the multiplier; null: shared, or free if that is rejected"] = None
     alpha: Annotated[Pin, "their exponents: `free`, `shared`, or a number"] = "free"
@@ -92,11 +91,8 @@ class ComparedByLaws:
     sizes: Annotated[tuple[Comparison, ...], "one a task and axis of sizes"]
 
 
-def compare_laws(fits: FitsAnswer, asked: ComparisonRequest, file: str) -> ComparedByLaws:
-    """Compare the two arms of a request by the laws that were fitted for it; a HarnessError where that cannot be done.
-
-    `file` is what verdicts call the table.
-    """
+def compare_laws(fits: FitsAnswer, asked: ComparisonRequest) -> ComparedByLaws:
+    """Compare the two arms of a request by the laws that were fitted for it; a HarnessError where that cannot be."""
     request = fits.request
     assert request is not None
     first, second = request.arms
@@ -109,7 +105,7 @@ def compare_laws(fits: FitsAnswer, asked: ComparisonRequest, file: str) -> Compa
         raise HarnessError(f"{first} and {second} have laws on no task in common; compare others")
     judged: list[comparison.JudgedClaim] = []
     for task in dict.fromkeys(pair.task for pair in by_size):
-        judged += _verdicts([pair for pair in by_size if pair.task == task], request.arms, file, asked)
+        judged += _verdicts([pair for pair in by_size if pair.task == task], request.arms, asked)
     return ComparedByLaws(
         request=AskedOfLaws(request, asked),
         source=fits.source,
@@ -308,7 +304,7 @@ def _named(reason: str, arms: tuple[str, str]) -> str:
 
 # ------------------------------------------------------------------------------------------------------------- verdicts
 def _verdicts(
-    by_size: Sequence[Comparison], arms: tuple[str, ...], file: str, asked: ComparisonRequest
+    by_size: Sequence[Comparison], arms: tuple[str, ...], asked: ComparisonRequest
 ) -> list[comparison.JudgedClaim]:
     """Whether the first arm is cheaper at each loss, judged on every axis of sizes of one task."""
     first, second = arms
@@ -317,27 +313,27 @@ def _verdicts(
     if not asked.at and all(pair.without_law for pair in by_size):
         claim = f"{first} has the lower {metric} at every size{on}, without a law"
         quantity = f"the least {metric} of {second} / {first} over bins of size"
-        return [comparison.judge(claim, quantity, 1.0, 1, [_of_bins(pair, file) for pair in by_size])]
+        return [comparison.judge(claim, quantity, 1.0, list(map(_of_bins, by_size)))]
     at = asked.at or _middle(by_size)
     claim, quantity = f"{first} is cheaper than {second}{on}", f"the cost of {second} / {first} at equal loss"
     if not at:
         reasons = {pair.axis: " ".join(map(str, pair.curve.refusals)) or "no loss on every axis" for pair in by_size}
-        numbers = [comparison.ClaimNumber(axis, file, refused=reason) for axis, reason in reasons.items()]
-        return [comparison.judge(claim, quantity, 1.0, 1, numbers)]
+        numbers = [comparison.ClaimNumber(axis, refused=reason) for axis, reason in reasons.items()]
+        return [comparison.judge(claim, quantity, 1.0, numbers)]
     verdicts = []
     for loss in at:
         costs = {pair.axis: comparison.cost_ratio(*pair.fits, loss, extrapolate=True) for pair in by_size}
-        numbers = [comparison.to_number(axis, file, cost) for axis, cost in costs.items()]
-        verdicts.append(comparison.judge(f"{claim} at {metric} {loss:.3g}", quantity, 1.0, 1, numbers))
+        numbers = [comparison.to_number(axis, cost) for axis, cost in costs.items()]
+        verdicts.append(comparison.judge(f"{claim} at {metric} {loss:.3g}", quantity, 1.0, numbers))
     return verdicts
 
 
-def _of_bins(pair: Comparison, file: str) -> comparison.ClaimNumber:
+def _of_bins(pair: Comparison) -> comparison.ClaimNumber:
     """The least ratio of losses of all bins, which the claim is about, with the ends that their joint band gives it."""
     bins = pair.without_law
     assert bins is not None
     ends = Interval(float(bins.low.min()), float(bins.high.min()), bins.level)
-    return comparison.ClaimNumber(pair.axis, file, float(bins.ratio.min()), ends)
+    return comparison.ClaimNumber(pair.axis, float(bins.ratio.min()), ends)
 
 
 def _middle(by_size: Sequence[Comparison]) -> tuple[float, ...]:

@@ -183,11 +183,10 @@ def fits_answer(door: Door, checks: bool = False) -> FitsAnswer:
 
 def compared_by_laws(door: Door, asked: ComparisonRequest) -> ComparedByLaws:
     """Two arms by their laws, of two sizes by those of their compute-optimal curves."""
-    name = door.manifest.name if door.manifest else door.request.file.name
     if door.request.form == "and":
         request, optimal, cautions = optimal_runs(door.request, door.runs)
         door = door._replace(request=request, runs=optimal, cautions=cautions)
-    return compare_laws(fits_answer(door), asked, name)
+    return compare_laws(fits_answer(door), asked)
 
 
 def designed(door: Door, asked: Asked) -> DesignAnswer:

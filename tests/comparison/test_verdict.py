@@ -1,4 +1,4 @@
-"""What follows from intervals: per task, per convention, and over all of them."""
+"""What follows from intervals: per convention, and over all of them."""
 
 from itertools import product
 
@@ -9,31 +9,31 @@ from two_arms import fit_of
 
 from benchmarks.arms import Arm
 from harness.base.errors import HarnessError
-from harness.comparison import ClaimNumber, cost_ratio, judge, task_level, to_number
+from harness.comparison import ClaimNumber, cost_ratio, judge, sentence, task_level, to_number
 from harness.comparison.verdict import outcome
 from harness.laws import Interval, fit_law
 
 INTERVALS = {"supported": (1.2, 2.0), "refuted": (0.2, 0.8), "open": (0.8, 1.5)}
 
 
-def number(said, convention="params.trainable", task="j0"):
+def number(said, convention="params.trainable"):
     """A number whose interval says so of the threshold 1."""
     low, high = INTERVALS[said]
-    return ClaimNumber(convention, task, (low + high) / 2, Interval(low, high, 0.95))
+    return ClaimNumber(convention, (low + high) / 2, Interval(low, high, 0.95))
 
 
-def refused(convention="params.trainable", task="j0"):
-    return ClaimNumber(convention, task, refused="TOO_FEW: 3 distinct sizes")
+def refused(convention="params.trainable"):
+    return ClaimNumber(convention, refused="TOO_FEW: 3 distinct sizes")
 
 
 def judged(*said):
-    """The verdict on one task under as many conventions."""
-    return judge("KANs are cheaper", "cost", 1, 1, [number(word, f"c{index}") for index, word in enumerate(said)])
+    """The verdict under as many conventions."""
+    return judge("KANs are cheaper", "cost", 1, [number(word, f"c{index}") for index, word in enumerate(said)])
 
 
 def test_an_open_end_decides_on_the_other_one():
-    assert outcome(ClaimNumber("c", "t", 3, Interval(1.5, float("inf"), 0.95)), 1) == "supported"
-    assert outcome(ClaimNumber("c", "t", 3, Interval(0, float("inf"), 0.95)), 1) == "open"
+    assert outcome(ClaimNumber("c", 3, Interval(1.5, float("inf"), 0.95)), 1) == "supported"
+    assert outcome(ClaimNumber("c", 3, Interval(0, float("inf"), 0.95)), 1) == "open"
 
 
 def test_the_conclusion_over_conventions():
@@ -48,11 +48,11 @@ def test_the_conclusion_over_conventions():
 def test_stable_is_about_signs():
     assert judged("supported", "open").stable
     assert not judged("supported", "refuted").stable
-    assert not judge("c", "cost", 1, 1, [number("supported", "a"), refused("b")]).stable
+    assert not judge("c", "cost", 1, [number("supported", "a"), refused("b")]).stable
 
 
 def test_a_refused_estimate_is_open_with_its_reason():
-    verdict = judge("c", "cost", 1, 1, [refused()])
+    verdict = judge("c", "cost", 1, [refused()])
     assert verdict.conclusion == "open"
     assert verdict.numbers[0].refused == "TOO_FEW: 3 distinct sizes"
 
@@ -64,21 +64,17 @@ def test_many_tasks_do_not_make_a_claim_true(tasks, at_least):
     assert 1 - binom.cdf(0, tasks - at_least + 1, error) <= 0.025 + 1e-12
 
 
-@pytest.mark.parametrize(
-    ("at_least", "numbers", "said"),
-    [
-        (1, [number("supported", "a", "j0"), number("supported", "b", "xy")], "under b the tasks are xy, under a j0"),
-        (1, [number("supported"), number("supported")], "one number for each task"),
-        (0, [number("supported")], "at_least=0 of 1 tasks; choose 1 to 1"),
-        (2, [number("supported")], "at_least=2 of 1 tasks; choose 1 to 1"),
-        (1, [], "has no numbers to be judged by"),
-    ],
-)
-def test_a_claim_that_cannot_be_judged_is_an_error(at_least, numbers, said):
-    with pytest.raises(HarnessError, match=said):
-        judge("c", "cost", 1, at_least, numbers)
-    with pytest.raises(HarnessError, match=r"j0 under params\.trainable"):
-        ClaimNumber("params.trainable", "j0")
+def test_a_claim_that_cannot_be_judged_is_an_error():
+    with pytest.raises(HarnessError, match="has no numbers to be judged by"):
+        judge("c", "cost", 1, [])
+    with pytest.raises(HarnessError, match=r"params\.trainable: give an estimate"):
+        ClaimNumber("params.trainable")
+
+
+def test_the_sentence_names_every_way_to_count_if_there_are_several():
+    assert sentence(judged("supported")) == "“KANs are cheaper” is supported, by c0."
+    told = "“KANs are cheaper” is convention-dependent: supported by c0, refuted by c1."
+    assert sentence(judged("supported", "refuted")) == told
 
 
 def test_a_cost_ratio_becomes_a_number():
@@ -87,6 +83,6 @@ def test_a_cost_ratio_becomes_a_number():
     few = fit_law([1e3, 1e4, 1e5], [3.0, 2.0, 1.0], "pure")
     cost = cost_ratio(first, second, 30.0)
 
-    assert to_number("c", "t", cost).interval == Interval(cost.low[0], cost.high[0], 0.95)
-    assert outcome(to_number("c", "t", cost), 1) == "supported"
-    assert "TOO_FEW" in to_number("c", "t", cost_ratio(first, few)).refused
+    assert to_number("c", cost).interval == Interval(cost.low[0], cost.high[0], 0.95)
+    assert outcome(to_number("c", cost), 1) == "supported"
+    assert "TOO_FEW" in to_number("c", cost_ratio(first, few)).refused

@@ -83,7 +83,7 @@ def test_conventions_that_disagree_make_the_verdict_dependent(table):
 
     (verdict,) = found["verdicts"]
     assert verdict["conclusion"] == "convention-dependent"
-    assert [count["outcome"] for count in verdict["counts"]] == ["supported", "refuted"]
+    assert [number["outcome"] for number in verdict["numbers"]] == ["supported", "refuted"]
     assert not verdict["stable"]
     assert "“kan is cheaper than mlp at rmse 0.01” is convention-dependent" in done.stdout
 
