@@ -26,5 +26,5 @@ from harness.comparison.ratios import (
     exponent_difference,
     loss_ratio,
 )
-from harness.comparison.survivors import Failures, budget_cautions, failure_cautions
+from harness.comparison.survivors import Failures, failure_cautions
 from harness.comparison.verdict import ClaimNumber, JudgedClaim, judge, sentence, task_level, to_number

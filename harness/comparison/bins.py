@@ -1,13 +1,12 @@
 """Two arms without a law: their runs in bins of size that both reach, who is better bin by bin, and over all bins.
 
-Over all bins one number stands for the runs of a bin: the median, the geometric mean, or the best of k, at a k common
-to both arms. The best of all runs rewards the arm that ran more: of equal arms with a seed sd of .3, the best of 44 is
-1.32 times better than the best of 6. The expected best of k is the same quantity however many runs there were.
+Over all bins the median stands for the runs of a bin. The best of all runs would reward the arm that ran more: of equal
+arms with a seed sd of .3, the best of 44 is 1.32 times better than the best of 6. (`--best-of` has the expected best.)
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +14,6 @@ from scipy.stats import t as t_distribution
 
 from harness.base.errors import HarnessError
 from harness.base.reasons import Refusal
-from harness.comparison.effort import expected_best
 from harness.laws import Interval
 from harness.laws.law import exp_of
 from harness.laws.points import Numbers, NumbersOrNull, runs
@@ -25,7 +23,6 @@ MOST_BINS = 6  # of a verdict without a law: more bins widen the band of each
 UNITS_A_BIN = (4, 3, 2)  # sizes, or else runs, that each arm should have in every bin
 WELCH = 0.6  # of the error that is allowed: of 44 runs against 6, Welch's interval errs 1.5 times as often as it says
 FEWEST_OF_SIZES = 3  # bins that sizes should fill: fewer show too little of a curve
-How = Literal["median", "mean_log", "best"]
 
 
 def shared_range(
@@ -205,36 +202,21 @@ def _welch(cell: SizePair, level: float) -> tuple[float, float, float]:
 class Ratio:
     """The loss of B / A over all bins that both arms have, without a law."""
 
-    estimate: Annotated[float, "geometric mean over the bins"]
+    estimate: Annotated[float, "geometric mean over the bins of the ratio of medians"]
     interval: Annotated[Interval, "its interval"]
-    how: Annotated[How, "the number that stands for the runs of a bin"]
     cells: Annotated[int, "how many bins"]
-    k: Annotated[tuple[int, ...], "with `best`, of how many runs of each bin"] = ()
 
 
-def ratio(cells: Sequence[SizePair], how: How = "median", k: int | None = None, level: float = 0.95) -> Ratio:
-    """second / first at equal size, over the cells that both arms have runs in; above 1 the first arm is better.
+def ratio(cells: Sequence[SizePair], level: float = 0.95) -> Ratio:
+    """second / first at equal size, by medians of the cells that both arms have runs in; above 1 the first is better.
 
-    With how="best" and no k, the k of each cell is the lesser of its two counts. The cell is the unit of replication:
-    the interval is Student's t over the cells' ln ratios, which asks nothing of the runs within and holds what sizes
-    differ by; from a single cell it is open. Raises HarnessError without cells, and on a k above a count.
+    The cell is the unit of replication: the interval is Student's t over the cells' ln ratios, which asks nothing of
+    the runs within and holds what sizes differ by; from a single cell it is open. Raises HarnessError without cells.
     """
     cells = [cell for cell in cells if cell.first.size and cell.second.size]
     if not cells:
         raise HarnessError("no bin holds runs of both arms; choose fewer bins.")
-    ks: list[int] = []
-    gaps: list[float] = []
-    for cell in cells:
-        match how:
-            case "median":
-                gaps.append(float(np.median(cell.second) - np.median(cell.first)))
-            case "mean_log":
-                gaps.append(float(np.mean(cell.second) - np.mean(cell.first)))
-            case "best":
-                ks.append(min(cell.first.size, cell.second.size) if k is None else k)
-                gaps.append(float(expected_best(cell.second, ks[-1]) - expected_best(cell.first, ks[-1])))
-            case _:
-                raise HarnessError(f"how={how!r} is not known; choose one of median, mean_log, best.")
+    gaps = [float(np.median(cell.second) - np.median(cell.first)) for cell in cells]
     half = half_width(np.std(gaps, ddof=1), len(gaps), level) if len(gaps) > 1 else np.inf
     estimate, low, high = np.exp(np.mean(gaps) + np.array([0.0, -half, half])).tolist()
-    return Ratio(estimate, Interval(low, high, level), how, len(cells), tuple(ks))
+    return Ratio(estimate, Interval(low, high, level), len(cells))

@@ -6,7 +6,6 @@ from typing import Annotated
 import numpy as np
 from scipy.stats import fisher_exact
 
-from harness.comparison.bins import bin_of
 from harness.laws import Caution
 from harness.laws.points import Integers, Numbers
 
@@ -45,22 +44,3 @@ def failure_cautions(first: Failures, second: Failures) -> tuple[Caution, ...]:
         )
         cautions.append(Caution("SURVIVOR_BIAS", reason))
     return tuple(cautions)
-
-
-def budget_cautions(first: Failures, second: Failures, edges: np.ndarray) -> tuple[Caution, ...]:
-    """K_MISMATCH where a bin between `edges`, as of `matched_edges`, holds unequal numbers of the two arms' runs.
-
-    All runs count that were started. Bins that lack an arm are no match.
-    """
-    started = (np.repeat(arm.sizes, arm.runs) for arm in (first, second))
-    counts, others = (np.bincount(bin_of(sizes, edges) + 1, minlength=len(edges))[1:] for sizes in started)
-    unequal = np.flatnonzero((counts != others) & (counts > 0) & (others > 0))
-    if not unequal.size:
-        return ()
-    worst = unequal[np.argmax(np.abs(np.log(counts[unequal] / others[unequal])))]
-    reason = (
-        f"{unequal.size} of {len(edges) - 1} bins hold unequal numbers of runs, worst from {edges[worst]:.4g} to "
-        f"{edges[worst + 1]:.4g}: {counts[worst]} of the first arm and {others[worst]} of the second. The best of "
-        "more runs is lower by luck: compare medians, or the expected best of a common k."
-    )
-    return (Caution("K_MISMATCH", reason),)

@@ -12,7 +12,7 @@ from harness import comparison
 from harness.base.errors import HarnessError
 from harness.base.formats import likewise
 from harness.base.plain import INLINE
-from harness.comparison.bins import How, shared_range
+from harness.comparison.bins import shared_range
 from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, fitted_runs, runs_in
 from harness.judging.request import FitsAnswer, Request, Source
@@ -28,13 +28,11 @@ TOLD = 5  # losses, besides those that are asked for
 
 @dataclass(frozen=True)
 class ComparisonRequest:
-    """What to tell of two curves, and how the runs of a bin are one number."""
+    """What to tell of two curves."""
 
     at: Annotated[tuple[float, ...], "losses at which costs are compared"] = ()
     extrapolate: Annotated[bool, "whether losses that one arm alone attains count"] = False
-    how: Annotated[How, "the number that stands for the runs of a bin"] = "median"
-    k: Annotated[int | None, "of `best`: of how many runs"] = None
-    bins: Annotated[int | None, "how many; null: as many as the sizes that the arms share"] = None
+    bins: Annotated[int | None, "of size, how many; null: as many as the sizes that the arms share"] = None
     budgets: Annotated[tuple[float, ...], "sizes of A at which the multiplier is told, besides its own"] = ()
     floor: Annotated[Pin | None, "of both laws of the multiplier; null: shared, or free if that is rejected"] = None
     alpha: Annotated[Pin, "their exponents: `free`, `shared`, or a number"] = "free"
@@ -149,12 +147,10 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
     dominance = ratio = None
     edges = _edges(first.points.sizes, second.points.sizes, asked.bins)
     if edges is not None:
-        if asked.how == "best":  # medians of more runs are no lower
-            cautions += comparison.budget_cautions(*failures, edges)
         cells = comparison.cells(runs, others, edges)
         if any(cell.first.size and cell.second.size for cell in cells):
             dominance = comparison.dominance(runs, others, edges, first.level)
-            ratio = comparison.ratio(cells, asked.how, asked.k, first.level)
+            ratio = comparison.ratio(cells, first.level)
     is_refused = bool(fits[0].refusals or fits[1].refusals)
     fitted = fitted_runs(first, second)
     told = [name for name in first.fits if name in second.fits and (name == law or name in EXPONENTS)]

@@ -111,15 +111,6 @@ def test_failed_runs_of_one_arm_are_survivor_bias(table):
 
     assert "failed: 11 of 21 runs of kan and 0 of 21 runs of mlp" in done.stdout
     assert "SURVIVOR_BIAS, by params: 11 of 21 runs of kan failed and 0 of 21 of mlp" in done.stdout
-    assert "K_MISMATCH" not in done.stdout
-
-
-def test_unequal_numbers_of_runs_are_named(table):
-    text = table.read_text()
-    table.write_text(text + "".join(f"kan,100,4000,{seed},ok,0.01\n" for seed in range(3, 6)))
-    found = _json(table, "kan", "mlp", *ASKED, "--aggregate", "best")["sizes"][0]
-    assert "K_MISMATCH" in [caution["code"] for caution in found["cautions"]]
-    assert found["ratio"]["k"] == [3] * 7
 
 
 KAN_FIRST = (Lead("", "params", 1, 3, "kan"), Lead("", "params", 3, 9, None), Lead("", "params", 9, 100, "mlp"))
@@ -159,8 +150,7 @@ def test_the_headline_is_that_of_both_laws(table):
         (("kan", "mpl"), (), "'mpl' is no arm of the table by arch; did you mean 'mlp'? (allowed: kan, mlp)"),
         (("kan", "kan"), (), "give two different arms"),
         (("kan", "mlp"), ("--where", "arch=kan"), "'mlp' is no arm of the table by arch; allowed: kan"),
-        (("kan", "mlp"), ("--k", "2"), "--k 2 is of --aggregate best"),
-        (("kan", "mlp"), ("--aggregate", "best", "--k", "9"), "--k 9: there are 3 runs of a size"),
+        (("kan", "mlp"), ("--best-of", "9"), "--best-of 9: kan has 3 runs at"),
         (("kan", "mlp"), ("--x", "parms"), "--x 'parms' is no column of the file; did you mean 'params'?"),
     ],
 )

@@ -27,7 +27,7 @@ ASKED = (
     ("fit", "--by", "seed", "--where", "arch=kan"),
     ("fit", "--by", "arch", "--share", "floor"),
     ("fit", "--isoflop", "seed"),
-    ("compare", "--by", "arch", "--status", "status", "--aggregate", "best"),
+    ("compare", "--by", "arch", "--status", "status", "--best-of", "2"),
 )
 ROWS = (
     *("a\n", "a,1\n", "a,1,2,3\n", "a,x,1\n", "a,1,x\n", "a,0,1\n", "a,-1,1\n", "a,1,0\n", "a,1,-1\n", "a,inf,1\n"),

@@ -23,7 +23,7 @@ from harness.study.folders import StudyFile
 OF_EXPERIMENTS = ("axis", "results")
 LAWS = (
     *("law", "and", "compute", "seconds", "budgets", "floor", "alpha", "min_x", "max_x", "until", "objective"),
-    *("extrapolate", "aggregate", "k", "bins"),
+    *("extrapolate", "bins"),
 )
 SECTIONS = {"An experiment": ("at", *OF_EXPERIMENTS)} | TABLE_SECTION | {"Laws": LAWS}
 
@@ -75,14 +75,6 @@ def _pin(context: click.Context, option: click.Parameter, value: str | None) -> 
 @click.option("--floor", metavar="WHAT", callback=_pin, help="Floors: free, shared or a number.  [default: shared]")
 @click.option("--alpha", metavar="WHAT", callback=_pin, help="Exponents: free, shared or a number.  [default: free]")
 @click.option("--extrapolate", is_flag=True, help="Also compare at losses that only one arm attains, and mark them.")
-@click.option(
-    "--aggregate",
-    type=click.Choice(["median", "mean_log", "best"]),
-    default="median",
-    show_default=True,
-    help="The number that stands for the runs of a bin; best is the expected best of k.",
-)
-@click.option("--k", type=COUNT, help="For --aggregate best, of both arms.  [default: the lesser count of each bin]")
 @click.option("--bins", type=COUNT, help="How many bins of equal width in ln size.  [default: as many as sizes]")
 @click.option("--out", type=PATH, help="Folder for the numbers (JSON) and the figure.")
 @click.option("--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal.")
@@ -134,10 +126,8 @@ def compare(
 
 
 def _compare_laws(door: heavy.Door, explain: bool, as_json: bool, asked: Mapping[str, Any]) -> None:
-    if asked["k"] and asked["aggregate"] != "best":
-        raise HarnessError(f"--k {asked['k']} is of --aggregate best; a {asked['aggregate']} takes all runs of a bin")
-    as_typed = {name: asked[name] for name in ("at", "extrapolate", "k", "bins", "budgets", "floor")}
-    asked_of = heavy.ComparisonRequest(how=asked["aggregate"], alpha=asked["alpha"] or "free", **as_typed)
+    as_typed = {name: asked[name] for name in ("at", "extrapolate", "bins", "budgets", "floor")}
+    asked_of = heavy.ComparisonRequest(alpha=asked["alpha"] or "free", **as_typed)
     compared = heavy.compared_by_laws(door, asked_of)
     parts = [heavy.ratios_table(compared.headline), *heavy.ratios_sentences(compared.headline, ())]
     parts += [*heavy.compare_tables(compared), *heavy.compare_sentences(compared)]

@@ -23,7 +23,6 @@ CROSSOVERS = {
     "half-open": "none can be claimed, as it is undecided to the end of the sizes that both have",
     "everything": "none can be claimed",
 }
-AGGREGATES = {"median": "medians", "mean_log": "geometric means", "best": "expected best of k"}
 
 
 def ratios_table(headline: Headline) -> Table:
@@ -165,9 +164,8 @@ def _rest(pair: Comparison, first: str, second: str) -> dict[str, str]:
         name = f"exponent of {first} less that of {second}, {law} law"
         rows[name] = interval_words(difference.estimate, difference.interval) or _codes(difference.refusals)
     if ratio := pair.ratio:
-        ks = f", k {min(ratio.k)} to {max(ratio.k)}" if ratio.k else ""
-        words = f"{interval_words(ratio.estimate, ratio.interval)} in {ratio.cells} bins{ks}"
-        rows[f"loss of {second} / {first}, {AGGREGATES[ratio.how]} of bins"] = words
+        words = f"{interval_words(ratio.estimate, ratio.interval)} in {ratio.cells} bins"
+        rows[f"loss of {second} / {first}, medians of bins"] = words
     if dominance := pair.dominance:
         counted = int(np.sum(np.isfinite(dominance.ratio)))
         surely = round(dominance.at_least * counted), round(dominance.at_most * counted)
