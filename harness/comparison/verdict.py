@@ -2,27 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import numpy as np
 
 from harness.base.errors import HarnessError
-from harness.base.plain import INLINE, OrNull
 from harness.comparison.ratios import CostRatio
 from harness.laws import Interval
 
 Outcome = Literal["supported", "refuted", "equal", "open"]
 Conclusion = Literal["supported", "refuted", "equal", "convention-dependent", "open"]
-
-
-class Ends(NamedTuple):
-    """The ends of an interval; null where there is none."""
-
-    low: Annotated[OrNull | None, "lower end"] = None
-    high: Annotated[OrNull | None, "upper end"] = None
-    level: Annotated[float | None, "of the interval"] = None
-    low_open: Annotated[bool | None, "whether the data do not bound the lower end"] = None
-    high_open: Annotated[bool | None, "whether the data do not bound the upper end"] = None
 
 
 @dataclass(frozen=True)
@@ -31,21 +20,13 @@ class ClaimNumber:
 
     convention: Annotated[str, "the column of sizes"]
     estimate: Annotated[float | None, "null if refused"] = None
-    interval: Interval | None = None
+    interval: Annotated[Interval | None, "its interval"] = None
     refused: Annotated[str | None, "why there is no number"] = None
     outcome: Annotated[Outcome, "what follows"] = "open"
 
     def __post_init__(self) -> None:
         if (self.refused is None) == (self.interval is None or self.estimate is None):
             raise HarnessError(f"{self.convention}: give an estimate with its interval, or why it was refused.")
-
-    @property
-    def ends(self) -> Annotated[Ends, INLINE]:
-        """Of the interval, as JSON has them."""
-        if self.interval is None:
-            return Ends()
-        ends = self.interval
-        return Ends(ends.low, ends.high, ends.level, ends.low_open, ends.high_open)
 
 
 @dataclass(frozen=True)

@@ -141,8 +141,7 @@ def to_send(
 ) -> list[tuple[str, ...]]:
     """The packs of the plan, reduced to the runs `only`, or else to those that are sent off without a word."""
     runs = only if only is not None else {run for run, state in run_states.items() if state.state in FREE}
-    packs = [tuple(filter(runs.__contains__, pack)) for pack in manifest.packs]
-    return [pack for pack in packs if pack]
+    return manifest.packs_of(runs)
 
 
 def stillborn(run_states: Mapping[str, RunState], evidence: Evidence) -> dict[str, RunState]:

@@ -152,7 +152,6 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
             dominance = comparison.dominance(runs, others, edges, first.level)
             ratio = comparison.ratio(cells, first.level)
     is_refused = bool(fits[0].refusals or fits[1].refusals)
-    fitted = fitted_runs(first, second)
     told = [name for name in first.fits if name in second.fits and (name == law or name in EXPONENTS)]
     return Comparison(
         task=first.task,
@@ -169,7 +168,7 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         failures=failures,
         cautions=cautions,
         multiplier=comparison.multiplier(
-            fitted.x, fitted.y, asked.budgets, asked.floor, asked.alpha, first.level, fitted.sd
+            **fitted_runs(first, second), at=asked.budgets, floor=asked.floor, alpha=asked.alpha, level=first.level
         ),
         without_law=comparison.without_law(runs, others, first.level) if is_refused else None,
     )

@@ -124,10 +124,10 @@ def _of_arms(first: SeriesLaws, second: SeriesLaws, asked: Asked, level: float) 
     axis, arms = first.axis, (first.series, second.series)
     size = asked_place(str(asked.at), {axis: axis}, axis, "at")[axis]
     runs = fitted_runs(first, second)
-    of_both = multiplier(runs.x, runs.y, (size,), level=level, sd=runs.sd)
+    of_both = multiplier(**runs, at=(size,), level=level)
     words = f"how many times the {axis} of {arms[0]}, {size:g}, {arms[1]} needs"
     base = Design(f"{first.name} and {second.name}", words, of_both.refusals, of_both.warnings)
-    fits = own_laws(runs.x, runs.y, runs.sd, level)
+    fits = own_laws(**runs, level=level)
     joint = None if of_both.refusals else joint_law(fits, of_both.floor, "free", level)
     if not isinstance(joint, Joint):
         return base

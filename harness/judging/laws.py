@@ -165,20 +165,12 @@ def runs_in(runs: pd.DataFrame, *parts: str) -> tuple[np.ndarray, np.ndarray]:
     return rows["size"].to_numpy(float), rows["test_loss"].to_numpy(float)
 
 
-class FittedRuns(NamedTuple):
-    """The runs that laws were fitted to, by series: sizes, losses, and their standard errors where these are known."""
-
-    x: dict[str, np.ndarray]
-    y: dict[str, np.ndarray]
-    sd: dict[str, np.ndarray | None]
-
-
-def fitted_runs(*arms: SeriesLaws) -> FittedRuns:
-    """Those of these series."""
+def fitted_runs(*arms: SeriesLaws) -> dict[str, Any]:
+    """`x`, `y` and known errors `sd` of the runs that the laws of these series were fitted to, by series."""
     x, y = {}, {}
     for arm in arms:
         x[arm.series], y[arm.series] = runs_in(arm.table, "fitted")
-    return FittedRuns(x, y, {arm.series: known_in(arm.table, AS_DECLARED, "fitted").sd for arm in arms})
+    return {"x": x, "y": y, "sd": {arm.series: known_in(arm.table, AS_DECLARED, "fitted").sd for arm in arms}}
 
 
 def known_in(runs: pd.DataFrame, how: Fitting, *parts: str) -> Known:

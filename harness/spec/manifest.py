@@ -109,6 +109,11 @@ class Manifest(Frozen):
         """Each run once, in plan order (cells of two series may share runs)."""
         return list(dict.fromkeys(planned.run_id for planned in self.runs))
 
+    def packs_of(self, runs: Collection[str]) -> list[tuple[str, ...]]:
+        """Its packs, reduced to these runs; those without any are left out."""
+        packs = (tuple(filter(runs.__contains__, pack)) for pack in self.packs)
+        return [pack for pack in packs if pack]
+
     @property
     def tasks(self) -> dict[str, tuple[str, int]]:
         """The target and the inputs of each task that has runs, by its label."""

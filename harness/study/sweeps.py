@@ -123,9 +123,8 @@ def wanted_now(manifest: Manifest, folder: Path, damaged: Collection[str] = ()) 
 def of_first_look(manifest: Manifest) -> Manifest:
     """The part of a plan that its first look needs."""
     wanted = manifest.with_seeds(manifest.looks[0])
-    parts = [tuple(filter(wanted.__contains__, pack)) for pack in manifest.packs]
     runs = tuple(planned for planned in manifest.runs if planned.run_id in wanted)
-    return manifest.model_copy(update={"runs": runs, "packs": tuple(filter(None, parts))})
+    return manifest.model_copy(update={"runs": runs, "packs": tuple(manifest.packs_of(wanted))})
 
 
 def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:

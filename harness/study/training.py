@@ -71,10 +71,8 @@ def train_missing(
     specs = planned_runs(manifest)
     wanted = [identity for identity in specs if only is None or identity in only]
     absent = set(missing(manifest, records)).intersection(wanted)
-    packs = []
-    for pack in manifest.packs:
-        if absent.intersection(pack):
-            packs.append(tuple(specs[run] for run in pack if only is None or run in only))
+    parts = [pack for pack in manifest.packs_of(set(wanted)) if absent.intersection(pack)]
+    packs = [tuple(specs[run] for run in pack) for pack in parts]
     present = [identity for identity in wanted if identity not in absent]
     if manifest.experiment.keep:
         networks = folder.parent / NETWORKS

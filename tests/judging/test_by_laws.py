@@ -213,7 +213,7 @@ def test_one_bin_refutes_a_lead_at_every_size(tmp_path, mlp, conclusion):
     assert verdict["conclusion"] == conclusion
     (number,) = verdict["numbers"]
     assert number["estimate"] == min(bins["ratio"])
-    assert (number["low"], number["high"]) == (min(bins["low"]), min(bins["high"]))
+    assert (number["interval"]["low"], number["interval"]["high"]) == (min(bins["low"]), min(bins["high"]))
 
 
 def test_a_refused_law_leaves_who_is_ahead_to_bins(tmp_path):

@@ -45,11 +45,6 @@ class OfArm(NamedTuple):
     at_once: tuple[float, ...]
     times: float
 
-    @property
-    def times_words(self) -> str:
-        """`1.2x`."""
-        return f"{human(self.times, 2)}x"
-
 
 def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
     """The page: errors of every arm, phase by phase, and what is kept of them."""
@@ -112,7 +107,7 @@ def _kept_table(arms: Sequence[OfArm]) -> tuple[Table, ...]:
         at_once = float(np.median(ours.at_once)) if ours.at_once else None
         first = ours.records[0]
         network = _words(first.run.network), first.counts["params.trainable"]
-        rows.append((ours.arm, *network, right_after, in_the_end, ours.times_words, spread, at_once))
+        rows.append((ours.arm, *network, right_after, in_the_end, f"{human(ours.times, 2)}x", spread, at_once))
     return page_tables("kept", rows)
 
 
