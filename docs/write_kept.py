@@ -181,7 +181,7 @@ def _of_hundred() -> Iterator[Sentence]:
 
 def _of_beliefs() -> Iterator[Sentence]:
     """A probe's errors with MLP blocks over those with KAN blocks."""
-    of_tasks = [_found("belief_geometry-short", "27, clearer", PARAMS, task) for task in ("mess3", "rrxor")]
+    of_tasks = [_found("belief_geometry-evening", "27, clearer", PARAMS, task) for task in ("mess3", "rrxor")]
     _check(not any(map(_leader, of_tasks)), "nobody's beliefs are clearer")
     errs = f"a probe errs with ReLU blocks {ENDS} times as much as with KAN blocks on Mess3, {ENDS} times on RRXOR"
     yield errs, *_ends(of_tasks[0]), *_ends(of_tasks[1])
