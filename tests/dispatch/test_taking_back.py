@@ -80,7 +80,7 @@ def test_runs_that_a_new_plan_drops_are_counted_and_taken_back(sweep):
     for run in (*told["runs"], *told["earlier_underway_ids"]):
         assert sweep.harness("logs", run).exit_code == 0
 
-    assert sweep.harness("cancel", "--where", "seed=0", "--yes").output == "cancelled: 1 runs\n"
+    assert sweep.harness("cancel", "--where", "seed=0", "--yes").output == "cancelled: 1 run\n"
     assert "1 jobs with no other runs were ended" in sweep.harness("cancel", "--earlier", "--yes").output
     (dropped,) = [place for place, pack in enumerate(packs) if set(pack) == set(told["earlier_underway_ids"])]
     assert sweep.ended() == [f"7_{dropped}"]
