@@ -9,6 +9,7 @@ from harness.base.plain import plain
 
 # One number for all of them. Raise it when a key goes away or changes its name, type, unit or meaning.
 FORMAT = 3
+FIRST_OF_THESE_RULES = 2  # the format since which verdicts are by the rules of today
 
 
 def json_text(answer: Any, indent: int | None = None) -> str:

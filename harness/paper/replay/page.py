@@ -16,7 +16,7 @@ import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file, write_whole
-from harness.base.json_text import FORMAT, write_json
+from harness.base.json_text import FIRST_OF_THESE_RULES, write_json
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Replay, ReplayRuns
 from harness.paper.replay.points import POINT_COLUMNS, outcome_words
@@ -147,7 +147,7 @@ def row_of(folder: Path, base: Path) -> IndexRow:
 
 def verdicts_of(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The verdicts that a `replay.json` says; of an earlier version, whose rules were others, none."""
-    return list(facts["verdicts"]) if facts.get("format") == FORMAT else []
+    return list(facts["verdicts"]) if facts.get("format", 0) >= FIRST_OF_THESE_RULES else []
 
 
 def write_index(rows: Sequence[IndexRow], command: str, path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.json_text import FORMAT, write_json
+from harness.base.json_text import FIRST_OF_THESE_RULES, write_json
 from harness.judging.verdict import power_words
 from harness.record import ClassMetrics, Metrics
 from harness.show.grouping import grouped
@@ -77,7 +77,7 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
         except ValueError as error:
             damaged = f"{path} is damaged ({error}); remove its folder, and keep it again"
             raise HarnessError(damaged, INCOMPLETE) from None
-        if kept_answer.pop("format", None) == FORMAT:
+        if kept_answer.pop("format", 0) >= FIRST_OF_THESE_RULES:
             answers.append(kept_answer)
         else:
             of_earlier_rules.append(f"[{path.parent.name}]({path.parent.name}/verdicts.json)")
