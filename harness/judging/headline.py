@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
+from harness.base.formats import plural
 from harness.base.reasons import NoNumber
 from harness.comparison.effort import efforts
 from harness.comparison.replicates import FEW as FEW_REPLICATES
@@ -261,7 +262,7 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
         yield f"Each side made {search.runs} runs a size in each replicate. More runs may reverse this."
         return
     if seeds < FEW_SEEDS:
-        yield f"{seeds} seeds give wide intervals; {FEW_SEEDS} or more narrow them."
+        yield f"Intervals of {plural(seeds, 'seed')} are wide; {FEW_SEEDS} or more narrow them."
     yield "Each side has one recipe (optimiser and settings). Another may reverse this: add search: to the file."
 
 
