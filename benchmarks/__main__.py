@@ -12,7 +12,18 @@ from harness.show.console import console
 from harness.train.fused import kernels
 
 BEFORE_AND_TODAY = ("engines", "operations", "first_start")
-OTHERS = ("evaluation", "memory", "lbfgs", "time_to_rmse", "throughput", "profile", "errors", "limits", "floors")
+OTHERS = (
+    "evaluation",
+    "memory",
+    "lbfgs",
+    "blocks",
+    "time_to_rmse",
+    "throughput",
+    "profile",
+    "errors",
+    "limits",
+    "floors",
+)
 COMPARISONS = (*BEFORE_AND_TODAY, *OTHERS)
 FIGURE = "figure"
 

@@ -130,3 +130,109 @@ class _StackedAdam:
         torch._foreach_div_(denominators, (1 - BETA2**self.steps) ** 0.5)
         torch._foreach_add_(denominators, EPSILON)
         torch._foreach_addcdiv_(self.values, self.means, denominators, -LEARNING_RATE / (1 - BETA1**self.steps))
+
+
+# -------------------------------------------------------------------------------------------------------- transformers
+class PlainGatedMlp(nn.Module):
+    """SwiGLU with biases."""
+
+    def __init__(self, inputs: int, outputs: int, width: int):
+        super().__init__()
+        self.gated, self.gate, self.out = nn.Linear(inputs, width), nn.Linear(inputs, width), nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of points [B, I]: [B, O]."""
+        return self.out(F.silu(self.gated(x)) * self.gate(x))
+
+
+class RationalLayer(nn.Module):
+    """P / (1 + |Q|) of every input, Q that of its group, and a linear map: GR-KAN by Horner's scheme."""
+
+    def __init__(self, inputs: int, outputs: int, numerator: int = 5, denominator: int = 4, groups: int = 8):
+        super().__init__()
+        self.numerator = nn.Parameter(0.1 * torch.randn(numerator + 1))
+        self.denominator = nn.Parameter(0.1 * torch.randn(groups, denominator))
+        self.linear = nn.Linear(inputs, outputs)
+        self.of_group = inputs // groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of points [B, I]: [B, O]."""
+        p = self.numerator[-1]
+        for coefficient in self.numerator[:-1].flip(0):
+            p = p * x + coefficient
+        by_degree = self.denominator.repeat_interleave(self.of_group, 0).unbind(1)
+        q = by_degree[-1]
+        for coefficients in by_degree[-2::-1]:
+            q = q * x + coefficients
+        return self.linear(p / (1 + (q * x).abs()))
+
+
+class GroupedChebyshevLayer(nn.Module):
+    """A Chebyshev series of tanh x in every group of inputs, by the recurrence, and a linear map."""
+
+    def __init__(self, inputs: int, outputs: int, degree: int = 5, groups: int = 8):
+        super().__init__()
+        self.series = nn.Parameter(0.1 * torch.randn(groups, degree + 1))
+        self.linear = nn.Linear(inputs, outputs)
+        self.of_group = inputs // groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of points [B, I]: [B, O]."""
+        by_degree = self.series.repeat_interleave(self.of_group, 0).unbind(1)
+        t = torch.tanh(x)
+        before, now = torch.ones_like(t), t
+        value = by_degree[0] + by_degree[1] * t
+        for coefficients in by_degree[2:]:
+            before, now = now, 2 * t * now - before
+            value = value + coefficients * now
+        return self.linear(value)
+
+
+class PlainTransformer(nn.Module):
+    """A decoder as GPT-2's, of torch's own modules, with two layers of attention and a block each."""
+
+    def __init__(self, vocabulary: int, context: int, width: int, heads: int, make_block: Callable[[], nn.Module]):
+        super().__init__()
+        self.token, self.position = nn.Embedding(vocabulary, width), nn.Parameter(0.02 * torch.randn(context, width))
+        self.layers = nn.ModuleList(PlainLayer(width, heads, make_block()) for _ in range(2))
+        self.norm, self.logits = nn.LayerNorm(width), nn.Linear(width, vocabulary)
+
+    def forward(self, tokens_BT: Tensor) -> Tensor:
+        """Logits of the next token at each position, [B, T, V]."""
+        h = self.token(tokens_BT) + self.position
+        for layer in self.layers:
+            h = layer(h)
+        return self.logits(self.norm(h))
+
+
+class PlainLayer(nn.Module):
+    """Attention and a block, each after a norm."""
+
+    def __init__(self, width: int, heads: int, block: nn.Module):
+        super().__init__()
+        self.norm, self.block_norm, self.block, self.heads = nn.LayerNorm(width), nn.LayerNorm(width), block, heads
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, h_BTD: Tensor) -> Tensor:
+        """The residual stream after it."""
+        normed = self.norm(h_BTD)
+        by_head = [
+            one(normed).unflatten(2, (self.heads, -1)).transpose(1, 2) for one in (self.query, self.key, self.value)
+        ]
+        seen = F.scaled_dot_product_attention(*by_head, is_causal=True)
+        h_BTD = h_BTD + self.out(seen.transpose(1, 2).flatten(2))
+        return h_BTD + self.block(self.block_norm(h_BTD).flatten(0, 1)).view_as(h_BTD)
+
+
+def language_model(make: Callable[[], PlainTransformer], vocabulary: int, context: int, batch: int) -> Training:
+    """A transformer by backward and torch.optim.Adam, on random tokens that are drawn at every step."""
+    model = make()
+    optimiser = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+
+    def step() -> None:
+        tokens_BT = torch.randint(vocabulary, (batch, context + 1))
+        optimiser.zero_grad()
+        F.cross_entropy(model(tokens_BT[:, :-1]).flatten(0, 1), tokens_BT[:, 1:].flatten()).backward()
+        optimiser.step()
+
+    return Training(step, dict(model.named_parameters()))
