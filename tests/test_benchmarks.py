@@ -5,12 +5,15 @@ import shutil
 import numpy as np
 import pytest
 import torch
+import yaml
+from pydantic import TypeAdapter
 
-from benchmarks import engines, operations, plain, report
+from benchmarks import blocks, engines, operations, plain, report
 from benchmarks.checkouts import BEFORE, ROOT, TODAY, started
 from benchmarks.implementations import DENSE, FUSED, PYKAN, TORCH, dense, fused, initial, of_mlp, pykan
 from benchmarks.implementations import batched as in_lanes
 from benchmarks.measures import Measured, Work
+from harness.families.transformer import Transformer
 from harness.spec import KanShape, MlpShape
 
 pytestmark = pytest.mark.slow
@@ -64,6 +67,16 @@ def test_memory_and_operations_are_those_of_the_work():
     assert found["launches"] == 4
     assert found["waits"] == 1
     assert found["megabytes_a_lane"] == pytest.approx((4 + 8 + 4) / 2, rel=1e-3)
+
+
+def test_plain_blocks_have_the_parameters_of_ours():
+    for name, block in blocks.BLOCKS.items():
+        described = yaml.safe_load(
+            f"{{family: transformer, layers: 2, width: 64, heads: 2, block: {{{block.settings}}}}}"
+        )
+        ours = TypeAdapter(Transformer).validate_python(described).network_of(10, 30, "", scales=False)
+        network = plain.PlainTransformer(3, 10, 64, 2, block.make)
+        assert sum(values.numel() for values in network.parameters()) == ours.trainable, name
 
 
 @pytest.mark.nightly
