@@ -126,7 +126,7 @@ def test_cautions_begin_with_the_worst_also_of_a_side_that_is_a_series():
     first, second = Side("kan", ("kan",)), Side("mlp deep", ("mlp deep",))
     found = headline(runs_of(runs.manifest, table), (first, second))
     assert found.cautions[0] == "33% of the runs of mlp deep diverged."
-    assert [caution.split()[0] for caution in found.cautions] == ["33%", "3", "Each"]
+    assert [caution.split()[0] for caution in found.cautions] == ["33%", "Intervals", "Each"]
 
 
 def test_a_side_that_is_not_ahead_and_still_learnt_is_named():
