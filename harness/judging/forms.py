@@ -5,7 +5,7 @@ Of arms over two sizes there are compute-optimal curves: at each budget the leas
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from harness.laws.ahead import budgets_of
 from harness.laws.frontier import Frontier, frontier
 from harness.laws.groups import frontier_by_groups, isoflop_by_groups, shared_by_groups
 from harness.laws.isoflop import Isoflop, beside_surface, isoflop
-from harness.laws.shared import SHARES, SharedFit
+from harness.laws.shared import SHARES, Share, SharedFit
 from harness.laws.sigmoid import Sigmoid, fit_sigmoid
 from harness.laws.surface import Surface
 
@@ -135,7 +135,7 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
             raise HarnessError(
                 f"`share` {asked}: {alone}, and nothing to share it with; name the column that tells arms apart (`by`)"
             )
-        for share in sorted(SHARES, key=lambda share: share != asked):
+        for share in dict.fromkeys([cast(Share, asked), *SHARES]):
             fit = fit_shared(x, y, share, request.level)
             fits[series_name(task, share)] = shared_by_groups(fit, x, y, groups) if groups else fit
     return fits

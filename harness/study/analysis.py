@@ -65,17 +65,16 @@ class Answered(NamedTuple):
     verdicts: list[Verdict]
 
 
-def analyse(manifest: Manifest, folder: Path, terminal: Terminal) -> Analysis:
+def analyse(manifest: Manifest, folder: Path) -> Analysis:
     """Fit and check the runs of a complete plan; `keep_analysis` writes what was found into its folder."""
     records = planned_records(manifest, folder)
     check_writable(folder)  # said now, not after minutes of fitting
-    with keeping_fits(folder, terminal):
-        table, every = judged_tables(manifest, records, folder)
-        laws = fit_table(table)
-        if not manifest.experiment.search:
-            laws = check(laws, headline_axes(manifest))
-        shown = [series for series in laws if series.axis in headline_axes(manifest)]
-        ahead = ahead_of_laws(shown, (), AS_DECLARED, table if manifest.experiment.search else None)
+    table, every = judged_tables(manifest, records, folder)
+    laws = fit_table(table)
+    if not manifest.experiment.search:
+        laws = check(laws, headline_axes(manifest))
+    shown = [series for series in laws if series.axis in headline_axes(manifest)]
+    ahead = ahead_of_laws(shown, (), AS_DECLARED, table if manifest.experiment.search else None)
     return Analysis(records, every, table, laws, ahead)
 
 
@@ -97,7 +96,7 @@ def fits_of(manifest: Manifest, analysis: Analysis) -> FitsAnswer:
 def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> Answered:
     """Write all that there is to a complete plan: tables, laws, figures, the answer, and the page report.html."""
     with keeping_fits(folder, terminal):
-        analysis = analyse(manifest, folder, terminal)
+        analysis = analyse(manifest, folder)
         keep_analysis(manifest, analysis, folder)
         records, every, table, laws, _ = analysis
         headline, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)

@@ -105,7 +105,7 @@ def check_looks(study: StudyFile) -> None:
 def wanted_now(manifest: Manifest, folder: Path, damaged: Collection[str] = ()) -> Wanted:
     """What is wanted of a plan in this folder, by the records that there are, but for those of `damaged` runs."""
     lacking = {*missing(manifest, records_of(folder)), *damaged}
-    wanted = manifest.with_seeds(manifest.looks[0] if manifest.looks else len(manifest.experiment.seeds))
+    wanted = manifest.with_seeds(manifest.looks[0]) if manifest.looks else frozenset(manifest.run_ids())
     verdicts: tuple[Verdict, ...] | None = None
     if manifest.looks and wanted.isdisjoint(lacking):
         from harness.judging.judge import judge_all  # with the numerical libraries, which other plans do without

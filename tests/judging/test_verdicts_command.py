@@ -15,6 +15,7 @@ from judging.made_experiment import RULES, write_records
 from harness.base.json_text import FORMAT, write_json
 from harness.judging.verdict import NOT_RUN, Outcome
 from harness.record import store
+from harness.show.console import Terminal
 from harness.show.pages.verdicts import keep_verdicts
 from harness.show.tables.verdicts import rules_table
 
@@ -44,6 +45,14 @@ def test_before_anything_ran_every_rule_is_not_run(here):
     assert (before["why"], before["command"]) == ("no plan, no runs", "harness run experiments/made.yaml")
     assert [one["verdict"] for one in part["verdicts"]] == ["not run"] * 2
     assert part["why"] == "5 of 24 runs have no record"
+
+
+def test_runs_of_every_seed_are_waited_for_when_seeds_are_an_axis(here):
+    file = here / "experiments" / "made.yaml"
+    file.write_text(f"{file.read_text(encoding='utf-8')}grid: {{seeds: [[0, 1, 2], [3]]}}\n", encoding="utf-8")
+    invoke("plan", "experiments/made.yaml")
+    write_records(here, leave_out=1, seeds=4)
+    assert [one["why"] for one in _verdicts()] == ["1 of 32 runs have no record"]
 
 
 def test_a_folder_of_set_fields_is_of_no_scale(here):
@@ -84,6 +93,16 @@ def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
     assert not re.search(r'(src|href)="http', page)
     explained = {word.lower() for word in re.findall(r"<strong>(.+?)</strong>", page.partition("<form")[0])}
     assert explained >= {*get_args(Outcome), NOT_RUN}
+
+
+def test_an_analysis_shows_one_progress_bar(whole, monkeypatch):
+    begun = []
+    steps = Terminal.steps
+    monkeypatch.setattr(Terminal, "steps", lambda terminal, what: (begun.append(what), steps(terminal, what))[1])
+    for command in ("fit", "report"):
+        said(command, "experiments/made.yaml")
+        assert begun == ["analysis"], command
+        begun.clear()
 
 
 def test_a_rule_that_was_changed_after_the_plan_is_judged_as_it_was_frozen(whole):

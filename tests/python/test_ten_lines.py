@@ -115,6 +115,7 @@ def test_other_forms_of_a_data_frame_are_those_of_the_command(tmp_path, form):
         assert [refusal.code for refusal in mine.refusals] == [refusal["code"] for refusal in law["refusals"]], series
     assert forms.table.iloc[:, 0].notna().all()
     assert "ask for one at a time" in refused(harness.fit, grid, "params", "rmse", and_="D", frontier=0.5)
+    assert "did you mean 'alpha'" in refused(harness.fit, grid, "params", "rmse", by="arm", share="alfa")
 
 
 def test_arms_of_a_data_frame_are_compared_by_their_laws():

@@ -92,7 +92,8 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     """
     if not is_of_table(file, asked) and not given(asked):
         plan, folder = StudyFile(file, results).frozen()
-        analysis = heavy.analyse(plan, folder, TERMINAL)
+        with heavy.keeping_fits(folder, TERMINAL):
+            analysis = heavy.analyse(plan, folder)
         answer(heavy.fits_of(plan, analysis), as_json, laws_of_experiment(plan, analysis))
         heavy.keep_analysis(plan, analysis, folder)
         return
