@@ -59,7 +59,7 @@ WHERE = Provenance(
 NOISE = 0.1  # standard deviation of ln loss between seeds
 CURVE_POINTS = 60
 COMMANDS = ("fit", "fit", "report", "verdicts", "status")
-HARNESS = (sys.executable, "-m", "harness.cli")
+HARNESS = (sys.executable, "-m", "harness")
 
 
 class Took(NamedTuple):

@@ -54,7 +54,7 @@ PROFILE = {"partition": "gpu", "memory_gb": 2}
 CHECKPOINTS = 20
 CHECKPOINT_EVERY = 60.0  # seconds, by default
 STATUS_MOST = 2.0  # seconds: what a user waits for without a thought
-HARNESS = (sys.executable, "-m", "harness.cli")
+HARNESS = (sys.executable, "-m", "harness")
 
 
 class Took(NamedTuple):

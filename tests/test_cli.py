@@ -42,7 +42,7 @@ def finished(tmp_path_factory) -> Path:
     """A folder in which the tiny experiment has run, though whoever read its output left at once, as `| head -1`."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "tiny.yaml").write_text(TINY)
-    command = [sys.executable, "-m", "harness.cli", "run", "tiny.yaml", "--workers", "1"]
+    command = [sys.executable, "-m", "harness", "run", "tiny.yaml", "--workers", "1"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         running.stdout.readline()
         running.stdout.close()
@@ -115,7 +115,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     few = slow.replace("[30, 60, 120]", "[60, 120]")
     assert TINY != slow != few
     (tmp_path / "tiny.yaml").write_text(few)
-    command = [sys.executable, "-u", "-m", "harness.cli", "run", "tiny.yaml", "--workers", "1"]
+    command = [sys.executable, "-u", "-m", "harness", "run", "tiny.yaml", "--workers", "1"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -146,7 +146,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
 def test_ctrl_c_while_compiling_stops_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     (tmp_path / "tiny.yaml").write_text(TINY)
-    command = [sys.executable, "-u", "-m", "harness.cli", "run", "tiny.yaml"]
+    command = [sys.executable, "-u", "-m", "harness", "run", "tiny.yaml"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:

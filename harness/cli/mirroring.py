@@ -47,12 +47,8 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
     """What copies the finished runs of a plan to wandb."""
 
     def picked() -> Collection[str]:
-        if not manifest.experiment.search:
-            return ()
-        if not (tables := heavy.recorded_tables(manifest, folder, TERMINAL.say)):
-            return ()
-        table, _ = tables
-        return frozenset() if table.empty else frozenset(table.loc[table["status"] == "done", "run_id"])
+        tables = heavy.recorded_tables(manifest, folder, TERMINAL.say) if manifest.experiment.search else None
+        return frozenset(tables[0].loc[tables[0]["status"] == "done", "run_id"]) if tables else ()
 
     return Export(mirror, manifest, records_of(folder), folder / "wandb", picked)
 

@@ -66,7 +66,7 @@ def by_families(name: str) -> Flops:
     """FLOPs as each family counts them under the convention of that name."""
 
     def is_unknown(network: Network) -> bool:
-        return name == "kanbefair" and network.kanbefair_parameters is None
+        return name == "kanbefair" and network.parameters_by(name) is None
 
     def forward(network: Network, weights: str) -> int | None:
         if is_unknown(network):
@@ -111,7 +111,7 @@ CONVENTIONS = [
         source="the KAN paper's figures",
         misleads="leaves out k, base weights, scales, biases. What is left out weighs most on coarse grids, so "
         "exponents change too",
-        parameters=lambda network: network.paper_parameters,
+        parameters=lambda network: network.parameters_by("paper"),
     ),
     Convention(
         name="non_embedding",
@@ -120,7 +120,7 @@ CONVENTIONS = [
         rule="transformers: all but those of tokens, positions and logits",
         source="Kaplan et al. 2020 (arXiv 2001.08361), whose laws are in it",
         misleads="a small transformer has a tenth to a fifth of its parameters, and of its work, in what is left out",
-        parameters=lambda network: network.non_embedding_parameters,
+        parameters=lambda network: network.parameters_by("non_embedding"),
     ),
     Convention(
         name="blocks",
@@ -129,7 +129,7 @@ CONVENTIONS = [
         rule="transformers: those of their feed-forward blocks",
         source="this project: the part in which arms of one backbone differ",
         misleads="says nothing of attention, which all arms share",
-        parameters=lambda network: network.block_parameters,
+        parameters=lambda network: network.parameters_by("blocks"),
     ),
     Convention(
         name="shared_dense",
@@ -173,7 +173,7 @@ CONVENTIONS = [
         rule="KAN: G + k + 3 an edge (G + k + 2 without base) and a bias a node",
         source="KANbeFair's released results",
         misleads="1 an edge more than its own KANs have",
-        parameters=lambda network: network.kanbefair_parameters,
+        parameters=lambda network: network.parameters_by("kanbefair"),
     ),
     Convention(
         name="kanbefair",

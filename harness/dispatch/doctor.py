@@ -21,7 +21,7 @@ from harness.base.files import write_whole
 from harness.base.formats import duration
 from harness.dispatch.cluster import Limits, Listed, ask, limits, scancel, squeue, try_script
 from harness.dispatch.launch import executor, launch, script_text, why_refused
-from harness.dispatch.node import Finding, fact, must, read, should, try_files
+from harness.dispatch.node import Finding, must, read, should, try_files
 from harness.dispatch.profile import Profile
 from harness.dispatch.snapshot import Snapshot, take_snapshot
 from harness.dispatch.state import ENDED, WAITING, stuck
@@ -92,7 +92,8 @@ def _would_start(profile: Profile) -> Finding:
         finding = why_refused(re.sub(r"^.*--test-only \S+: ", "", str(error), flags=re.DOTALL))
         return must("sbatch", False, finding, "change the profile: `scontrol show partition` says what is taken")
     when = re.search(r"to start (at .*)", answer)
-    return fact("sbatch", f"takes such a job; alone it would start {when.group(1)}" if when else "takes such a job")
+    start = f"; alone it would start {when.group(1)}" if when else ""
+    return Finding("ok", "sbatch", f"takes such a job{start}")
 
 
 def parse_partitions(lines: str) -> dict[str, Fields]:

@@ -40,11 +40,6 @@ class Finding(NamedTuple):
     about: Annotated[str, "the group"] = ""
 
 
-def fact(subject: str, finding: str) -> Finding:
-    """A row of what is so, and needs nothing."""
-    return Finding("ok", subject, finding)
-
-
 def must(subject: str, holds: bool, finding: str, advice: str) -> Finding:
     """A row of what was asked for: it FAILED unless it `holds`, and then the advice is said too."""
     return Finding("ok", subject, finding) if holds else Finding("FAILED", subject, finding, advice)
@@ -90,7 +85,7 @@ def look_around(place: Path) -> None:
     profile = Profile.model_validate(sent["profile"])
     host = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
     cores, (torch, gpus) = available_cores(), torch_row(sent["torch"])
-    rows = [fact("node", f"{host}: Python {platform.python_version()}, {sys.executable}"), torch]
+    rows = [Finding("ok", "node", f"{host}: Python {platform.python_version()}, {sys.executable}"), torch]
     if profile.gpus:
         has_driver = any(Path(path).exists() for path in ("/proc/driver/nvidia", "/dev/kfd"))
         rows.append(gpu_row(profile, gpus, os.environ.get("CUDA_VISIBLE_DEVICES"), has_driver))

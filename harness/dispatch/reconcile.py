@@ -136,14 +136,6 @@ def _may_have_sent(folder: Path) -> set[str]:
     return set(RUN_ID.findall(manifest_path(folder).read_text(encoding="utf-8")))
 
 
-def to_send(
-    manifest: Manifest, run_states: Mapping[str, RunState], only: Collection[str] | None = None
-) -> list[tuple[str, ...]]:
-    """The packs of the plan, reduced to the runs `only`, or else to those that are sent off without a word."""
-    runs = only if only is not None else {run for run, state in run_states.items() if state.state in FREE}
-    return manifest.packs_of(runs)
-
-
 def stillborn(run_states: Mapping[str, RunState], evidence: Evidence) -> dict[str, RunState]:
     """Runs of the last submission whose jobs ended before their worker began, if no other worker of it began either.
 

@@ -21,8 +21,8 @@ from harness.families.fourier_kan import FourierKan, FourierKanShape
 from harness.families.gated_mlp import GatedMlp, GatedMlpShape
 from harness.families.grouped_chebyshev import GroupedChebyshev, GroupedChebyshevShape
 from harness.families.jacobian import residual_jacobian
-from harness.families.kan import Kan, KanShape, keep_nodes
-from harness.families.lanes import edges, extend_grid, forward, initialise, update_knots
+from harness.families.kan import Kan, KanShape, edges, keep_nodes
+from harness.families.lanes import extend_grid, forward, initialise, update_knots
 from harness.families.layout import flatten, of_layer, parameter_count, unflatten
 from harness.families.mlp import Activation, Mlp, MlpShape
 from harness.families.module import Module, ModuleCounts, ModuleShape

@@ -22,7 +22,6 @@ from math import pi, sqrt
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from harness.families.base import LayeredShape, samples_last
@@ -198,11 +197,6 @@ def gelu(x: Tensor) -> tuple[Tensor, ...]:
     """x Phi, of the normal distribution and its density phi, whose derivative is -x phi."""
     normal, density = 0.5 * (1 + torch.erf(x / sqrt(2))), torch.exp(-x.square() / 2) / sqrt(2 * pi)
     return x * normal, normal + x * density, (2 - x.square()) * density, x * (x.square() - 4) * density
-
-
-def relu(x: Tensor) -> tuple[Tensor, ...]:
-    """Between its kinks."""
-    return F.relu(x), (x > 0).to(x.dtype), torch.zeros_like(x), torch.zeros_like(x)
 
 
 def sine(x: Tensor, omega: float = 1.0) -> tuple[Tensor, ...]:

@@ -15,7 +15,7 @@ from pydantic import Field, PositiveInt
 
 from harness.base.frozen import Positive
 from harness.families import kanbefair
-from harness.families.base import Layer
+from harness.families.base import Layer, samples_last
 from harness.families.later import F, Knots, Tensor, jets, np, spline, torch, wide
 from harness.families.layout import flatten, of_layer, unflatten
 from harness.families.linear import whole
@@ -182,20 +182,18 @@ class KanShape(SplinedShape):
     def _shortcut(self) -> str:
         return "silu" if self.base else "zero"
 
-    @property
-    def kanbefair_parameters(self) -> int | None:
-        return kanbefair.kan_parameters(self.shape, self.grid, self.order, self._shortcut)
-
-    def kanbefair_flops(self, layer: Layer) -> int:
-        return kanbefair.kan_layer_flops(layer.inputs, layer.outputs, self.grid, self.order, self._shortcut)
-
-    @property
-    def paper_parameters(self) -> int | None:
-        """Edges times G, which leaves out k, the base weights, the scales and the biases.
+    def parameters_by(self, convention: str) -> int | None:
+        """`paper`: edges times G, which leaves out k, the base weights, the scales and the biases.
 
         At G = 3, k = 3 that is 5 of 8 scalars an edge. The author agreed that G should be G + k (pykan issue 408).
         """
-        return sum(layer.edges for layer in self.layers) * self.grid
+        if convention == "paper":
+            return sum(layer.edges for layer in self.layers) * self.grid
+        is_theirs = convention == "kanbefair"
+        return kanbefair.kan_parameters(self.shape, self.grid, self.order, self._shortcut) if is_theirs else None
+
+    def kanbefair_flops(self, layer: Layer) -> int:
+        return kanbefair.kan_layer_flops(layer.inputs, layer.outputs, self.grid, self.order, self._shortcut)
 
 
 class Kan(Splined):
@@ -257,11 +255,10 @@ def scaled_coefficients(weights: Mapping[str, Tensor]) -> Tensor:
     return weights["coef"] * weights["scale"][:, :, None, :] if "scale" in weights else weights["coef"]
 
 
-def evaluate_edges(
-    network: KanShape, parameters: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor
-) -> tuple[list[Tensor], Tensor]:
-    """What every edge gives, [R, O, I, N] a layer, and the outputs [R, O, N], which are sums of the last ones."""
-    edges = []
+def edges(network: KanShape, flat_RP: Tensor, knots: Knots, x_RNI: Tensor) -> tuple[list[Tensor], Tensor]:
+    """What every edge gives, [R, O, I, N] a layer, and outputs [R, N, O]; differentiable as `forward` is."""
+    parameters, h_RIN, samples = unflatten(network, flat_RP), samples_last(x_RNI), x_RNI.shape[1]
+    of_layers = []
     for layer, knots_RIT in enumerate(knots):
         of_this = of_layer(parameters, layer)
         edge_ROIN = spline.each_spline(of_this["coef"], spline.active_bases(knots_RIT, h_RIN, network.order))
@@ -270,8 +267,8 @@ def evaluate_edges(
         if "base" in of_this:
             edge_ROIN = edge_ROIN + of_this["base"].transpose(1, 2)[..., None] * F.silu(h_RIN)[:, None]
         h_RIN = with_bias(of_this, edge_ROIN.sum(2))
-        edges.append(edge_ROIN)
-    return edges, h_RIN
+        of_layers.append(edge_ROIN[..., :samples])
+    return of_layers, h_RIN[..., :samples].transpose(1, 2)
 
 
 def keep_nodes(

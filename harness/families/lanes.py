@@ -14,11 +14,10 @@ from typing import TypeVar
 
 from harness.base.errors import HarnessError
 from harness.families.base import samples_last
-from harness.families.kan import KanShape, evaluate_edges
 from harness.families.later import Device, Knots, Tensor, np, spline, torch
 from harness.families.layout import flatten, unflatten
 from harness.families.shape import ShapeBase
-from harness.families.splined import KnotMove, SplinedShape
+from harness.families.splined import KnotMove, SplinedShape, of_splines
 
 Splined = TypeVar("Splined", bound=SplinedShape)
 
@@ -42,13 +41,6 @@ def initialise(
 def forward(network: ShapeBase, flat_RP: Tensor, knots: Knots, x_RNI: Tensor) -> Tensor:
     """Outputs [R, N, O], differentiable in `flat_RP` and `x_RNI`: once if a KAN has wide layers, else to any degree."""
     return network.forward(unflatten(network, flat_RP), knots, x_RNI)
-
-
-def edges(network: KanShape, flat_RP: Tensor, knots: Knots, x_RNI: Tensor) -> tuple[list[Tensor], Tensor]:
-    """What every edge of a KAN gives, [R, O, I, N] a layer, and outputs [R, N, O]; differentiable as `forward` is."""
-    edge, y_RON = evaluate_edges(network, unflatten(network, flat_RP), knots, samples_last(x_RNI))
-    samples = x_RNI.shape[1]
-    return [values_ROIN[..., :samples] for values_ROIN in edge], y_RON[..., :samples].transpose(1, 2)
 
 
 def update_knots(
@@ -90,5 +82,11 @@ def extend_grid(
     if grid < network.grid:
         raise HarnessError(f"extend_grid(grid={grid}) would coarsen splines with grid={network.grid}; give a larger")
     with torch.no_grad():
-        finer, parameters, finer_knots = network.refined(unflatten(network, flat_RP), knots, grid, solver)
+        finer, parameters = network.model_copy(update={"grid": grid}), unflatten(network, flat_RP)
+        finer_knots = []
+        for layer, old_RJT in enumerate(knots):
+            name, new_RJT = f"layer{layer}.coef", spline.refine_knots(old_RJT, network.order, grid)
+            points_RJC, coef = spline.greville_points(new_RJT, network.order), of_splines(parameters[name])
+            parameters[name] = spline.move_spline(coef, old_RJT, new_RJT, points_RJC, network.order, solver)
+            finer_knots.append(new_RJT)
         return finer, flatten(finer, parameters), finer_knots

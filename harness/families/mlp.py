@@ -142,7 +142,6 @@ class MlpShape(LayeredShape):
         return torch.cat([jets.through(phase_RFQN, wave) for wave in (jets.sine, jets.cosine)], 1)
 
     def jet_layer(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:
-        """With relu the Laplacian is that between its kinks, 0."""
         z_ROQN = jets.shifted(jets.mapped(weights["weight"], jet_RIQN), weights["bias"])
         if layer.is_last:
             return z_ROQN
@@ -168,18 +167,15 @@ class MlpShape(LayeredShape):
         activation = 0 if layer.is_last else BACKWARD[self.activation] * layer.outputs
         return 2 * layer.edges + (2 * layer.edges if layer.needs_input_gradient else 0) + layer.outputs + activation
 
-    @property
-    def kanbefair_parameters(self) -> int | None:
-        is_theirs = self.activation not in ("prelu", "sine") and self.features is None
+    def parameters_by(self, convention: str) -> int | None:
+        """`paper`: weights without biases."""
+        if convention == "paper":
+            return sum(layer.edges for layer in self.layers)
+        is_theirs = convention == "kanbefair" and self.activation not in ("prelu", "sine") and self.features is None
         return kanbefair.mlp_parameters(self.shape) if is_theirs else None
 
     def kanbefair_flops(self, layer: Layer) -> int:
         return kanbefair.mlp_layer_flops(layer.inputs, layer.outputs, self.activation)
-
-    @property
-    def paper_parameters(self) -> int | None:
-        """Weights without biases."""
-        return sum(layer.edges for layer in self.layers)
 
 
 class Mlp(Layered):

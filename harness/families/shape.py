@@ -156,24 +156,8 @@ class ShapeBase(Frozen):
         """
         return self.trainable + self.frozen + self.carried_scalars
 
-    @property
-    def kanbefair_parameters(self) -> int | None:
-        """What KANbeFair's code counts (see `kanbefair.py`), or None if it has no networks like it."""
-        return None
-
-    @property
-    def paper_parameters(self) -> int | None:
-        """The x-axis of the KAN paper's figures, or None if it has no networks like it."""
-        return None
-
-    @property
-    def non_embedding_parameters(self) -> int | None:
-        """Those of a transformer without its embeddings and logits; None of other networks."""
-        return None
-
-    @property
-    def block_parameters(self) -> int | None:
-        """Those of a transformer's feed-forward blocks; None of other networks."""
+    def parameters_by(self, convention: str) -> int | None:
+        """Of `kanbefair`, `paper`, `non_embedding` or `blocks` (`harness.count`); None if it has no such networks."""
         return None
 
     @abstractmethod

@@ -165,9 +165,8 @@ class SplineMlpShape(SplinedShape):
         maps = 2 * self.rank * layer.edges * (1 + by_input)
         return maps + layer.outputs + self.splines_of(layer) * (products + by_node)
 
-    @property
-    def kanbefair_parameters(self) -> int | None:
-        if self.rank > 1:
+    def parameters_by(self, convention: str) -> int | None:
+        if convention != "kanbefair" or self.rank > 1:
             return None
         return kanbefair.spline_mlp_parameters(self.shape, self.grid, self.order, self.place == "before")
 

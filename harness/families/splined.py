@@ -72,19 +72,6 @@ class SplinedShape(LayeredShape):
         """See `harness.families.update_knots`."""
 
     # --------------------------------------------------------------------------------------------- what follows from it
-    def refined(
-        self, parameters: dict[str, Tensor], knots: Knots, grid: int, solver: spline.Solver = "gelsd"
-    ) -> tuple[Self, Mapping[str, Tensor], list[Tensor]]:
-        """See `harness.families.extend_grid`."""
-        finer = []
-        for layer, old_RJT in enumerate(knots):
-            name, new_RJT = f"layer{layer}.coef", spline.refine_knots(old_RJT, self.order, grid)
-            points_RJC = spline.greville_points(new_RJT, self.order)
-            coef = of_splines(parameters[name])
-            parameters[name] = spline.move_spline(coef, old_RJT, new_RJT, points_RJC, self.order, solver)
-            finer.append(new_RJT)
-        return self.model_copy(update={"grid": grid}), parameters, finer
-
     def torch_version(self, knots_move: bool) -> int:
         """2 since splines are moved to other knots by another factorisation."""
         return 2 if knots_move else 1

@@ -239,13 +239,10 @@ class TransformerShape(PartedShape):
         return self.block.torch_version(knots_move)
 
     # ----------------------------------------------------------------------------------------------------------- counts
-    @property
-    def non_embedding_parameters(self) -> int:
-        return self.trainable - self.backbone.embedding_parameters
-
-    @property
-    def block_parameters(self) -> int:
-        return self.layers * self.block.trainable
+    def parameters_by(self, convention: str) -> int | None:
+        if convention == "non_embedding":
+            return self.trainable - self.backbone.embedding_parameters
+        return self.layers * self.block.trainable if convention == "blocks" else None
 
     def flops(self, convention: str, prices: Prices) -> list[int]:
         """Of a sequence: those of the backbone, then those of all blocks, layer by layer."""

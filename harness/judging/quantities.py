@@ -46,6 +46,7 @@ def _growth_words(rule: Decide) -> str:
     return f"the slope in ln(inputs) of ln({rule.axis or 'size'}) {needs}"
 
 
+OF_EXPONENTS = Takes(sides=(1, 2), at="axis", is_difference=True, of_laws=True, over_published=True, matters=0.2)
 # Messages, the JSON Schema and docs/verdicts.md have them in this order.
 QUANTITIES = {
     quantity.name: quantity
@@ -68,15 +69,7 @@ QUANTITIES = {
             name="exponent",
             summary="alpha of loss = c * budget^-alpha; of two sides the first one's less the second one's",
             read_at="all budgets on an axis",
-            takes=Takes(
-                sides=(1, 2),
-                at="axis",
-                is_difference=True,
-                of_efforts=True,
-                of_laws=True,
-                over_published=True,
-                matters=0.2,
-            ),
+            takes=OF_EXPONENTS._replace(of_efforts=True),
             words=_exponent_words,
         ),
         Quantity(
@@ -148,15 +141,7 @@ QUANTITIES = {
             name="network_exponent",
             summary="the exponent of a network over its own sizes in the window",
             read_at="all sizes on an axis",
-            takes=Takes(
-                sides=(1, 2),
-                at="axis",
-                is_difference=True,
-                of_laws=True,
-                of_networks=True,
-                over_published=True,
-                matters=0.2,
-            ),
+            takes=OF_EXPONENTS._replace(of_networks=True),
             words=_exponent_words,
         ),
         Quantity(

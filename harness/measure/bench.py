@@ -37,6 +37,7 @@ from harness.spec.run import Dtype, Engine
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
 from harness.train.course import of_lanes
+from harness.train.fused.optimisers.lbfgs import LbfgsState
 from harness.train.lanes import LoopStates
 
 Progress = Callable[[int, int], None]  # hears how many are measured, of how many
@@ -161,8 +162,11 @@ def _fused_times(run: RunSpec, has_equal_knots: bool) -> list[float]:
     state = fused_engine.begin(pack)
     # With a full memory, and with unequal knots where a run would have them.
     knots = state.knots if has_equal_knots else tuple(layer + 1e-3 * layer**2 for layer in state.knots)
-    filled = LoopStates(tuple(lane.filled() for lane in state.optimiser.by_lane))
-    state = replace(state, done=TIMED_FROM, knots=knots, optimiser=filled)
+    lanes = [
+        replace(lane, remembered=len(lane.rho_M)) if isinstance(lane, LbfgsState) else lane
+        for lane in state.optimiser.by_lane
+    ]
+    state = replace(state, done=TIMED_FROM, knots=knots, optimiser=LoopStates(tuple(lanes)))
     fused_engine.advance(pack, state, 1)  # loads what is compiled
     evaluations, seconds_taken = FUSED_EVALUATIONS // 2, 0.0
     while seconds_taken < FUSED_SECONDS and evaluations < MOST_EVALUATIONS:

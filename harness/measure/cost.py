@@ -21,7 +21,7 @@ from harness.count import Work, count, run_work, training_flops
 from harness.measure.calibration import Calibration, Calibrations, kind_of, knot_moves, missing, move_flops, shape_of
 from harness.optimisers.lanes import SMALLEST_ENSEMBLE
 from harness.planning.plan import computation, planned_flops
-from harness.spec import Optimiser, RunSpec, parts, points_at_a_time, stages
+from harness.spec import Optimiser, RunSpec, at_a_time, parts, stages
 from harness.spec.run import Device
 from harness.tasks import curve_points
 
@@ -66,7 +66,7 @@ def _pack_seconds(machine: Calibration, runs: Sequence[RunSpec]) -> float:
     run, task = runs[0], runs[0].task
     trainings = len(parts(run.network, run.recipe))  # of which each begins and ends as a run does
     seconds = trainings * len(runs) * machine.seconds_per_run
-    train = points_at_a_time(run.recipe, task.train_points)
+    train = at_a_time(run.recipe, task).train_points
     curve_train = curve_points(task, train) if run.recipe.optimizer.batch else train
     on_curve = curve_train, curve_points(task, task.validation_points)  # by the learning curve
     measured = task.train_points, task.validation_points, task.test_points  # at a run's end

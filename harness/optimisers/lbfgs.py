@@ -65,11 +65,6 @@ class LbfgsState(LaneState):
         P = self.position_RP.shape[-1]
         return Search(*self.search_RS.split((L + 2 * P, L + 2 * P, L, L, P, 1, 1), -1))
 
-    @property
-    def loss_R(self) -> Tensor:
-        """Of the accepted point; +inf before the first evaluation."""
-        return self.search.start_RZ[:, 1]
-
 
 class Lbfgs(GradientOptimiser):
     """L-BFGS with a strong-Wolfe line search (c1 = 1e-4, c2 = 0.9), full batch, as torch.optim.LBFGS.

@@ -12,7 +12,7 @@ from harness.optimisers import Optimiser
 from harness.planning.solve import build_network
 from harness.spec import BUILT_IN_RECIPES, Arm, Engine, Experiment, Recipe, Restarts, RunSpec, RunTask, count_names
 from harness.spec.arm import Match, Search
-from harness.spec.recipe import check_cap, least_evaluations, points_at_a_time
+from harness.spec.recipe import at_a_time, check_cap, least_evaluations
 from harness.tasks import TASKS, is_data, loss_of
 
 
@@ -207,6 +207,6 @@ def that_matters(recipe: Recipe, network: Network, task: RunTask) -> Recipe:
             changes["max_evaluations"] = min(last, recipe.max_evaluations)
     if recipe.restarts.count == 1:
         changes["restarts"] = Restarts()
-    points = points_at_a_time(recipe, task.train_points)
+    points = at_a_time(recipe, task).train_points
     changes["optimizer"] = recipe.optimizer.that_matters(network, points)
     return recipe.model_copy(update=changes)

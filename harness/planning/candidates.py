@@ -20,7 +20,7 @@ from harness.planning.points import Point, points_of, runs_of_arm
 from harness.planning.solve import LARGEST_SIZE, Infeasible, most_evaluations, solve
 from harness.spec import Recipe, RunSpec
 from harness.spec.arm import Size
-from harness.spec.recipe import check_cap, least_evaluations, points_at_a_time
+from harness.spec.recipe import at_a_time, check_cap, least_evaluations
 
 LAST_POINT = " (of the last point that was tried, "  # what follows in a reason is that point
 
@@ -227,5 +227,5 @@ def _candidate(sought: ArmOnTask, sizes: Mapping[str, Any]) -> Met:
     check_cap(network, recipe)
     with at(f"arms.{sought.name}.architecture"):
         network.check(sought.experiment.dtype)  # a module of the user's may not train at all
-        why = recipe.optimizer.why_infeasible(network, points_at_a_time(recipe, task.train_points))
+        why = recipe.optimizer.why_infeasible(network, at_a_time(recipe, task).train_points)
     return Infeasible(why) if why else Candidate(network, recipe, count(network))

@@ -308,7 +308,7 @@ def lane_bytes(run: RunSpec) -> int:
     it is .8 to 1.4 times what is seen.
     """
     network, task = run.network, run.task
-    points = spec.points_at_a_time(run.recipe, task.train_points)
+    points = spec.at_a_time(run.recipe, task).train_points
     samples = spec.samples_per_evaluation(run.recipe, points)
     numbers = (
         points * (network.inputs + loss_of(task).numbers_wanted(network))

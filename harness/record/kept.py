@@ -78,14 +78,6 @@ def line_of(record_text: str) -> str:
     return json.dumps(json.loads(record_text), separators=(",", ":"))
 
 
-def write_lines(lines: Mapping[str, str], path: Path) -> None:
-    """Write the lines, by run id, as the file at `path`, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(f"{lines[identity]}\n" for identity in sorted(lines))
-    with whole_file(path) as temporary:
-        temporary.write_bytes(lzma.compress(text.encode()))
-
-
 def _damage(path: Path, number: int, problem: str) -> str:
     restored = f"`git checkout -- {path}` brings back the file that was committed"
     lost = "If there is none, move this one away, and the runs that it lacks are trained again"
@@ -169,7 +161,10 @@ def keep(identities: Iterable[str], folder: Path, path: Path, are_brief: bool = 
         except HarnessError as error:
             outcomes["damaged"].append(str(error))
     if len(lines) > len(kept):
-        write_lines(lines, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = "".join(f"{lines[identity]}\n" for identity in sorted(lines))
+        with whole_file(path) as temporary:
+            temporary.write_bytes(lzma.compress(text.encode()))
     return _merged(outcomes)
 
 

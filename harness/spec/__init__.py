@@ -22,7 +22,6 @@ from harness.spec.recipe import (
     knot_update_points,
     least_evaluations,
     parts,
-    points_at_a_time,
     samples_per_evaluation,
     schedule_evaluations,
     stages,

@@ -273,16 +273,11 @@ def knot_update_points(recipe: Recipe, stage: int, evaluations: int) -> range:
 PDE_BLOCK = 512
 
 
-def points_at_a_time(recipe: Recipe, train_points: int) -> int:
-    """The training points that there are at a time: those of a phase, or all."""
-    return train_points // (recipe.phases or 1)
-
-
 def at_a_time(recipe: Recipe, task: RunTask) -> RunTask:
-    """The task with the training points that there are at a time."""
+    """The task with the training points that there are at a time: those of a phase, or all."""
     if recipe.phases is None:
         return task
-    return task.model_copy(update={"train_points": points_at_a_time(recipe, task.train_points)})
+    return task.model_copy(update={"train_points": task.train_points // recipe.phases})
 
 
 def samples_per_evaluation(recipe: Recipe, train_points: int) -> int:

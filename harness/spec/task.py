@@ -229,9 +229,8 @@ class Task(Frozen):
         if all(name in written for name in SPLIT_POINTS):  # as in a plan, which `harness status` reads without numpy
             return written
         target = written.get("target")
-        is_named = isinstance(target, str)  # else it is a table, or refused when it is read
-        is_of_file = isinstance(target, dict | DataFile | TextFile)
-        has_own = defined("harness.tasks", "has_own_points")(target) if is_named else is_of_file
+        named = defined("harness.tasks", "TASKS").get(target) if isinstance(target, str) else None
+        has_own = named.has_own_points if named else isinstance(target, dict | DataFile | TextFile)
         return dict.fromkeys(SPLIT_POINTS) | written if has_own else written
 
     @model_validator(mode="after")

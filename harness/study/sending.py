@@ -17,9 +17,9 @@ from harness.dispatch.cluster import DEFAULT_LIMITS, Limits, cause, cluster_name
 from harness.dispatch.launch import run_locally, send
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
-from harness.dispatch.reconcile import start_seconds, stillborn, to_send
+from harness.dispatch.reconcile import start_seconds, stillborn
 from harness.dispatch.snapshot import take_snapshot
-from harness.dispatch.state import Evidence, RunState
+from harness.dispatch.state import FREE, Evidence, RunState
 from harness.dispatch.submission import (
     Submission,
     arrays,
@@ -66,7 +66,7 @@ class Destination(NamedTuple):
 
 def share(folder: Path, where: Destination) -> None:
     """Where the profile says so, what this command and its jobs write from now on is for the group to go on with."""
-    if where.profile is None or where.profile.share == "user":
+    if where.dry_run or where.profile is None or where.profile.share == "user":
         return
     os.umask(0o007)  # which the jobs inherit
     results = folder.parent
@@ -120,7 +120,8 @@ def _make_offer(request: Request, listener: Terminal) -> Offer:
     states = {run: state for run, state in view.states.items() if wanted is None or run in wanted}
     if where.profile and request.only is None:
         _check_not_in_vain(folder, stillborn(states, view.evidence))
-    offer = _offer(request, to_send(manifest, states, request.only), view.evidence)
+    runs = request.only or {run for run, state in states.items() if state.state in FREE}
+    offer = _offer(request, manifest.packs_of(runs), view.evidence)
     lines = offer_lines(manifest.name, states, offer, until_decided=wanted is not None)
     lines += [*view.evidence.damage, *earlier_lines(view.earlier)]
     for other_folder, underway in view.beside.items():

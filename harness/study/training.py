@@ -57,11 +57,7 @@ def run_file(
 
 
 def train_missing(
-    manifest: Manifest,
-    folder: Path,
-    workers: int | None,
-    terminal: Terminal,
-    only: Collection[str] | None = None,
+    manifest: Manifest, folder: Path, workers: int | None, terminal: Terminal, only: Collection[str] | None = None
 ) -> None:
     """Train on this machine what has no record yet, with progress; a HarnessError if something is left.
 

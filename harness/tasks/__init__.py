@@ -27,11 +27,6 @@ def is_data(reference: str) -> bool:
     return reference in TASKS and TASKS[reference].is_data
 
 
-def has_own_points(reference: str) -> bool:
-    """Whether a task of that name says how many points its splits have, where the file does not."""
-    return is_data(reference) or (reference in TASKS and TASKS[reference].has_own_points)
-
-
 def curve_points(task: RunTask, points: int) -> int:
     """How many of a split's points a learning curve reads: of functions on a box and sequences the first, else all."""
     is_drawn_anew = not (task.is_pde or task.is_data_file or is_data(task.target))

@@ -129,6 +129,7 @@ class DataSet(Named):
     formula: str
     source: str
     is_data: ClassVar[bool] = True
+    has_own_points: ClassVar[bool] = True
 
     def target(self, name: str, inputs: int | None, instance: int) -> Target:
         """The data, once they are read; a TargetError if the package that has them is not installed."""

@@ -99,7 +99,7 @@ def train_pack(
                 kept_baselines(task, seed, records.parent)
             if networks:
                 _keep_networks(pack.runs, outcomes, trainer.trained(pack, end.state), end.snapshots, networks)
-        where = _provenance(_timed(end, since), runs[0].engine, device, attempt)
+        where = _provenance(_timed(end, since), attempt)
         new_records = [
             Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))
             for run, outcome in zip(pack.runs, outcomes, strict=True)
@@ -137,15 +137,11 @@ def _numerics(engine: Engine, device: Device) -> dict[str, Any]:
     """All that decides the last bits of a run."""
     return {
         "engine": engine,
-        "device": _device_name(device),
+        "device": provenance.processor() if device == "cpu" else torch.cuda.get_device_name(),
         "instruction_set": instruction_set(engine),
         "versions": provenance.versions(),
         "source": checkpoint.source_hash(),
     }
-
-
-def _device_name(device: Device) -> str:
-    return provenance.processor() if device == "cpu" else torch.cuda.get_device_name()
 
 
 def _begun_or_resumed(
@@ -248,10 +244,8 @@ def _keep_networks(
     for index, (run, outcome, network) in enumerate(zip(runs, outcomes, networks, strict=True)):
         if network is None or outcome.status != "done":
             continue
-        on_the_way = []
-        for evaluations, of_runs in snapshots:
-            parameters, *knots = of_runs[index]
-            on_the_way.append(Snapshot(evaluations, parameters, tuple(knots)))
+        states = [(evaluations, of_runs[index]) for evaluations, of_runs in snapshots]
+        on_the_way = [Snapshot(evaluations, parameters, tuple(knots)) for evaluations, (parameters, *knots) in states]
         kept = network.to_keep(draw(run.task, run.seed).scaling)
         keep_network(kept._replace(snapshots=tuple(on_the_way)), folder, run_id(run))
 
@@ -267,13 +261,11 @@ def _timed(latest: Checkpoint, since: tuple[float, float]) -> Checkpoint:
     return replace(latest, seconds=latest.seconds + wall, cpu_seconds=latest.cpu_seconds + computing)
 
 
-def _provenance(end: Checkpoint, engine: Engine, device: Device, attempt: str | None) -> Provenance:
+def _provenance(end: Checkpoint, attempt: str | None) -> Provenance:
     return Provenance(
         **provenance.code()._asdict(),
-        versions=provenance.versions(),
+        **{name: end.numerics[name] for name in ("versions", "device", "instruction_set")},
         host=provenance.host(),
-        device=_device_name(device),
-        instruction_set=instruction_set(engine),
         threads=end.threads,
         started_at=end.started_at,
         pack_seconds=end.seconds,

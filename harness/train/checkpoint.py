@@ -72,6 +72,12 @@ class Place(NamedTuple):
     offset: Length
 
 
+PLACE, HEADER = TypeAdapter(Place), TypeAdapter(Checkpoint)
+STATE: TypeAdapter[CheckpointState] = TypeAdapter(
+    CheckpointState, config=ConfigDict(arbitrary_types_allowed=True, extra="forbid", defer_build=True)
+)
+
+
 def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write it whole or not at all; of two writers the last one wins. An OSError if the disk is full."""
     private_folder(path.parent)
@@ -80,7 +86,7 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     def plain(value: Any) -> Any:
         if isinstance(value, Tensor | np.ndarray):
             array = value.numpy(force=True) if isinstance(value, Tensor) else value
-            place = _place().validate_python((array.dtype.str, array.shape, sum(map(len, arrays))))
+            place = PLACE.validate_python((array.dtype.str, array.shape, sum(map(len, arrays))))
             arrays.append(array.tobytes())
             return {"tensor" if isinstance(value, Tensor) else "array": place}
         return value.model_dump(mode="json") if isinstance(value, Frozen) else vars(value)
@@ -121,7 +127,7 @@ def read_checkpoint(
     try:
         if first != FORMAT + digest:
             raise ValueError("its content does not match its checksum")
-        saved = _header().validate_python(_parsed(text, arrays, device))
+        saved = HEADER.validate_python(_parsed(text, arrays, device))
         if absent := set(to_train) - set(saved.runs):
             announce(f"{path} does not have run {min(absent)}; its pack starts from the beginning")
             return None
@@ -130,7 +136,7 @@ def read_checkpoint(
             announce(f"{path} comes from other numerics ({comparison}); its pack starts from the beginning")
             return None
         kinds = [optimiser.state for optimiser in recipe.optimisers.values()]
-        state = _state().validate_python(saved.state, context=kinds)
+        state = STATE.validate_python(saved.state, context=kinds)
         return replace(saved, state=state, resumed=saved.resumed + 1)
     except (ValueError, RecursionError):  # also JSON that is none, arrays that are not there, other types than declared
         announce(f"{path} is damaged and {set_aside(path)}; its pack starts from the beginning")
@@ -162,27 +168,12 @@ def _parsed(text: bytes, arrays: bytes, device: str) -> Any:
     def with_arrays(node: dict[str, Any]) -> Any:
         if len(node) != 1 or (kind := next(iter(node))) not in ("array", "tensor"):
             return node
-        dtype, shape, offset = _place().validate_python(node[kind])
+        dtype, shape, offset = PLACE.validate_python(node[kind])
         end = offset + math.prod(shape) * np.dtype(dtype).itemsize
         array = np.frombuffer(memoryview(arrays)[offset:end], dtype).reshape(shape)
         return torch.tensor(array, device=device) if kind == "tensor" else array.copy()
 
     return json.loads(text, object_hook=with_arrays)
-
-
-@cache
-def _header() -> TypeAdapter[Checkpoint]:
-    return TypeAdapter(Checkpoint)
-
-
-@cache
-def _state() -> TypeAdapter[CheckpointState]:
-    return TypeAdapter(CheckpointState, config=ConfigDict(arbitrary_types_allowed=True, extra="forbid"))
-
-
-@cache
-def _place() -> TypeAdapter[Place]:
-    return TypeAdapter(Place)
 
 
 @cache

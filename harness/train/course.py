@@ -27,11 +27,6 @@ from harness.train.pack import Pack
 
 
 # -------------------------------------------------------------------------------------------------------- the trainer
-def narrowed(pack: Pack, inputs: Sequence[int]) -> Pack:
-    """The pack whose networks see only these of the task's variables."""
-    return type(pack).of(replace(pack.points, inputs=tuple(inputs)), pack.ranges_SNI.device)
-
-
 def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> EngineState:
     """The state before the first evaluation: networks initialised from each run's seed and start.
 
@@ -138,9 +133,7 @@ def finish(pack: Pack, state: EngineState) -> list[Outcome]:
         knots = [of_layer[lane_slice] for of_layer in all_knots]
         seen = cache(partial(pack.seen, index, state.network, position_RP[lane_slice], knots))
         losses = {split: seen(split).loss for split in SPLITS}
-        observed = {}
-        for observation in pack.points.observations(index):
-            observed[observation.name] = observation.value(seen(observation.split))
+        observed = {one.name: one.value(seen(one.split)) for one in pack.points.observations(index)}
         by_stage = tuple((counters[0][index], counters[1][index]) for counters in spent)
         refused = sum(counters[2][index] for counters in spent)
         names = ["train", "validation", *(observation.name for observation in pack.watched)]
@@ -280,10 +273,8 @@ def _observed(pack: Pack, state: EngineState) -> Tensor:
         lane_slice = slice(lane, lane + 1)
         knots = [of_layer[lane_slice] for of_layer in state.knots]
         seen = cache(partial(pack.seen, run, state.network, position_RP[lane_slice], knots))
-        of_lane = []
-        for observation, is_due in zip(pack.watched, due, strict=True):
-            of_lane.append(observation.value(seen(observation.split)) if is_due else math.nan)
-        values.append(of_lane)
+        watched = zip(pack.watched, due, strict=True)
+        values.append([one.value(seen(one.split)) if is_due else math.nan for one, is_due in watched])
     return state.curve_errors.new_tensor(values)
 
 

@@ -295,9 +295,9 @@ def splines_of(network: Network) -> NDArray[np.int64]:
 # --------------------------------------------------------------------------------------------------------- compilation
 def is_cold(runs: Iterable[RunSpec]) -> bool:
     """Whether something that `runs` need has to be compiled, which takes a quarter of a minute or more."""
-    loops = [LOOPS[run.recipe.optimizer.name] for run in runs]
-    is_any_absent = not all(is_kept(loop.__name__, "_train") for loop in loops)
-    return is_any_absent or kernels.is_cold({run.network.kernels for run in runs})
+    functions = {(LOOPS[run.recipe.optimizer.name].__name__, "_train") for run in runs}
+    functions |= {(run.network.kernels, "evaluate") for run in runs}
+    return not all(is_kept(*function) for function in functions)
 
 
 def compile_for(module: str, runs: Iterable[RunSpec]) -> None:

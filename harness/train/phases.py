@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness import families
 from harness.record.schema import CURVE_POINTS, AnyCurvePoint, PhaseEnd
-from harness.spec import RunSpec, Stage, parts, points_at_a_time, stages
+from harness.spec import RunSpec, Stage, at_a_time, parts, stages
 from harness.tasks import Samples, draw, phases_of, scaled
 from harness.train import course
 from harness.train.lanes import EngineState, Trained, ended
@@ -79,7 +79,7 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PhasesPack:
     for phase in range(first.recipe.phases):
         of_phase, samples = [], []
         for run, of_run, splits in zip(runs, points, drawn, strict=True):
-            task = run.task.model_copy(update={"train_points": points_at_a_time(run.recipe, run.task.train_points)})
+            task = at_a_time(run.recipe, run.task)
             part = parts(run.network, run.recipe)[phase]._asdict()
             of_phase.append(run.model_copy(update={"task": task, **part}))
             samples.append(replace(splits, train=of_run[phase]))

@@ -83,13 +83,11 @@ def fits(pack: PruningPack, state: Any) -> bool:
     """Whether a state that comes from a file can be one of this pack: pruning left nothing larger than there was."""
     if not (isinstance(state, PruningState) and course.fits(pack.sparse, state.sparse)):
         return False
-    if not state.pruned:
-        return not state.rest
-    if not len(state.pruned) == len(state.rest) == len(pack.runs):
+    if len(state.pruned) != len(state.rest) or len(state.rest) not in (0, len(pack.runs)):
         return False
     return all(
         _rest_fits(run, pruned, engine_state, pack.device) if pruned else engine_state is None
-        for run, pruned, engine_state in zip(pack.runs, state.pruned, state.rest, strict=True)
+        for run, pruned, engine_state in zip(pack.runs, state.pruned, state.rest, strict=False)  # none before pruning
     )
 
 
@@ -129,13 +127,10 @@ def finish(pack: PruningPack, state: PruningState) -> list[Outcome]:
 
 def trained(pack: PruningPack, state: PruningState) -> list[Trained | None]:
     """What is left of every run, in the end; None of one that diverged before it was pruned."""
-    ends: list[Trained | None] = []
-    for run, pruned, engine_state in zip(pack.runs, state.pruned, state.rest, strict=True):
-        if pruned is None or engine_state is None:
-            ends.append(None)
-            continue
-        ends += course.trained(_alone(run, pruned, pack.device), engine_state)
-    return ends
+    return [
+        course.trained(_alone(run, pruned, pack.device), rest)[0] if pruned and rest else None
+        for run, pruned, rest in zip(pack.runs, state.pruned, state.rest, strict=True)
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------------ pruning
@@ -227,7 +222,8 @@ def _part(run: RunSpec, index: int, pruned: KanShape | None = None) -> RunSpec:
 @lru_cache(maxsize=64)
 def _alone(run: RunSpec, pruned: Pruned, device: str) -> Pack:
     """The pack of what pruning left of a run; drawing its samples again takes milliseconds."""
-    return course.narrowed(ENGINES[run.engine].prepare([_part(run, 1, pruned.network)], device), pruned.inputs)
+    pack = ENGINES[run.engine].prepare([_part(run, 1, pruned.network)], device)
+    return type(pack).of(replace(pack.points, inputs=pruned.inputs), device)
 
 
 def _joined(run: RunSpec, first: Outcome, pruned: Pruned, rest: Outcome) -> Outcome:

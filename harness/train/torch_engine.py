@@ -50,11 +50,6 @@ class TorchPack(Pack):
     smallest = SMALLEST_ENSEMBLE
     solver = "qr"
 
-    @property
-    def samples(self) -> int:
-        """Points in one evaluation."""
-        return spec.samples_per_evaluation(self.recipe, self.train.x.shape[1])
-
     @staticmethod
     def of_samples(run: RunSpec, samples: Sequence[Samples], device: torch.device | str) -> LanePoints:
         x_SNI, y_SNO = np.stack([split.x for split in samples]), np.stack([split.y for split in samples])
@@ -127,7 +122,8 @@ def _evaluate(
 
 def _feed(pack: TorchPack, state: EngineState, number: int) -> tuple[Tensor, ...]:
     """What an evaluation of the stage is fed in every lane, [R, B, ...]; nothing if it sees all points."""
-    points, size = pack.train.x.shape[1], pack.samples
+    points = pack.train.x.shape[1]
+    size = spec.samples_per_evaluation(pack.recipe, points)
     per_epoch = pack.batches.per_epoch(points, size)
     if per_epoch is None:
         return ()

@@ -112,7 +112,7 @@ def test_a_task_that_changes_its_points_learns_at_the_points_that_were_drawn(fol
 
 
 def harness(folder, *arguments):
-    command = [sys.executable, "-m", "harness.cli", *arguments]
+    command = [sys.executable, "-m", "harness", *arguments]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -31,7 +31,7 @@ class Sweep(SweepFile):
     mark: str
 
     def begin(self) -> subprocess.Popen:
-        command = [sys.executable, "-m", "harness.cli", "submit", str(self.file), "--local", "2", "--yes"]
+        command = [sys.executable, "-m", "harness", "submit", str(self.file), "--local", "2", "--yes"]
         return subprocess.Popen(
             [*command, "--results", str(self.results)],
             env=os.environ | {"HARNESS_TEST": self.mark, "SLURM_JOB_ID": "4711"},  # as inside of a job

@@ -153,7 +153,7 @@ def test_stopping_it_cancels_its_job(testbed, tmp_path):
     command = ["doctor", "--profile", str(profile(tmp_path)), "--results", str(tmp_path / "results")]
     with busy(testbed):
         process = subprocess.Popen(
-            [sys.executable, "-m", "harness.cli", *command],
+            [sys.executable, "-m", "harness", *command],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -22,7 +22,7 @@ LONG = {"evaluations": 6000, "checkpoint_seconds": 0.3}  # of a sweep: three sec
 
 
 def submit_command(swept: Sweep) -> list[str]:
-    command = [sys.executable, "-m", "harness.cli", "submit", str(swept.file), "--profile", str(swept.profile)]
+    command = [sys.executable, "-m", "harness", "submit", str(swept.file), "--profile", str(swept.profile)]
     return [*command, "--results", str(swept.results), "--yes"]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
@@ -388,21 +389,23 @@ def test_the_checkpoint_of_other_runs_is_not_read(stopped, tmp_path):
     assert f"does not have run {min(map(run_id, others))}" in _trains_from_the_beginning(tmp_path, others)
 
 
-@pytest.fixture
-def _no_file_can_grow():
-    """Every write to a file of the disk fails, as on a full one."""
+@contextmanager
+def no_file_can_grow():
+    """Every write to a file of the disk fails, as on a full one. No fixture: pytest's own output may go to a file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures("_one_evaluation_a_chunk", "_no_file_can_grow")
+@pytest.mark.usefixtures("_one_evaluation_a_chunk")
 def test_a_disk_that_is_full_is_told_once_and_training_goes_on(tmp_path):
     told, heard, runs = [], [], pack("torch", "mlp", "lbfgs")
     supervisor = Supervisor(heard.append, saved=pytest.fail, announce=told.append, checkpoint_seconds=0.0)
 
-    with pytest.raises(HarnessError) as raised:
+    with pytest.raises(HarnessError) as raised, no_file_can_grow():
         train_pack(runs, tmp_path / "runs", "cpu", supervisor, tmp_path / "checkpoints")
 
     assert told == [f"{_file(tmp_path, runs)}: File too large; training goes on without new checkpoints"]

@@ -34,7 +34,7 @@ class InTorch:
     def seen(self, state):
         if not isinstance(state, LbfgsState):
             return SimpleNamespace(**vars(state))
-        return SimpleNamespace(**vars(state), loss_R=state.loss_R)
+        return SimpleNamespace(**vars(state), loss_R=state.search.start_RZ[:, 1])
 
 
 class Compiled:

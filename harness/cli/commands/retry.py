@@ -34,8 +34,7 @@ def retry(file: Path, results: Path, causes: tuple[str, ...], where: Destination
     the plan is checked in full, and damaged ones are moved to runs/damaged.
     """
     manifest, folder = StudyFile(file, results).frozen()
-    if not where.dry_run:
-        share(folder, where)
+    share(folder, where)
     view = look(manifest, folder, check_all="damaged" in causes)
     runs = [run for run, state in view.states.items() if state.state in causes]
     if not runs:

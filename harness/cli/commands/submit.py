@@ -29,8 +29,7 @@ def submit(study: StudyFile, replan: bool, until_decided: bool, where: Destinati
         check_looks(study)
     manifest, folder = plan_of(study), study.folder
     is_new = replan or not manifest_path(folder).exists()
-    if not where.dry_run:
-        share(folder, where)
+    share(folder, where)
     if not (where.dry_run and is_new):
         manifest = freeze_plan(manifest, folder, replan)
     if where.dry_run:

@@ -14,15 +14,7 @@ from harness.judging.headline import metric_of
 from harness.laws import size_means
 from harness.show.figures import labels
 from harness.show.figures.series import INK, Style
-from harness.show.figures.theme import (
-    MOST_HEIGHT,
-    figure_width,
-    in_column,
-    is_narrow,
-    panel_grid,
-    panel_height,
-    side_by_side,
-)
+from harness.show.figures.theme import figure_width, in_column, most_height, panel_grid, panel_height, side_by_side
 from harness.show.names import written
 from harness.show.words import LOSS_WORDS, loss_word
 from harness.spec import axis_words
@@ -47,8 +39,8 @@ def ranking_figure(runs: pd.DataFrame, axis: str, titles: Mapping[str, str], sty
     longest = max(map(len, names.values()))
     columns = side_by_side(1 if longest > LONG_NAME else min(2, len(titles)))
     height = panel_height(most * ROW_HEIGHT + AROUND)
-    rows_that_fit = max(1, int((MOST_HEIGHT - HEAD_AND_NOTE) / height))
-    tasks = list(titles) if is_narrow() else list(titles)[: rows_that_fit * columns]
+    rows_that_fit = max(1, int(min((most_height() - HEAD_AND_NOTE) / height, len(titles))))
+    tasks = list(titles)[: rows_that_fit * columns]
     figure, grid = panel_grid(len(tasks), columns, height)
     best: Counter[str] = Counter()
     beyond = 0

@@ -28,7 +28,7 @@ from numba.core.caching import UserProvidedCacheLocator
 from harness.base.files import user_cache
 
 _SETTINGS: Any = numba.config
-KEPT_FOLDERS = 24  # a version of the source has one for each module of kernels and one for all the rest
+KEPT_FOLDERS = 6  # a version of the source has one
 
 # A product and a sum may become one instruction, and the sign of zero is free. No reordering: sums would hang on what
 # the compiler makes of them, and the splitting of exp would fall apart. No assumption that numbers are finite.
@@ -44,7 +44,7 @@ FunctionIdentity._unique_ids = itertools.count(secrets.randbits(64))
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Decorator: the function in compiled code that is kept for the next process."""
-    with keeping(sources()) as kept:
+    with keeping() as kept:
         return numba.njit(cache=kept, **OPTIONS)(function)
 
 
@@ -64,9 +64,9 @@ def merged(function: Callable[..., Any]) -> Any:
 
 
 @contextmanager
-def keeping(files: Iterable[Path]) -> Iterator[bool]:
-    """Tells numba where to keep what is compiled inside, as long as these files stay as they are; False if nowhere."""
-    place = folder(key(files))
+def keeping() -> Iterator[bool]:
+    """Tells numba where to keep what is compiled inside, as long as `sources` stay as they are; False if nowhere."""
+    place = folder(key(sources()))
     before = _SETTINGS.CACHE_DIR, _SETTINGS.CACHE_LOCATOR_CLASSES
     _SETTINGS.CACHE_DIR = str(place or "")
     _SETTINGS.CACHE_LOCATOR_CLASSES = f"{__name__}.{KernelLocator.__name__}"
@@ -83,9 +83,7 @@ class KernelLocator(UserProvidedCacheLocator):
     def get_suitable_cache_subpath(cls, py_file: str) -> str:
         """The file's folder as seen from this one, in place of numba's own name, which hashes the whole path."""
         own, folder = Path(__file__).parent, Path(py_file).parent
-        return (
-            str(folder.relative_to(own)) if folder.is_relative_to(own) else super().get_suitable_cache_subpath(py_file)
-        )
+        return str(folder.relative_to(own))
 
 
 @cache

@@ -10,7 +10,7 @@ Letters of shapes: I inputs and O outputs of a layer, N samples, P parameters, S
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -59,14 +59,15 @@ def begin(nodes: Sequence[int], kind: np.dtype, record: np.int64, copies: int = 
     return sizes, places(), room
 
 
-def close(sizes: Any, flat: Places, room: Places, take_sums: Callable[[Any], None]) -> np.ndarray:
-    """`sizes` with what follows from its layers; `take_sums` gives a layer the places of the family's own sums."""
+def close(sizes: Any, flat: Places, room: Places, sums_of: Callable[[Any], Mapping[str, int]]) -> np.ndarray:
+    """`sizes` with what follows from its layers; `sums_of` has the lengths of a layer's sums that are the family's."""
     whole, layers, parameters = sizes[0], sizes[1:], flat(0)
     whole.scratch = room(BLOCK * max(layers.inputs.max(), layers.width.max()))
     whole.sums = room(0)
     for layer in layers:
         layer.weight_sum, layer.bias_sum = room(layer.inputs * layer.width), room(layer.outputs)
-        take_sums(layer)
+        for name, length in sums_of(layer).items():
+            setattr(layer, name, room(length))
     whole.sums_end = room(0)
     whole.parameters, whole.step_of_j = parameters, jacobian_step(parameters)
     whole.rows_of_j = room(BLOCK * jacobian_step(parameters))

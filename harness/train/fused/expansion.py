@@ -17,7 +17,6 @@ block.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import carray
@@ -52,7 +51,6 @@ from harness.train.fused.simd import (
 )
 from harness.train.fused.sizes import ACTIVATED, ACTIVATED_SLOPE, BLOCK, LANES, ONE, SAMPLES, VALUE, ZERO, sizes_type
 
-PARTS = ("dense", "bases")
 STANDARD = 4 * BLOCK
 RECORD = np.int64(6 * BLOCK)
 
@@ -93,10 +91,9 @@ def describe(network: ExpansionShape) -> np.ndarray:
         whole.centre, whole.spacing = -RBF_RANGE if functions > 1 else 0.0, 2 * RBF_RANGE / max(functions - 1, 1)
         whole.epsilon = NORM_EPSILON
 
-    def take_sums(layer: Any) -> None:
-        layer.base_sum, layer.norm_sum = room(layer.nodes * layer.width), room(2 * layer.nodes)
-
-    return dense.close(sizes, flat, room, take_sums)
+    return dense.close(
+        sizes, flat, room, lambda layer: {"base_sum": layer.nodes * layer.width, "norm_sum": 2 * layer.nodes}
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------- functions

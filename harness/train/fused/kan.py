@@ -16,8 +16,6 @@ P parameters, S samples of a block.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import carray
 
@@ -61,8 +59,6 @@ from harness.train.fused.sizes import (
 )
 from harness.train.fused.spline import BASES, RECORD, SLOPES, prepare_knots, set_bases, unrolled
 
-PARTS = ("dense", "spline", "kan_rows")
-
 # Beside what `dense` has, whose linear map is here that of the base. Of the network: what it is, and where entries of
 # rows of the Jacobian are. Of layers: places among the knots and in the flat vector, and in the workspace what is
 # copied there before the blocks, what belongs to a block, and the sums.
@@ -100,10 +96,7 @@ def describe(network: KanShape) -> np.ndarray:
     whole.entries = room(sum(whole_vectors(length) for length in lengths))
     whole.entries_end = room(0)
 
-    def take_sums(layer: Any) -> None:
-        layer.coef_sum = room(layer.inputs * (coefs + 2 * order) * layer.width)
-
-    return dense.close(sizes, flat, room, take_sums)
+    return dense.close(sizes, flat, room, lambda layer: {"coef_sum": layer.inputs * (coefs + 2 * order) * layer.width})
 
 
 # ------------------------------------------------------------------------------------------------------- before blocks

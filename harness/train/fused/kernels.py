@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache
-from pathlib import Path
 from time import perf_counter
 from types import ModuleType
 from typing import Any
@@ -34,7 +33,7 @@ from numba import types
 from harness.base.errors import HarnessError
 from harness.families import Network
 from harness.train.fused import expansion, kan, mlp, rational, spline_mlp
-from harness.train.fused.compiled import OPTIONS, compiled, folder, keeping, key, part
+from harness.train.fused.compiled import OPTIONS, compiled, keeping, part
 from harness.train.fused.simd import intrinsic
 from harness.train.fused.sizes import JACOBIAN, NORMAL_EQUATIONS, PREDICT
 
@@ -73,28 +72,17 @@ _SIGNATURE = types.float64(types.intp, types.intp, types.voidptr, *[types.CPoint
 
 
 def ready(modules: Collection[str] = tuple(MODULES)) -> float:
-    """Compile these modules or load them from their folder, once a process; the seconds that it took."""
+    """Compile these modules (six to twelve seconds each) or load them, once a process; the seconds that it took."""
     began = perf_counter()
     for module in modules:
         _native(module)
     return perf_counter() - began
 
 
-def is_cold(modules: Collection[str]) -> bool:
-    """Whether `ready` will have to compile, which takes six to twelve seconds a module."""
-    places = [folder(key(_sources(module))) for module in modules]
-    return not all(place is not None and any(place.rglob("*.nbc")) for place in places)
-
-
 @cache
 def _native(module: str) -> Any:
-    with keeping(_sources(module)) as kept:
+    with keeping() as kept:
         return numba.cfunc(_SIGNATURE, cache=kept, **OPTIONS)(MODULES[module].evaluate)
-
-
-def _sources(module: str) -> list[Path]:
-    names = ("compiled", "sizes", "simd", "activations", "loss", *MODULES[module].PARTS, module)
-    return [Path(__file__).with_name(f"{name}.py") for name in names]
 
 
 @intrinsic

@@ -11,8 +11,6 @@ Letters of shapes: I inputs and O outputs of a layer, N samples, P parameters, S
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import carray
 
@@ -23,7 +21,6 @@ from harness.train.fused.compiled import part
 from harness.train.fused.simd import row_total, view
 from harness.train.fused.sizes import ACTIVATED, ACTIVATED_SLOPE, BLOCK, SAMPLES, VALUE, ZERO, sizes_type
 
-PARTS = ("dense",)
 RECORD = np.int64(3 * BLOCK)
 
 # Beside what `dense` has, of hidden layers with prelu: where slopes lie in the flat vector, and in the workspace the
@@ -44,10 +41,7 @@ def describe(network: MlpShape) -> np.ndarray:
         layer.weight, layer.bias = flat(layer.inputs * layer.outputs), flat(layer.outputs)
         layer.slope, layer.below, layer.by_slope = flat(slopes), room(slopes * BLOCK), room(slopes * BLOCK)
 
-    def take_sums(layer: Any) -> None:
-        layer.slope_sum = room(layer.outputs)
-
-    return dense.close(sizes, flat, room, take_sums)
+    return dense.close(sizes, flat, room, lambda layer: {"slope_sum": layer.outputs})
 
 
 # ------------------------------------------------------------------------------------ a layer, see `dense.evaluator`

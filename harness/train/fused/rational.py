@@ -10,8 +10,6 @@ Letters of shapes: I inputs and O outputs of a layer, N samples, P parameters, S
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import carray
 
@@ -21,7 +19,6 @@ from harness.train.fused.compiled import inlined, part
 from harness.train.fused.simd import fill, fma, load, plus, spread, store, times, total, view
 from harness.train.fused.sizes import ACTIVATED, ACTIVATED_SLOPE, BLOCK, LANES, ONE, VALUE, sizes_type
 
-PARTS = ("dense",)
 # More rows of a record: x again, as derivatives overwrite the value; the derivatives of F by P and by Q, of which the
 # first is 1 / (1 + |Q|); and DELTA, the derivatives, of whatever is differentiated, by F.
 ARGUMENT, BY_P, BY_Q, DELTA = 3 * BLOCK, 4 * BLOCK, 5 * BLOCK, 6 * BLOCK
@@ -43,10 +40,7 @@ def describe(network: RationalKanShape) -> np.ndarray:
         layer.weight, layer.bias = flat(layer.inputs * layer.outputs), flat(layer.outputs)
         layer.source = layer.input_records + ACTIVATED
 
-    def take_sums(layer: Any) -> None:
-        layer.coef_sum = room((above + below * layer.groups) * LANES)
-
-    return dense.close(sizes, flat, room, take_sums)
+    return dense.close(sizes, flat, room, lambda layer: {"coef_sum": (above + below * layer.groups) * LANES})
 
 
 # ----------------------------------------------------------------------------------------------------------- functions

@@ -12,8 +12,6 @@ Letters of shapes: J nodes with splines, O outputs of a layer, N samples, P para
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import carray
 
@@ -24,7 +22,6 @@ from harness.train.fused.simd import fill, integers, view
 from harness.train.fused.sizes import ACTIVATED, ACTIVATED_SLOPE, BLOCK, ONE, SAMPLES, VALUE, places, sizes_type
 from harness.train.fused.spline import BASES, RECORD, SLOPES, prepare_knots, set_bases, unrolled
 
-PARTS = ("dense", "spline")
 DELTA = SLOPES
 
 # Beside what `dense` has, of layers, about the nodes that have splines: how many, where their knots and coefficients
@@ -56,10 +53,7 @@ def describe(network: SplineMlpShape) -> np.ndarray:
             sizes[number + 1].coef = flat(outputs * coefs)
     whole.knot_count = all_knots(0)
 
-    def take_sums(layer: Any) -> None:
-        layer.coef_sum = room(rank * layer.nodes * (coefs + 2 * order))
-
-    return dense.close(sizes, flat, room, take_sums)
+    return dense.close(sizes, flat, room, lambda layer: {"coef_sum": rank * layer.nodes * (coefs + 2 * order)})
 
 
 # ------------------------------------------------------------------------------------------------------------- splines

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from math import inf
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,6 @@ class LoopState:
         It begins anew, as what an optimiser knows is of other coefficients.
         """
         return fresh
-
-    def filled(self) -> Self:
-        """A state whose next evaluation takes as long as one amid a run."""
-        return self
 
 
 State = TypeVar("State", bound=LoopState)

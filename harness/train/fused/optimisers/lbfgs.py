@@ -14,7 +14,7 @@ Legend: P parameters, M history, L = 3 numbers of a point on the search line: (l
 from __future__ import annotations
 
 from collections import namedtuple
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from math import inf, isnan, nan, sqrt
 from typing import Any
 
@@ -62,10 +62,6 @@ class LbfgsState(LoopState):
     repeating: bool = False
     iterations_before: int = 0
     evaluations_before: int = 0
-
-    def filled(self) -> LbfgsState:
-        """Its memory is full, if of zeros."""
-        return replace(self, remembered=len(self.rho_M))
 
 
 # The arrays of a state, in the same order, as compiled code sees them.
