@@ -20,6 +20,7 @@ VALIDATION = "val_loss"
 LOSS = "test_loss"
 ALWAYS_COSTED = default_count("flops_train")
 DIGITS = 3  # of such budgets
+UNSPENT = 0.5  # the share of a budget of work that may be left by the dearest run of a side that it allows
 
 
 def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
@@ -93,21 +94,26 @@ def _budgets(manifest: Manifest, runs: pd.DataFrame) -> Iterator[tuple[str, tupl
 def _of_work(search: Search, axis: str, sides: Sequence[pd.DataFrame]) -> list[float]:
     """The budgets of work on an axis: the caps, where it is theirs; else as many, evenly in the logarithm.
 
-    The largest is what the side can spend that can spend least; at the smallest every replicate of a side has a run.
-    There is none where the cheapest runs of one side cost more than the dearest of another.
+    At the largest every side has a run that leaves at most UNSPENT of it, so that none is judged by runs that cost far
+    less than another's. At the smallest every replicate of a side has a run.
     """
     if axis == search.cap_name:
         return sorted(set(search.caps))
     done = [side.loc[side["status"] == "done", axis] for side in sides]
     if any(costs.empty for costs in done):
         return []
-    high = min(costs.max() for costs in done)
     low = max(side[side["status"] == "done"].groupby("seed")[axis].min().max() for side in sides)
-    if low > high:
+    most = min(costs.max() for costs in done)
+    can_be_spent = (
+        cost
+        for cost in np.unique(np.concatenate(done))[::-1]
+        if low <= cost <= most and all(costs.between((1 - UNSPENT) * cost, cost).any() for costs in done)
+    )
+    if not (high := next(can_be_spent, 0.0)):
         return []
     number = len(set(np.concatenate([side["asked"] for side in sides])))
     budgets = []
     for budget in np.geomspace(high, low, number)[::-1]:
         unit = 10.0 ** (math.floor(math.log10(budget)) - DIGITS + 1)
         budgets.append(math.ceil(budget / unit * (1 - 1e-12)) * unit)  # never below what a run costs that just fits
-    return budgets
+    return list(dict.fromkeys(budgets))

@@ -125,6 +125,22 @@ def test_budgets_of_work_are_the_caps_or_what_every_side_can_spend(runs, winners
     assert local["asked"].max() <= 1.01 * runs["flops_train.local_min"].max()
 
 
+@pytest.mark.parametrize(
+    ("dear", "largest"),
+    [((1.0, 1.2, 4.6), 1.25), ((1.0, 2.0, 4.6), 2.93), ((3.0, 3.5, 4.6), None)],
+    ids=["none between", "one between", "none below"],
+)
+def test_every_side_can_spend_half_of_a_budget_of_work(runs, dear, largest):
+    """Else the dear side, of few sizes, would be judged by a network that costs far less than the other's."""
+    local, sizes = "flops_train.local_min", sorted(runs["asked"].unique())
+    of_arm = {"kan": (1.0, 1.25, 2.93), "mlp": dear, "spline_mlp": dear}
+    costs = {(arm, size): cost for arm in of_arm for size, cost in zip(sizes, of_arm[arm], strict=True)}
+    table = runs.assign(**{local: list(map(costs.get, zip(runs["arm"], runs["asked"], strict=True)))})
+    won = reported(searched(), table)
+    asked = won.loc[won["won_on"] == local, "asked"]
+    assert asked.max() == pytest.approx(largest) if largest else asked.empty
+
+
 def test_an_effort_of_one_run_is_the_mean_over_all_runs_and_of_all_runs_the_winner():
     """With one size: the plain mean of ln test losses, and the network of least validation loss."""
     text = TEXT.replace("at: [60, 130, 280]", "at: [280]").replace("[2.0e+7, 5.0e+7, 1.2e+8]", "1.2e+8")
