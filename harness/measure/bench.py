@@ -141,7 +141,7 @@ def _measure_solo(shape: Shape, run: RunSpec, flops_per_evaluation: float) -> So
     # Unchecked, as a schedule may span fewer evaluations.
     recipe = Recipe.model_construct(optimizer=run.recipe.optimizer, max_evaluations=ENDLESS, gain=run.recipe.gain)
     task = spec.at_a_time(run.recipe, run.task)
-    run = run.model_copy(update={"network": shape.network, "recipe": recipe, "task": task})
+    run = run.model_copy(update={"network": shape.network, "recipe": recipe, "task": task, "readings": ()})
     times = _fused_times(run, shape.has_equal_knots) if run.engine == "fused" else _torch_times(run)
     seconds = float(np.median(times))
     return SoloRow(shape=shape, seconds_per_evaluation=seconds, flops_per_evaluation=flops_per_evaluation)

@@ -162,6 +162,19 @@ class PhaseEnd(Frozen):
     outputs: tuple[float, ...]
 
 
+class Reading(NamedTuple):
+    """What a run came to after `evaluations` and `iterations`, and so what one with this cap would have come to.
+
+    Errors are in the metric of its task, None if it had diverged. `at_rest`: it had converged, and does no more.
+    """
+
+    evaluations: int
+    iterations: int
+    validation: float | None
+    test: float | None
+    at_rest: bool
+
+
 class Provenance(Frozen):
     """Where and with what a run was trained; never part of its identity.
 
@@ -216,7 +229,7 @@ class Record(Frozen):
     `by_stage` has the evaluations and iterations of each stage, all starts together; `refused_steps` counts systems of
     Levenberg-Marquardt without a solution; `weights` names the table that says what transcendental functions cost in
     `counts`. Of a run in phases `train_rmse` is that on all training points in the end, while its curve shows the error
-    on those of the phase.
+    on those of the phase. `readings` has one for each of the run's own `readings`, but for those among its restarts.
     """
 
     record_schema: int = RECORD_SCHEMA
@@ -235,6 +248,7 @@ class Record(Frozen):
     phases: tuple[PhaseEnd, ...] | None = left_out_at(None)
     provenance: Provenance
     pruned: Pruned | None = left_out_at(None)
+    readings: tuple[Reading, ...] = left_out_at(())
 
     @property
     def last_half(self) -> LearningCurve:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import NonNegativeInt
+from pydantic import NonNegativeInt, PositiveInt, model_validator
 
 from harness.base.files import write_whole
 from harness.base.frozen import Frozen, left_out_at
@@ -30,7 +30,7 @@ class RunSpec(Frozen):
     """One training run, resolved: all that decides its numbers and nothing else, so that its hash is its identity.
 
     Runs of one seed learn from the same data; `initialisation` tells apart those that begin from other weights and see
-    batches in another order.
+    batches in another order. After so many evaluations, counted as `max_evaluations` counts them, it leaves `readings`.
     """
 
     task: RunTask
@@ -43,6 +43,16 @@ class RunSpec(Frozen):
     engine_version: int = left_out_at(1)
     data_version: int = DATA_VERSION
     numerics_version: int = NUMERICS_VERSION
+    readings: tuple[PositiveInt, ...] = left_out_at(())
+
+    @model_validator(mode="after")
+    def _readings_are_on_the_way(self) -> RunSpec:
+        most = self.recipe.max_evaluations
+        if self.readings != tuple(sorted(set(self.readings))) or (self.readings and self.readings[-1] > most):
+            raise ValueError(f"readings={list(self.readings)} must ascend to at most max_evaluations={most}")
+        if self.readings and not self.recipe.can_stop:
+            raise ValueError(f"readings={list(self.readings)}: a shorter run is no beginning of one by this recipe")
+        return self
 
     @property
     def kept_in(self) -> Literal["float64", "float32"]:

@@ -2,6 +2,7 @@
 
 A *lane* is one start of one run. An engine gives a `Pack`, which says what its lanes do; here is when: the stages, the
 moments when knots move or learning curves are sampled, the best start, what is kept in the end, and the outcomes.
+`harness.train.readings` has what is read at budgets on the way.
 
 Legend: S runs, R lanes, N points, I inputs, P parameters, K moments.
 """
@@ -21,7 +22,8 @@ from harness.optimisers.lanes import choose
 from harness.spec import Network, SplinedShape
 from harness.tasks import stream
 from harness.tasks.loss import SPLITS
-from harness.train.lanes import EngineState, Kept, LaneOfRun, Trained, alike, ended
+from harness.train import readings
+from harness.train.lanes import EngineState, LaneOfRun, Trained, alike, ended, kept_after
 from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 from harness.train.pack import Pack
 
@@ -65,6 +67,7 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> EngineState:
         spent=(),
         curve_at=torch.zeros(len(lanes), 0, dtype=torch.int64, device=device),
         curve_errors=flat_RP.new_zeros(len(lanes), 0, 2 + len(pack.watched)),
+        readings=flat_RP.new_zeros(len(pack.runs), 0, readings.NUMBERS, dtype=torch.float64),
     )
 
 
@@ -85,7 +88,8 @@ def fits(pack: Pack, state: Any) -> bool:
         and len(state.spent) == state.stage
         and all(alike(spent, counters) for counters in state.spent)
         and alike(fresh, state)
-        and (state.kept is None or alike(_kept(fresh, fresh.optimiser.position_RP[:, 0]), state.kept))
+        and state.readings.shape[1] == readings.due(pack, state)
+        and (state.kept is None or alike(kept_after(fresh, fresh.optimiser.position_RP[:, 0]), state.kept))
     )
 
 
@@ -97,7 +101,7 @@ def advance(pack: Pack, state: EngineState, evaluations: int) -> EngineState:
     updates = spec.knot_update_points(pack.recipe, state.stage, stage.evaluations)
     observed = itertools.chain.from_iterable(observation.moments(stage.evaluations, ()) for observation in pack.watched)
     looks = {*LOG_SPACED, stage.evaluations, *observed}
-    moments = sorted({*looks, *updates, goal})
+    moments = sorted({*looks, *updates, *readings.moments(pack, state.stage), goal})
     while state.done < goal:
         if isinstance(stage.network, SplinedShape) and state.done in updates:
             state = _update_knots(pack, state)
@@ -105,10 +109,12 @@ def advance(pack: Pack, state: EngineState, evaluations: int) -> EngineState:
         state = replace(state, optimiser=pack.evaluated(state, train, until), done=until)
         if state.done in looks:
             state = _seen(pack, state, train)
+        state = readings.read(pack, state, until)
     if state.done == stage.evaluations:
         return _next_stage(pack, state, train)
     if bool(_resting(state).all()):
-        return _next_stage(pack, _seen(pack, state, train), train)
+        state = readings.read(pack, _seen(pack, state, train), stage.evaluations)
+        return _next_stage(pack, state, train)
     return state
 
 
@@ -139,7 +145,8 @@ def finish(pack: Pack, state: EngineState) -> list[Outcome]:
         names = ["train", "validation", *(observation.name for observation in pack.watched)]
         values = [dict(zip(names, at_moment, strict=True)) for at_moment in state.curve_errors[index].tolist()]
         curve = learning_curve(run.task.metric, zip(state.curve_at[index].tolist(), values, strict=True))
-        outcomes.append(outcome(run, losses | observed, by_stage, diverged_R[index], refused, curve))
+        of_run = readings.of_run(state, index)
+        outcomes.append(outcome(run, losses | observed, by_stage, diverged_R[index], refused, curve, of_run))
     return outcomes
 
 
@@ -261,7 +268,7 @@ def _seen(pack: Pack, state: EngineState, train: Any) -> EngineState:
         curve_at=torch.cat([state.curve_at, at_R[:, None]], 1),
         curve_errors=torch.cat([state.curve_errors, point[:, None]], 1),
     )
-    return replace(state, kept=_kept(state, errors[1])) if pack.recipe.early_stopping else state
+    return replace(state, kept=kept_after(state, errors[1])) if pack.recipe.early_stopping else state
 
 
 def _observed(pack: Pack, state: EngineState) -> Tensor:
@@ -276,19 +283,6 @@ def _observed(pack: Pack, state: EngineState) -> Tensor:
         watched = zip(pack.watched, due, strict=True)
         values.append([one.value(seen(one.split)) if is_due else math.nan for one, is_due in watched])
     return state.curve_errors.new_tensor(values)
-
-
-def _kept(state: EngineState, validation_R: Tensor) -> Kept:
-    """What is kept of every lane, after one more point of its learning curve."""
-    position_RP, before = state.optimiser.position_RP, state.kept
-    if before is None:
-        return Kept(validation_R.nan_to_num(torch.inf), position_RP, state.knots)
-    is_less_R = validation_R < before.validation_R
-    return Kept(
-        torch.where(is_less_R, validation_R, before.validation_R),
-        choose(is_less_R, position_RP, before.position_RP),
-        tuple(choose(is_less_R, *pair) for pair in zip(state.knots, before.knots, strict=True)),
-    )
 
 
 def _in_the_end(state: EngineState) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -309,7 +309,7 @@ def compile_for(module: str, runs: Iterable[RunSpec]) -> None:
     few = [SplitPoints(np.zeros((1, 8)), np.zeros((1, 8)))]
     for run in runs:
         recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=1)
-        tiny = run.model_copy(update={"network": TINY[module], "recipe": recipe})
+        tiny = run.model_copy(update={"network": TINY[module], "recipe": recipe, "readings": ()})
         stages = spec.stages(tiny.network, recipe)
         pack = FusedPack(PackPoints((tiny,)), stages, few, few, torch.zeros(1, 8, 1, dtype=torch.float64))
         advance(pack, begin(pack), 1)

@@ -2,7 +2,7 @@
 
 A *lane* is one start of one run.
 
-Legend: S runs, R lanes, K moments, P parameters, I inputs, T knots.
+Legend: S runs, R lanes, K moments, M readings, P parameters, I inputs, T knots.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationInfo
 from torch import Tensor
 
 from harness.optimisers import LaneState
+from harness.optimisers.lanes import choose
 from harness.record.networks import KeptNetwork
 from harness.spec import Network
 from harness.tasks import Scaling
@@ -90,7 +91,8 @@ class EngineState:
     stage behind.
     The learning curve has, at K moments, the evaluations of a lane's run until then, `curve_at` [R, K], and in
     `curve_errors` [R, K, 2 or more] its training and validation error in the metric of the task, and what is observed
-    on the way. With early stopping the networks of the runs are those that are `kept` in the end.
+    on the way. With early stopping the networks of the runs are those that are `kept` in the end. `readings` [S, M, 5]
+    has the numbers of `harness.record.schema.Reading`, of each run.
     """
 
     stage: int
@@ -103,7 +105,21 @@ class EngineState:
     spent: tuple[Tensor, ...]
     curve_at: Tensor
     curve_errors: Tensor
+    readings: Tensor
     kept: Kept | None = None
+
+
+def kept_after(state: EngineState, validation_R: Tensor) -> Kept:
+    """What is kept of every lane, after one more point of its learning curve."""
+    position_RP, before = state.optimiser.position_RP, state.kept
+    if before is None:
+        return Kept(validation_R.nan_to_num(torch.inf), position_RP, state.knots)
+    is_less_R = validation_R < before.validation_R
+    return Kept(
+        torch.where(is_less_R, validation_R, before.validation_R),
+        choose(is_less_R, position_RP, before.position_RP),
+        tuple(choose(is_less_R, *pair) for pair in zip(state.knots, before.knots, strict=True)),
+    )
 
 
 @dataclass(frozen=True)

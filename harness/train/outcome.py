@@ -31,6 +31,7 @@ class Outcome:
     curve: schema.LearningCurve
     pruned: schema.Pruned | None = None
     phases: tuple[schema.PhaseEnd, ...] | None = None
+    readings: tuple[schema.Reading, ...] = ()
 
 
 def outcome(
@@ -40,6 +41,7 @@ def outcome(
     diverged: bool,
     refused_steps: int,
     curve: schema.LearningCurve,
+    readings: tuple[schema.Reading, ...] = (),
 ) -> Outcome:
     """`values` are its losses, named by their split, and what was observed.
 
@@ -59,6 +61,7 @@ def outcome(
         refused_steps=refused_steps,
         counts={**count(run.network), **run_flops(run.network, run.recipe, run.task, by_stage)},
         curve=curve,
+        readings=readings,
     )
 
 
