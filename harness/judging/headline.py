@@ -33,6 +33,10 @@ FAR = 10.0  # times a loss: a run that ended so far above others has failed
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
 STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
 SPENT = ("flops_train", "seconds")  # kinds of axes on which a search has caps
+OWN_CAPS = (
+    "Nothing is said at equal FLOPs or seconds: each size has its own cap, so equal FLOPs would be equal parameters "
+    "under another name (docs/search.md)."
+)
 DOUBLINGS = 3  # of training, by which a side that goes on falling so may draw level
 
 
@@ -260,6 +264,8 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
         if seeds < FEW_REPLICATES:
             yield f"Intervals of {seeds} replicates are too narrow in some cases; {FEW_REPLICATES} or more are better."
         yield f"Each side made {search.runs} runs a size in each replicate. More runs may reverse this."
+        if table["won_on"].nunique() == 1:
+            yield OWN_CAPS
         return
     if seeds < FEW_SEEDS:
         yield f"Intervals of {plural(seeds, 'seed')} are wide; {FEW_SEEDS} or more narrow them."

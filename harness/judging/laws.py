@@ -13,7 +13,7 @@ import pandas as pd
 
 from harness.comparison.replicates import exponent
 from harness.judging.kept import Call, kept, prepare
-from harness.judging.scaling import chosen_runs, series_name, series_of, size_axes, with_parts, won_on
+from harness.judging.scaling import chosen_runs, is_answered, series_name, series_of, size_axes, with_parts, won_on
 from harness.judging.sides import SideCurve, curve_of
 from harness.laws import Fit, Interval, cross_check, data_hash, diagnose, extrapolate, fit_law, select_law, size_means
 from harness.laws.bootstrap import CrossCheck
@@ -192,7 +192,7 @@ def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, how: Fitti
     it is the law without a floor, by each replicate's own curve. Where a convention counts nothing (`matmul` of a KAN
     without base) or does not define a family, there is no law.
     """
-    asked = [axis for axis in (size_axes() if axes is None else axes) if axis in table]
+    asked = [axis for axis in (size_axes() if axes is None else axes) if axis in table and is_answered(table, axis)]
     if "won_on" in table:
         return list(_of_search(table, asked, how.level))
     return fit_runs({axis: with_sizes(chosen_runs(table, axis)) for axis in asked}, how)

@@ -11,6 +11,7 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.comparison.replicates import Found, not_found
 from harness.judging import sides
 from harness.judging.runs import ExperimentRuns, level_over
+from harness.judging.scaling import check_answered, is_answered
 from harness.judging.sides import SideCurve
 from harness.judging.versus import RatioLine, Side, VersusRequest
 from harness.spec.counts import answer_axes
@@ -84,7 +85,7 @@ def _side(text: str, names: Sequence[str]) -> Side:
 
 def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str]]:
     """The conventions to compare under, those of every answer and `axis`; and those of them not measured."""
-    asked = list(dict.fromkeys([*answer_axes(), axis]))
+    asked = [name for name in dict.fromkeys([*answer_axes(), axis]) if is_answered(runs.table, name)]
     return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
 
 
@@ -99,7 +100,8 @@ def tasks_of_both(runs: ExperimentRuns, both: tuple[Side, Side]) -> list[str]:
 
 
 def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
-    """A HarnessError where the axis is not measured, or on no task both sides have budgets around the one asked for."""
+    """A HarnessError where the axis is not answered or measured, or both sides have no budgets around the asked one."""
+    check_answered(runs.table, asked.axis)
     if asked.axis in conventions_of(runs, asked.axis)[1]:
         raise HarnessError(f"`axis` {asked.axis}: not measured; `harness bench FILE` measures it")
     if asked.at is None:

@@ -24,7 +24,7 @@ from harness.judging.laws import AS_DECLARED, SeriesLaws, check, fit_table
 from harness.judging.pair import check_asked, conventions_of, lines, sides_named
 from harness.judging.request import FitsAnswer
 from harness.judging.runs import level_over, runs_of
-from harness.judging.scaling import headline_axes
+from harness.judging.scaling import headline_axes, is_answered
 from harness.judging.verdict import Answer, Verdict, not_run
 from harness.judging.versus import Headline, NoHeadline, RatioLine, VersusRequest
 from harness.planning.match import axis_named
@@ -208,7 +208,8 @@ def _judged(
     if len(records) < len(manifest.run_ids()):
         notes = (*notes, run_words(manifest, len(records)))
     table, every = judged_tables(manifest, records, folder)
-    if "seconds" not in table and any(rule.axis == "seconds" for rule in experiment.decide):
+    asks_seconds = any(rule.axis == "seconds" for rule in experiment.decide) and is_answered(table, "seconds")
+    if asks_seconds and "seconds" not in table:
         notes = (*notes, f"seconds are not measured: `harness bench {command}`")
     made = [record.provenance for record in records.values()]
     commits = Counter(f"{code.commit or 'no commit'}{' (dirty)' if code.dirty else ''}" for code in made)

@@ -200,9 +200,13 @@ def errors_words(headline: Headline, task: str, with_networks: bool = False) -> 
 
 
 def _seconds_words(headline: Headline) -> str:
-    """Who is ahead at equal seconds at the largest size, or how to have that; of laws nothing."""
+    """Who is ahead at equal seconds at the largest size, or how to have that; of laws and searches nothing."""
     if headline.clock is None:
-        return "" if headline.by == "laws" else "Equal seconds: not timed; `harness bench FILE` adds them."
+        return (
+            ""
+            if headline.by == "laws" or headline.efforts
+            else "Equal seconds: not timed; `harness bench FILE` adds them."
+        )
     ratios = {task: headline.reading(task, headline.clock, headline.places[-1]).ratio for task in headline.tasks}
     ratios_of_tasks = "; ".join(f"{task} {lead_words(ratio, *headline.labels)}" for task, ratio in ratios.items())
     return f"Equal seconds, {headline.places[-1]} size: {ratios_of_tasks}."
