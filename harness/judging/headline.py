@@ -21,7 +21,7 @@ from harness.judging import sides, versus
 from harness.judging.baselines import baselines_of, deviations_of
 from harness.judging.judge import interval_level
 from harness.judging.pair import Pair, conventions_of, tasks_of_both
-from harness.judging.runs import ExperimentRuns, runs_of
+from harness.judging.runs import ExperimentRuns, level_over, runs_of
 from harness.judging.scaling import chosen_runs, headline_axes
 from harness.judging.sides import SideCurve
 from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, Reading, Side, leader
@@ -88,10 +88,7 @@ def headline(
     level of the first rule that compares these sides, so that answer and verdict agree.
     """
     manifest, asked_axis = runs.manifest, axis or runs.matched
-    if level is None:
-        names = tuple(side.names for side in both)
-        rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == names), None)
-        level = LEVEL if rule is None else interval_level(rule, len(units(rule, manifest.tasks)))
+    level = level_of(runs, both, level)
     pair = Pair(runs, both, tasks_of_both(runs, both), level)
     axes = list(dict.fromkeys([asked_axis, *conventions_of(runs, asked_axis)[0]]))
     places = PLACES if at is None else (f"{at:,.6g}",)
@@ -137,6 +134,15 @@ def headline(
     )
 
 
+def level_of(runs: ExperimentRuns, both: tuple[Side, Side] | None, level: float | None = None) -> float:
+    """The level of every interval of an answer on two sides: that of its look, and of the first rule about them."""
+    manifest, names = runs.manifest, tuple(side.names for side in both or ())
+    rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == names), None)
+    if level is None:
+        level = LEVEL if rule is None else interval_level(rule, len(units(rule, manifest.tasks)))
+    return level_over(level, manifest.looks, runs.table["seed"].nunique()) if manifest.looks else level
+
+
 def metric_of(runs: pd.DataFrame) -> str:
     """The metric of the tasks of these runs; `loss` where they have several."""
     metrics = runs["metric"].unique()
@@ -148,7 +154,7 @@ def _exponents(pair: Pair) -> Iterator[versus.SideExponent]:
     for axis, task, side in itertools.product(headline_axes(pair.runs.manifest), pair.tasks, pair.sides):
         try:
             curve = sides.side_curve(pair.runs, task, side.names, axis)
-            slope = exponent(curve.over_budgets, pair.level_of(len(curve.seeds)))
+            slope = exponent(curve.over_budgets, pair.level)
         except HarnessError as error:
             slope = not_found(error)
         yield versus.SideExponent(task, side.label, axis, slope)
@@ -264,7 +270,7 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
         if seeds < FEW_REPLICATES:
             yield f"Intervals of {seeds} replicates are too narrow in some cases; {FEW_REPLICATES} or more are better."
         yield f"Each side made {search.runs} runs a size in each replicate. More runs may reverse this."
-        if table["won_on"].nunique() == 1:
+        if len(set(table["won_on"])) == 1:
             yield OWN_CAPS
         return
     if seeds < FEW_SEEDS:

@@ -10,7 +10,7 @@ import numpy as np
 from harness.base.errors import HarnessError, did_you_mean
 from harness.comparison.replicates import Found, not_found
 from harness.judging import sides
-from harness.judging.runs import ExperimentRuns, level_over
+from harness.judging.runs import ExperimentRuns
 from harness.judging.scaling import check_answered, is_answered
 from harness.judging.sides import SideCurve
 from harness.judging.versus import RatioLine, Side, VersusRequest
@@ -36,19 +36,11 @@ class Pair:
         first, second = (sides.side_curve(self.runs, task, side.names, axis, effort) for side in self.sides)
         return first, second
 
-    def level_of(self, replicates: int) -> float:
-        """The level of an interval over so many replicates, which looks make higher."""
-        looks = self.runs.manifest.looks
-        return level_over(self.level, looks, replicates) if looks else self.level
-
     def ratio(self, curves: tuple[SideCurve, SideCurve], size: float) -> Found:
         """second / first in test loss at a size, or why there is none."""
         try:
             sides.check_any_learnt(curves, size)
-            ratio = sides.loss_ratio(*curves, size, self.level)
-            if (level := self.level_of(ratio.replicates)) != self.level:
-                ratio = sides.loss_ratio(*curves, size, level)
-            return replace(ratio, at=size)
+            return replace(sides.loss_ratio(*curves, size, self.level), at=size)
         except HarnessError as error:
             return not_found(error, size)
 

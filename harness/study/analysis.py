@@ -6,7 +6,7 @@ And what is said of an experiment: of its rules (`harness verdicts`), and of two
 import itertools
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -18,12 +18,12 @@ from harness.base.files import check_writable, write_whole
 from harness.base.json_text import write_json
 from harness.judging.ahead import Foresight, ahead_of_laws
 from harness.judging.baselines import baselines_of
-from harness.judging.headline import headline, main_headline
+from harness.judging.headline import headline, level_of, main_headline, main_sides
 from harness.judging.judge import judge_all
 from harness.judging.laws import AS_DECLARED, SeriesLaws, check, fit_table
 from harness.judging.pair import check_asked, conventions_of, lines, sides_named
 from harness.judging.request import FitsAnswer
-from harness.judging.runs import level_over, runs_of
+from harness.judging.runs import runs_of
 from harness.judging.scaling import headline_axes, is_answered
 from harness.judging.verdict import Answer, Verdict, not_run
 from harness.judging.versus import Headline, NoHeadline, RatioLine, VersusRequest
@@ -70,7 +70,10 @@ def analyse(manifest: Manifest, folder: Path) -> Analysis:
     records = planned_records(manifest, folder)
     check_writable(folder)  # said now, not after minutes of fitting
     table, every = judged_tables(manifest, records, folder)
-    laws = fit_table(table)
+    level = (
+        level_of(runs_of(manifest, table), main_sides(manifest)) if manifest.experiment.search else AS_DECLARED.level
+    )
+    laws = fit_table(table, how=replace(AS_DECLARED, level=level))
     if not manifest.experiment.search:
         laws = check(laws, headline_axes(manifest))
     shown = [series for series in laws if series.axis in headline_axes(manifest)]
@@ -253,6 +256,5 @@ def compare_sides(
     sides = sides_named(runs, *arms)
     check_asked(runs, VersusRequest(sides, named, at))
     compared = headline(runs, sides, at, named, level)
-    strictest = level_over(compared.level, manifest.looks, replicates=0) if manifest.looks else compared.level
-    request = VersusRequest((compared.first, compared.second), named, at, strictest)
+    request = VersusRequest((compared.first, compared.second), named, at, compared.level)
     return Compared(compared, request, lines(runs, request), conventions_of(runs, named)[1])

@@ -131,3 +131,11 @@ def test_a_true_null_is_seldom_decided(limit, truth, at_least):
         count = count_outcomes("axis", [outcome(rule, one) for one in found], at_least)
         false += count.outcome in ("supported", "refuted")
     assert false / draws <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)
+
+
+def test_a_tie_of_refuted_and_equal_tasks_is_open():
+    """As many tasks speak against the claim as say that nothing matters, so that neither is the answer."""
+    tied = count_outcomes("params", ["refuted", "refuted", "equal", "equal", "open", "open"], 4)
+    assert tied.outcome == "open"
+    assert count_outcomes("params", ["refuted", "equal", "equal", "equal", "open", "open"], 4).outcome == "equal"
+    assert count_outcomes("params", ["refuted", "refuted", "refuted", "equal"], 2).outcome == "refuted"

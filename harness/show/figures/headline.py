@@ -63,8 +63,7 @@ def headline_figure(headline: Headline, styles: Mapping[str, Style]) -> Figure |
     axes.set_xlabel(textwrap.fill(what_axis_is, labels.letters_in(AXIS_SHARE * figure.get_figwidth())))
     labels.write_head(figure, [], finding(headline, names))
     what = "replicates" if headline.efforts else "seeds"
-    over = f"{what}, and over all looks together" if headline.looks else what
-    notes = [f"Bars and brackets: {100 * headline.level:.3g} % intervals over {over}. Grey: neither is ahead."]
+    notes = [f"Bars and brackets: {100 * headline.level:.3g} % intervals over {what}. Grey: neither is ahead."]
     drawn = len(groups) if is_by_task else max(map(len, groups.values()))
     notes += labels.undrawn_note(len(headline.tasks) - drawn, "tasks", "the report has all ratios")
     labels.write_note(figure, notes)

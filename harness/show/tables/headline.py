@@ -116,7 +116,7 @@ def console_lines(headline: Headline | NoHeadline, verdicts: Sequence[Verdict], 
         return [*wrapped(headline.why, *closing), *last]
     closing += [f"Careful: {caution}" for caution in headline.cautions]
     headline, legend = _with_short_names(headline)
-    intervals = f"{100 * headline.level:.3g} % intervals{' over all looks' if headline.looks else ''}"
+    intervals = f"{100 * headline.level:.3g} % intervals"
     opening = [f"Whose {loss_of(headline)} is lower, how many times? ({intervals}; ?: undecided)", *legend]
     beside: list[str] = []
     if ALL_PLACES_UP_TO < len(headline.tasks) <= TASKS_UP_TO:
