@@ -33,7 +33,6 @@ DECADE = 10.0  # its largest budget over its smallest
 LARGEST_FIRST_SIZE = 64  # of the smallest network; from there on a size in steps of one meets any budget
 MOST_INPUTS = 10  # that a function is tried with
 FUNCTION_POINTS = 500  # of a function, to train on
-MOST_POINTS = 2000  # rows to train on: more take longer than a first look should
 FLOPS_OF_ALL = 1.0e12  # of all runs together, where they need no more: about a minute on two cores
 LEAST_EVALUATIONS, MOST_EVALUATIONS = 30, 300
 SIGNIFICANT = 2  # digits of a cap
@@ -45,14 +44,12 @@ Rival = Literal["kan", "mlp"]  # of a module of the user's own
 class StarterTask(NamedTuple):
     """What is learnt, as the file says it, and what it is called.
 
-    Of a table it has the number of all training rows, the columns that are inputs with how each is read, and why the
-    others are left out.
+    Of a table it has the columns that are inputs with how each is read, and why the others are left out.
     """
 
     task: Task
     run_task: RunTask
     words: str
-    rows: int = 0
     inputs: Sequence[str] = ()
     left_out: Mapping[str, str] = {}
 
@@ -111,12 +108,10 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
         missing="median" if has_gaps else None,
         classes=classes or None,
     )
-    whole = resolve(Task(target=file), folder)
-    points = min(whole.train_points, MOST_POINTS)
-    run_task = whole.model_copy(update={"train_points": points})
+    task = Task(target=file)
     readings = {**numbers, **encode}
     in_words = [f"{name} ({readings[name]})" if name in readings else name for name in inputs]
-    return StarterTask(Task(target=file, train_points=points), run_task, output, whole.train_points, in_words, left_out)
+    return StarterTask(task, resolve(task, folder), output, in_words, left_out)
 
 
 # ------------------------------------------------------------------------------------------------------------ the file
