@@ -84,7 +84,7 @@ def _of_curve(
         curve = curve_of(won_on(replicated[of_series], series.axis), series.axis)
         logs = curve.logs.T
         origins = ahead.rolling_replicates(curve.sizes, logs)
-        foreseen: NewRun | None = ahead.new_run_of_lines(curve.sizes, logs, places, fit.level, origins)
+        foreseen: NewRun | None = ahead.new_run_of_lines(curve.sizes, logs, places, fit.level, origins, fit.overlap)
     else:
         x, y = runs_in(series.table, "fitted")
         origins = kept(ahead.rolling_curve, x, y, name, fit.level, how.objective, known_in(series.table, how, "fitted"))

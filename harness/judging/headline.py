@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.base.formats import plural
+from harness.base.formats import human, plural
 from harness.base.reasons import NoNumber
 from harness.comparison.effort import efforts
 from harness.comparison.replicates import FEW as FEW_REPLICATES
 from harness.comparison.replicates import exponent, not_found
 from harness.judging import sides, versus
-from harness.judging.baselines import baselines_of, deviations_of
+from harness.judging.baselines import baselines_of, deviations_of, overlap_of
 from harness.judging.judge import interval_level
 from harness.judging.pair import Pair, conventions_of, tasks_of_both
 from harness.judging.runs import ExperimentRuns, level_over, runs_of
@@ -258,6 +258,7 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
         if worse:
             lose = f"{' and '.join(labels)} {'are' if len(labels) > 1 else 'is'} worse than a constant"
             yield f"{lose} on {', '.join(worse)}, at the largest equal size."
+    yield from _of_rows(pair)
     yield from diverged
     if still_fell:
         error = ", that ".join(still_fell)
@@ -276,6 +277,27 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     if seeds < FEW_SEEDS:
         yield f"Intervals of {plural(seeds, 'seed')} are wide; {FEW_SEEDS} or more narrow them."
     yield "Each side has one recipe (optimiser and settings). Another may reverse this: add search: to the file."
+
+
+def _of_rows(pair: Pair) -> Iterator[str]:
+    """Where a linear model is ahead of both sides; and of tasks whose replicates share rows, what intervals are for."""
+    table, formulas = pair.runs.table, pair.runs.manifest.formulas
+    for task in pair.tasks:
+        linear = {model.name: model.loss for model in baselines_of(table, task)}.get("linear", np.inf)
+        best, unit = min(_largest(pair.runs, task, side).loss for side in pair.sides), deviations_of(table, [task])
+        if linear < best:
+            errors = [human(loss * unit.get(task, 1.0), 2) for loss in (linear, best)]
+            yield f"Use the linear model on {task}: {errors[0]} against {errors[1]} for the best network."
+    if shared := [task for task in pair.tasks if overlap_of(table[table["task"] == task])]:
+        yield (
+            f"Replicates are splits of the same rows on {', '.join(shared)}: intervals allow for that, and are for new "
+            "rows of this population. More rows narrow them, more replicates hardly do."
+        )
+    if fixed := [task for task in pair.tasks if formulas[task].pool == 0]:
+        yield (
+            f"All replicates have the same test split on {', '.join(fixed)}: intervals are for other runs on these "
+            "rows or texts, not for others, and nobody can tell how far those differ."
+        )
 
 
 def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> list[str]:

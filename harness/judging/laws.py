@@ -404,6 +404,7 @@ def law_of_replicates(curve: SideCurve, level: float) -> Fit:
     return replace(
         law,
         lines=lines,
+        overlap=curve.overlap,
         alpha=slope.estimate,
         alpha_interval=Interval(slope.low, slope.high, level),
         amplitude=float(np.exp(log_amplitude)),

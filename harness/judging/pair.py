@@ -39,8 +39,7 @@ class Pair:
     def ratio(self, curves: tuple[SideCurve, SideCurve], size: float) -> Found:
         """second / first in test loss at a size, or why there is none."""
         try:
-            sides.check_any_learnt(curves, size)
-            return replace(sides.loss_ratio(*curves, size, self.level), at=size)
+            return replace(sides.check_leader(*curves, size, self.level), at=size)
         except HarnessError as error:
             return not_found(error, size)
 
@@ -122,8 +121,7 @@ def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
             for size in of_sizes.sizes:
                 with suppress(HarnessError):  # no ratio can be read there
                     at = sides.size_on(of_sizes, float(size), axis)
-                    sides.check_any_learnt(pair, at)
-                    ratio = sides.loss_ratio(*pair, at, asked.level)
+                    ratio = sides.check_leader(*pair, at, asked.level)
                     if ratio.estimate is not None and ratio.low is not None and ratio.high is not None:
                         points.append((float(size), ratio.estimate, ratio.low, ratio.high))
         if points:

@@ -41,6 +41,7 @@ class Corpus(Sequences):
 
     loss = NEXT_TOKEN
     inputs = 0  # whatever `context` says
+    pool = 0
 
     @property
     def vocabulary(self) -> int:  # type: ignore[override]
