@@ -182,11 +182,15 @@ def trained_parameters(module: nn.Module) -> dict[str, Tensor]:
 
 
 def one_by_one(module: nn.Module, parameters: Mapping[str, Tensor], x_RNI: Tensor) -> Tensor:
-    """The module's outputs with the parameters of every lane, [R, N, O]."""
+    """The module's outputs with the parameters of every lane, [R, N, O].
+
+    What it is given, and by the product with 1 its gradient too, is a copy: a part of a tensor of all lanes begins in
+    memory where its place among them says, by which products round.
+    """
     lanes = []
     for lane, x_NI in enumerate(x_RNI):
-        of_lane = {name: value[lane] for name, value in parameters.items()}
-        lanes.append(torch.func.functional_call(module, of_lane, (x_NI,)))
+        of_lane = {name: value[lane].clone() for name, value in parameters.items()}
+        lanes.append(1.0 * torch.func.functional_call(module, of_lane, (x_NI.clone(),)))
     return torch.stack(lanes)
 
 
