@@ -204,6 +204,13 @@ class Output:
             self._drop(error)
         return len(text)
 
+    def clear(self) -> None:
+        """Empty the terminal and go to its top. Only this may: text of anybody's that would is made visible."""
+        try:
+            self._stream.write("\x1b[2J\x1b[H")
+        except OSError as error:
+            self._drop(error)
+
     def flush(self) -> None:
         """As of the stream."""
         try:
