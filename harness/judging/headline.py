@@ -259,7 +259,7 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     if search:
         if seeds < FEW_REPLICATES:
             yield f"Intervals of {seeds} replicates are too narrow in some cases; {FEW_REPLICATES} or more are better."
-        yield f"Each side made {search.runs} runs a size in each replicate. More runs may reverse this."
+        yield f"Each side made {plural(search.runs, 'run')} a size in each replicate. More runs may reverse this."
         return
     if seeds < FEW_SEEDS:
         yield f"Intervals of {plural(seeds, 'seed')} are wide; {FEW_SEEDS} or more narrow them."
