@@ -245,6 +245,8 @@ def _check(network: ModuleShape, dtype: str) -> None:
     attempt = f"{where}: its forward pass of {TRIED_POINTS} points x {inputs} inputs in {dtype} failed"
     with calling_user_code(attempt):
         module, twin = (make(network).to(number) for _ in range(2))
+        if lazy := [name for name, value in module.named_parameters() if torch.nn.parameter.is_lazy(value)]:
+            raise HarnessError(f"{where}: {lazy[0]} has no shape before a first pass (a lazy module); give its sizes")
         differing, passed = _differing(module, twin), x_NI.clone()
         with torch.no_grad():
             together, of_twin = module(passed), twin(x_NI.clone())

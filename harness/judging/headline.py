@@ -270,7 +270,7 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     if search:
         if seeds < FEW_REPLICATES:
             yield f"Intervals of {seeds} replicates are too narrow in some cases; {FEW_REPLICATES} or more are better."
-        yield f"Each side made {search.runs} runs a size in each replicate. More runs may reverse this."
+        yield f"Each side made {plural(search.runs, 'run')} a size in each replicate. More runs may reverse this."
         if len(set(table["won_on"])) == 1:
             yield OWN_CAPS
         return

@@ -6,7 +6,7 @@ And what is said of an experiment: of its rules (`harness verdicts`), and of two
 import itertools
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -15,6 +15,7 @@ import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, write_whole
+from harness.base.formats import plural
 from harness.base.json_text import write_json
 from harness.judging.ahead import Foresight, ahead_of_laws
 from harness.judging.baselines import baselines_of
@@ -28,7 +29,7 @@ from harness.judging.scaling import headline_axes, is_answered
 from harness.judging.verdict import Answer, Verdict, not_run
 from harness.judging.versus import Headline, NoHeadline, RatioLine, VersusRequest
 from harness.planning.match import axis_named
-from harness.record import Record, missing, read_present, write_table
+from harness.record import Record, for_spreadsheets, missing, read_present, write_table
 from harness.show.console import Terminal
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.scaling import of_sides, scaling_figure
@@ -73,7 +74,7 @@ def analyse(manifest: Manifest, folder: Path) -> Analysis:
     level = (
         level_of(runs_of(manifest, table), main_sides(manifest)) if manifest.experiment.search else AS_DECLARED.level
     )
-    laws = fit_table(table, how=replace(AS_DECLARED, level=level))
+    laws = fit_table(table, how=AS_DECLARED._replace(level=level))
     if not manifest.experiment.search:
         laws = check(laws, headline_axes(manifest))
     shown = [series for series in laws if series.axis in headline_axes(manifest)]
@@ -85,7 +86,7 @@ def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
     """Write the tables, laws and checks into the folder of the plan."""
     write_table(analysis.every, folder)
     if manifest.experiment.search:
-        write_whole(folder / "winners.csv", analysis.table.to_csv(index=False))
+        write_whole(folder / "winners.csv", for_spreadsheets(analysis.table).to_csv(index=False))
     else:
         write_whole(folder / "checklist.md", checklists(analysis.laws, "runs.csv beside this file"))
     write_json(fits_of(manifest, analysis), folder / "fits.json")
@@ -200,7 +201,7 @@ def _judged(
             why = f"{len(wanted.absent)} of {len(wanted.run_ids)} runs have no record"
             return not_judged(why=why, notes=notes), None
         if wanted.absent:  # between two looks: some rules are decided, and open ones wait for the next
-            more = f"open rules ask for {len(wanted.absent):,} more runs: `{command_to_train}`"
+            more = f"open rules ask for {plural(len(wanted.absent), 'more run')}: `{command_to_train}`"
             runs = len(wanted.run_ids) - len(wanted.absent)
             return answer(verdicts=wanted.verdicts or (), notes=(*notes, more), runs=runs), None
         records = read_present(manifest, records_of(folder))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.errors import did_you_mean
-from harness.base.files import os_words
+from harness.base.files import check_regular, os_words
 from harness.spec import DataFile
 from harness.spec.task import MOST_COORDINATES, SplitAfter, SplitBy
 from harness.tasks.columns import Column, column_numbers, column_of, encoded, read_numbers, to_text
@@ -40,6 +40,7 @@ def _stamped(subject: str, path: Path, start: str = "the experiment file") -> tu
     if path.suffix.lower() not in ENDINGS:
         raise TargetError(f"{subject} {path} ends in none of {', '.join(ENDINGS)}; save it as one of these")
     try:
+        check_regular(path)
         status = path.stat()
     except OSError as error:
         raise TargetError(f"{subject} {os_words(error)}; give a path relative to {start}") from None

@@ -73,7 +73,7 @@ def test_the_plan_knows_what_replicates_share():
     assert fewer.overlap(next(iter(fewer.formulas))) == pytest.approx(88 / 266)
 
 
-# --------------------------------------------------------------------------------------------------- beside other models
+# -------------------------------------------------------------------------------------------------- beside other models
 @pytest.mark.parametrize(
     ("model", "code"), [("constant", "NO_BETTER_THAN_CONSTANT"), ("linear", "NO_BETTER_THAN_LINEAR")]
 )
