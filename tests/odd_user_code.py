@@ -216,7 +216,7 @@ NETWORKS = {
     "detached": (FORWARD + "super().forward(x).detach()", "could not be counted"),
     "lazy": (
         made("self.one = nn.LazyLinear(width)", "super().forward(x)"),
-        "one.weight has no shape before a first pass",
+        "no shape before a first pass",
     ),
     "complex parameters": (made("self.a = nn.Parameter(1j * torch.ones(i))", "super().forward(x)"), "a is complex"),
     "float32 alone": (made("self.a = torch.ones(i, i)", "super().forward(x @ self.a.to(x.device))"), "forward pass"),

@@ -13,7 +13,6 @@ from harness.base.errors import USAGE, UserCodeError
 from harness.base.formats import without_html
 from harness.base.user_code import calling_user_code
 from harness.judging.laws import AUTO, Fitting, fit_runs
-from harness.judging.scaling import with_parts
 from harness.record import for_spreadsheets
 from harness.spec import DataFile, TextFile
 from harness.tasks.corpora import read_text
@@ -76,9 +75,8 @@ def test_words_of_a_user_make_no_element_of_a_page():
 
 
 def test_no_text_of_a_table_begins_as_a_formula():
-    table = pd.DataFrame(
-        {"arm": ["=1+1", "@x", "kan", ""], "size": [-1.0, 2.0, 3.0, 4.0], "run": [None, "-a", "+a", 1]}
-    )
+    arms, sizes, runs = ["=1+1", "@x", "kan", ""], [-1.0, 2.0, 3.0, 4.0], [None, "-a", "+a", 1]
+    table = pd.DataFrame({"arm": arms, "size": sizes, "run": runs})
 
     escaped = for_spreadsheets(table)
 
@@ -111,10 +109,11 @@ def test_all_series_of_a_table_are_fitted_by_one_kind_of_loss():
     parts = []
     for series in ("clean", "odd"):
         losses = 3 * sizes**-0.5 * np.exp(noise.normal(0, 0.01, sizes.size))
-        losses[7] *= 3 if series == "odd" else 1
+        losses[7] *= 1.3 if series == "odd" else 1
         runs = {"task": "", "series": series, "size": sizes, "test_loss": losses, "status": "done", "metric": "y"}
+        runs |= {"in_window": True, "until_minimum": False, "hold_out": 0}
         parts.append(pd.DataFrame(runs))
-    table = with_parts(pd.concat(parts, ignore_index=True))
+    table = pd.concat(parts, ignore_index=True)
 
     for laws in (("pure", "floor"), (AUTO,)):
         both = fit_runs({"size": table}, Fitting(laws))
