@@ -201,6 +201,13 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
     assert noted == {"all": [], "nobody": [], "one": [words], "both": []}
 
 
+@pytest.mark.parametrize(("option", "told"), [("--quiet", "`2>/dev/null` hides it"), ("--json", "is in answer.json")])
+def test_what_run_has_no_option_for_has_another_way(option, told):
+    refused = invoke("run", "experiments/quickstart.yaml", option)
+    assert refused.stderr.startswith(f"error: {option}: no such option; ")
+    assert told in refused.stderr
+
+
 def test_every_command_has_help_with_an_example():
     for name in main.commands:
         shown = invoke(name, "--help").output

@@ -57,6 +57,10 @@ class Warnings(logging.Handler):
 # What other tools call our commands.
 OTHER_WORDS = {"check": "validate", "show": "report", **dict.fromkeys(("train", "start"), "run")}
 OTHER_WORDS |= dict.fromkeys(("sweep", "launch"), "submit")
+ANOTHER_WAY = {  # to what an option of `harness run` would do
+    "--quiet": "progress goes to standard error, and `2>/dev/null` hides it",
+    "--json": "the answer is in answer.json of the results folder, such as results/quickstart/answer.json",
+}
 
 
 class Group(click.Group):
@@ -121,7 +125,10 @@ class Group(click.Group):
             click.echo(stopped, err=True)
             sys.exit(stopped.exit_code)
         except click.UsageError as mistake:
-            click.echo(f"error: {visible(mistake.format_message())}", err=True)
+            message, option = mistake.format_message(), getattr(mistake, "option_name", "")
+            if context.invoked_subcommand == "run" and option in ANOTHER_WAY:
+                message = f"{option}: no such option; {ANOTHER_WAY[option]}"
+            click.echo(f"error: {visible(message)}", err=True)
             sys.exit(USAGE)
         except (HarnessError, OSError) as problem:
             error = unwritable(problem) if isinstance(problem, OSError) else problem

@@ -293,7 +293,11 @@ def _check_classes(where: str, labels: Labels, y: Array, has_seed: bool) -> None
     counts = np.bincount(y.astype(np.int64), minlength=len(labels))
     rare = [f"{label} ({count})" for label, count in zip(labels, counts.tolist(), strict=True) if count < least]
     if rare:
+        has_numbers = labels.dtype.kind in "biuf"
+        or_else = (
+            "say `classes: false` if these are numbers" if has_numbers else "learn another column if it is free text"
+        )
         raise TargetError(
             f"{where}: a class needs {least} rows or more to train on, and {len(rare)} of {len(labels)} classes have "
-            f"fewer: {some(rare)}; drop or merge them, or say `classes: false` if these are numbers"
+            f"fewer: {some(rare)}; drop or merge them, or {or_else}"
         )

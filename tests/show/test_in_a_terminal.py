@@ -14,8 +14,7 @@ PROGRESS = f"""
 import time
 from harness.show.console import TERMINAL
 
-TERMINAL.say("Ctrl-C stops it, and the same command goes on. "
-    "seconds: uncalibrated (`harness bench` measures this machine)")
+TERMINAL.say("Ctrl-C stops it, and the same command goes on. seconds: uncalibrated (a command measures this machine)")
 packs = {{(run,): 0.1 for run in range(240)}}
 with TERMINAL.packs(packs, 240) as progress:
     for done, pack in enumerate(packs):
@@ -48,8 +47,7 @@ def test_the_least_errors_are_within_the_line(progress):
 
 
 def test_the_bar_ends_full(progress):
-    _columns, written = progress
-    last = [ESCAPE.sub("", frame) for frame in written.split("\r") if "100%" in frame][-1]
+    last = [ESCAPE.sub("", frame) for frame in progress[1].split("\r") if "100%" in frame][-1]
     assert last.startswith("━" * 10 + " 100% (240/240 runs)")
 
 

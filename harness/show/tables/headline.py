@@ -85,6 +85,13 @@ def with_ends(ratio: float, low: float, high: float) -> tuple[str, str, str]:
     return factor(ratio, digits), factor(low, digits), factor(high, digits)
 
 
+def times_lower(ratio: Found) -> tuple[float, float, float]:
+    """How many times lower the loss of that side is on which the estimate lies, with the ends of its interval."""
+    assert ratio.estimate is not None
+    low, high = ratio.low or 0.0, math.inf if ratio.high is None else ratio.high
+    return (ratio.estimate, low, high) if ratio.estimate >= 1 else (_over(ratio.estimate), 1 / high, _over(low))
+
+
 def _refused_words(result: Found) -> str:
     """The words of the first code that refuses a number and has words here."""
     words = (CODES[refusal.code].cell for refusal in result.refusals if refusal.code in CODES)
@@ -339,16 +346,24 @@ def answer_sentences(headline: Headline) -> list[str]:
     return sentences
 
 
-READINGS = ("task", "axis", "place", "size", "better", "ratio", "low", "high", "seeds", "refused")
+READINGS = ("task", "axis", "place", "size", "leader", "lower", "times", "low", "high", "seeds", "refused", "why")
 
 
 def reading_rows(headline: Headline) -> list[tuple[str | float | None, ...]]:
-    """A row for each task, axis and size, as READINGS name it: the ratio second / first, and who is ahead."""
+    """A row for each task, axis and size, as READINGS name it.
+
+    `times` is how many times lower the loss of the side `lower` is, with its interval. That side is the `leader` too
+    where the interval leaves out 1. Where there is no number, `refused` is the code, and `why` the reason.
+    """
     rows: list[tuple[str | float | None, ...]] = []
     for reading in headline.readings:
-        ratio, better = reading.ratio, leader(reading.ratio, *headline.labels)
-        numbers = (ratio.estimate, ratio.low, ratio.high, ratio.replicates)
-        rows.append((reading.task, reading.axis, reading.place, ratio.at, better, *numbers, ratio.refused or None))
+        ratio, (first, second) = reading.ratio, headline.labels
+        where = (reading.task, reading.axis, reading.place, ratio.at, leader(ratio, first, second))
+        found: tuple[str | float | None, ...] = (None, None, None, None)
+        if ratio.estimate is not None:
+            found = (first if ratio.estimate >= 1 else second, *times_lower(ratio))
+        codes = ", ".join(refusal.code for refusal in ratio.refusals)
+        rows.append((*where, *found, ratio.replicates, codes or None, ratio.refused or None))
     return rows
 
 
