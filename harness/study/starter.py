@@ -303,6 +303,8 @@ def _text_of(path: Path, starter: Starter) -> tuple[str, list[str]]:
         task = data_task(starter.data, str(starter.target), starter.classes, path.parent)
         chosen = [f"{starter.target} is learnt from {', '.join(task.inputs)}"]
         chosen += task.told
+        if isinstance(task.task.target, DataFile) and task.task.target.numbers.get(task.words) == "date":
+            chosen += [f"{task.words} is a date: its days since 1970-01-01 are learnt, or say another `target`"]
         chosen += [f"left out: {column}, {why}" for column, why in task.left_out.items()]
     elif starter.function:
         task = function_task(starter.function, starter.inputs)
