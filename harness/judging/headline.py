@@ -285,8 +285,8 @@ def _of_rows(pair: Pair) -> Iterator[str]:
     for task in pair.tasks:
         linear = {model.name: model.loss for model in baselines_of(table, task)}.get("linear", np.inf)
         best, unit = min(_largest(pair.runs, task, side).loss for side in pair.sides), deviations_of(table, [task])
-        if linear < best:
-            errors = [human(loss * unit.get(task, 1.0), 2) for loss in (linear, best)]
+        errors = [human(loss * unit.get(task, 1.0), 3) for loss in (linear, best)]
+        if linear < best and errors[0] != errors[1]:
             yield f"Use the linear model on {task}: {errors[0]} against {errors[1]} for the best network."
     if shared := [task for task in pair.tasks if overlap_of(table[table["task"] == task])]:
         yield (

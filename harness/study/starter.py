@@ -28,7 +28,7 @@ from harness.study.folders import EXPERIMENTS, check_folder_name, full_name, shi
 from harness.tasks import TargetError, check_drawn, resolve
 from harness.tasks.columns import Suggestion, suggest
 from harness.tasks.reading import read_user_table
-from harness.tasks.table import is_number
+from harness.tasks.table import Table, is_number
 
 BUDGETS = 5  # of a new file
 DECADE = 10.0  # its largest budget over its smallest
@@ -48,7 +48,8 @@ Rival = Literal["kan", "mlp"]  # of a module of the user's own
 class StarterTask(NamedTuple):
     """What is learnt, as the file says it, and what it is called.
 
-    Of a table it has the columns that are inputs with how each is read, and why the others are left out.
+    Of a table it has the columns that are inputs with how each is read, why the others are left out,
+    and what to know of it.
     """
 
     task: Task
@@ -56,6 +57,7 @@ class StarterTask(NamedTuple):
     words: str
     inputs: Sequence[str] = ()
     left_out: Mapping[str, str] = {}
+    told: Sequence[str] = ()
 
 
 class StarterArm(NamedTuple):
@@ -115,12 +117,14 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
     task = Task(target=file)
     readings = {**numbers, **encode}
     in_words = [f"{name} ({readings[name]})" if name in readings else name for name in inputs]
-    return StarterTask(task, resolve(task, folder), output, in_words, left_out)
+    run_task = resolve(task, folder)
+    told = telling(table, output, bool(run_task.classes))
+    return StarterTask(task, run_task, output, in_words, left_out, told)
 
 
-def telling(path: Path, output: str, is_classes: bool) -> list[str]:
+def telling(table: Table, output: str, is_classes: bool) -> list[str]:
     """What to know of a table before anything trains: a heavy tail, rare classes, repeated rows; a sentence each."""
-    rows, told = read_user_table(path, output).rows, []
+    rows, told = table.rows, []
     column = rows[output].dropna()
     if is_classes:
         shares = column.value_counts(normalize=True)
@@ -136,7 +140,7 @@ def telling(path: Path, output: str, is_classes: bool) -> list[str]:
                 f"heavy tail: 1 % of the rows own {share:.0%} of the squared error of {output}, and networks learn "
                 "these alone; learn its logarithm, a column that you add, or take wrong values out"
             ]
-    if repeated := int(rows.duplicated().sum()):
+    if repeated := int(rows.astype(str).duplicated().sum()):
         told.append(
             f"repeated: {repeated:,} of {len(rows):,} rows are copies of earlier ones; remove them, or keep them"
         )
@@ -298,7 +302,7 @@ def _text_of(path: Path, starter: Starter) -> tuple[str, list[str]]:
     if starter.data:
         task = data_task(starter.data, str(starter.target), starter.classes, path.parent)
         chosen = [f"{starter.target} is learnt from {', '.join(task.inputs)}"]
-        chosen += telling(starter.data, str(starter.target), bool(task.run_task.classes))
+        chosen += task.told
         if isinstance(task.task.target, DataFile) and task.task.target.numbers.get(task.words) == "date":
             chosen += [f"{task.words} is a date: its days since 1970-01-01 are learnt, or say another `target`"]
         chosen += [f"left out: {column}, {why}" for column, why in task.left_out.items()]
