@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from harness import families
 from harness.families import jets
 from harness.families.blocks import BLOCKS
+from harness.families.module import one_by_one
 from harness.families.product import VECTOR_BYTES, product
 from harness.tasks.loss import CROSS_ENTROPY, SQUARES, LanePoints
 from harness.tasks.sequences import NEXT_TOKEN, Excess
@@ -54,7 +55,7 @@ class Begins(TorchDispatchMode):
 
 
 def network_of(family: str, width: int):
-    """Alone, of three inputs; sizes that fill no vector."""
+    """Alone, of three inputs; of widths that fill vectors, or do not."""
     said = {"family": family, "width": width, "depth": 3, **SMALLEST.get(family, {})}
     return ARCHITECTURES[family].model_validate(said).network_of(3, 3, "arm", scales=False)
 
@@ -77,7 +78,7 @@ def cases():
     """Networks with points: each block alone on numbers and classes, and in a transformer, by both of its losses."""
     random = np.random.default_rng(5)
     for family, dtype in itertools.product(NAMES, DTYPES):
-        for width, samples in ((5, 25), (17, 70)):
+        for width, samples in ((5, 25), (16, 70)):
             if dtype != "bfloat16":
                 x, y = (torch.from_numpy(random.standard_normal((LANES, samples, 3))) for _ in range(2))
                 classes = torch.from_numpy(random.integers(0, 3, (LANES, samples, 1)))
@@ -85,7 +86,15 @@ def cases():
                     points = LanePoints(x.to(DTYPES[dtype]), wanted.to(DTYPES[dtype]), loss)
                     yield f"{family} of width {width}, {loss.metric}, {dtype}", network_of(family, width), dtype, points
             block = {"family": family, "width": width, **SMALLEST.get(family, {})}
-            network = transformer(block, width=6, layers=1, context=5, vocabulary=7, heads=2, head_width=3)
+            network = transformer(
+                block,
+                width=6 if width == 5 else 16,
+                layers=1,
+                context=5,
+                vocabulary=7,
+                heads=2,
+                head_width=3 if width == 5 else 8,
+            )
             _, _, tokens = begun(network, LANES, DTYPES[dtype], samples)
             chance = torch.from_numpy(random.dirichlet(np.ones(7), (LANES, samples, 5)))
             for loss, wanted in ((NEXT_TOKEN, tokens), (Excess(vocabulary=7), chance.flatten(2).to(DTYPES[dtype]))):
@@ -126,6 +135,22 @@ def test_so_do_those_of_second_derivatives(family):
         laplacian = jets.forward_laplacian(network, flat_RP, knots, x_RNI)[-1]
         torch.autograd.grad(laplacian.square().sum(), flat_RP)
     assert begins.seen
+    assert all(places == {0} for _, _, places in begins.seen), begins.seen
+
+
+def test_so_do_those_of_a_module_of_the_users():
+    module = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 2)).double()
+    flat_RP = torch.randn(LANES, sum(value.numel() for value in module.parameters()), dtype=torch.float64)
+    flat_RP.requires_grad_()
+    parts = flat_RP.split([value.numel() for value in module.parameters()], 1)
+    parameters = {
+        name: part.unflatten(1, value.shape)
+        for (name, value), part in zip(module.named_parameters(), parts, strict=True)
+    }
+    with Begins() as begins:
+        outputs = one_by_one(module, parameters, torch.randn(LANES, 25, 3, dtype=torch.float64))
+        torch.autograd.grad(outputs.square().sum(), flat_RP)
+    assert len(begins.seen) == 3 * LANES * 5
     assert all(places == {0} for _, _, places in begins.seen), begins.seen
 
 
