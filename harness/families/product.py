@@ -18,10 +18,14 @@ VECTOR_BYTES = 64  # of AVX-512, and of a line of a cache
 
 def product(a_RIJ: Tensor, b_RJK: Tensor, added: Tensor | None = None) -> Tensor:
     """Products of the matrices of every lane, and `added`, [R, I, K]; differentiable to any degree."""
-    device = a_RIJ.device.type
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
+    if a_RIJ.device.type != "cpu":  # no bits are promised there
+        return _multiplied(a_RIJ, b_RJK, added)
+    if torch.is_autocast_enabled("cpu"):
+        dtype = torch.get_autocast_dtype("cpu")
         a_RIJ, b_RJK, added = a_RIJ.to(dtype), b_RJK.to(dtype), None if added is None else added.to(dtype)
+    pairs = (a_RIJ.shape[1:], b_RJK.shape[1:], (a_RIJ.shape[1], b_RJK.shape[2]))
+    if not torch.is_grad_enabled() or all(rows * columns % _vector(a_RIJ) == 0 for rows, columns in pairs):
+        return _multiplied(_whole(a_RIJ), _whole(b_RJK), added)  # torch's own gradients are whole too
     result: Tensor = _Product.apply(a_RIJ, b_RJK, added)
     return result
 
@@ -31,33 +35,53 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, a_RIJ: Tensor, b_RJK: Tensor, added: Tensor | None) -> Tensor:
         ctx.save_for_backward(a_RIJ, b_RJK)
         ctx.added = None if added is None else added.shape
-        factors, out_RIK = (_whole(a_RIJ), _whole(b_RJK)), _room(a_RIJ, a_RIJ.shape[1], b_RJK.shape[2])
-        if added is None:
-            return torch.bmm(*factors, out=out_RIK)
-        return torch.baddbmm(added, *factors, out=out_RIK)
+        ctx.whole = whole = _whole(a_RIJ), _whole(b_RJK)
+        return _multiplied(*whole, added)
 
     @staticmethod
     def backward(ctx: Any, grad_RIK: Tensor) -> tuple[Tensor | None, ...]:
-        a_RIJ, b_RJK = ctx.saved_tensors
+        again = torch.is_grad_enabled()  # whether the gradient is to be differentiated itself
+        (a_RIJ, b_RJK), multiplied = (ctx.saved_tensors, product) if again else (ctx.whole, _multiplied)
         by_a, by_b, by_added = ctx.needs_input_grad
+        grad_RIK = grad_RIK if again else _whole(grad_RIK)
         return (
-            product(grad_RIK, b_RJK.mT) if by_a else None,
-            product(a_RIJ.mT, grad_RIK) if by_b else None,
+            multiplied(grad_RIK, b_RJK.mT) if by_a else None,
+            multiplied(a_RIJ.mT, grad_RIK) if by_b else None,
             grad_RIK.sum_to_size(ctx.added) if by_added else None,
         )
 
 
+def _multiplied(a_RIJ: Tensor, b_RJK: Tensor, added: Tensor | None = None) -> Tensor:
+    rows, columns = a_RIJ.shape[1], b_RJK.shape[2]
+    is_whole = a_RIJ.device.type != "cpu" or rows * columns % _vector(a_RIJ) == 0
+    out = None if is_whole else _room(a_RIJ, rows, columns)
+    return torch.bmm(a_RIJ, b_RJK, out=out) if added is None else torch.baddbmm(added, a_RIJ, b_RJK, out=out)
+
+
+def _vector(like: Tensor) -> int:
+    """Numbers of a vector."""
+    return VECTOR_BYTES // like.itemsize
+
+
 def _room(like: Tensor, rows: int, columns: int) -> Tensor:
-    """Memory for a matrix of every lane."""
-    vector = VECTOR_BYTES // like.itemsize
-    return like.new_empty_strided((len(like), rows, columns), (-(-rows * columns // vector) * vector, columns, 1))
+    """Memory for a matrix of every lane, of whole vectors."""
+    of_lane = -(-rows * columns // _vector(like)) * _vector(like)
+    return like.new_empty_strided((len(like), rows, columns), (of_lane, columns, 1))
 
 
 def _whole(x_RIJ: Tensor) -> Tensor:
     """The same where rows or columns are dense and every lane begins at a whole vector; else a copy, where they do."""
     (_, rows, columns), (by_lane, by_row, by_column) = x_RIJ.shape, x_RIJ.stride()
     is_dense = (by_column == 1 and by_row >= columns) or (by_row == 1 and by_column >= rows)
-    if is_dense and (x_RIJ.data_ptr() % VECTOR_BYTES, by_lane * x_RIJ.itemsize % VECTOR_BYTES) == (0, 0):
+    if is_dense and by_lane % _vector(x_RIJ) == 0 == x_RIJ.data_ptr() % VECTOR_BYTES:
         return x_RIJ
-    room = _room(x_RIJ, columns, rows).mT if by_row < by_column else _room(x_RIJ, rows, columns)
-    return room.copy_(x_RIJ)
+    if by_row < by_column:
+        return _copied(x_RIJ.mT).mT
+    return _copied(x_RIJ)
+
+
+def _copied(x_RIJ: Tensor) -> Tensor:
+    _, rows, columns = x_RIJ.shape
+    if rows * columns % _vector(x_RIJ):
+        return _room(x_RIJ, rows, columns).copy_(x_RIJ)
+    return x_RIJ.clone(memory_format=torch.contiguous_format)

@@ -48,6 +48,7 @@ class Loss(ABC):
     subject: ClassVar[str] = "a loss of a task's own is"
     words: ClassVar[str] = "a loss of a task's own"
     needs: ClassVar[str] = "kernels of its loss"
+    is_polynomial: ClassVar[bool] = False  # of sums and products, which round alike wherever a point stands
     is_equation: ClassVar[bool] = False  # of second derivatives of a network, at all points at once
 
     @abstractmethod
@@ -58,8 +59,10 @@ class Loss(ABC):
         """What each point adds to the loss of a network with these parameters, differentiable in `flat_RP`."""
         with points.precision():
             outputs_RNO = families.forward(network, flat_RP, knots, points.x)
-        outputs_RNO, wanted_RNO = in_whole_blocks(outputs_RNO.to(points.y.dtype)), in_whole_blocks(points.y)
-        return self.of_outputs(outputs_RNO, wanted_RNO)[:, : points.x.shape[1]]
+        outputs_RNO, y_RNO = outputs_RNO.to(points.y.dtype), points.y
+        if not self.is_polynomial:
+            outputs_RNO, y_RNO = in_whole_blocks(outputs_RNO), in_whole_blocks(y_RNO)
+        return self.of_outputs(outputs_RNO, y_RNO)[:, : points.x.shape[1]]
 
     def loss_and_gradient(
         self, network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints
@@ -192,6 +195,7 @@ class Squares(Loss):
         LargestError("test_largest_error"),
     )
     kernel = "squares"
+    is_polynomial = True
     subject = ""
 
     def of_outputs(self, outputs_RNO: Tensor, y_RNO: Tensor) -> Tensor:
