@@ -100,6 +100,7 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, signals: list[
         checkpoint_seconds=job.checkpoint_seconds,
         networks=results / NETWORKS if job.keeps_networks else None,
         snapshots=job.snapshots,
+        code=results / "snapshots" / job.snapshot if job.snapshot else None,
     )
     happenings = train_here(
         job.packs,

@@ -15,7 +15,7 @@ import harness
 from harness.families import FAMILIES
 from harness.optimisers import OPTIMISERS
 from harness.record.kept import KEPT_RECORDS, line_of, read_lines
-from harness.train.checkpoint import ROOMS
+from harness.base.provenance import ROOMS
 from tests.guard.workplace import GUARD, ROOT, said
 
 PACKAGE = Path(harness.__file__).parent

@@ -14,7 +14,7 @@ from numba.core.dispatcher import Dispatcher
 
 from harness.record import read_record
 from harness.train import train_pack
-from harness.train.checkpoint import source_hash
+from harness.base.provenance import source_hash
 from harness.train.fused.compiled import key, sources
 
 GUARD = Path(__file__).parent
