@@ -106,6 +106,7 @@ def _of_claims() -> Iterator[Sentence]:
     yield from _of_size_and_data()
     yield from _of_dimension()
     yield from _of_replays()
+    yield from _of_programs()
 
 
 def _toys() -> Found:
@@ -371,6 +372,22 @@ def _of_replays() -> Iterator[Sentence]:
     estimate, low, high = (1 / poisson[end] for end in ("estimate", "high", "low"))
     numbers = (f"{estimate:.2g}", f"{low:.3g}", f"{high:.2g}")
     yield f"the best MLP of the paper's size or less is {TIMES} *more* accurate", *numbers
+
+
+def _of_programs() -> Iterator[Sentence]:
+    """How many times an MLP's time an evaluation of the KAN [2,5,1] takes, by program, at three sizes of its grid."""
+    timed = pd.read_csv(RESULTS / "benchmarks" / "evaluation.csv")
+    of_kan = timed[timed["network"] == "[2, 5, 1]"].set_index(["grid", "implementation"])["cpu_ms"]
+    of_mlp = timed[timed["implementation"].str.startswith("MLP")].set_index(["grid", "implementation"])["cpu_ms"]
+    of_mlp = of_mlp[~of_mlp.index.duplicated()]  # the first network of a grid is the one beside [2,5,1]
+    programs = {"pykan": "MLP, torch", "torch (ours)": "MLP, torch", "fused (ours)": "MLP, fused (ours)"}
+    times = [
+        f"{of_kan[grid, program] / of_mlp[grid, beside]:.3g}"
+        for program, beside in programs.items()
+        for grid in (5, 50, 500)
+    ]
+    sentence = "pykan over PyTorch's MLP {}, {} and {} times; our PyTorch code {}, {} and {}"
+    yield f"{sentence}; our compiled kernels for both {{}}, {{}} and {{}}", *times
 
 
 def _kept_replays() -> list[tuple[str, Found]]:

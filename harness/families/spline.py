@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.families.base import SAMPLE_BLOCK
+from harness.families.product import product
 from harness.families.wide import bytes_at_once, every_basis
 
 Bases = tuple[Tensor, ...]
@@ -235,7 +236,7 @@ def move_spline(
     moved = []
     for lane in range(coef_RICO.shape[0]):
         coef, old, new, x = (tensor[lane : lane + 1] for tensor in (coef_RICO, old_RIT, new_RIT, x_RIN))
-        values = design_matrix(old, x, order) @ coef
+        values = _each_product(design_matrix(old, x, order), coef)
         moved.append(fit_coefficients(design_matrix(new, x, order), values))
     return torch.cat(moved)
 
@@ -249,7 +250,7 @@ def _moved_together(coef_RICO: Tensor, old_RIT: Tensor, new_RIT: Tensor, x_RIN: 
     """
     samples, coefs, outputs = x_RIN.shape[-1], new_RIT.shape[-1] - order - 1, coef_RICO.shape[3]
     x_RIN = F.pad(x_RIN, (0, -samples % SAMPLE_BLOCK))
-    values_RION = coef_RICO.mT @ every_basis(old_RIT, x_RIN, order)
+    values_RION = _each_product(coef_RICO.mT, every_basis(old_RIT, x_RIN, order))
     system_RIEN = torch.cat([every_basis(new_RIT, x_RIN, order), values_RION], 2)
     system_RIEN[..., samples:] = 0.0
     triangle_RIEE = torch.linalg.qr(system_RIEN.mT, mode="r").R
@@ -264,6 +265,10 @@ def _moved_together(coef_RICO: Tensor, old_RIT: Tensor, new_RIT: Tensor, x_RIN: 
     inverse_RIC = singular_RIC.reciprocal().masked_fill(singular_RIC <= least_RI1, 0.0)
     solution_RICO = turned_RICC.mT @ (inverse_RIC[..., None] * (left_RICC.mT @ right_RICO))
     return solution_RICO[:, :, :coefs, :outputs].masked_fill(broken_RI11, torch.nan)
+
+
+def _each_product(a_RIJK: Tensor, b_RIKL: Tensor) -> Tensor:
+    return product(a_RIJK.flatten(0, 1), b_RIKL.flatten(0, 1)).unflatten(0, a_RIJK.shape[:2])
 
 
 def knots_from_samples(x_RIN: Tensor, grid: int, order: int, grid_eps: float, margin: float) -> Tensor:

@@ -16,3 +16,18 @@ from harness.nn.classes import (
 )
 from harness.nn.network import NetworkModule, SplinedModule
 from harness.nn.trained import TrainedNetwork
+
+__all__ = [
+    "KAN",
+    "MLP",
+    "RBFKAN",
+    "ChebyshevKAN",
+    "FourierKAN",
+    "GatedMLP",
+    "GroupedChebyshevKAN",
+    "NetworkModule",
+    "RationalKAN",
+    "SplineMLP",
+    "SplinedModule",
+    "TrainedNetwork",
+]

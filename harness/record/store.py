@@ -67,8 +67,8 @@ def read_record(path: Path) -> Record:
     try:
         return _checked(path)
     except (ValueError, OSError) as error:
-        problem = problem_of(error)
-        raise HarnessError(f"record {path} is damaged ({problem}); move it away and run again", INCOMPLETE) from None
+        again = "`harness retry FILE --cause damaged` moves it away and trains it again"
+        raise HarnessError(f"record {path} is damaged ({problem_of(error)}); {again}", INCOMPLETE) from None
 
 
 def read_records(identities: Iterable[str], folder: Path, plan: Path) -> dict[str, Record]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.formats import plural
 from harness.dispatch.reconcile import gather, reconcile, underway_beside
 from harness.dispatch.state import FREE, OVER, UNDERWAY, Evidence, RunState
 from harness.record import missing, read_records
@@ -139,7 +140,7 @@ def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:
         undecided_words = f"; {undecided} of {len(wanted.verdicts)} stay open" if undecided else ""
         return [f"no rule asks for more replicates{undecided_words}. {run_words(manifest, len(wanted.run_ids))}"]
     of_all = f"{len(waiting)} of {len(wanted.verdicts)}"
-    lines = [f"{of_all} rules are open, and ask for {len(wanted.absent):,} more runs:"]
+    lines = [f"{of_all} rules are open, and ask for {plural(len(wanted.absent), 'more run')}:"]
     for verdict in waiting:
         lines.append(f"  “{verdict.claim}” is open; the next look is at {verdict.waits_for} of {seeds} replicates")
     return lines
@@ -149,5 +150,5 @@ def run_words(manifest: Manifest, number: int) -> str:
     """How many of the planned runs there are or are wanted, and what the others are."""
     planned = len(manifest.run_ids())
     if number == planned:
-        return f"{planned:,} runs"
+        return plural(planned, "run")
     return f"{number:,} of {planned:,} runs; no open rule asks for the other {planned - number:,}"

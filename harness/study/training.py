@@ -3,8 +3,9 @@
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
+from operator import itemgetter
 from pathlib import Path
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
@@ -113,7 +114,7 @@ def _train(
         threads=here.threads_of(manifest, workers),
     )
     cells = {planned.run_id: manifest.cells[planned.cell] for planned in manifest.runs}
-    best: dict[str, dict[str, float]] = defaultdict(dict)  # the least test loss so far of each arm, by task
+    best: dict[str, dict[str, float]] = defaultdict(dict)  # the least validation loss of each arm, by task
     crashed: list[Failure] = []
     with (
         packs_shown(manifest, folder, dict(zip(packs, packs, strict=True)), terminal) as progress,
@@ -131,9 +132,8 @@ def _train(
                     for identity, record in ended.items():
                         if record.metrics:
                             losses, arm = best[cells[identity].task], cells[identity].arm
-                            losses[arm] = min(record.metrics.losses.test, losses.get(arm, math.inf))
-                    arms = ", ".join(f"{arm} {loss:.2g}" for arm, loss in best[cell.task].items())
-                    words = f"best {loss_word(pack[0].task.metric)} on {cell.task} so far: {arms}" if arms else ""
+                            losses[arm] = min(record.metrics.validation_loss, losses.get(arm, math.inf))
+                    words = _best_words(best[cell.task], cell.task, pack[0].task.metric)
                     progress.pack_done(pack, pack_words, statuses, seconds, words)
                 case here.Skipped():
                     progress.reached(pack, 1.0)
@@ -144,3 +144,9 @@ def _train(
                     crashed.append(failure)
                     progress.pack_done(pack, pack_words, ["crashed"] * len(pack), 0.0)
     return crashed
+
+
+def _best_words(best: Mapping[str, float], task: str, metric: str) -> str:
+    """The least validation loss of each arm: numbers first, as a terminal cuts the end of a line."""
+    arms = ", ".join(f"{arm} {loss:.2g}" for arm, loss in sorted(best.items(), key=itemgetter(1)))
+    return f"{arms} on {task} (best validation {loss_word(metric).removeprefix('test ')})" if arms else ""

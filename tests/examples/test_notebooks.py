@@ -1,13 +1,32 @@
 """The notebooks of examples/ run from top to bottom, and their answers are shown."""
 
+import base64
 import shutil
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+FRESH = """
+import harness, pandas as pd
+runs = pd.DataFrame([(n, 3 / n) for n in (30, 100, 300, 1000)], columns=["params", "rmse"])
+harness.fit(runs, x="params", y="rmse").figure()
+"""
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 assert NOTEBOOKS  # else the test below would hold of none
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_figure_is_shown_where_pyplot_was_never_used(tmp_path, monkeypatch):
+    import nbformat
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    fresh = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FRESH)])
+    NotebookClient(fresh, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    (shown,) = fresh.cells[0].outputs
+    assert base64.b64decode(shown.data["image/png"]).startswith(b"\x89PNG")
 
 
 @pytest.mark.slow

@@ -176,3 +176,16 @@ def test_a_target_that_hardly_varies_is_refused(folder):
     assert refused.exit_code == 2
     assert "target rare.csv: its 6 training targets are all equal under seed" in refused.output
     assert not (folder / "rare.yaml").exists()
+
+
+def test_of_a_target_of_text_or_dates_it_says_what_that_is(folder):
+    notes = [f"note {row // 2}" for row in range(60)]
+    days = pd.date_range("2022-10-01", periods=60).strftime("%Y-%m-%d")
+    pd.DataFrame({"a": np.arange(60.0), "note": notes, "sold": days}).to_csv("sales.csv", index=False)
+    of_text = said("new", "text", "--data", "sales.csv", "--target", "note", exit_code=2)
+    assert "learn another column if it is free text" in of_text
+    assert "classes: false" not in of_text
+    of_dates = said("new", "dates", "--data", "sales.csv", "--target", "sold")
+    assert "sold is a date: its days since 1970-01-01 are learnt" in of_dates
+    of_numbers = said("new", "numbers", "--data", "sales.csv", "--target", "a", "--classes", exit_code=2)
+    assert "say `classes: false` if these are numbers" in of_numbers

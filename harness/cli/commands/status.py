@@ -9,7 +9,7 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
-from harness.cli.group import output_is_read
+from harness.cli.group import Output, output_is_read
 from harness.cli.mirroring import copy_finished, export_of, wandb_options
 from harness.cli.options import EXAMPLE, PATH, json_option, results_option
 from harness.cli.showing import answer, show
@@ -103,8 +103,8 @@ def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
 
 
 def _clear(watch: bool) -> None:
-    if watch and console.is_terminal:
-        console.clear()
+    if watch and console.is_terminal and isinstance(sys.stdout, Output):
+        sys.stdout.clear()
 
 
 def show_status(

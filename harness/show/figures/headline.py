@@ -20,7 +20,7 @@ from harness.show.figures import labels
 from harness.show.figures.series import Style, draw_estimate
 from harness.show.figures.theme import figure_width, in_column, label_size, most_height, panel_grid
 from harness.show.names import written
-from harness.show.tables.headline import factor, with_ends
+from harness.show.tables.headline import factor, times_lower, with_ends
 from harness.show.words import counted, loss_word
 from harness.spec import all_axes
 
@@ -63,8 +63,7 @@ def headline_figure(headline: Headline, styles: Mapping[str, Style]) -> Figure |
     axes.set_xlabel(textwrap.fill(what_axis_is, labels.letters_in(AXIS_SHARE * figure.get_figwidth())))
     labels.write_head(figure, [], finding(headline, names))
     what = "replicates" if headline.efforts else "seeds"
-    over = f"{what}, and over all looks together" if headline.looks else what
-    notes = [f"Bars and brackets: {100 * headline.level:.3g} % intervals over {over}. Grey: neither is ahead."]
+    notes = [f"Bars and brackets: {100 * headline.level:.3g} % intervals over {what}. Grey: neither is ahead."]
     drawn = len(groups) if is_by_task else max(map(len, groups.values()))
     notes += labels.undrawn_note(len(headline.tasks) - drawn, "tasks", "the report has all ratios")
     labels.write_note(figure, notes)
@@ -153,11 +152,7 @@ def _draw(axes: Axes, groups: Mapping[str, Sequence[Row]], headline: Headline, s
 
 def _number(ratio: Found) -> str:
     """How many times lower the loss of that side is on which the mark lies, with the interval."""
-    assert ratio.estimate is not None
-    low, high = ratio.low or 0.0, math.inf if ratio.high is None else ratio.high
-    if ratio.estimate < 1:
-        low, high = 1 / high, 1 / low if low else math.inf
-    times, *ends = with_ends(max(ratio.estimate, 1 / ratio.estimate), low, high)
+    times, *ends = with_ends(*times_lower(ratio))
     return f"{times} [{', '.join(ends)}]"
 
 

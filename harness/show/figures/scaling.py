@@ -181,7 +181,13 @@ def _finding(panels: Sequence[Panel], loss: str) -> str:
         curves = sum(len(panel.drawn) for panel in of_axis)
         return f"{law} along {falls.total()} of {curves} curves"
     if not falls.total():
-        return f"No law by {counted(axis)} for the {loss} of {' or '.join(map(written, falls))}"
+        sides, is_drawn = (
+            " or ".join(map(written, falls)),
+            any(law.fit.alpha for panel in of_axis for law in panel.drawn),
+        )
+        if is_drawn:
+            return f"{loss[0].upper()}{loss[1:]} falls as no power of {counted(axis)} for {sides}"
+        return f"No law by {counted(axis)} for the {loss} of {sides}"
     if len(of_axis) == 1:
         by_series = [f"{'' if count else 'not '}for {written(name)}" for name, count in falls.most_common()]
         return f"{law} {', '.join(by_series)}"
