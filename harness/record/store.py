@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import NO_LINKS, locked, unfinished
 from harness.base.frozen import Frozen, problem_of
+from harness.record.code import check_one_code
 from harness.record.schema import RECORD_SCHEMA, Provenance, Record, Status
 from harness.spec import Manifest, canonical_json, run_id, sealed, unsealed
 from harness.spec.run import Engine
@@ -74,7 +75,8 @@ def read_record(path: Path) -> Record:
 def read_records(identities: Iterable[str], folder: Path, plan: Path) -> dict[str, Record]:
     """The records of these runs by id; a HarnessError that counts and names the damaged ones if there are any.
 
-    `plan` is the folder of the experiment that they are read for.
+    `plan` is the folder of the experiment that they are read for. A HarnessError too if several codes trained them and
+    it takes but one (see `record.code`).
     """
     records, damaged = _each(identities, folder, _checked)
     if damaged:
@@ -84,6 +86,7 @@ def read_records(identities: Iterable[str], folder: Path, plan: Path) -> dict[st
         moved = f"`harness retry {plan} --cause damaged --local N` moves them to {folder / DAMAGED}"
         again = "and trains their runs again, N at a time on this machine"
         raise HarnessError(f"{of_all}: {', '.join(named)}; {moved} {again}", INCOMPLETE)
+    check_one_code((record.provenance for record in records.values()), plan)
     return records
 
 

@@ -35,6 +35,7 @@ from harness.dispatch.submission import (
 from harness.measure.calibration import missing
 from harness.measure.cost import likely_seconds
 from harness.record import set_aside
+from harness.record.code import check_goes_on
 from harness.show.console import Terminal
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
 from harness.spec import Manifest
@@ -224,6 +225,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
     """The submissions of an offer, one an array, and the code that they will run, beside the sweep."""
     check_writable(records_of(folder))
     specs = planned_runs(manifest)
+    check_goes_on(specs, records_of(folder), folder)
     fetch_data((run.task for run in specs.values()), folder.parent / "data")
     for run in {run.task: run for run in specs.values()}.values():
         check_drawn(run.task, run.seed)  # a target that is not finite is named before anything is sent off
