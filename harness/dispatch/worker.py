@@ -141,7 +141,7 @@ def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None
         starts_again = number if came_further and cluster.can_requeue() else None
         log.write("ended", why="timed out", requeued=bool(starts_again))
         if starts_again:
-            cluster.ask("scontrol", "requeue", starts_again)  # from inside of the job too
+            cluster.order("scontrol", "requeue", starts_again)  # from inside of the job too
         return
     log.write("ended", why=WHY.get(state, "stopped"), requeued=state == "PENDING")
 

@@ -244,8 +244,8 @@ class Recorded(NamedTuple):
 def recorded(identities: Iterable[str], folder: Path, check_all: bool = False) -> Recorded:
     """Which of these runs have a record in `folder`, and its status.
 
-    Only what cannot be read is called damaged, unless `check_all`: to check seals too takes six times as long, and
-    whatever computes from records does it (`read_records`).
+    Only what cannot be read, or is of another run, is called damaged, unless `check_all`: to check seals too takes six
+    times as long, and whatever computes from records does it (`read_records`).
     """
     present = set(os.listdir(folder)) if folder.is_dir() else set()
     with_record = [identity for identity in identities if f"{identity}.json" in present]
@@ -282,16 +282,18 @@ def _each(
 
 
 class _Ended(Frozen, extra="ignore"):
-    """A record as far as its status, which is read in a sixth of the time that a seal takes."""
+    """A record as far as its run and status, which is read in a sixth of the time that a seal takes."""
 
+    run_id: str
     status: Status
 
 
 def _status(path: Path) -> Status:
     try:
-        return _Ended.model_validate_json(path.read_bytes()).status
+        ended = _Ended.model_validate_json(path.read_bytes())
     except ValidationError:
-        return _checked(path).status  # which says what is wrong with it
+        ended = None
+    return ended.status if ended and ended.run_id == path.stem else _checked(path).status  # it says what is wrong
 
 
 def missing(manifest: Manifest, folder: Path) -> list[str]:

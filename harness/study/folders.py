@@ -172,10 +172,11 @@ def take_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> N
 
 def say_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
     """Say how many planned runs would get their records from the kept file."""
-    for path in kept_files(manifest, folder):
+    absent = missing(manifest, records_of(folder))
+    for path in kept_files(manifest, folder) if absent else []:
         kept = read_lines(path).by_run
-        if number := sum(run in kept for run in missing(manifest, records_of(folder))):
-            say(f"{number:,} of the missing runs have records in {path}, and will not be sent")
+        if number := sum(run in kept for run in absent):
+            say(f"{number:,} of the missing runs have records in {path}: they come from there, and are not trained")
 
 
 class KeptRecords(NamedTuple):

@@ -41,7 +41,7 @@ from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, 
 from harness.spec import Manifest
 from harness.study.folders import planned_runs, records_of, runs_of
 from harness.study.plans import calibrations_of, largest_pack_bytes, packs_shown
-from harness.study.sweeps import look
+from harness.study.sweeps import check_none_left_behind, look
 from harness.tasks import check_drawn, fetch_data
 
 CHECKPOINT_SECONDS = 60.0  # of packs on this machine
@@ -118,6 +118,7 @@ def _make_offer(request: Request, listener: Terminal) -> Offer:
     """What there is to send off, after it was shown; a HarnessError if it would be in vain, or a waste."""
     manifest, folder, where, wanted = request.manifest, request.folder, request.where, request.wanted
     view = look(manifest, folder)
+    check_none_left_behind(view)
     states = {run: state for run, state in view.states.items() if wanted is None or run in wanted}
     if where.profile and request.only is None:
         _check_not_in_vain(folder, stillborn(states, view.evidence))
