@@ -30,6 +30,7 @@ from harness.judging.verdict import Answer, Verdict, not_run
 from harness.judging.versus import Headline, NoHeadline, RatioLine, VersusRequest
 from harness.planning.match import axis_named
 from harness.record import Record, for_spreadsheets, missing, read_present, write_table
+from harness.record.code import code_notes
 from harness.show.console import Terminal
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.scaling import of_sides, scaling_figure
@@ -216,6 +217,7 @@ def _judged(
     if asks_seconds and "seconds" not in table:
         notes = (*notes, f"seconds are not measured: `harness bench {command}`")
     made = [record.provenance for record in records.values()]
+    notes = (*notes, *code_notes(made))
     commits = Counter(f"{code.commit or 'no commit'}{' (dirty)' if code.dirty else ''}" for code in made)
     judged = answer(
         verdicts=tuple(judge_all(manifest, table, every)),

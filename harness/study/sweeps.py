@@ -63,11 +63,19 @@ def is_complete(view: SweepView, wanted: Iterable[str] | None) -> bool:
     return all(view.states[run].state in OVER for run in runs)
 
 
+def check_none_left_behind(view: SweepView) -> None:
+    """A HarnessError if missing runs have records where the results were before: nobody trains them again unasked."""
+    left = [state for run, state in view.states.items() if view.evidence.left_behind.get(run) == state]
+    if left:
+        raise HarnessError(f"{plural(len(left), 'run')}: {left[0].why}; {left[0].next_move}", INCOMPLETE)
+
+
 def check_none_underway(manifest: Manifest, folder: Path) -> None:
     """A HarnessError if runs are on their way, here or in an experiment beside: to train them too would be a waste."""
     if not any(folder.parent.glob("*/submissions")):
         return
     view = look(manifest, folder)
+    check_none_left_behind(view)
     places = dict.fromkeys((run for run, state in view.states.items() if state.state in UNDERWAY), folder)
     for other_folder, underway in view.beside.items():
         places |= dict.fromkeys(underway, other_folder)

@@ -16,6 +16,7 @@ from harness.dispatch import here
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns, TrainingOrder
 from harness.planning.warnings import warnings_line
 from harness.record import missing, read_records
+from harness.record.code import check_goes_on
 from harness.record.networks import FOLDER as NETWORKS
 from harness.record.networks import network_path
 from harness.show.console import Terminal
@@ -81,6 +82,7 @@ def train_missing(
         terminal.say(f"all {len(wanted)} runs have records")
         return
     read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
+    check_goes_on(wanted, records, folder)
     check_writable(records)
     terminal.say(" ".join(["Ctrl-C stops it, and the same command goes on.", warnings_line(manifest)]).rstrip())
     fetch_data((run.task for run in itertools.chain.from_iterable(packs)), folder.parent / "data")

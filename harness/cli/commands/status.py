@@ -23,7 +23,7 @@ from harness.show.console import console
 from harness.show.disk import OverviewSaid, disk_json, disk_words, overview_lines, overview_table
 from harness.show.tables.table import Table
 from harness.spec import Manifest
-from harness.study.folders import StudyFile, records_of
+from harness.study.folders import StudyFile, records_of, say_kept
 from harness.study.sweeps import SweepView, Wanted, is_complete, look_and_wanted, look_lines
 
 WATCH_SECONDS = 30.0  # between two questions to SLURM
@@ -124,6 +124,7 @@ def show_status(
         click.echo(json_text(sweeps.sweep_said(manifest, states, spent, earlier, jobs, unasked, evidence, disk)))
         return
     parts: list[Table | str] = [sweeps.status_words(manifest, states, unasked)]
+    say_kept(manifest, folder, parts.append)
     if wanted:
         parts += look_lines(manifest, wanted)
     if spent or any(state.state not in ("planned", *OVER) for state in states.values()):
