@@ -177,8 +177,8 @@ def main(tables: int, folder: Path) -> None:
             f"{tables} tables a row. `without` is Student's interval, as if replicates were independent; `with` has s "
             "sqrt(1/R + test rows / all rows that training may have) in place of s sqrt(1/R), which is Nadeau and "
             "Bengio's where all are used. Asked: 92 to 98 %; equal arms decided in 6 % or less. Wide (above 98 %) are "
-            "arms that differ by the chance of training more than by rows. Their replicates are nearly independent, but "
-            "a spread between replicates does not say so, and the interval is safe, at the price of open answers."
+            "arms that differ by the chance of training more than by rows. Their replicates are nearly independent, "
+            "but a spread between replicates does not say so, and the interval is safe, at the price of open answers."
         ],
     )
     console.print(f"written: {', '.join(map(str, report.write(found, folder, load_before)))}")

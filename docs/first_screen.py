@@ -43,16 +43,10 @@ def answer() -> str:
 def searched() -> str:
     """Who leads on the toys at their largest size: a row a training, count and effort, a column a toy."""
     rows = [["at equal", "runs a size", *FORMULAS.values()], ["---"] * (2 + len(FORMULAS))]
-    levels = set()
     for name in EFFORTS:
         kept = json.loads((KEPT / name / "answer.json").read_text(encoding="utf-8"))
-        levels.add(f"{100 * kept['headline']['level']:.3g} %")
         rows += _rows(name, kept["headline"], kept["verdicts"][0]["cap"][DENSE])
-    (level,) = levels
-    how = (
-        "**Toy functions: whose test RMSE is lower, how many times?** "
-        f"({level} intervals; 11/16: KANs win 11 of 16 searches)"
-    )
+    how = "**Toy functions: whose test RMSE is lower, how many times?** (11/16: KANs win 11 of 16 searches)"
     return "\n".join([how, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
@@ -62,7 +56,8 @@ def _rows(name: str, headline: dict[str, Any], cap: float) -> list[list[str]]:
     by_effort = {(one["runs"], one["task"]): one["ratio"] for one in headline["efforts"]}
     at_largest = (one for one in headline["readings"] if (one["axis"], one["place"]) == (PARAMS, largest))
     size = human(next(at_largest)["ratio"]["at"])
-    words = f"{size} parameters, each run at most {human(cap)} training FLOPs (dense)"
+    level = f"{100 * headline['level']:.3g} % intervals"
+    words = f"{size} parameters, each run at most {human(cap)} training FLOPs (dense); {level}"
     rows = []
     for runs in EFFORTS[name]:
         rows.append([words, str(runs), *(_lead(by_effort[runs, task]) for task in FORMULAS)])
