@@ -27,6 +27,7 @@ from harness.judging.winners import LOSS, VALIDATION, cost_on, of_side
 from harness.spec import END_TOLERANCE, side_label
 
 MORE_ROWS = "give more data, or another training"
+NO_BETTER_THAN = {"constant": "NO_BETTER_THAN_CONSTANT", "linear": "NO_BETTER_THAN_LINEAR"}
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,7 @@ def check_leader(first: SideCurve, second: SideCurve, at: float, level: float) -
         if over.low is None or over.low <= 1:
             words = "" if over.low is None else f": {over.estimate:.3g} [{over.low:.3g}, {over.high:.3g}]"
             reason = f"at {ahead.axis} {at:.4g} the test loss of a {model} model over that of {ahead.name}"
-            raise NoNumber(f"NO_BETTER_THAN_{model.upper()}", f"{reason} is not clearly above 1{words}; {MORE_ROWS}")
+            raise NoNumber(NO_BETTER_THAN[model], f"{reason} is not clearly above 1{words}; {MORE_ROWS}")
     return ratio
 
 
