@@ -24,7 +24,6 @@ ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "results" / "reference" / "quickstart"
 KEPT = ROOT / "results" / "verdicts"
 EFFORTS = {"toys-short": (1, 32), "toys-evening": (16,)}  # of kept answers, in runs a size
-OTHER_COUNT = {"toys-evening": ("flops_train.local_min", "the same, equal local FLOPs")}
 FORMULAS = {"j0": "J0(20x)", "exp2d": "exp(sin πx + y²)", "xy": "x·y", "exp4d": "of four variables"}
 PARAMS, DENSE = "params.trainable", "flops_train.shared_dense"
 
@@ -44,33 +43,25 @@ def answer() -> str:
 def searched() -> str:
     """Who leads on the toys at their largest size: a row a training, count and effort, a column a toy."""
     rows = [["at equal", "runs a size", *FORMULAS.values()], ["---"] * (2 + len(FORMULAS))]
-    levels = set()
     for name in EFFORTS:
-        headline = json.loads((KEPT / name / "answer.json").read_text(encoding="utf-8"))["headline"]
-        levels.add(f"{100 * headline['level']:.3g} %")
-        rows += _rows(name, headline)
-    (level,) = levels
-    how = (
-        "**Toy functions: whose test RMSE is lower, how many times?** "
-        f"({level} intervals; 11/16: KANs win 11 of 16 searches)"
-    )
+        kept = json.loads((KEPT / name / "answer.json").read_text(encoding="utf-8"))
+        rows += _rows(name, kept["headline"], kept["verdicts"][0]["cap"][DENSE])
+    how = "**Toy functions: whose test RMSE is lower, how many times?** (11/16: KANs win 11 of 16 searches)"
     return "\n".join([how, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def _rows(name: str, headline: dict[str, Any]) -> list[list[str]]:
-    """The rows of one answer at its largest budgets: parameters at each effort, another count at the largest."""
+def _rows(name: str, headline: dict[str, Any], cap: float) -> list[list[str]]:
+    """The rows of one answer at its largest size, whose runs may each spend `cap` FLOPs: a row an effort."""
     largest = headline["places"][-1]
     by_effort = {(one["runs"], one["task"]): one["ratio"] for one in headline["efforts"]}
-    readings = {(one["axis"], one["task"]): one["ratio"] for one in headline["readings"] if one["place"] == largest}
-    size, flops = (human(readings[axis, "j0"]["at"]) for axis in (PARAMS, DENSE))
-    words = f"{size} parameters, {flops} training FLOPs (dense)"
+    at_largest = (one for one in headline["readings"] if (one["axis"], one["place"]) == (PARAMS, largest))
+    size = human(next(at_largest)["ratio"]["at"])
+    level = f"{100 * headline['level']:.3g} % intervals"
+    words = f"{size} parameters, each run at most {human(cap)} training FLOPs (dense); {level}"
     rows = []
     for runs in EFFORTS[name]:
         rows.append([words, str(runs), *(_lead(by_effort[runs, task]) for task in FORMULAS)])
         words = "the same"
-    if name in OTHER_COUNT:
-        axis, words = OTHER_COUNT[name]
-        rows.append([words, str(EFFORTS[name][-1]), *(_lead(readings[axis, task]) for task in FORMULAS)])
     return rows
 
 

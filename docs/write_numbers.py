@@ -73,7 +73,10 @@ def with_table(text: str, header: str, rows: Sequence[Row]) -> str:
 def with_numbers(text: str, sentence: str, numbers: Sequence[str]) -> str:
     """The page with these numbers in the sentence, wherever its lines break."""
     words = re.escape(sentence).replace(r"\ ", r"\s+").replace(r"\{\}", r"([+-]?[\d,.]*\d)")
-    (match,) = re.finditer(words, text)
+    matches = list(re.finditer(words, text))
+    if len(matches) != 1:
+        raise ValueError(f"the page has {len(matches)} times: {sentence}")
+    (match,) = matches
     for group in reversed(range(len(numbers))):
         begin, end = match.span(group + 1)
         text = text[:begin] + numbers[group] + text[end:]

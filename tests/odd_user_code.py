@@ -214,7 +214,10 @@ NETWORKS = {
     "changes its input": (FORWARD + "super().forward(x.clamp_(-0.5, 0.5))", "changes the points"),
     "nothing to train": (MADE + "        self.requires_grad_(False)", "nothing to train"),
     "detached": (FORWARD + "super().forward(x).detach()", "could not be counted"),
-    "lazy": (made("self.one = nn.LazyLinear(width)", "super().forward(x)"), "uninitialized parameter"),
+    "lazy": (
+        made("self.one = nn.LazyLinear(width)", "super().forward(x)"),
+        "no shape before a first pass",
+    ),
     "complex parameters": (made("self.a = nn.Parameter(1j * torch.ones(i))", "super().forward(x)"), "a is complex"),
     "float32 alone": (made("self.a = torch.ones(i, i)", "super().forward(x @ self.a.to(x.device))"), "forward pass"),
     "asks for values": (FORWARD + "super().forward(x if x.max() > 0 else -x)", "has no fixed count"),

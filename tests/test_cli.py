@@ -50,6 +50,7 @@ def finished(tmp_path_factory) -> Path:
     assert code == 0, said
     assert not re.search("error|\x1b", said)
     assert "Ctrl-C stops it" in said.splitlines()[1]  # two lines, and then it trains
+    (folder / "said.txt").write_text(said)
     return folder
 
 
@@ -68,6 +69,14 @@ def test_run_leaves_table_fits_figures_and_report(finished):
     assert (folder / "scaling.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "scaling.pdf").read_bytes().startswith(b"%PDF")
     assert "Does a tiny sweep run" in (folder / "report.html").read_text()
+
+
+def test_progress_tells_the_error_by_which_networks_are_chosen(finished):
+    """The least test error of all runs would be a look at the test rows, and lower than what the answer says."""
+    last = [line for line in (finished / "said.txt").read_text().splitlines() if "100% (12/12 runs)" in line][-1]
+    best = pd.read_csv(finished / "results" / "tiny" / "runs.csv").groupby("arm")["val_loss"].min().sort_values()
+    in_words = ", ".join(f"{arm} {loss:.2g}" for arm, loss in best.items())
+    assert f"{in_words} on xy (best validation RMSE)" in last
 
 
 def test_the_answer_is_a_block_for_a_pull_request(finished, monkeypatch):
@@ -190,6 +199,13 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
         "`search.recipes` gives all the same choice"
     )
     assert noted == {"all": [], "nobody": [], "one": [words], "both": []}
+
+
+@pytest.mark.parametrize(("option", "told"), [("--quiet", "`2>/dev/null` hides it"), ("--json", "is in answer.json")])
+def test_what_run_has_no_option_for_has_another_way(option, told):
+    refused = invoke("run", "experiments/quickstart.yaml", option)
+    assert refused.stderr.startswith(f"error: {option}: no such option; ")
+    assert told in refused.stderr
 
 
 def test_every_command_has_help_with_an_example():

@@ -4,11 +4,13 @@ Files of the site have their paths in the repository, so that a link leads to th
 page links to is part of the site: Markdown, notebooks, code and folders as pages, other files as they are.
 """
 
+import html
 import inspect
 import json
 import posixpath
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 from mkdocs.config.defaults import MkDocsConfig
@@ -152,9 +154,20 @@ def markdown_of_folder(folder: Path) -> str:
 
 
 def markdown_of_notebook(notebook: Path) -> str:
-    """Its texts and its code; what it shows when it runs is not kept."""
+    """Its texts, its code, and what that showed when `python docs/write_notebooks.py` ran it."""
     parts = []
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])
         parts.append(f"```python\n{source}\n```" if cell["cell_type"] == "code" else source)
+        parts += [markdown_of_output(output) for output in cell.get("outputs", ())]
     return "\n\n".join(parts)
+
+
+def markdown_of_output(output: dict[str, Any]) -> str:
+    """What a cell showed: a picture, a table or text."""
+    data = {kind: "".join(lines) for kind, lines in output.get("data", {"text/plain": output.get("text", "")}).items()}
+    if "image/png" in data:
+        return f'<img alt="{html.escape(data["text/plain"])}" src="data:image/png;base64,{data["image/png"].strip()}">'
+    if "text/html" in data:
+        return f"<div>{data['text/html']}</div>"
+    return f"```text\n{data['text/plain']}\n```"

@@ -76,6 +76,12 @@ def os_words(error: OSError, folder: Path | None = None) -> str:
     return f"{path}: {why}"
 
 
+def check_regular(path: Path) -> None:
+    """An OSError if the path is there and is no file or folder: a device or a pipe may never end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+
+
 def private_folder(folder: Path, shared: bool = False) -> None:
     """Make a folder of what jobs run or go on from: for its user alone, or `shared` with the group of the one above.
 

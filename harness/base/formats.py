@@ -103,6 +103,11 @@ def p_value(value: float | None) -> str:
     return "<.001" if value is not None and value < 0.001 else number(value, 2)
 
 
+def without_html(markdown: str) -> str:
+    """Markdown in which a user's words make no element of a page."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", markdown)
+
+
 def duration(seconds: float) -> str:
     """Seconds, minutes or hours, to two digits or all that stand before the point."""
     if math.isinf(seconds):

@@ -1,5 +1,6 @@
 """Where a number was made: code, versions, machine; and whether this machine has what an experiment asks for."""
 
+import hashlib
 import json
 import platform
 import socket
@@ -14,6 +15,9 @@ from harness.base.errors import INCOMPLETE, HarnessError
 
 PACKAGES = ("torch", "numba", "llvmlite", "numpy", "scipy")
 CODE = ("--", ".", ":(exclude)results")  # all of a checkout but what its runs came to
+PACKAGE = Path(__file__).parents[1]
+# The rooms that decide a run's bits. Only their source tells code from code: a changed page of a report does not.
+ROOMS = ("base", "families", "optimisers", "spec", "tasks", "count", "train")
 MARKER = "harness-snapshot.json"  # in every snapshot's folder: what the code in it is
 
 
@@ -36,6 +40,18 @@ def code() -> Code:
         marker = read_marker(folder)
         return Code(marker["commit"], marker["dirty"], marker["hash"])
     return Code(*commit_and_dirty(checkout_around(file)), snapshot=None)
+
+
+@cache
+def source_hash() -> str:
+    """12 hex digits over the source of all that computes, as it was when first asked."""
+    digest = hashlib.sha256()
+    paths: list[Path] = []
+    for room in ROOMS:
+        paths += (PACKAGE / room).rglob("*.py")
+    for path in sorted(paths):
+        digest.update(f"{path.relative_to(PACKAGE)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def commit_and_dirty(checkout: Path | None) -> tuple[str | None, bool | None]:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from types import ModuleType
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from harness.base.errors import HarnessError, UserCodeError
 
@@ -48,6 +48,7 @@ def calling_user_code(where: str, error: type[HarnessError] = UserCodeError, see
         stack.enter_context(np.errstate())
         stack.enter_context(warnings.catch_warnings())
         stack.enter_context(_own_generators(seed))
+        stack.enter_context(_staying())
         interrupts = stack.enter_context(_interrupts())
         try:
             yield
@@ -161,6 +162,23 @@ def _noting_threads() -> Iterator[None]:
         yield
     finally:
         _threads.update(set(threading.enumerate()) - before)
+
+
+@contextmanager
+def _staying() -> Iterator[None]:
+    """In this thread `os._exit` raises SystemExit, so that what the user's code ends does not look like success."""
+    leave, here = os._exit, (os.getpid(), threading.get_ident())
+
+    def leave_elsewhere(status: int) -> NoReturn:
+        if (os.getpid(), threading.get_ident()) != here:  # a process that the user's code has forked, or a thread
+            leave(status)
+        raise SystemExit(f"os._exit({status})")
+
+    os._exit = leave_elsewhere
+    try:
+        yield
+    finally:
+        os._exit = leave
 
 
 @contextmanager

@@ -57,6 +57,10 @@ class Warnings(logging.Handler):
 # What other tools call our commands.
 OTHER_WORDS = {"check": "validate", "show": "report", **dict.fromkeys(("train", "start"), "run")}
 OTHER_WORDS |= dict.fromkeys(("sweep", "launch"), "submit")
+ANOTHER_WAY = {  # to what an option of `harness run` would do
+    "--quiet": "progress goes to standard error, and `2>/dev/null` hides it",
+    "--json": "the answer is in answer.json of the results folder, such as results/quickstart/answer.json",
+}
 
 
 class Group(click.Group):
@@ -121,7 +125,10 @@ class Group(click.Group):
             click.echo(stopped, err=True)
             sys.exit(stopped.exit_code)
         except click.UsageError as mistake:
-            click.echo(f"error: {visible(mistake.format_message())}", err=True)
+            message, option = mistake.format_message(), getattr(mistake, "option_name", "")
+            if context.invoked_subcommand == "run" and option in ANOTHER_WAY:
+                message = f"{option}: no such option; {ANOTHER_WAY[option]}"
+            click.echo(f"error: {visible(message)}", err=True)
             sys.exit(USAGE)
         except (HarnessError, OSError) as problem:
             error = unwritable(problem) if isinstance(problem, OSError) else problem
@@ -203,6 +210,13 @@ class Output:
         except OSError as error:
             self._drop(error)
         return len(text)
+
+    def clear(self) -> None:
+        """Empty the terminal and go to its top. Only this may: text of anybody's that would is made visible."""
+        try:
+            self._stream.write("\x1b[2J\x1b[H")
+        except OSError as error:
+            self._drop(error)
 
     def flush(self) -> None:
         """As of the stream."""

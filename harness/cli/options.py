@@ -120,6 +120,11 @@ settings_option = click.option(
     help="Set a field of the file, such as 'match.at=[60, 120]'. Repeat it for several. Results have a folder of their "
     "own, results/<name>+match.at=60_120, a FOLDER for other commands.",
 )
+mixed_code_option = click.option(
+    "--mixed-code",
+    is_flag=True,
+    help="Take records that other code trained than the plan's first. Later commands take them too, and say so.",
+)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask. Scripts need it.")
 
 

@@ -48,6 +48,7 @@ class Found:
     lost: Annotated[int | None, "where two sides are compared: replicates in which the second one is better"] = None
     cautions: Annotated[tuple[Caution, ...], "what to know of the number, such as FEW_REPLICATES"] = ()
     by_replicate: np.ndarray = field(default_factory=lambda: np.array([]), compare=False, repr=False)
+    overlap: float = 0.0  # of the rows of replicates (`laws.replicates.half_width`)
 
     @property
     def refused(self) -> str:
@@ -69,15 +70,16 @@ class Curve:
     """ln test losses of one side over `budgets` [m], which rise, at one effort: [R, m], nan where there is no value.
 
     `winners` are those at full effort, which tell networks apart: where one network wins at two budgets they are equal.
-    At a lower effort they are means over subsets.
+    At a lower effort they are means over subsets. `overlap` is of the rows of replicates.
     """
 
     budgets: np.ndarray
     ln_losses: np.ndarray
     winners: np.ndarray
+    overlap: float = 0.0
 
 
-def best_ratio(first: Value, second: Value, level: float = 0.95) -> Found:
+def best_ratio(first: Value, second: Value, level: float = 0.95, overlap: float = 0.0) -> Found:
     """second / first in the test loss of what a search finds, at one budget and effort; above 1 the first is better.
 
     A side without a value loses to one that has a value. Nobody wins where neither has one, or both have the same. A
@@ -90,21 +92,26 @@ def best_ratio(first: Value, second: Value, level: float = 0.95) -> Found:
         gaps = other - mine
     rank, other_rank = (np.where(np.isnan(side), np.inf, side) for side in (mine, other))
     won, lost = int(np.sum(rank < other_rank)), int(np.sum(rank > other_rank))
-    return replace(_as_ratio(difference_over(gaps, level, without, mine, other)), won=won, lost=lost)
+    ratio = _as_ratio(difference_over(gaps, level, without, mine, other, overlap=overlap))
+    return replace(ratio, won=won, lost=lost)
 
 
-def ratio_over(gaps: ArrayLike, level: float = 0.95, *ln_losses: np.ndarray) -> Found:
+def ratio_over(gaps: ArrayLike, level: float = 0.95, *ln_losses: np.ndarray, overlap: float = 0.0) -> Found:
     """A ratio of which each replicate has the ln [R], nan where it has none; refused with a loss of 0."""
-    return _as_ratio(difference_over(gaps, level, None, *ln_losses))
+    return _as_ratio(difference_over(gaps, level, None, *ln_losses, overlap=overlap))
 
 
 def difference_over(
-    values: ArrayLike, level: float = 0.95, without: np.ndarray | None = None, *ln_losses: np.ndarray
+    values: ArrayLike,
+    level: float = 0.95,
+    without: np.ndarray | None = None,
+    *ln_losses: np.ndarray,
+    overlap: float = 0.0,
 ) -> Found:
     """The mean of the numbers that replicates have [R], nan where one has none, with Student's interval.
 
     `without` is each one's chance to have none. More than a fifth without refuse the mean, and so does a loss of 0
-    among `ln_losses`.
+    among `ln_losses`. With `overlap` the replicates share rows, and the interval is for new rows.
     """
     values = np.asarray(values, float)
     without = np.isnan(values) if without is None else without
@@ -128,10 +135,16 @@ def difference_over(
         cautions.append(Caution("FEW_REPLICATES", reason))
     if any(np.isneginf(losses).any() for losses in ln_losses):
         refusals.append(Refusal("ZERO", "a network that a search finds has a test loss of 0. Test on more points."))
-    summary = Found(refusals=tuple(refusals), cautions=tuple(cautions), replicates=numbers.size, by_replicate=values)
+    summary = Found(
+        refusals=tuple(refusals),
+        cautions=tuple(cautions),
+        replicates=numbers.size,
+        by_replicate=values,
+        overlap=overlap,
+    )
     if refusals:
         return summary
-    mean, half = float(numbers.mean()), float(half_width(numbers.std(ddof=1), numbers.size, level))
+    mean, half = float(numbers.mean()), float(half_width(numbers.std(ddof=1), numbers.size, level, overlap))
     return replace(summary, estimate=mean, low=mean - half, high=mean + half)
 
 
@@ -158,9 +171,12 @@ def quotient(first: Found, second: Found, level: float = 0.95) -> Found:
     """
     if refusals := (*first.refusals, *second.refusals):
         return Found(refusals=refusals)
+    overlap = max(first.overlap, second.overlap)
     fall = (first.by_replicate > 0) & (second.by_replicate > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return ratio_over(np.log(np.where(fall, first.by_replicate / second.by_replicate, np.nan)), level)
+        return ratio_over(
+            np.log(np.where(fall, first.by_replicate / second.by_replicate, np.nan)), level, overlap=overlap
+        )
 
 
 def needed(side: Curve, ln_loss: float) -> np.ndarray:
@@ -201,7 +217,7 @@ def multiplier(first: Curve, second: Curve, at: float, level: float = 0.95) -> F
     gaps = np.array([_needed(second.budgets, *each) for each in zip(falling, losses, strict=True)]) - np.log(at)
     never = losses < falling[:, -1]
     at_once = ~never & (losses > np.max(falling, axis=1, where=np.isfinite(falling), initial=-np.inf))
-    ratio = difference_over(gaps, level, None, first.ln_losses, second.ln_losses)
+    ratio = difference_over(gaps, level, None, first.ln_losses, second.ln_losses, overlap=first.overlap)
     if ratio.refusals or never.sum() + at_once.sum() <= MOST_WITHOUT * ratio.replicates:
         return _as_ratio(ratio)
     ratio = replace(ratio, estimate=None, low=None, high=None)
@@ -231,7 +247,7 @@ def exponent(side: Curve, level: float = 0.95) -> Found:
         return Found(refusals=(Refusal("RANGE", "there is one budget, and an exponent needs several. Add budgets."),))
     slopes = lines_of(side.budgets, side.ln_losses)[:, 1]
     flat = sum(np.unique(row[~np.isnan(row)]).size < LAW_NETWORKS for row in side.winners)
-    slope = difference_over(slopes, level, None, side.ln_losses)
+    slope = difference_over(slopes, level, None, side.ln_losses, overlap=side.overlap)
     refusals, cautions = slope.refusals, slope.cautions
     budgets = side.budgets[~np.isnan(side.ln_losses).all(axis=0)]
     decades = float(np.log10(budgets[-1] / budgets[0])) if budgets.size else 0.0
@@ -285,7 +301,7 @@ def exponent_gap(first: Curve, second: Curve, level: float = 0.95) -> Found:
     mine, other = (lines_of(side.budgets, side.ln_losses + lacking)[:, 1] for side in (first, second))
     sides = {"first": exponent(first, level), "second": exponent(second, level)}
     with np.errstate(invalid="ignore"):  # both losses are 0
-        gap = difference_over(mine - other, level, None, first.ln_losses, second.ln_losses)
+        gap = difference_over(mine - other, level, None, first.ln_losses, second.ln_losses, overlap=first.overlap)
     local = tuple(caution for caution in sides["first"].cautions if caution.code == "LOCAL_SLOPE")
     gap = replace(gap, cautions=gap.cautions + local)
     refusals: tuple[Refusal, ...] = ()

@@ -74,7 +74,7 @@ def count_outcomes(convention: str, outcomes: Sequence[Outcome], at_least: int) 
     """The outcome of "on at least so many tasks" under a convention, from those of its tasks.
 
     It is refuted when the tasks that do not refute it are too few, whatever they may turn out to say. If they are too
-    few only without those on which nothing that matters was found, it is equal, or refuted where more tasks refute it.
+    few only without those on which nothing that matters was found, the more numerous of the two decide; a tie is open.
     """
     supported, refuted, equal = map(outcomes.count, ("supported", "refuted", "equal"))
     of_all: Outcome = "open"
@@ -82,7 +82,7 @@ def count_outcomes(convention: str, outcomes: Sequence[Outcome], at_least: int) 
         of_all = "supported"
     elif len(outcomes) - refuted < at_least:
         of_all = "refuted"
-    elif len(outcomes) - refuted - equal < at_least:
+    elif refuted != equal and len(outcomes) - refuted - equal < at_least:
         of_all = "refuted" if refuted > equal else "equal"
     return Count(convention, supported, refuted, len(outcomes), of_all, equal)
 

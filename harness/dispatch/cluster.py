@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -14,7 +15,9 @@ from typing import NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
 
-ASK_SECONDS = 60  # a controller under load takes long to answer
+ASK_SECONDS = 15  # a controller under load takes long to answer
+ORDER_SECONDS = 60  # for what must not be cut off half done
+SILENT_SECONDS = 60.0  # for so long nothing more is asked of who did not answer
 # Variables of the job that one submits from, which would pin the jobs that it submits; and the user's defaults for
 # SLURM's commands, which would change what they answer.
 LEAKED = re.compile(r"(SLURM|SLURMD|SRUN|SBATCH|SALLOC|PMI|PMIX|SQUEUE|SACCT|SCANCEL|SCONTROL|SINFO)_")
@@ -49,6 +52,10 @@ class Queue(NamedTuple):
         return self.jobs.get((name, place)) or self.jobs.get((name, None))
 
 
+class SilentError(HarnessError):
+    """One of SLURM's commands did not answer in time."""
+
+
 class Limits(NamedTuple):
     """What the cluster takes: the largest array, how many more jobs of this user now, and how it is configured."""
 
@@ -59,26 +66,42 @@ class Limits(NamedTuple):
 
 
 DEFAULT_LIMITS = Limits(largest_array=1001, room=10_000)  # of a SLURM whose administrators set none
+_silent_until: dict[tuple[str, bool], float] = {}  # by cluster, and whether it is of accounts, which another daemon has
 
 
 def ask(*command: str) -> str:
-    """What one of SLURM's commands prints; a HarnessError if it fails."""
-    return _run(command).stdout
+    """What one of SLURM's commands prints; a HarnessError if it fails.
+
+    Whoever did not answer in time is not waited for again by this process for a minute.
+    """
+    asked = os.environ.get("SLURM_CONF", ""), command[0].startswith("sacct")
+    if time.monotonic() < _silent_until.get(asked, 0.0):
+        raise HarnessError(f"{command[0]}: not asked again, as SLURM did not answer within {ASK_SECONDS} s", INCOMPLETE)
+    try:
+        return _run(command, ASK_SECONDS).stdout
+    except SilentError:
+        _silent_until[asked] = time.monotonic() + SILENT_SECONDS
+        raise
+
+
+def order(*command: str) -> None:
+    """Have one of SLURM's commands do something, which takes its time; a HarnessError if it fails."""
+    _run(command, ORDER_SECONDS)
 
 
 def try_script(script: Path) -> str:
     """When and where a job script would start, in SLURM's words; a HarnessError if it would be refused."""
-    return _run(("sbatch", "--test-only", str(script))).stderr  # where sbatch says it
+    return _run(("sbatch", "--test-only", str(script)), ORDER_SECONDS).stderr  # where sbatch says it
 
 
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _run(command: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
     environment = {**scrubbed(os.environ), "SLURM_BITSTR_LEN": "0"}  # lists of tasks are not cut short
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment)
     except FileNotFoundError:
         raise HarnessError(f"{command[0]}: there is no SLURM here; submit from a login node, or use --local") from None
     except subprocess.TimeoutExpired:
-        raise HarnessError(f"{command[0]} did not answer within {ASK_SECONDS} s; try again later", INCOMPLETE) from None
+        raise SilentError(f"{command[0]} did not answer within {seconds} s; try again later", INCOMPLETE) from None
     if "configuration source" in done.stderr:  # told in four lines, none of which helps
         move = "submit from a login node, or use --local"
         raise HarnessError(f"{command[0]} knows no cluster here (SLURM_CONF?); {move}")
@@ -208,7 +231,7 @@ def scancel(numbers: Sequence[str]) -> None:
     failure = None
     for begin in range(0, len(numbers), 100):
         try:
-            ask("scancel", *numbers[begin : begin + 100])
+            order("scancel", *numbers[begin : begin + 100])
         except HarnessError as error:
             failure = error
     if failure:

@@ -23,7 +23,7 @@ from harness.dispatch.launch import sent_log
 from harness.dispatch.leftovers import NETWORKS, bytes_below, file_bytes
 from harness.dispatch.state import ENDED, FREE, OVER, UNDERWAY, WENT_WRONG, Evidence, RunState, states, unexplained
 from harness.dispatch.submission import Submission, cancelled, read_orders, read_submissions, write_order
-from harness.record import Recorded, recorded
+from harness.record import Recorded, record_path, recorded
 from harness.spec import Manifest, manifest_path
 from harness.spec.manifest import plain_plan, unreadable
 
@@ -62,6 +62,7 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
         accounting=Queue({}),
         dead=dead,
         now=time.time(),
+        left_behind=_left_behind(folder, submissions, records) if records else {},
     )
     if not evidence.queue.silent and (forgotten := unexplained(evidence)):
         evidence = _with_accounting(evidence, forgotten, sent)
@@ -69,6 +70,19 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
     over = [job for job in jobs if not job.attempts and not (job.listed and job.listed.state not in ENDED)]
     started = {job.key for job in over if sent_log(folder, job.submission, job.place)}
     return evidence._replace(started=started, hidden=hidden)
+
+
+def _left_behind(folder: Path, submissions: Iterable[Submission], records: Path) -> dict[str, RunState]:
+    """Runs whose jobs wrote their records where the results were then, from where they were moved or copied."""
+    states_of_runs: dict[str, RunState] = {}
+    for submission in submissions:
+        then = submission.results_then
+        if then and (then / "runs").is_dir() and (then / "runs").resolve() != records.resolve():
+            why = f"its record is in {then}, where the results were when it was sent off"
+            move = f"`harness merge {then} --plan {folder} --results {folder.parent}` brings it"
+            left = [run for run in submission.runs if record_path(then / "runs", run).exists()]
+            states_of_runs |= dict.fromkeys(left, RunState("lost", why, next_move=move))
+    return states_of_runs
 
 
 def _with_accounting(evidence: Evidence, forgotten: Collection[str], sent: Sequence[Submission]) -> Evidence:

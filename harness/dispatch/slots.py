@@ -20,6 +20,8 @@ from typing import Any, Literal, NamedTuple
 from harness.base.allocator import keep_freed_memory
 from harness.base.errors import HarnessError, UserCodeError
 from harness.base.user_code import without_main
+from harness.dispatch.snapshot import Origin, check_code, check_origin, origin
+from harness.dispatch.submission import named_code
 from harness.spec import RunSpec
 from harness.spec.run import Device
 
@@ -84,7 +86,10 @@ class Compilation(NamedTuple):
 
 
 class TrainingOrder(NamedTuple):
-    """What all packs have in common: folders, where checkpoints and networks are only kept if theirs are given."""
+    """What all packs have in common: folders, where checkpoints and networks are only kept if theirs are given.
+
+    `code` is the snapshot that a job was sent off with.
+    """
 
     records: Path
     checkpoints: Path | None = None
@@ -94,6 +99,7 @@ class TrainingOrder(NamedTuple):
     networks: Path | None = None
     snapshots: int = 0
     threads: int = 1
+    code: Path | None = None
 
 
 # ------------------------------------------------------------------------------------------------------- this process
@@ -106,7 +112,7 @@ class Slot(NamedTuple):
 
 def start(number: int, order: TrainingOrder) -> Slot:
     """A process that trains what is sent to it; with device cuda on GPU `number` of those that are visible."""
-    return _started(_serve, os.getpid(), number, order)
+    return _started(_serve, os.getpid(), number, order, origin())
 
 
 def start_compiling(unit: Compilation) -> Slot:
@@ -193,7 +199,7 @@ def _signals_later() -> Iterator[None]:
 
 
 # -------------------------------------------------------------------------------------------------- the other process
-def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder) -> None:
+def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder, of_parent: Origin) -> None:
     for deaf_to in DEAF_TO:
         signal.signal(deaf_to, signal.SIG_IGN)
     training = threading.Lock()
@@ -210,14 +216,27 @@ def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder) -> None:
     with suppress(EOFError, OSError):  # the parent has gone
         while (request := pipe.recv()) != STOP:
             with training:
-                is_question = isinstance(request, IsCold)
-                answer = fused_engine.is_cold(request.runs) if is_question else _train(request, order, pipe, parent)
+                answer: Any = _other_code(request, order, of_parent)
+                if answer is None:
+                    is_question = isinstance(request, IsCold)
+                    answer = fused_engine.is_cold(request.runs) if is_question else _train(request, order, pipe, parent)
             if answer is None:
                 break
             pipe.send(answer)
             if isinstance(answer, Failure | HarnessError):
                 break
     os._exit(0)  # threads that the user's code has left may never end
+
+
+def _other_code(request: IsCold | PackedRuns, order: TrainingOrder, of_parent: Origin) -> HarnessError | None:
+    """What is wrong with the code that this process would train by: it must be that of its parent, and of the job."""
+    try:
+        check_origin(of_parent)
+        if order.code:
+            check_code(order.code, named_code(request.runs if isinstance(request, IsCold) else request))
+    except HarnessError as error:
+        return error
+    return None
 
 
 def see_one_gpu(number: int) -> None:

@@ -19,7 +19,15 @@ from typing import NamedTuple
 import harness
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import private_folder, unfinished, write_whole
-from harness.base.provenance import MARKER, checkout_around, commit_and_dirty, git, read_marker, snapshot_around
+from harness.base.provenance import (
+    MARKER,
+    checkout_around,
+    commit_and_dirty,
+    git,
+    read_marker,
+    snapshot_around,
+    source_hash,
+)
 from harness.base.user_code import user_module
 
 LARGEST_BYTES = 200 * 10**6  # of a checkout's code; with more, something in it is not code
@@ -115,6 +123,30 @@ def check_code(snapshot: Path, targets: Sequence[str]) -> None:
         if places and not any(place.is_relative_to(snapshot.resolve()) for place in places):
             problem = f"{name} would come from {places[0]}, not from the snapshot {snapshot}"
             raise HarnessError(f"{problem}; leave PYTHONPATH alone in setup: and python:, and submit again", INCOMPLETE)
+
+
+class Origin(NamedTuple):
+    """Whence a process has its code: the folder of this package, and the hash of the source that computes."""
+
+    package: Path
+    source: str
+
+
+def origin() -> Origin:
+    """Whence this process has its code."""
+    return Origin(Path(harness.__file__).parent, source_hash())
+
+
+def check_origin(of_parent: Origin) -> None:
+    """A HarnessError unless this process has the very code of the one that started it, from a snapshot that is whole.
+
+    A process that starts later looks for the code anew, and finds other code where the first is gone or was edited.
+    """
+    if (own := origin()) != of_parent:
+        ours, theirs = (f"{code.package} (source {code.source})" for code in (own, of_parent))
+        problem = f"a training process got its code from {ours}, not from {theirs} as the process that started it"
+        raise HarnessError(f"{problem}; nothing of it is recorded: put that code back, or start again", INCOMPLETE)
+    check_snapshot(own.package)
 
 
 # ------------------------------------------------------------------------------------------------------------- sources

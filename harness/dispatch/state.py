@@ -107,7 +107,8 @@ class Evidence(NamedTuple):
     `records` has the status of those that are published, `dead` the attempts whose process was on this machine and is
     gone, `now` is in seconds since the epoch. `damaged` says what is wrong with records that are, and `elsewhere` by
     whom and where submissions were sent off that this user cannot ask for here. `started` are the jobs that are over,
-    that left an output and whose workers had not begun. `hidden` is the state of runs that look free, where they can be
+    that left an output and whose workers had not begun. `left_behind` is the state of runs whose records are where the
+    results were when they were sent off. `hidden` is the state of runs that look free, where they can be
     on their way and nothing says so.
     """
 
@@ -123,6 +124,7 @@ class Evidence(NamedTuple):
     elsewhere: Mapping[str, str] = MappingProxyType({})
     started: Collection[JobKey] = ()
     hidden: RunState | None = None
+    left_behind: Mapping[str, RunState] = MappingProxyType({})
 
     @property
     def damage(self) -> list[str]:
@@ -177,6 +179,8 @@ def states(run_ids: Iterable[str], evidence: Evidence) -> dict[str, RunState]:
             state = RunState(evidence.records[run])
         elif run in evidence.damaged:
             state = RunState("damaged", f"its record: {evidence.damaged[run]}")
+        elif run in evidence.left_behind:
+            state = evidence.left_behind[run]
         elif run in unwanted:
             state = RunState("cancelled", unwanted[run].by_words)
         elif run in crashes:

@@ -90,6 +90,12 @@ class Submission(Frozen):
         return list(itertools.chain.from_iterable(job.runs for job in self.jobs))
 
     @property
+    def results_then(self) -> Path | None:
+        """Where the results were when it was sent off, in which the code of its jobs is."""
+        code = (place for root in self.roots[:1] for place in (Path(root), *Path(root).parents))
+        return next((place.parents[1] for place in code if place.name == self.snapshot), None)
+
+    @property
     def devices(self) -> int:
         """What the hours of one of its jobs are counted in: its GPUs, or its cores where it has none."""
         return self.profile.devices if self.profile else self.slots

@@ -100,6 +100,7 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, signals: list[
         checkpoint_seconds=job.checkpoint_seconds,
         networks=results / NETWORKS if job.keeps_networks else None,
         snapshots=job.snapshots,
+        code=results / "snapshots" / job.snapshot if job.snapshot else None,
     )
     happenings = train_here(
         job.packs,
@@ -140,7 +141,7 @@ def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None
         starts_again = number if came_further and cluster.can_requeue() else None
         log.write("ended", why="timed out", requeued=bool(starts_again))
         if starts_again:
-            cluster.ask("scontrol", "requeue", starts_again)  # from inside of the job too
+            cluster.order("scontrol", "requeue", starts_again)  # from inside of the job too
         return
     log.write("ended", why=WHY.get(state, "stopped"), requeued=state == "PENDING")
 

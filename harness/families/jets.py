@@ -26,6 +26,7 @@ from torch import Tensor
 
 from harness.families.base import LayeredShape, samples_last
 from harness.families.layout import of_layer, unflatten
+from harness.families.product import product
 from harness.families.shape import ShapeBase
 from harness.families.spline import active_derivatives, chosen_coefficients, scatter_coefficients
 
@@ -53,7 +54,7 @@ def forward_laplacian(
 
 def mapped(weight_RIO: Tensor, jet_RIQN: Tensor) -> Tensor:
     """A linear map without bias, one product for all channels."""
-    return torch.bmm(weight_RIO.transpose(1, 2), jet_RIQN.flatten(2)).unflatten(2, jet_RIQN.shape[2:])
+    return product(weight_RIO.mT, jet_RIQN.flatten(2)).unflatten(2, jet_RIQN.shape[2:])
 
 
 class _Shifted(torch.autograd.Function):

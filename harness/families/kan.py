@@ -16,7 +16,7 @@ from pydantic import Field, PositiveInt
 from harness.base.frozen import Positive
 from harness.families import kanbefair
 from harness.families.base import Layer, samples_last
-from harness.families.later import F, Knots, Tensor, jets, np, spline, torch, wide
+from harness.families.later import F, Knots, Tensor, jets, np, product, spline, torch, wide
 from harness.families.layout import flatten, of_layer, unflatten
 from harness.families.linear import whole
 from harness.families.prices import BACKWARD
@@ -241,7 +241,7 @@ def evaluate_locally(weights: Mapping[str, Tensor], active: spline.ActiveBases, 
     """Outputs [R, O, N] of one layer, by gathering coefficients; `active` are the bases at its inputs."""
     y_RON = spline.spline_sum(scaled_coefficients(weights), active)
     if "base" in weights:
-        y_RON = torch.baddbmm(y_RON, weights["base"].transpose(1, 2), F.silu(h_RIN))
+        y_RON = product.product(weights["base"].mT, F.silu(h_RIN), y_RON)
     return with_bias(weights, y_RON)
 
 

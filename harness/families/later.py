@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
 
-__all__ = ["Device", "F", "Knots", "Tensor", "jets", "np", "spline", "torch", "wide"]
+__all__ = ["Device", "F", "Knots", "Tensor", "jets", "np", "product", "spline", "torch", "wide"]
 
 
 class Later:
@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     import torch.nn.functional as F
     from torch import Tensor
 
-    from harness.families import jets, spline, wide
+    from harness.families import jets, product, spline, wide
 else:
     np, torch, F = Later("numpy"), Later("torch"), Later("torch.nn.functional")
-    spline, jets, wide = (Later(f"harness.families.{name}") for name in ("spline", "jets", "wide"))
+    names = ("spline", "jets", "wide", "product")
+    spline, jets, wide, product = (Later(f"harness.families.{name}") for name in names)
 
     def _tensor(value: Any) -> Any:
         if not isinstance(value, torch.Tensor):

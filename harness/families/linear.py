@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import sqrt
 
-from harness.families.later import Tensor, np, torch
+from harness.families.later import Tensor, np, product, torch
 
 
 def draw_linear(fan_in: int, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
@@ -18,9 +18,7 @@ def draw_linear(fan_in: int, shape: tuple[int, ...], generator: np.random.Genera
 
 def linear(weight_RIO: Tensor, h_RIN: Tensor, bias_RO: Tensor | None) -> Tensor:
     """A linear map of every lane, [R, O, N]."""
-    if bias_RO is None:
-        return torch.bmm(weight_RIO.transpose(1, 2), h_RIN)
-    return torch.baddbmm(bias_RO[:, :, None], weight_RIO.transpose(1, 2), h_RIN)
+    return product.product(weight_RIO.mT, h_RIN, None if bias_RO is None else bias_RO[:, :, None])
 
 
 def whole(h_RIN: Tensor) -> Tensor:

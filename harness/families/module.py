@@ -182,11 +182,15 @@ def trained_parameters(module: nn.Module) -> dict[str, Tensor]:
 
 
 def one_by_one(module: nn.Module, parameters: Mapping[str, Tensor], x_RNI: Tensor) -> Tensor:
-    """The module's outputs with the parameters of every lane, [R, N, O]."""
+    """The module's outputs with the parameters of every lane, [R, N, O].
+
+    What it is given, and by the product with 1 its gradient too, is a copy: a part of a tensor of all lanes begins in
+    memory where its place among them says, by which products round.
+    """
     lanes = []
     for lane, x_NI in enumerate(x_RNI):
-        of_lane = {name: value[lane] for name, value in parameters.items()}
-        lanes.append(torch.func.functional_call(module, of_lane, (x_NI,)))
+        of_lane = {name: value[lane].clone() for name, value in parameters.items()}
+        lanes.append(1.0 * torch.func.functional_call(module, of_lane, (x_NI.clone(),)))
     return torch.stack(lanes)
 
 
@@ -241,6 +245,8 @@ def _check(network: ModuleShape, dtype: str) -> None:
     attempt = f"{where}: its forward pass of {TRIED_POINTS} points x {inputs} inputs in {dtype} failed"
     with calling_user_code(attempt):
         module, twin = (make(network).to(number) for _ in range(2))
+        if lazy := [name for name, value in module.named_parameters() if torch.nn.parameter.is_lazy(value)]:
+            raise HarnessError(f"{where}: {lazy[0]} has no shape before a first pass (a lazy module); give its sizes")
         differing, passed = _differing(module, twin), x_NI.clone()
         with torch.no_grad():
             together, of_twin = module(passed), twin(x_NI.clone())

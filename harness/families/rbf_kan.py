@@ -17,7 +17,7 @@ from pydantic import Field, PositiveInt
 from harness.base.frozen import left_out_at
 from harness.families.base import Layer, Layered
 from harness.families.expansion import ExpansionShape, normalised, standardised
-from harness.families.later import F, Knots, Tensor, np, torch
+from harness.families.later import F, Knots, Tensor, np, product, torch
 from harness.families.linear import draw_linear
 from harness.families.prices import BACKWARD
 from harness.families.shape import Prices
@@ -89,7 +89,7 @@ class RbfKanShape(ExpansionShape):
 
     def map_basis(self, weights: Mapping[str, Tensor], basis_RICN: Tensor, h_RIN: Tensor) -> Tensor:
         of_bumps_RON = super().map_basis(weights, basis_RICN, h_RIN)
-        return torch.baddbmm(of_bumps_RON, weights["base"].transpose(1, 2), F.silu(h_RIN))
+        return product.product(weights["base"].mT, F.silu(h_RIN), of_bumps_RON)
 
     def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
         """LayerNorm is a layer of its own."""

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.families.base import SAMPLE_BLOCK
+from harness.families.product import product
 from harness.families.wide import bytes_at_once, every_basis
 
 Bases = tuple[Tensor, ...]
@@ -249,7 +250,8 @@ def _moved_together(coef_RICO: Tensor, old_RIT: Tensor, new_RIT: Tensor, x_RIN: 
     """
     samples, coefs, outputs = x_RIN.shape[-1], new_RIT.shape[-1] - order - 1, coef_RICO.shape[3]
     x_RIN = F.pad(x_RIN, (0, -samples % SAMPLE_BLOCK))
-    values_RION = coef_RICO.mT @ every_basis(old_RIT, x_RIN, order)
+    factors = coef_RICO.mT.flatten(0, 1), every_basis(old_RIT, x_RIN, order).flatten(0, 1)
+    values_RION = product(*factors).unflatten(0, x_RIN.shape[:2])
     system_RIEN = torch.cat([every_basis(new_RIT, x_RIN, order), values_RION], 2)
     system_RIEN[..., samples:] = 0.0
     triangle_RIEE = torch.linalg.qr(system_RIEN.mT, mode="r").R

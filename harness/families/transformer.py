@@ -17,17 +17,17 @@ sequences, H heads, C numbers of a head.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod, sqrt
+from math import gcd, prod, sqrt
 from typing import Any, Literal
 
 from pydantic import PositiveInt, model_validator
 
 from harness.base.errors import HarnessError
 from harness.base.frozen import Positive
-from harness.families.base import ClosedForm
+from harness.families.base import SAMPLE_BLOCK, ClosedForm
 from harness.families.blocks import Block, BlockNetwork
 from harness.families.expansion import NORM_EPSILON
-from harness.families.later import F, Knots, Tensor, np, torch
+from harness.families.later import F, Knots, Tensor, np, product, torch
 from harness.families.parts import PartedShape, PartOfLanes
 from harness.families.rbf_kan import LAYER_NORM_OPERATIONS
 from harness.families.shape import Prices, ShapeBase
@@ -106,7 +106,9 @@ class BackboneShape(ShapeBase):
 
     def states(self, parameters: Mapping[str, Tensor], x_RNT: Tensor, blocks: Sequence[PartOfLanes]) -> list[Tensor]:
         """The residual stream [R, N, T, D]: after the embedding, then after each attention and after each block."""
-        h_RNTD = self._embedded(parameters, x_RNT)
+        sequences = x_RNT.shape[1]
+        missing = -sequences % (SAMPLE_BLOCK // gcd(SAMPLE_BLOCK, self.context))  # so that positions fill whole vectors
+        h_RNTD = self._embedded(parameters, F.pad(x_RNT, (0, 0, 0, missing)) if missing else x_RNT)
         states = [h_RNTD]
         for layer in range(self.layers):
             h_RNTD = h_RNTD + self._attended(parameters, layer, h_RNTD)
@@ -115,7 +117,7 @@ class BackboneShape(ShapeBase):
                 normed_RMD = _normed(parameters, f"{layer}.block_norm", h_RNTD).flatten(1, 2)
                 h_RNTD = h_RNTD + blocks[layer](normed_RMD).view_as(h_RNTD)
                 states.append(h_RNTD)
-        return states
+        return [state[:, :sequences] for state in states]
 
     def logits(self, parameters: Mapping[str, Tensor], h_RNTD: Tensor) -> Tensor:
         """Of the next token at every position, [R, N, T V]."""
@@ -182,7 +184,7 @@ def _normed(parameters: Mapping[str, Tensor], name: str, h_RNTD: Tensor) -> Tens
 def _mapped(parameters: Mapping[str, Tensor], name: str, h_RNTI: Tensor) -> Tensor:
     """A linear map of every position of all lanes, [R, N, T, O]."""
     bias_RO, weight_RIO = parameters[f"{name}.bias"], parameters[f"{name}.weight"]
-    mapped_RMO = torch.baddbmm(bias_RO[:, None], h_RNTI.flatten(1, 2), weight_RIO)
+    mapped_RMO = product.product(h_RNTI.flatten(1, 2), weight_RIO, bias_RO[:, None])
     return mapped_RMO.unflatten(1, h_RNTI.shape[1:3])
 
 

@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from harness.families.product import product
+
 # Knots that are compared with all samples one by one. A search in more of them is faster (CPU).
 FEW_KNOTS = 64
 
@@ -69,7 +71,7 @@ class _Product(torch.autograd.Function):
         last_RI1N = (F.silu(x_RIN) if has_base else torch.zeros_like(x_RIN))[:, :, None]
         rows_RICN = torch.cat([_scattered(span_RIN, bases, coefs), last_RI1N], 2)
         by_inputs, by_weights, *_ = ctx.needs_input_grad
-        y_RON = torch.bmm(weights_RWO.transpose(1, 2), rows_RICN.flatten(1, 2))
+        y_RON = product(weights_RWO.mT, rows_RICN.flatten(1, 2))
         weights_RWO, rows_RICN = weights_RWO.to(y_RON.dtype), rows_RICN.to(y_RON.dtype)  # bfloat16 in mixed precision
         of_inputs = (weights_RWO, x_RIN, span_RIN, *shares) if by_inputs else ()
         ctx.save_for_backward(rows_RICN if by_weights else None, *of_inputs)
@@ -81,7 +83,7 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, grad_RON: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         rows_RICN, *of_inputs = ctx.saved_tensors
         grad_RON = grad_RON.contiguous()  # of a transposed one MKL's rounding depends on where lanes lie in memory
-        into_weights = None if rows_RICN is None else torch.bmm(rows_RICN.flatten(1, 2), grad_RON.transpose(1, 2))
+        into_weights = None if rows_RICN is None else product(rows_RICN.flatten(1, 2), grad_RON.mT)
         into_inputs = _into_inputs(grad_RON, ctx.has_base, *of_inputs) if of_inputs else None
         return into_inputs, into_weights, None, None, None
 
@@ -91,7 +93,7 @@ def _into_inputs(
 ) -> Tensor:
     """B'_r = k (share_{r-1} - share_r), as in `spline`, of the bases that have coefficients."""
     order, (_, inputs, _) = len(shares), x_RIN.shape
-    by_rows_RICN = torch.bmm(weights_RWO, grad_RON).to(x_RIN.dtype).unflatten(1, (inputs, -1))
+    by_rows_RICN = product(weights_RWO, grad_RON).to(x_RIN.dtype).unflatten(1, (inputs, -1))
     last_RIN = by_rows_RICN[:, :, -1]
     into_RIN = torch.ops.aten.silu_backward(last_RIN, x_RIN) if has_base else torch.zeros_like(x_RIN)
     padded_RIPN = F.pad(by_rows_RICN[:, :, :-1], (0, 0, order, order))

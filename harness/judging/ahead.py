@@ -25,6 +25,7 @@ from harness.laws.surface import Surface, log_best_size
 
 OF_A_PRODUCT = 6.0  # FLOPs of training a parameter on a token (Kaplan et al. 2020)
 ROUNDING = 1e-9  # decades
+LARGEST_LOG = 690.0  # of a size, beyond which floats end
 Amounts = Mapping[str, tuple[np.ndarray, float, float]]  # by name, those asked for, and the ends of those of the runs
 COSTS = ("flop", "seconds", "compute", "budget")  # how the name of a column of compute begins
 
@@ -84,7 +85,7 @@ def _of_curve(
         curve = curve_of(won_on(replicated[of_series], series.axis), series.axis)
         logs = curve.logs.T
         origins = ahead.rolling_replicates(curve.sizes, logs)
-        foreseen: NewRun | None = ahead.new_run_of_lines(curve.sizes, logs, places, fit.level, origins)
+        foreseen: NewRun | None = ahead.new_run_of_lines(curve.sizes, logs, places, fit.level, origins, fit.overlap)
     else:
         x, y = runs_in(series.table, "fitted")
         origins = kept(ahead.rolling_curve, x, y, name, fit.level, how.objective, known_in(series.table, how, "fitted"))
@@ -197,7 +198,11 @@ def place_of_two(text: str, runs: CrossedRuns, law: Surface, option: str = "pred
     if runs.per_product is None:
         raise HarnessError(f"`{option}` {text!r}: {d} is the compute here, and no {n} is best for it; give both")
     problem, product = law.region.problem, asked["C"] / runs.per_product
-    best = math.exp(log_best_size(problem.logs.log_x_first, product, law.region.solution.p))
+    log_best = log_best_size(problem.logs.log_x_first, product, law.region.solution.p)
+    if not max(abs(log_best), abs(math.log(product) - log_best)) < LARGEST_LOG:
+        problem_of_law = f"by this law no {n} is best there: the loss falls with {n} or with {d} alone"
+        raise HarnessError(f"`{option}` {text!r}: {problem_of_law}; give both")
+    best = math.exp(log_best)
     return {n: best, d: product / best, "C": asked["C"]}
 
 

@@ -16,6 +16,7 @@ PREFIX = "baseline."  # of the columns
 CONSTANT = f"{PREFIX}constant"
 DEVIATION = f"{PREFIX}deviation"
 NAMES = ("constant", "linear")  # the models
+OVERLAP = "overlap"  # of the rows of replicates (`Manifest.overlap`); a column where it is not 0
 FIELDS = tuple(Baselines.model_fields)
 
 
@@ -35,7 +36,15 @@ def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd
     columns = pd.DataFrame(rows).astype({f"{PREFIX}{name}": float for name in FIELDS})
     if columns[DEVIATION].isna().all():
         columns = columns.drop(columns=DEVIATION)
+    overlaps = {task: manifest.overlap(task) for task in table["task"].unique()}
+    if any(overlaps.values()):
+        table = table.assign(**{OVERLAP: table["task"].map(overlaps)})
     return table.merge(columns, on=["task", "seed"], how="left")
+
+
+def overlap_of(runs: pd.DataFrame) -> float:
+    """How much the replicates of these runs share; 0 where each draws points of its own."""
+    return float(runs[OVERLAP].max()) if OVERLAP in runs and len(runs) else 0.0
 
 
 def baselines_of(table: pd.DataFrame, task: str) -> Iterator[Baseline]:

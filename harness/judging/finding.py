@@ -18,6 +18,7 @@ from harness.comparison import replicates
 from harness.comparison.effort import Value
 from harness.comparison.replicates import Found, best_ratio, ratio_over
 from harness.judging import sides
+from harness.judging.baselines import overlap_of
 from harness.judging.quantity import Case
 from harness.judging.scaling import sizes_of
 from harness.judging.winners import LOSS, VALIDATION
@@ -27,7 +28,7 @@ from harness.spec import END_TOLERANCE, side_label
 
 # ----------------------------------------------------------------------------------------------------- read off a curve
 def test_loss(case: Case) -> Found:
-    """The ratio in each replicate; refused where both sides are worse than a constant.
+    """The ratio in each replicate; refused where who leads does not beat a constant and, of data, a linear model.
 
     Where networks are not matched, none has just the size that a rule names, so that the best one up to it counts.
     """
@@ -36,14 +37,15 @@ def test_loss(case: Case) -> Found:
         return _loss_ratio_up_to(case, place)
     first, second = sides.curves_of(case)
     budget = sides.budget_of(case, [first, second])
-    sides.check_any_learnt([first, second], budget)
-    return sides.loss_ratio(first, second, budget, case.level)
+    return sides.check_leader(first, second, budget, case.level)
 
 
 def multiplier(case: Case) -> Found:
     """By log-log interpolation along the second side's falling curve, in each replicate."""
     first, second = sides.curves_of(case)
-    return sides.budget_ratio(first, second, sides.budget_of(case, [first, second]), case.level)
+    budget = sides.budget_of(case, [first, second])
+    sides.check_leader(first, second, budget, case.level)
+    return sides.budget_ratio(first, second, budget, case.level)
 
 
 def exponent(case: Case) -> Found:
@@ -93,7 +95,7 @@ def growth(case: Case) -> Found:
     curves = [sides.curve_on(case, task, names).over_budgets for task in case.tasks]
     sizes = np.array([replicates.needed(curve, math.log(loss)) for curve in curves])  # [tasks, R]
     centred = inputs - inputs.mean()
-    return replicates.difference_over(centred @ sizes / (centred @ centred), case.level)
+    return replicates.difference_over(centred @ sizes / (centred @ centred), case.level, overlap=curves[0].overlap)
 
 
 def best_size(case: Case) -> Found:
@@ -101,7 +103,7 @@ def best_size(case: Case) -> Found:
     (curve,) = sides.curves_of(case)
     best = curve.sizes[np.argmin(np.where(np.isnan(curve.logs), np.inf, curve.logs), axis=0)]
     best[np.isnan(curve.logs).all(axis=0)] = np.nan
-    return ratio_over(np.log(best / (case.rule.published or 1.0)), case.level)
+    return ratio_over(np.log(best / (case.rule.published or 1.0)), case.level, overlap=curve.overlap)
 
 
 def upturn(case: Case) -> Found:
@@ -111,7 +113,7 @@ def upturn(case: Case) -> Found:
         raise HarnessError(f"{curve.name} has one size, so that nothing can turn up; give it two or more")
     *smaller, largest = curve.logs
     with np.errstate(invalid="ignore"):  # both losses are 0
-        return ratio_over(largest - np.min(smaller, axis=0), case.level, curve.logs)
+        return ratio_over(largest - np.min(smaller, axis=0), case.level, curve.logs, overlap=curve.overlap)
 
 
 # ---------------------------------------------------------------------------------------------------- of named networks
@@ -120,7 +122,8 @@ def network_exponent(case: Case) -> Found:
     sides_slopes = [_slopes_by_seed(case, names) for names in case.rule.arms_of_sides]
     both = pd.concat(sides_slopes, axis=1, join="inner").to_numpy(float)
     first, *second = both.T
-    return replicates.difference_over(first - (second[0] if second else case.rule.published or 0.0), case.level)
+    gaps = first - (second[0] if second else case.rule.published or 0.0)
+    return replicates.difference_over(gaps, case.level, overlap=overlap_of(_rows_of(case, case.rule.arms_of_sides[0])))
 
 
 def network_loss(case: Case) -> Found:
@@ -148,7 +151,10 @@ def _value_or_ratio(case: Case, column: str, trained_with: str) -> Found:
     """Of one side the value, over `published` if that is given; of two sides the ratio second / first, by seed."""
     rows = (_rows_trained_with(case, names, trained_with, column) for names in case.rule.arms_of_sides)
     first, *others = (_logs_by_seed(of_side, column) for of_side in rows)
-    return ratio_over((others[0] - first).dropna().to_numpy(float), case.level) if others else _value(case, first)
+    if not others:
+        return _value(case, first)
+    gaps = (others[0] - first).dropna().to_numpy(float)
+    return ratio_over(gaps, case.level, overlap=overlap_of(_rows_of(case, case.rule.arms_of_sides[0])))
 
 
 edges = partial(_value_or_ratio, column="active_edges", trained_with="sparsity")
@@ -169,7 +175,7 @@ def _loss_ratio_up_to(case: Case, budget: float) -> Found:
         logs.append(_logs_by_seed(allowed, LOSS))
     both = pd.concat(logs, axis=1, join="inner").to_numpy(float)
     first, second = (Value(of_side, np.isnan(of_side).astype(float)) for of_side in both.T)
-    return best_ratio(first, second, case.level)
+    return best_ratio(first, second, case.level, overlap_of(_rows_of(case, case.rule.arms_of_sides[0])))
 
 
 def _rows_of(case: Case, names: Sequence[str]) -> pd.DataFrame:
@@ -226,4 +232,6 @@ def _slopes_by_seed(case: Case, names: Sequence[str]) -> pd.Series:
 
 
 def _value(case: Case, logs: pd.Series, *ln_losses: np.ndarray) -> Found:
-    return ratio_over(logs.to_numpy(float) - math.log(case.rule.published or 1.0), case.level, *ln_losses)
+    overlap = overlap_of(_rows_of(case, case.rule.arms_of_sides[0]))
+    gaps = logs.to_numpy(float) - math.log(case.rule.published or 1.0)
+    return ratio_over(gaps, case.level, *ln_losses, overlap=overlap)

@@ -107,9 +107,10 @@ def foresee(
             if spread is None:
                 numbers.append(ForeseenNumber(unit, rule.smallest, why))
                 continue
-            width = as_said(rule, float(half_width(spread, planned, level)))
-            smallest = as_said(rule, seen(spread, planned, level, of_equality))
-            needed = replicates_needed(spread, difference_of(rule), level, of_equality)
+            overlap = manifest.overlap(tasks_of_units[unit][0])
+            width = as_said(rule, float(half_width(spread, planned, level, overlap)))
+            smallest = as_said(rule, seen(spread, planned, level, of_equality, overlap))
+            needed = replicates_needed(spread, difference_of(rule), level, of_equality, overlap)
             numbers.append(ForeseenNumber(unit, rule.smallest, None, spread, width, smallest, needed))
         already = f"already decided: {decided}; it needs no more replicates" if decided else ""
         sentence = already or _sentence(rule, numbers, planned)

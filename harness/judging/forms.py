@@ -15,19 +15,22 @@ from harness.judging.ahead import OF_A_PRODUCT, CrossedRuns, Foresight, is_cost,
 from harness.judging.laws import groups_in, known_in, runs_in
 from harness.judging.request import OF_TWO, Request, Source
 from harness.judging.scaling import series_name, series_of, with_parts
-from harness.laws import Caution, fit_shared
+from harness.laws import Caution, fit_shared, fit_surface
 from harness.laws.ahead import budgets_of
 from harness.laws.frontier import Frontier, frontier
 from harness.laws.groups import frontier_by_groups, isoflop_by_groups, shared_by_groups
-from harness.laws.isoflop import Isoflop, beside_surface, isoflop
+from harness.laws.isoflop import Isoflop, Valley, beside_surface, isoflop
 from harness.laws.shared import SHARES, Share, SharedFit
 from harness.laws.sigmoid import Sigmoid, fit_sigmoid
-from harness.laws.surface import Surface
+from harness.laws.surface import Surface, log_best_size
 
 Result = Surface | Isoflop | Frontier | SharedFit | Sigmoid
 Fitted = TypeVar("Fitted")
 SAME_RATIO = 1.2  # of compute to 6 N D
 MIN_BUDGETS = 3
+BY_SURFACE = (
+    "budgets have too few sizes of their own: the best size at each is the surface's, as `harness fit --and` has it."
+)
 COMPUTE = "compute"  # what 6 N D is called
 Optimal = tuple[Request, dict[str, pd.DataFrame], dict[tuple[str, str], tuple[Caution, ...]]]
 # What need not be said of forms that are made for it.
@@ -90,6 +93,10 @@ def form_answer(
                 results[name] = frontier(x, y, float(asked), request.level)
                 if has_groups:
                     results[name] = frontier_by_groups(results[name], x, y, groups_in(rows, "fitted"))
+    objectives = {getattr(result, "objective", None) or "" for result in results.values()}
+    if form == "and" and request.objective == "auto" and len(results) > 1 and "huber" in " ".join(objectives):
+        of_one_kind = form_answer(replace(request, objective="huber"), source, runs, cautions)
+        return replace(of_one_kind, request=request)
     return FormAnswer(request, source, results, cautions_of, failed, ahead)
 
 
@@ -166,11 +173,15 @@ def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
     axes = (compute, *filter(None, [request.seconds]))
     optimal: dict[str, list[pd.DataFrame]] = {axis: [] for axis in axes}
     arms: dict[str, CrossedRuns] = {}
+    by_surface: list[str] = []
     for _, series, rows in series_of(runs[request.x[0]]):
         crossed = arms[series] = crossed_runs(request, rows, runs)
         done = rows[rows["status"] == "done"]
         budgets = budgets_of(crossed.compute)
         valleys = isoflop(budgets, crossed.n, crossed.y).used
+        if len(valleys) < MIN_BUDGETS and not request.seconds:
+            valleys = _valleys_of_surface(crossed, budgets, request)
+            by_surface += [series] if len(valleys) >= MIN_BUDGETS else []
         if len(valleys) < MIN_BUDGETS:
             usable = f"{len(valleys)} of {np.unique(budgets).size} budgets of {compute}"
             raise HarnessError(
@@ -190,4 +201,28 @@ def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
             optimal[request.seconds].append(best.assign(size=spent, test_loss=losses))
     tables = {axis: pd.concat(parts).reset_index(drop=True) for axis, parts in optimal.items()}
     cautions = product_cautions(list(arms.values()))
-    return replace(request, x=axes), tables, {(compute, series): cautions for series in arms}
+    own = {series: (Caution("BY_SURFACE", BY_SURFACE),) if series in by_surface else () for series in arms}
+    return replace(request, x=axes), tables, {(compute, series): (*cautions, *own[series]) for series in arms}
+
+
+def _valleys_of_surface(runs: CrossedRuns, budgets: np.ndarray, request: Request) -> tuple[Valley, ...]:
+    """The best size at each budget by the law of two sizes, if it lies within those that were tried.
+
+    Its loss is that of the budget's nearest run, moved along the law: it keeps the noise of this run.
+    """
+    law, log_n = fit_surface(runs.n, runs.d, runs.y, request.level, request.objective), np.log(runs.n)
+    if law.region is None or runs.per_product is None:
+        return ()
+    first, p, curve = law.region.problem.logs.log_x_first, law.region.solution.p, law.region.problem.law.curve
+    found = []
+    for budget in np.unique(budgets):
+        product = budget / runs.per_product
+        best, there = log_best_size(first, product, p), np.flatnonzero(budgets == budget)
+        if log_n.min() <= best <= log_n.max():
+            nearest = there[np.abs(log_n[there] - best).argmin()]
+            ends = np.array([[best, np.log(product) - best], [log_n[nearest], np.log(runs.d[nearest])]])
+            moved, other = curve(p, ends - first)[0]
+            tried, loss = np.unique(runs.n[there]), float(runs.y[nearest] * np.exp(moved - other))
+            valley = Valley(float(budget), there.size, tried.size, float(tried[0]), float(tried[-1]))
+            found.append(replace(valley, x_best=float(np.exp(best)), y_best=loss))
+    return tuple(found)

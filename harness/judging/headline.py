@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.base.formats import plural
+from harness.base.formats import human, plural
 from harness.base.reasons import NoNumber
 from harness.comparison.effort import efforts
 from harness.comparison.replicates import FEW as FEW_REPLICATES
 from harness.comparison.replicates import exponent, not_found
 from harness.judging import sides, versus
-from harness.judging.baselines import baselines_of, deviations_of
+from harness.judging.baselines import baselines_of, deviations_of, overlap_of
 from harness.judging.judge import interval_level
 from harness.judging.pair import Pair, conventions_of, tasks_of_both
-from harness.judging.runs import ExperimentRuns, runs_of
+from harness.judging.runs import ExperimentRuns, level_over, runs_of
 from harness.judging.scaling import chosen_runs, headline_axes
 from harness.judging.sides import SideCurve
 from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, Reading, Side, leader
@@ -33,6 +33,10 @@ FAR = 10.0  # times a loss: a run that ended so far above others has failed
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
 STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
 SPENT = ("flops_train", "seconds")  # kinds of axes on which a search has caps
+OWN_CAPS = (
+    "Nothing is said at equal FLOPs or seconds: each size has its own cap, so equal FLOPs would be equal parameters "
+    "under another name (docs/search.md)."
+)
 DOUBLINGS = 3  # of training, by which a side that goes on falling so may draw level
 
 
@@ -84,10 +88,7 @@ def headline(
     level of the first rule that compares these sides, so that answer and verdict agree.
     """
     manifest, asked_axis = runs.manifest, axis or runs.matched
-    if level is None:
-        names = tuple(side.names for side in both)
-        rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == names), None)
-        level = LEVEL if rule is None else interval_level(rule, len(units(rule, manifest.tasks)))
+    level = level_of(runs, both, level)
     pair = Pair(runs, both, tasks_of_both(runs, both), level)
     axes = list(dict.fromkeys([asked_axis, *conventions_of(runs, asked_axis)[0]]))
     places = PLACES if at is None else (f"{at:,.6g}",)
@@ -133,6 +134,15 @@ def headline(
     )
 
 
+def level_of(runs: ExperimentRuns, both: tuple[Side, Side] | None, level: float | None = None) -> float:
+    """The level of every interval of an answer on two sides: that of its look, and of the first rule about them."""
+    manifest, names = runs.manifest, tuple(side.names for side in both or ())
+    rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == names), None)
+    if level is None:
+        level = LEVEL if rule is None else interval_level(rule, len(units(rule, manifest.tasks)))
+    return level_over(level, manifest.looks, runs.table["seed"].nunique()) if manifest.looks else level
+
+
 def metric_of(runs: pd.DataFrame) -> str:
     """The metric of the tasks of these runs; `loss` where they have several."""
     metrics = runs["metric"].unique()
@@ -144,7 +154,7 @@ def _exponents(pair: Pair) -> Iterator[versus.SideExponent]:
     for axis, task, side in itertools.product(headline_axes(pair.runs.manifest), pair.tasks, pair.sides):
         try:
             curve = sides.side_curve(pair.runs, task, side.names, axis)
-            slope = exponent(curve.over_budgets, pair.level_of(len(curve.seeds)))
+            slope = exponent(curve.over_budgets, pair.level)
         except HarnessError as error:
             slope = not_found(error)
         yield versus.SideExponent(task, side.label, axis, slope)
@@ -248,6 +258,7 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
         if worse:
             lose = f"{' and '.join(labels)} {'are' if len(labels) > 1 else 'is'} worse than a constant"
             yield f"{lose} on {', '.join(worse)}, at the largest equal size."
+    yield from _of_rows(pair)
     yield from diverged
     if still_fell:
         error = ", that ".join(still_fell)
@@ -259,11 +270,34 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     if search:
         if seeds < FEW_REPLICATES:
             yield f"Intervals of {seeds} replicates are too narrow in some cases; {FEW_REPLICATES} or more are better."
-        yield f"Each side made {search.runs} runs a size in each replicate. More runs may reverse this."
+        yield f"Each side made {plural(search.runs, 'run')} a size in each replicate. More runs may reverse this."
+        if len(set(table["won_on"])) == 1:
+            yield OWN_CAPS
         return
     if seeds < FEW_SEEDS:
         yield f"Intervals of {plural(seeds, 'seed')} are wide; {FEW_SEEDS} or more narrow them."
     yield "Each side has one recipe (optimiser and settings). Another may reverse this: add search: to the file."
+
+
+def _of_rows(pair: Pair) -> Iterator[str]:
+    """Where a linear model is ahead of both sides; and of tasks whose replicates share rows, what intervals are for."""
+    table, formulas = pair.runs.table, pair.runs.manifest.formulas
+    for task in pair.tasks:
+        linear = {model.name: model.loss for model in baselines_of(table, task)}.get("linear", np.inf)
+        best, unit = min(_largest(pair.runs, task, side).loss for side in pair.sides), deviations_of(table, [task])
+        errors = [human(loss * unit.get(task, 1.0), 3) for loss in (linear, best)]
+        if linear < best and errors[0] != errors[1]:
+            yield f"Use the linear model on {task}: {errors[0]} against {errors[1]} for the best network."
+    if shared := [task for task in pair.tasks if overlap_of(table[table["task"] == task])]:
+        yield (
+            f"Replicates are splits of the same rows on {', '.join(shared)}: intervals allow for that, and are for new "
+            "rows of this population. More rows narrow them, more replicates hardly do."
+        )
+    if fixed := [task for task in pair.tasks if formulas[task].pool == 0]:
+        yield (
+            f"All replicates have the same test split on {', '.join(fixed)}: intervals are for other runs on these "
+            "rows or texts, not for others, and nobody can tell how far those differ."
+        )
 
 
 def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> list[str]:

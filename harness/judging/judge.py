@@ -12,6 +12,7 @@ from harness.judging.power import power_line
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns, Look, has_replicates, looks_at, runs_of, until
+from harness.judging.scaling import check_answered
 from harness.judging.sides import budget_of, curves_of
 from harness.judging.verdict import Number, Outcome, Verdict, found_words, not_run, rule_words
 from harness.spec import Decide, Manifest, all_axes, units
@@ -75,6 +76,7 @@ def interval_level(rule: Decide, tasks: int) -> float:
 def _number(unit: str, case: Case, look: Look | None) -> Number:
     rule = case.rule
     try:
+        check_answered(case.runs.table, case.axis)
         if all_axes()[case.axis].needs_seconds and "seconds" not in case.runs.table:
             raise HarnessError("seconds are not measured: `harness bench FILE`")
         result = QUANTITIES[rule.quantity].find(case)

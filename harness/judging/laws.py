@@ -13,7 +13,7 @@ import pandas as pd
 
 from harness.comparison.replicates import exponent
 from harness.judging.kept import Call, kept, prepare
-from harness.judging.scaling import chosen_runs, series_name, series_of, size_axes, with_parts, won_on
+from harness.judging.scaling import chosen_runs, is_answered, series_name, series_of, size_axes, with_parts, won_on
 from harness.judging.sides import SideCurve, curve_of
 from harness.laws import Fit, Interval, cross_check, data_hash, diagnose, extrapolate, fit_law, select_law, size_means
 from harness.laws.bootstrap import CrossCheck
@@ -192,7 +192,7 @@ def fit_table(table: pd.DataFrame, axes: Sequence[str] | None = None, how: Fitti
     it is the law without a floor, by each replicate's own curve. Where a convention counts nothing (`matmul` of a KAN
     without base) or does not define a family, there is no law.
     """
-    asked = [axis for axis in (size_axes() if axes is None else axes) if axis in table]
+    asked = [axis for axis in (size_axes() if axes is None else axes) if axis in table and is_answered(table, axis)]
     if "won_on" in table:
         return list(_of_search(table, asked, how.level))
     return fit_runs({axis: with_sizes(chosen_runs(table, axis)) for axis in asked}, how)
@@ -205,6 +205,7 @@ def fit_runs(
 ) -> list[SeriesLaws]:
     """The laws of every series of tables of runs (`judging.scaling`), by axis.
 
+    Where the residuals of one series ask for Huber's loss, all series of its task and axis are fitted by it.
     Runs that failed cannot enter a law of their loss; they are counted. A series with a loss of 0 has no law. A law is
     warned where its exponent hangs on a window that the data cut. `cautions` are those of the runs, by axis and series.
     """
@@ -222,7 +223,20 @@ def fit_runs(
     function, what = (select_law, "choices of laws") if chooses else (fit_law, "laws")
     prepare(function, calls, what)
     of_series = cautions or {}
-    return [_series_laws(*group, how, of_series.get((group[2], group[1]), ())) for group in groups]
+    told = [of_series.get((axis, series), ()) for _, series, axis, _ in groups]
+    laws = [_series_laws(*group, how, own) for group, own in zip(groups, told, strict=True)]
+    robust = {(series.task, series.axis) for series in laws if _objective(series) == "huber"}
+    if how.objective != "auto" or not robust:
+        return laws
+    how = how._replace(objective="huber")  # of one kind for all series that stand side by side
+    return [
+        _series_laws(*group, how, own) if (series.task, series.axis) in robust else series
+        for series, group, own in zip(laws, groups, told, strict=True)
+    ]
+
+
+def _objective(series: SeriesLaws) -> str:
+    return "huber" if any((fit.objective or "").startswith("huber(") for fit in series.fits.values()) else "auto"
 
 
 def _merged(runs: pd.DataFrame) -> pd.DataFrame:
@@ -326,7 +340,10 @@ def _with_rows(law: Fit, runs: pd.DataFrame) -> Fit:
 def check(laws: Sequence[SeriesLaws], axes: Sequence[str] | None = None) -> list[SeriesLaws]:
     """The laws, those on `axes` (None: on all) with the law to quote, and with how far to trust that."""
     shown = [series for series in laws if axes is None or series.axis in axes]
-    calls = [_choice(_fitted(series.table, AS_DECLARED)[0], AS_DECLARED) for series in shown]
+    calls = []
+    for series in shown:
+        how = AS_DECLARED._replace(objective=_objective(series))
+        calls.append(_choice(_fitted(series.table, how)[0], how))
     prepare(select_law, calls, "choices of laws")
     found = (kept(select_law, *call).among(series.fits) for series, call in zip(shown, calls, strict=True))
     chosen = [replace(series, selection=selection) for series, selection in zip(shown, found, strict=True)]
@@ -404,6 +421,7 @@ def law_of_replicates(curve: SideCurve, level: float) -> Fit:
     return replace(
         law,
         lines=lines,
+        overlap=curve.overlap,
         alpha=slope.estimate,
         alpha_interval=Interval(slope.low, slope.high, level),
         amplitude=float(np.exp(log_amplitude)),

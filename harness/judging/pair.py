@@ -10,7 +10,8 @@ import numpy as np
 from harness.base.errors import HarnessError, did_you_mean
 from harness.comparison.replicates import Found, not_found
 from harness.judging import sides
-from harness.judging.runs import ExperimentRuns, level_over
+from harness.judging.runs import ExperimentRuns
+from harness.judging.scaling import check_answered, is_answered
 from harness.judging.sides import SideCurve
 from harness.judging.versus import RatioLine, Side, VersusRequest
 from harness.spec.counts import answer_axes
@@ -35,19 +36,10 @@ class Pair:
         first, second = (sides.side_curve(self.runs, task, side.names, axis, effort) for side in self.sides)
         return first, second
 
-    def level_of(self, replicates: int) -> float:
-        """The level of an interval over so many replicates, which looks make higher."""
-        looks = self.runs.manifest.looks
-        return level_over(self.level, looks, replicates) if looks else self.level
-
     def ratio(self, curves: tuple[SideCurve, SideCurve], size: float) -> Found:
         """second / first in test loss at a size, or why there is none."""
         try:
-            sides.check_any_learnt(curves, size)
-            ratio = sides.loss_ratio(*curves, size, self.level)
-            if (level := self.level_of(ratio.replicates)) != self.level:
-                ratio = sides.loss_ratio(*curves, size, level)
-            return replace(ratio, at=size)
+            return replace(sides.check_leader(*curves, size, self.level), at=size)
         except HarnessError as error:
             return not_found(error, size)
 
@@ -84,7 +76,7 @@ def _side(text: str, names: Sequence[str]) -> Side:
 
 def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str]]:
     """The conventions to compare under, those of every answer and `axis`; and those of them not measured."""
-    asked = list(dict.fromkeys([*answer_axes(), axis]))
+    asked = [name for name in dict.fromkeys([*answer_axes(), axis]) if is_answered(runs.table, name)]
     return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
 
 
@@ -99,7 +91,8 @@ def tasks_of_both(runs: ExperimentRuns, both: tuple[Side, Side]) -> list[str]:
 
 
 def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
-    """A HarnessError where the axis is not measured, or on no task both sides have budgets around the one asked for."""
+    """A HarnessError where the axis is not answered or measured, or both sides have no budgets around the asked one."""
+    check_answered(runs.table, asked.axis)
     if asked.axis in conventions_of(runs, asked.axis)[1]:
         raise HarnessError(f"`axis` {asked.axis}: not measured; `harness bench FILE` measures it")
     if asked.at is None:
@@ -128,8 +121,7 @@ def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
             for size in of_sizes.sizes:
                 with suppress(HarnessError):  # no ratio can be read there
                     at = sides.size_on(of_sizes, float(size), axis)
-                    sides.check_any_learnt(pair, at)
-                    ratio = sides.loss_ratio(*pair, at, asked.level)
+                    ratio = sides.check_leader(*pair, at, asked.level)
                     if ratio.estimate is not None and ratio.low is not None and ratio.high is not None:
                         points.append((float(size), ratio.estimate, ratio.low, ratio.high))
         if points:

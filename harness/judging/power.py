@@ -26,13 +26,16 @@ LEAST_SPREAD = 1e-12  # no replicates are nearer to each other
 LARGEST_LOG = 700.0  # beyond it a factor is no float
 
 
-def chance(spread: float, replicates: int, difference: float, level: float, of_equality: bool = False) -> float:
+def chance(
+    spread: float, replicates: int, difference: float, level: float, of_equality: bool = False, overlap: float = 0.0
+) -> float:
     """The chance that the interval over so many replicates excludes a limit which the truth is `difference` away from.
 
     With `of_equality` it is the chance that the whole interval is nearer than `difference` to a limit which is the
-    truth: two one-sided tests. Both are means over what the half-width may turn out to be.
+    truth: two one-sided tests. Both are means over what the half-width may turn out to be. `overlap` is of the rows of
+    replicates.
     """
-    error = max(spread, LEAST_SPREAD) / math.sqrt(replicates)
+    error = max(spread, LEAST_SPREAD) * math.sqrt(1 / replicates + overlap)
     inside = ndtr(difference / error - _half_widths(replicates - 1, level))
     return float(np.mean(np.maximum(2 * inside - 1, 0) if of_equality else inside))
 
@@ -44,23 +47,27 @@ def _half_widths(freedom: int, level: float) -> np.ndarray:
     return t_distribution.isf((1 - level) / 2, freedom) * np.sqrt(chi2.ppf(chances, freedom) / freedom)
 
 
-def seen(spread: float, replicates: int, level: float, of_equality: bool = False) -> float:
+def seen(spread: float, replicates: int, level: float, of_equality: bool = False, overlap: float = 0.0) -> float:
     """The smallest difference with an ENOUGH chance to be seen; or within which true equality is shown."""
     far = max(spread, LEAST_SPREAD)
-    while chance(spread, replicates, far, level, of_equality) < ENOUGH:
+    while chance(spread, replicates, far, level, of_equality, overlap) < ENOUGH:
         far *= 2
-    return float(
-        brentq(lambda apart: chance(spread, replicates, apart, level, of_equality) - ENOUGH, 0.0, far, xtol=1e-6 * far)
-    )
+
+    def lacking(apart: float) -> float:
+        return chance(spread, replicates, apart, level, of_equality, overlap) - ENOUGH
+
+    return float(brentq(lacking, 0.0, far, xtol=1e-6 * far))
 
 
-def replicates_needed(spread: float, difference: float, level: float, of_equality: bool = False) -> int | None:
+def replicates_needed(
+    spread: float, difference: float, level: float, of_equality: bool = False, overlap: float = 0.0
+) -> int | None:
     """The fewest replicates in all that have an ENOUGH chance; None if MOST_REPLICATES are too few."""
-    if chance(spread, MOST_REPLICATES, difference, level, of_equality) < ENOUGH:
+    if chance(spread, MOST_REPLICATES, difference, level, of_equality, overlap) < ENOUGH:
         return None
 
     def chance_of(replicates: int) -> float:
-        return chance(spread, replicates, difference, level, of_equality)
+        return chance(spread, replicates, difference, level, of_equality, overlap)
 
     return bisect_left(range(MOST_REPLICATES + 1), ENOUGH, lo=2, key=chance_of)
 
@@ -93,12 +100,14 @@ def power_line(rule: Decide, numbers: Sequence[Number], level: float) -> str:
     decided = sum(number.outcome == "supported" for number in numbers)
     still_needed = min(max(rule.at_least - decided, 1), len(still_open))
     last = sorted(still_open, key=lambda number: (number.spread or 0.0, number.unit))[still_needed - 1]
-    spread, replicates = last.spread or 0.0, last.found.replicates
-    needed = replicates_needed(spread, difference_of(rule), level, of_equality)
+    spread, replicates, overlap = last.spread or 0.0, last.found.replicates, last.found.overlap
+    needed = replicates_needed(spread, difference_of(rule), level, of_equality, overlap)
     what = f"{asked_words(rule)}{where(last)}"
-    smallest_seen = asked_words(rule, as_said(rule, seen(spread, replicates, level, of_equality)))
+    smallest_seen = asked_words(rule, as_said(rule, seen(spread, replicates, level, of_equality, overlap)))
     least = f"the present {replicates} show only {smallest_seen} or more"
     often = f"in {100 * ENOUGH:g} % of experiments"
+    if needed is None and overlap:
+        return f"more splits of the same rows will not show {what}: give more rows; {least}"
     if needed is None:
         return f"{what} would need more than {MOST_REPLICATES:,} replicates; {least}"
     if needed <= replicates:

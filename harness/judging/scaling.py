@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
+from harness.base.reasons import NoNumber
 from harness.comparison.effort import expected_best
 from harness.laws.held_out import largest_sizes, until_minimum
 from harness.spec import Manifest, all_axes, default_count
@@ -31,16 +32,20 @@ COLUMNS = (
     *("cell", "run_id", "row", "is_minimum", "group", "sd", "schedule"),
 )
 BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`harness.judging.sides`)
+WORK = ("flops_train", "seconds")  # how the names of axes of training costs begin, on which a search has caps
 HEADLINE_AXES = (default_count("params"), default_count("flops_train"))
 
 
-def headline_axes(manifest: Manifest) -> tuple[str, str]:
-    """The two axes that figures and first tables show: a size and a training cost, one of them the matched axis.
+def headline_axes(manifest: Manifest) -> tuple[str, ...]:
+    """The axes that figures and first tables show: a size and a training cost, one of them the matched axis.
 
-    Matched forward FLOPs stand in the place of parameters.
+    Matched forward FLOPs stand in the place of parameters. A search has curves over the budgets of the matched axis
+    alone.
     """
     size, cost = HEADLINE_AXES
     matched = manifest.experiment.match.count_name if manifest.experiment.match else size
+    if manifest.experiment.search:
+        return (matched,)
     return (size, matched) if matched.startswith("flops_train") else (matched, cost)
 
 
@@ -49,8 +54,10 @@ def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
 
     So seeds which spent a little more or less work are replicates of one size and not sizes of their own. Where a side
     has several arms, its seeds may read different networks at a budget: all get the geometric mean of their sizes, at
-    which the mean of ln loss is that of a power law without error.
+    which the mean of ln loss is that of a power law without error. The size of a winner is the budget that it won.
     """
+    if "won_on" in table and (table["won_on"] == axis).all():
+        return table["asked"]
     sizes = table[axis].where(table["status"] == "done").groupby(table["cell"]).transform("median")
     if sizes.isna().any():  # all runs of a cell diverged
         sizes = sizes.fillna(table.groupby("cell")[axis].transform("median"))
@@ -63,19 +70,28 @@ def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
     return (first * np.exp(off)).where(sizes > 0, sizes)
 
 
+def is_answered(table: pd.DataFrame, axis: str) -> bool:
+    """Whether the table can say who is ahead at equal sizes on an axis: a search by work only at its one cap."""
+    return "won_on" not in table or not axis.startswith(WORK) or axis in set(table["won_on"])
+
+
+def check_answered(table: pd.DataFrame, axis: str) -> None:
+    """A HarnessError where a search has no budgets of this kind of work."""
+    if not is_answered(table, axis):
+        reason = f"the sizes of this search share no cap of {axis}; with a cap of its own for each size, equal {axis}"
+        raise NoNumber("OWN_CAPS", f"{reason} would be equal sizes under another name")
+
+
 def won_on(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     """The rows of winners that a search chose for `axis`; all rows of other tables.
 
-    On a training cost for which winners were chosen, the size of a run is the budget that it won. Any other axis is
-    read off the winners of sizes.
+    An axis without budgets of its own is read off the winners of sizes; a HarnessError on one of work.
     """
     if "won_on" not in table:
         return table
-    of_costs = table["won_on"].str.startswith(("flops_train", "seconds"))
+    check_answered(table, axis)
     of_axis = table["won_on"] == axis
-    if (of_axis & of_costs).any():
-        return table[of_axis].assign(**{axis: table.loc[of_axis, "asked"]})
-    return table[~of_costs]
+    return table[of_axis if of_axis.any() else ~table["won_on"].str.startswith(WORK)]
 
 
 def chosen_runs(table: pd.DataFrame, axis: str) -> pd.DataFrame:

@@ -19,12 +19,15 @@ from harness.base.reasons import NoNumber
 from harness.comparison.effort import Searched, Value, value
 from harness.comparison.replicates import Curve, Found, best_ratio, multiplier, ratio_over
 from harness.comparison.survivors import MOST_FAILED
-from harness.judging.baselines import CONSTANT
+from harness.judging.baselines import NAMES, PREFIX, overlap_of
 from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns
 from harness.judging.scaling import BEST_AT, chosen_runs
 from harness.judging.winners import LOSS, VALIDATION, cost_on, of_side
 from harness.spec import END_TOLERANCE, side_label
+
+MORE_ROWS = "give more data, or another training"
+NO_BETTER_THAN = {"constant": "NO_BETTER_THAN_CONSTANT", "linear": "NO_BETTER_THAN_LINEAR"}
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class SideCurve:
     """ln of a value by budget [m] and replicate [m, R], nan where a run diverged; `lost` [m] is the share that did.
 
     `winners` [m, R] is the same at full effort, which tells networks apart.
-    `seeds` are the numbers of the replicates. `constant` is ln of the test loss of a constant, the median over
-    replicates; None where it is not known. `runs` has a row a run, with its `size`.
+    `seeds` are the numbers of the replicates. `baselines` have ln of the test loss of a constant and a linear model
+    [R], where they are known. `runs` has a row a run, with its `size`. `overlap` is of the rows of replicates.
     """
 
     name: str
@@ -43,14 +46,20 @@ class SideCurve:
     winners: np.ndarray
     lost: np.ndarray
     seeds: tuple[int, ...]
-    constant: float | None = None
+    baselines: dict[str, np.ndarray] = field(default_factory=dict)
+    overlap: float = 0.0
     none: np.ndarray | None = None  # [m, R], the chance that a search of a lower effort finds nothing
     runs: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False, repr=False)
 
     @property
     def over_budgets(self) -> Curve:
         """As curves over budgets, one a replicate."""
-        return Curve(self.sizes, self.logs.T, self.winners.T)
+        return Curve(self.sizes, self.logs.T, self.winners.T, self.overlap)
+
+    @property
+    def constant(self) -> float | None:
+        """ln of the test loss of a constant, the median over replicates; None where it is not known."""
+        return float(np.nanmedian(self.baselines["constant"])) if "constant" in self.baselines else None
 
     def of_column(self, column: str) -> "SideCurve":
         """The same runs, of another value."""
@@ -132,11 +141,15 @@ def curve_of(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
         sized = sized.assign(value=np.log(done), lost=sized["status"] != "done")
     lost = sized.groupby("size")["lost"].mean()
     values = sized.groupby(["size", "seed"])["value"].mean().unstack("seed")  # noqa: PD010  pivot_table takes thrice as long
-    constant = None
-    if column == LOSS and CONSTANT in sized and sized[CONSTANT].median() > 0:
-        constant = math.log(sized[CONSTANT].median())
+    baselines = {}
+    for model in NAMES if column == LOSS else ():
+        if (name_of := f"{PREFIX}{model}") in sized and sized[name_of].median() > 0:
+            with np.errstate(divide="ignore"):
+                baselines[model] = np.log(sized.groupby("seed")[name_of].first().loc[values.columns].to_numpy(float))
     sizes, by_size, seeds = lost.index.to_numpy(float), values.to_numpy(float), tuple(map(int, values.columns))
-    return SideCurve(name, axis, sizes, by_size, by_size, lost.to_numpy(float), seeds, constant, runs=runs)
+    return SideCurve(
+        name, axis, sizes, by_size, by_size, lost.to_numpy(float), seeds, baselines, overlap_of(runs), runs=runs
+    )
 
 
 def _at_effort(runs: ExperimentRuns, task: str, names: Sequence[str], full: SideCurve, effort: int) -> SideCurve:
@@ -209,7 +222,7 @@ def size_on(curve: SideCurve, at: float, axis: str) -> float:
 def loss_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
     """second / first in test loss at a budget, over the replicates that both have."""
     mine, other = (_value(side, at) for side in _paired(first, second))
-    return best_ratio(mine, other, level)
+    return best_ratio(mine, other, level, first.overlap)
 
 
 def column_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
@@ -217,7 +230,7 @@ def column_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -
     mine, other = (read(side, at) for side in _paired(first, second))
     if np.isneginf([*mine, *other]).any():
         raise HarnessError(f"a value at {first.axis} {at:.4g} is 0, of which there is no ratio")
-    return ratio_over(other - mine, level)
+    return ratio_over(other - mine, level, overlap=first.overlap)
 
 
 def budget_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
@@ -236,7 +249,7 @@ def at_shared_budgets(first: SideCurve, second: SideCurve) -> tuple[Curve, Curve
     def at_budgets(side: SideCurve) -> Curve:
         full = replace(side, logs=side.winners)
         logs, winners = ([read(side, float(at)) for at in budgets], [read(full, float(at)) for at in budgets])
-        return Curve(budgets, np.array(logs).T, np.array(winners).T)
+        return Curve(budgets, np.array(logs).T, np.array(winners).T, side.overlap)
 
     mine, other = _paired(first, second)
     return at_budgets(mine), at_budgets(other)
@@ -255,7 +268,26 @@ def check_any_learnt(curves: Sequence[SideCurve], at: float) -> None:
         medians = " and ".join(f"{curve.name} {math.exp(np.nanmedian(read(curve, at))):.3g}" for curve in curves)
         constant = f"a constant has a test loss of {math.exp(curves[0].constant or 0):.3g}"
         medians = f"at {curves[0].axis} {at:.4g} the medians are {medians}"
-        raise NoNumber("WORSE_THAN_CONSTANT", f"{constant}, and {medians}; give more data, or another training")
+        raise NoNumber("WORSE_THAN_CONSTANT", f"{constant}, and {medians}; {MORE_ROWS}")
+
+
+def check_leader(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
+    """The ratio of `loss_ratio`; a HarnessError where who leads does not beat a constant, or of data a linear model.
+
+    It must do so with the same confidence: the interval over replicates lies on its side.
+    """
+    check_any_learnt([first, second], at)
+    ratio = loss_ratio(first, second, at, level)
+    if ratio.low is None or ratio.high is None or ratio.low <= 1 <= ratio.high:
+        return ratio
+    ahead = first if ratio.low > 1 else second
+    for model, logs in ahead.baselines.items():
+        over = ratio_over(logs - read(ahead, at), level, overlap=ahead.overlap)
+        if over.low is None or over.low <= 1:
+            words = "" if over.low is None else f": {over.estimate:.3g} [{over.low:.3g}, {over.high:.3g}]"
+            reason = f"at {ahead.axis} {at:.4g} the test loss of a {model} model over that of {ahead.name}"
+            raise NoNumber(NO_BETTER_THAN[model], f"{reason} is not clearly above 1{words}; {MORE_ROWS}")
+    return ratio
 
 
 def _inside(curve: SideCurve, at: float) -> float:
@@ -277,7 +309,15 @@ def _paired(first: SideCurve, second: SideCurve) -> tuple[SideCurve, SideCurve]:
     def of_seeds(side: SideCurve) -> SideCurve:
         places = [side.seeds.index(seed) for seed in seeds]
         none = None if side.none is None else side.none[:, places]
-        return replace(side, seeds=seeds, logs=side.logs[:, places], winners=side.winners[:, places], none=none)
+        baselines = {model: logs[places] for model, logs in side.baselines.items()}
+        return replace(
+            side,
+            seeds=seeds,
+            baselines=baselines,
+            logs=side.logs[:, places],
+            winners=side.winners[:, places],
+            none=none,
+        )
 
     return of_seeds(first), of_seeds(second)
 

@@ -78,7 +78,7 @@ class Answer:
     question: Annotated[str, "what it asks"]
     why: Annotated[str, "why nothing was judged; else empty"] = ""
     command: Annotated[str, "the command that mends it; else empty"] = ""
-    damaged: Annotated[bool, "whether a record is damaged"] = False
+    damaged: Annotated[bool, "whether a record is damaged, or of other code than the first"] = False
     runs: Annotated[int, "runs that were judged"] = 0
     diverged: Annotated[int, "those of them that diverged"] = 0
     flops_train: Annotated[int, "training FLOPs of these runs together, shared-dense"] = 0

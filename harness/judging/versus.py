@@ -144,8 +144,8 @@ class Other:
 class Headline:
     """Two sides at equal size. Ratios are second / first: above 1, the first side is better.
 
-    Where the experiment has `looks:`, intervals are so wide that all looks together err no more than one interval at
-    `level`.
+    Where the experiment has `looks:`, `level` is that of the look, so that all looks together err no more than one
+    interval at the level of the rule.
     """
 
     first: Annotated[Side, "the first side"]

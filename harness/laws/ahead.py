@@ -195,7 +195,12 @@ def new_run(law: Fit | Surface, x: np.ndarray, steps: np.ndarray, origins: Seque
 
 
 def new_run_of_lines(
-    sizes: np.ndarray, ln_losses: np.ndarray, x: np.ndarray, level: float, origins: Sequence[BudgetAhead] = ()
+    sizes: np.ndarray,
+    ln_losses: np.ndarray,
+    x: np.ndarray,
+    level: float,
+    origins: Sequence[BudgetAhead] = (),
+    overlap: float = 0.0,
 ) -> NewRun:
     """The same by the lines of replicates, `ln_losses` [R, sizes]: Student's intervals over replicates."""
     lines = lines_of(sizes, ln_losses)
@@ -206,7 +211,7 @@ def new_run_of_lines(
     values = on_lines(lines, x)
     centre, between = values.mean(axis=0), values.var(axis=0, ddof=1)
     missed = _missed_variance(origins, np.log(x / budgets_of(sizes).max()))
-    ends = _student(centre, between / len(lines), between + about_line + missed, len(lines), level)
+    ends = _student(centre, between * (1 / len(lines) + overlap), between + about_line + missed, len(lines), level)
     return NewRun(*map(np.exp, (centre, *ends)))
 
 

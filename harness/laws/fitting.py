@@ -108,7 +108,7 @@ def band(fit: Fit, x: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndar
     if fit.lines is not None:
         _check_asked(fit, x, far)
         values = on_lines(fit.lines, positive("x", x))
-        mean, half = values.mean(axis=0), half_width(values.std(axis=0, ddof=1), len(values), fit.level)
+        mean, half = values.mean(axis=0), half_width(values.std(axis=0, ddof=1), len(values), fit.level, fit.overlap)
         return np.exp(mean - half), np.exp(mean + half)
     known, u = _asked(fit, x, far)
     low, high = profile.prediction_ends(known, u)

@@ -12,6 +12,7 @@ from harness.laws.points import HUBER, NORMAL_MAD
 from harness.laws.solve import Edges, Problem, Solution, floor_edges, residuals_of, solve
 
 ALLOWED = "auto, least_squares, huber, huber_log(delta=NUMBER)"
+LARGEST_DELTA = 1e6  # no ln loss is so far off: it is least squares
 MIN_POINTS = 12  # fewer show no tails
 TAIL = 4.5  # standard deviations by the median absolute deviation
 KURTOSIS_Z = 3.0
@@ -36,8 +37,11 @@ def read_objective(text: str) -> Objective:
         delta = float(found.group(1)) if found else 0.0
     except ValueError:
         delta = 0.0
-    if not delta > 0:
-        raise HarnessError(f"objective={text!r} is not known; allowed: {ALLOWED}, with a delta above 0 in ln loss.")
+    if not 0 < delta <= LARGEST_DELTA:
+        raise HarnessError(
+            f"objective={text!r} is not known; allowed: {ALLOWED}, with a delta above 0 in ln loss, "
+            f"{LARGEST_DELTA:g} at most."
+        )
     return Objective("huber_log", delta)
 
 

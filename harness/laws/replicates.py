@@ -5,14 +5,17 @@ from numpy.typing import ArrayLike
 from scipy.stats import t as t_distribution
 
 
-def half_width(spread: ArrayLike, replicates: int, level: float) -> np.ndarray:
+def half_width(spread: ArrayLike, replicates: int, level: float, overlap: float = 0.0) -> np.ndarray:
     """Half of Student's interval of a mean over replicates whose numbers have the standard deviation `spread`.
 
     Give the number of replicates that there may be for the half width that is foreseen. One replicate has none: inf.
+    Replicates that share rows vary together, by `overlap` of their variance (Nadeau and Bengio 2003): test rows over
+    all rows that training may have, which is test over training rows where all are used.
     """
     if replicates < 2:
         return np.full(np.shape(spread), np.inf)
-    return np.asarray(t_distribution.isf((1 - level) / 2, replicates - 1) * np.asarray(spread) / np.sqrt(replicates))
+    quantile = t_distribution.isf((1 - level) / 2, replicates - 1)
+    return np.asarray(quantile * np.asarray(spread) * np.sqrt(1 / replicates + overlap))
 
 
 def lines_of(sizes: np.ndarray, ln_losses: np.ndarray) -> np.ndarray:

@@ -116,6 +116,7 @@ class Fit:
     groups: Annotated[Groups | None, "what intervals are over, where rows have groups"] = None
     region: Region | None = field(default=None, repr=False, compare=False)
     lines: np.ndarray | None = field(default=None, repr=False, compare=False)
+    overlap: float = 0.0  # of the rows of replicates
 
     @property
     def is_quotable(self) -> bool:

@@ -141,11 +141,8 @@ def with_seconds(table: pd.DataFrame, specs: Mapping[str, RunSpec], calibrations
     """The table with the axis `seconds`, if all that its runs do was timed alone on the calibrated machine.
 
     Evaluations of each stage times the median solo seconds of one, and the least squares of knots: never the wall clock
-    of a pack, which depends on what else was in it. `seconds_on` names the machine. Winners of a search have seconds
-    only if some were chosen by them.
+    of a pack, which depends on what else was in it. `seconds_on` names the machine.
     """
-    if "won_on" in table and "seconds" not in set(table["won_on"]):  # those that won by other costs are not the best
-        return table
     runs = [specs[identity] for identity in table["run_id"]]
     if missing(calibrations, runs):
         return table

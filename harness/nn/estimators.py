@@ -6,16 +6,17 @@ one network with the settings that were given, not the answer of a search: `harn
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from harness.base.errors import HarnessError
+from harness.base.errors import HarnessError, did_you_mean
 from harness.nn.classes import KAN, MLP, module_of
 from harness.optimisers import Adam, Lbfgs
 from harness.spec import Recipe, RunSpec, RunTask
@@ -43,6 +44,16 @@ class _Network(BaseEstimator, ABC):
     optimizer: Literal["lbfgs", "adam"]
     max_evaluations: int
     random_state: int
+
+    def __new__(cls, *_: Any, **given: Any) -> Self:
+        """A setting that there is none of is told by the class and the settings that it has."""
+        settings = list(inspect.signature(cls).parameters)
+        for name in given:
+            if name not in settings:
+                raise TypeError(
+                    f"{cls.__name__}({name}={given[name]!r}): no such setting; {did_you_mean(name, settings)}"
+                )
+        return super().__new__(cls)
 
     @abstractmethod
     def _module(self, shape: Sequence[int]) -> KAN | MLP:

@@ -102,7 +102,7 @@ def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Exp
                 sought = ArmOnTask(variant, arm, resolve(task, folder))
             sought.check_learnable()
             label, target = label_of(task), target_of(task, folder)
-            plan.formulas[label] = Formula(formula=target.formula, source=target.source)
+            plan.formulas[label] = Formula(formula=target.formula, source=target.source, pool=target.pool)
             plan.targets[label] = task.name, target.inputs
             plan.observed.update(dict.fromkeys(target.observed))
             telling = [f"{path.rsplit('.', 1)[-1]}={axes[path]}" for path in telling_of(arm, task)]

@@ -21,7 +21,7 @@ from harness.judging.versus import Headline, NoHeadline
 from harness.judging.winners import reported
 from harness.laws.shared import Pin
 from harness.python.laws import ComparisonByLaws, many, of_runs, opened
-from harness.python.study import Shown, Study, headline_said, readings, study_of
+from harness.python.study import Shown, Study, headline_said, readings, study_of, why_no_ratio
 from harness.record import read_record, record_path
 from harness.record.networks import FOLDER, read_network
 from harness.show.console import TERMINAL, progress_here
@@ -29,6 +29,7 @@ from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import task_titles
 from harness.show.figures.scaling import of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
+from harness.show.figures.theme import empty_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.tables.verdicts import answer_sentences
 from harness.spec import Manifest
@@ -56,14 +57,15 @@ class Comparison(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row for each task, axis and size. `ratio` is the test loss of the second side over that of the first."""
+        """A row for each task, axis and size: who leads, if anybody, and how many times lower the test loss is."""
         return readings(self.compared.headline)
 
-    def figure(self) -> Figure | None:
-        """The ratio at every size of the first side, a line for each count."""
+    def figure(self) -> Figure:
+        """The ratio at every size of the first side, a line for each count; or why there is none."""
         titles = task_titles(self.compared.headline.formulas, TITLE_LETTERS)
         styles = experiment_styles(self.manifest, self.compared.headline.names)
-        return versus_figure(self.compared.asked, self.compared.lines, styles, titles)
+        drawn = versus_figure(self.compared.asked, self.compared.lines, styles, titles)
+        return drawn or empty_figure(why_no_ratio(self.compared.headline))
 
 
 def compare(
@@ -242,11 +244,12 @@ class Answer(Shown):
         best = of_task.sort_values("val_loss", kind="stable").iloc[0]
         return load_network(str(best["run_id"]), self.report.parent.parent)
 
-    def figure(self) -> Figure | None:
-        """The ratios with their intervals, at equal size on each axis; else the runs."""
+    def figure(self) -> Figure:
+        """The ratios with their intervals, at equal size on each axis, or why there are none; else the runs."""
         if isinstance(self.headline, NoHeadline):
             return self.runs.figure()
-        return headline_figure(self.headline, experiment_styles(self.manifest, self.headline.names))
+        drawn = headline_figure(self.headline, experiment_styles(self.manifest, self.headline.names))
+        return drawn or empty_figure(why_no_ratio(self.headline))
 
 
 def run(

@@ -17,11 +17,12 @@ from harness.judging.laws import AUTO, SeriesLaws, drawn_law
 from harness.judging.request import FitsAnswer, Form, SizeRange, form_asked
 from harness.laws.result import LawName
 from harness.planning.ladder import Ladder, LadderSetting, ladder_rows, make_ladder, write_ladder
-from harness.python.study import Shown, Study, headline_said, readings, study_of
+from harness.python.study import Shown, Study, headline_said, readings, study_of, why_no_ratio
 from harness.record.elsewhere import is_table
 from harness.show.figures.forms import design_figure, form_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
+from harness.show.figures.theme import empty_figure
 from harness.show.figures.versus import versus_figure
 from harness.show.tables.comparison import multiplier_sentence, verdict_words
 from harness.show.tables.forms import form_frame, form_sentences, form_tables, form_words
@@ -76,7 +77,7 @@ class Laws(Shown):
     def _drawn(self, laws: SeriesLaws) -> LawName:
         return drawn_law(self.answer.laws, laws.task, laws.axis)
 
-    def figure(self) -> Figure | None:
+    def figure(self) -> Figure:
         """Losses against sizes, with the laws."""
         return scaling_figure(self.manifest, self.answer.laws)
 
@@ -100,9 +101,9 @@ class Forms(Shown):
         """A row for each arm: the numbers of what was fitted, with the ends of their intervals."""
         return form_frame(self.answer)
 
-    def figure(self) -> Figure | None:
+    def figure(self) -> Figure:
         """The runs, and what was fitted to them."""
-        return form_figure(self.answer, self.runs)
+        return form_figure(self.answer, self.runs) or empty_figure(self.sentences[0])
 
 
 def _row(laws: SeriesLaws, name: LawName) -> dict[str, Any]:
@@ -173,7 +174,7 @@ class ComparisonByLaws(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row for each axis and size. `ratio` is the loss of the second arm over that of the first."""
+        """A row for each axis and size: who leads, if anybody, and how many times lower the loss is."""
         return readings(self.compared.headline)
 
     @property
@@ -187,10 +188,11 @@ class ComparisonByLaws(Shown):
                 rows.append({"axis": pair.axis, "size": place.size, "loss": place.loss, **found})
         return pd.DataFrame(rows)
 
-    def figure(self) -> Figure | None:
-        """Losses at equal size, and sizes at equal loss."""
+    def figure(self) -> Figure:
+        """Losses at equal size, and sizes at equal loss; or why there are none."""
         asked, curves, against = curves_of_laws(self.compared)
-        return versus_figure(asked, curves, named_styles(self.compared.arms), against=against)
+        drawn = versus_figure(asked, curves, named_styles(self.compared.arms), against=against)
+        return drawn or empty_figure(why_no_ratio(self.compared.headline))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -210,9 +212,9 @@ class NextDesign(Shown):
         """A row for each place of each plan; `width` is that of the interval to come, over that of now."""
         return design_frame(self.answer)
 
-    def figure(self) -> Figure | None:
+    def figure(self) -> Figure:
         """Where the runs of each plan lie."""
-        return design_figure(self.answer, self.runs)
+        return design_figure(self.answer, self.runs) or empty_figure(self.sentences[0])
 
 
 def design(

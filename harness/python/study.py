@@ -66,9 +66,18 @@ def headline_said(headline: Headline | NoHeadline) -> list[str]:
 
 
 def readings(headline: Headline | NoHeadline) -> pd.DataFrame:
-    """A row for each task, axis and size: the ratio of test losses second / first, and who is ahead beyond doubt."""
+    """A row for each task, axis and size, as READINGS name it."""
     rows = [] if isinstance(headline, NoHeadline) else reading_rows(headline)
     return pd.DataFrame(rows, columns=list(READINGS))
+
+
+def why_no_ratio(headline: Headline | NoHeadline) -> str:
+    """Why there is nothing to draw of an answer: the first reason."""
+    if isinstance(headline, NoHeadline):
+        return headline.why
+    return next(
+        (reading.ratio.refused for reading in headline.readings if reading.ratio.refused), "No ratio was found."
+    )
 
 
 # -------------------------------------------------------------------------------------------------------------- files

@@ -19,4 +19,4 @@ from harness.record.store import (
     set_aside,
     verdict,
 )
-from harness.record.table import runs_table, write_table
+from harness.record.table import for_spreadsheets, runs_table, write_table

@@ -4,11 +4,12 @@ Lines are in the order of run ids, so that the same records make the same bytes.
 Records that were made elsewhere are brought to the records here, from such a file or from a folder.
 """
 
+import itertools
 import json
 import lzma
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -17,6 +18,7 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
 from harness.base.frozen import problem_of
 from harness.record import publish, read_record, record_path, verdict
+from harness.record.code import first_code, texts
 from harness.record.schema import Record
 from harness.record.store import RECORDS, record_of
 from harness.spec import sealed
@@ -97,12 +99,14 @@ class Merged(NamedTuple):
     ]
     damaged: Annotated[tuple[str, ...], "what is wrong with a file or line, in sentences"]
     others: Annotated[tuple[str, ...], "that nobody asked for, and were left alone"]
+    other_code: Annotated[tuple[str, ...], "that other code trained than the plan's first, and were left alone"]
 
 
-def merge(source: Path, wanted: Collection[str] | None, folder: Path) -> Merged:
+def merge(source: Path, wanted: Collection[str] | None, folder: Path, plans: Sequence[Collection[str]] = ()) -> Merged:
     """Publish in `folder` the records of `source`, each one checked: a folder of records, of results, or a kept file.
 
-    Of the runs `wanted` only, unless that is None. Nothing in `source` is changed, and what is in `folder` stays as it
+    Of the runs `wanted` only, unless that is None; and in each of the `plans`, which are ids of runs, only those of the
+    code that trained the plan's first record. Nothing in `source` is changed, and what is in `folder` stays as it
     is; of two records that differ the second is kept as a duplicate. A HarnessError if there are no records, or nothing
     can be written.
     """
@@ -115,6 +119,7 @@ def merge(source: Path, wanted: Collection[str] | None, folder: Path) -> Merged:
     else:
         paths = _record_paths(source, folder)
         readers = [(path.name.partition(".")[0], partial(read_record, path)) for path in paths]
+    codes = [first_code(texts(plan, folder)) for plan in plans]
     for identity, read in readers:
         target = record_path(folder, identity)
         if wanted is not None and identity not in wanted:
@@ -127,15 +132,25 @@ def merge(source: Path, wanted: Collection[str] | None, folder: Path) -> Merged:
         except HarnessError as error:
             outcomes["damaged"].append(str(error))
         else:
+            code = record.provenance.source_hash
+            own = [place for place, plan in enumerate(plans) if code and identity in plan]
+            if any(codes[place] not in (None, code) for place in own):
+                outcomes["other code"].append(identity)
+                continue
+            for place in own:
+                codes[place] = code
             outcomes[publish(record, folder)].append(identity)
     return _merged(outcomes)
 
 
-def keep(identities: Iterable[str], folder: Path, path: Path, are_brief: bool = False) -> Merged:
+def keep(
+    identities: Sequence[str], folder: Path, path: Path, are_brief: bool = False, is_mixed: bool = False
+) -> Merged:
     """Add the records that these runs have in `folder` to the kept file at `path`, each one checked.
 
     Those that `are_brief` are kept without most of their learning curves (`Record.brief`), in a third of the bytes. A
-    record that the file has stays, and so does one that differs from it in `folder`. A HarnessError if the file is
+    record that the file has stays, and so does one that differs from it in `folder`. What other code trained than the
+    first of all is left out, unless the file `is_mixed`. A HarnessError if the file is
     damaged: it is not written then.
     """
     kept, damaged = read_lines(path) if path.exists() else ({}, ())
@@ -143,6 +158,7 @@ def keep(identities: Iterable[str], folder: Path, path: Path, are_brief: bool = 
         raise HarnessError("\n".join(damaged), INCOMPLETE)
     lines = {identity: line.text for identity, line in kept.items()}
     outcomes: dict[str, list[str]] = defaultdict(list)
+    first = first_code(itertools.chain(lines.values(), texts(identities, folder)))
     for identity in identities:
         target = record_path(folder, identity)
         if not target.exists():
@@ -153,7 +169,9 @@ def keep(identities: Iterable[str], folder: Path, path: Path, are_brief: bool = 
                 record = record.brief()
                 text = json.dumps(sealed(record.model_dump(mode="json")))
             line, outcome = line_of(text), "same"
-            if identity not in kept:
+            if not is_mixed and record.provenance.source_hash not in (None, first):
+                outcome = "other code"
+            elif identity not in kept:
                 lines[identity], outcome = line, "published"
             elif line != kept[identity].text:
                 outcome = verdict(record_in_line(kept[identity], identity, path), record)
@@ -181,5 +199,5 @@ def _record_paths(source: Path, folder: Path) -> list[Path]:
 
 
 def _merged(outcomes: Mapping[str, Sequence[str]]) -> Merged:
-    in_order = ("published", "same", "within tolerance", "beyond tolerance", "defect", "damaged", "other")
+    in_order = ("published", "same", "within tolerance", "beyond tolerance", "defect", "damaged", "other", "other code")
     return Merged(*(tuple(outcomes.get(outcome, ())) for outcome in in_order))

@@ -181,7 +181,8 @@ class Provenance(Frozen):
     `pack_seconds` is the wall clock of the whole pack of `pack_lanes` lanes that shared `threads` threads, and
     `pack_cpu_seconds` what its process computed in that time: provenance, not axes to compare arms on. They and
     `started_at` are of all attempts, `resumed` being how often training went on from a checkpoint; all else is of the
-    last one, `attempt`. `snapshot` is the hash of the code if it ran from a snapshot.
+    last one, `attempt`. `snapshot` is the hash of the code if it ran from a snapshot, `source_hash` that of the source
+    that decides a run's bits; older records lack it.
     """
 
     commit: str | None
@@ -198,6 +199,7 @@ class Provenance(Frozen):
     snapshot: str | None = None
     attempt: str | None = None
     resumed: int = 0
+    source_hash: str | None = left_out_at(None)
 
 
 class Snapped(Frozen):

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import NO_LINKS, locked, unfinished
 from harness.base.frozen import Frozen, problem_of
+from harness.record.code import check_one_code
 from harness.record.schema import RECORD_SCHEMA, Provenance, Record, Status
 from harness.spec import Manifest, canonical_json, run_id, sealed, unsealed
 from harness.spec.run import Engine
@@ -67,14 +68,15 @@ def read_record(path: Path) -> Record:
     try:
         return _checked(path)
     except (ValueError, OSError) as error:
-        problem = problem_of(error)
-        raise HarnessError(f"record {path} is damaged ({problem}); move it away and run again", INCOMPLETE) from None
+        again = "`harness retry FILE --cause damaged` moves it away and trains it again"
+        raise HarnessError(f"record {path} is damaged ({problem_of(error)}); {again}", INCOMPLETE) from None
 
 
 def read_records(identities: Iterable[str], folder: Path, plan: Path) -> dict[str, Record]:
     """The records of these runs by id; a HarnessError that counts and names the damaged ones if there are any.
 
-    `plan` is the folder of the experiment that they are read for.
+    `plan` is the folder of the experiment that they are read for. A HarnessError too if several codes trained them and
+    it takes but one (see `record.code`).
     """
     records, damaged = _each(identities, folder, _checked)
     if damaged:
@@ -84,6 +86,7 @@ def read_records(identities: Iterable[str], folder: Path, plan: Path) -> dict[st
         moved = f"`harness retry {plan} --cause damaged --local N` moves them to {folder / DAMAGED}"
         again = "and trains their runs again, N at a time on this machine"
         raise HarnessError(f"{of_all}: {', '.join(named)}; {moved} {again}", INCOMPLETE)
+    check_one_code((record.provenance for record in records.values()), plan)
     return records
 
 
@@ -241,8 +244,8 @@ class Recorded(NamedTuple):
 def recorded(identities: Iterable[str], folder: Path, check_all: bool = False) -> Recorded:
     """Which of these runs have a record in `folder`, and its status.
 
-    Only what cannot be read is called damaged, unless `check_all`: to check seals too takes six times as long, and
-    whatever computes from records does it (`read_records`).
+    Only what cannot be read, or is of another run, is called damaged, unless `check_all`: to check seals too takes six
+    times as long, and whatever computes from records does it (`read_records`).
     """
     present = set(os.listdir(folder)) if folder.is_dir() else set()
     with_record = [identity for identity in identities if f"{identity}.json" in present]
@@ -279,16 +282,18 @@ def _each(
 
 
 class _Ended(Frozen, extra="ignore"):
-    """A record as far as its status, which is read in a sixth of the time that a seal takes."""
+    """A record as far as its run and status, which is read in a sixth of the time that a seal takes."""
 
+    run_id: str
     status: Status
 
 
 def _status(path: Path) -> Status:
     try:
-        return _Ended.model_validate_json(path.read_bytes()).status
+        ended = _Ended.model_validate_json(path.read_bytes())
     except ValidationError:
-        return _checked(path).status  # which says what is wrong with it
+        ended = None
+    return ended.status if ended and ended.run_id == path.stem else _checked(path).status  # it says what is wrong
 
 
 def missing(manifest: Manifest, folder: Path) -> list[str]:

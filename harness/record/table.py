@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DELIMITERS = (",", "\t", ";", "|")
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how they begin
 MAX_ROWS_NAMED = 5  # in one error or caution; it counts the others
 
 
@@ -54,9 +55,19 @@ def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFram
 def write_table(table: pd.DataFrame, folder: Path) -> None:
     """The table as `runs.csv` and `runs.parquet` in `folder`."""
     with whole_file(folder / "runs.csv") as path:
-        table.to_csv(path, index=False)
+        for_spreadsheets(table).to_csv(path, index=False)
     with whole_file(folder / "runs.parquet") as path:
         table.to_parquet(path, index=False)
+
+
+def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before each text that a spreadsheet would take for a formula, such as `=1+1`."""
+    texts = {str(name): column for name, column in table.items() if column.dtype.kind == "O"}
+    return table.assign(**{name: column.map(_no_formula) for name, column in texts.items()})
+
+
+def _no_formula(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULAS) else cell
 
 
 def _row(cell: Cell, planned: PlannedRun, record: Record) -> dict[str, Any]:

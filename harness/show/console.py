@@ -87,6 +87,8 @@ class PackProgress:
         self._done[pack] = done
 
     def _share(self) -> float:
+        if self._ended == self._packs:  # whatever the rounding of the sum
+            return 1.0
         return min(self._all_done / self._all_work, 1.0) if self._all_work else 0.0
 
     def _so_far(self) -> str:
@@ -116,7 +118,7 @@ class Terminal:
     def say(self, *lines: str) -> None:
         """Print sentences, each on one line."""
         for line in lines:
-            self._said_on.print(line, soft_wrap=True)
+            self._said_on.print(line, soft_wrap=not self._said_on.is_terminal)  # which would cut words in two
 
     @contextmanager
     def packs(self, work: Mapping[Pack, float], runs: int) -> Iterator[PackProgress]:
@@ -125,7 +127,7 @@ class Terminal:
             yield PackProgress(work, runs, lambda line, share: log.print(line, soft_wrap=True))
             return
         words = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True))
-        with Progress(BarColumn(20), TimeElapsedColumn(), words, console=log, expand=True) as bar:
+        with Progress(BarColumn(10), words, console=log, expand=True, refresh_per_second=1) as bar:
             task = bar.add_task("training", total=1.0)
             yield PackProgress(
                 work, runs, lambda line, share: bar.update(task, description=line, completed=share), redraws=True

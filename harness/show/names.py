@@ -55,11 +55,18 @@ def _with_short_fields(names: Sequence[str]) -> list[str]:
     return [FIELD.sub(r"\1", name) for name in names]
 
 
-def _before_fields_cut(name: str, letters: int) -> str:
-    """`mlp_t… train=300` of `mlp_teacher train=300`; the name itself where nothing would be left of it."""
-    before, fields = re.split(r"(?=$| \w+=)", name, maxsplit=1)
-    room = letters - len(fields) - 1
-    return name if len(name) <= letters or not fields or room < LEAST_LETTERS else f"{before[:room]}…{fields}"
+def _before_fields_cut(names: Sequence[str], letters: int) -> list[str]:
+    """`mlp… train=300` of `mlp_teacher train=300`, as much of each `mlp_teacher`; whole where too little is left."""
+    parts = [re.split(r"(?=$| \w+=)", name, maxsplit=1) for name in names]
+    room: dict[str, int] = {}
+    for before, fields in parts:
+        if fields and len(before + fields) > letters:
+            room[before] = min(letters - len(fields) - 1, room.get(before, letters))
+    shown = []
+    for before, fields in parts:
+        is_cut = fields and room.get(before, 0) >= LEAST_LETTERS
+        shown.append(f"{before[: room[before]].rstrip('_ ')}…{fields}" if is_cut else before + fields)
+    return shown
 
 
 def _cut(names: Sequence[str], letters: int) -> list[str]:
@@ -68,7 +75,7 @@ def _cut(names: Sequence[str], letters: int) -> list[str]:
     Else without their middle: the same share of each end that leaves all different. Names that no share tells apart are
     numbered.
     """
-    shown = [_before_fields_cut(name, letters) for name in names]
+    shown = _before_fields_cut(names, letters)
     if max(map(len, shown), default=0) <= letters and len(set(shown)) == len(names):
         return shown
     half = letters // 2

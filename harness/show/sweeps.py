@@ -337,6 +337,7 @@ def merged_lines(merged: Merged) -> list[str]:
         "defects of determinism": merged.defects,
         "damaged": merged.damaged,
         "of other experiments, left alone": merged.others,
+        "of other code than the plan's first, left alone (--mixed-code takes them)": merged.other_code,
     }
     counted = ", ".join(f"{len(runs)} {what}" for what, runs in counts.items() if runs)
     named = [f"differs: {run}" for run in (*merged.beyond_tolerance, *merged.defects)]

@@ -74,6 +74,11 @@ class Formula(Frozen):
 
     formula: Annotated[str, "its formula"]
     source: Annotated[str, "where it is from"]
+    pool: Annotated[
+        int | None,
+        NotRequired,
+        "of data, rows that each seed draws its training rows from; 0 where all seeds test on the same rows",
+    ] = left_out_at(None)
 
 
 class Manifest(Frozen):
@@ -118,6 +123,18 @@ class Manifest(Frozen):
     def tasks(self) -> dict[str, tuple[str, int]]:
         """The target and the inputs of each task that has runs, by its label."""
         return {self.cells[run.cell].task: (run.run.task.target, run.run.task.inputs) for run in self.runs}
+
+    def overlap(self, task: str) -> float:
+        """How much replicates of a task share: test rows over all rows that training may have; 0 of fresh points.
+
+        It is 0 too where all test on the same rows: then nothing is said of others. Plans of before do not know how
+        many rows training may have, and take those that it has.
+        """
+        run = next(planned.run.task for planned in self.runs if self.cells[planned.cell].task == task)
+        pool = self.formulas[task].pool
+        if pool is None and run.fingerprint.startswith("data "):
+            pool = run.train_points
+        return run.test_points / pool if pool else 0.0
 
     def with_seeds(self, number: int) -> frozenset[str]:
         """Ids of the runs that have one of its first seeds."""
@@ -214,7 +231,7 @@ def _fingerprints(plan: Manifest) -> dict[str, set[str]]:
 def _counted_as(old: Manifest, new: Manifest) -> Manifest:
     """The new plan as the old one counted and packed it, as what a plan means hangs on neither.
 
-    It is without the counts that the old one was made before, and its runs train in the old one's company.
+    It is without the counts and rows that the old one was made before, and its runs train in the old one's company.
     """
     old_counts = set[str]().union(*(cell.counts for cell in old.cells))
     cells = []
@@ -222,7 +239,12 @@ def _counted_as(old: Manifest, new: Manifest) -> Manifest:
         counts = {name: value for name, value in cell.counts.items() if name in old_counts}
         cells.append(cell.model_copy(update={"counts": counts}))
     same_runs = sorted(itertools.chain(*new.packs)) == sorted(itertools.chain(*old.packs))
-    return new.model_copy(update={"cells": tuple(cells), "packs": old.packs if same_runs else new.packs})
+    formulas = {
+        label: formula.model_copy(update={"pool": old.formulas[label].pool}) if label in old.formulas else formula
+        for label, formula in new.formulas.items()
+    }
+    packs = old.packs if same_runs else new.packs
+    return new.model_copy(update={"cells": tuple(cells), "packs": packs, "formulas": formulas})
 
 
 def _replace(path: Path, manifest: Manifest, earlier: tuple[str, ...], why: str) -> Manifest:

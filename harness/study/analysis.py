@@ -15,20 +15,22 @@ import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, write_whole
+from harness.base.formats import plural
 from harness.base.json_text import write_json
 from harness.judging.ahead import Foresight, ahead_of_laws
 from harness.judging.baselines import baselines_of
-from harness.judging.headline import headline, main_headline
+from harness.judging.headline import headline, level_of, main_headline, main_sides
 from harness.judging.judge import judge_all
 from harness.judging.laws import AS_DECLARED, SeriesLaws, check, fit_table
 from harness.judging.pair import check_asked, conventions_of, lines, sides_named
 from harness.judging.request import FitsAnswer
-from harness.judging.runs import level_over, runs_of
-from harness.judging.scaling import headline_axes
+from harness.judging.runs import runs_of
+from harness.judging.scaling import headline_axes, is_answered
 from harness.judging.verdict import Answer, Verdict, not_run
 from harness.judging.versus import Headline, NoHeadline, RatioLine, VersusRequest
 from harness.planning.match import axis_named
-from harness.record import Record, missing, read_present, write_table
+from harness.record import Record, for_spreadsheets, missing, read_present, write_table
+from harness.record.code import code_notes
 from harness.show.console import Terminal
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.scaling import of_sides, scaling_figure
@@ -70,7 +72,10 @@ def analyse(manifest: Manifest, folder: Path) -> Analysis:
     records = planned_records(manifest, folder)
     check_writable(folder)  # said now, not after minutes of fitting
     table, every = judged_tables(manifest, records, folder)
-    laws = fit_table(table)
+    level = (
+        level_of(runs_of(manifest, table), main_sides(manifest)) if manifest.experiment.search else AS_DECLARED.level
+    )
+    laws = fit_table(table, how=AS_DECLARED._replace(level=level))
     if not manifest.experiment.search:
         laws = check(laws, headline_axes(manifest))
     shown = [series for series in laws if series.axis in headline_axes(manifest)]
@@ -82,7 +87,7 @@ def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
     """Write the tables, laws and checks into the folder of the plan."""
     write_table(analysis.every, folder)
     if manifest.experiment.search:
-        write_whole(folder / "winners.csv", analysis.table.to_csv(index=False))
+        write_whole(folder / "winners.csv", for_spreadsheets(analysis.table).to_csv(index=False))
     else:
         write_whole(folder / "checklist.md", checklists(analysis.laws, "runs.csv beside this file"))
     write_json(fits_of(manifest, analysis), folder / "fits.json")
@@ -197,7 +202,7 @@ def _judged(
             why = f"{len(wanted.absent)} of {len(wanted.run_ids)} runs have no record"
             return not_judged(why=why, notes=notes), None
         if wanted.absent:  # between two looks: some rules are decided, and open ones wait for the next
-            more = f"open rules ask for {len(wanted.absent):,} more runs: `{command_to_train}`"
+            more = f"open rules ask for {plural(len(wanted.absent), 'more run')}: `{command_to_train}`"
             runs = len(wanted.run_ids) - len(wanted.absent)
             return answer(verdicts=wanted.verdicts or (), notes=(*notes, more), runs=runs), None
         records = read_present(manifest, records_of(folder))
@@ -208,9 +213,11 @@ def _judged(
     if len(records) < len(manifest.run_ids()):
         notes = (*notes, run_words(manifest, len(records)))
     table, every = judged_tables(manifest, records, folder)
-    if "seconds" not in table and any(rule.axis == "seconds" for rule in experiment.decide):
+    asks_seconds = any(rule.axis == "seconds" for rule in experiment.decide) and is_answered(table, "seconds")
+    if asks_seconds and "seconds" not in table:
         notes = (*notes, f"seconds are not measured: `harness bench {command}`")
     made = [record.provenance for record in records.values()]
+    notes = (*notes, *code_notes(made))
     commits = Counter(f"{code.commit or 'no commit'}{' (dirty)' if code.dirty else ''}" for code in made)
     judged = answer(
         verdicts=tuple(judge_all(manifest, table, every)),
@@ -252,6 +259,5 @@ def compare_sides(
     sides = sides_named(runs, *arms)
     check_asked(runs, VersusRequest(sides, named, at))
     compared = headline(runs, sides, at, named, level)
-    strictest = level_over(compared.level, manifest.looks, replicates=0) if manifest.looks else compared.level
-    request = VersusRequest((compared.first, compared.second), named, at, strictest)
+    request = VersusRequest((compared.first, compared.second), named, at, compared.level)
     return Compared(compared, request, lines(runs, request), conventions_of(runs, named)[1])

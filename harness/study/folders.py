@@ -15,8 +15,10 @@ import harness
 from harness.base.errors import INCOMPLETE, HarnessError, did_you_mean
 from harness.base.files import check_name
 from harness.base.plain import INLINE
+from harness.dispatch.reconcile import RUN_ID
 from harness.dispatch.snapshot import KEPT_RESULTS, RESULTS
 from harness.record import Record, missing, read_planned, read_present
+from harness.record.code import take_mixed, takes_mixed
 from harness.record.kept import KEPT_RECORDS, Merged, keep, merge, read_lines
 from harness.spec import FULL, Experiment, Manifest, RunSpec, manifest_path, read_experiment, read_manifest
 from harness.spec.manifest import check_unchanged
@@ -158,19 +160,23 @@ def take_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> N
     for path in kept_files(manifest, folder):
         if not (absent := missing(manifest, records_of(folder))):
             return
-        merged = merge(path, frozenset(absent), records_of(folder))
+        runs = () if takes_mixed(folder) else (frozenset(manifest.run_ids()),)
+        merged = merge(path, frozenset(absent), records_of(folder), runs)
         if merged.new:
             say(f"{len(merged.new):,} records came from {path}")
+        if merged.other_code:
+            say(f"{len(merged.other_code):,} records of {path} are of other code; --mixed-code takes them")
         if merged.damaged:
             raise HarnessError("\n".join(merged.damaged), INCOMPLETE)
 
 
 def say_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
     """Say how many planned runs would get their records from the kept file."""
-    for path in kept_files(manifest, folder):
+    absent = missing(manifest, records_of(folder))
+    for path in kept_files(manifest, folder) if absent else []:
         kept = read_lines(path).by_run
-        if number := sum(run in kept for run in missing(manifest, records_of(folder))):
-            say(f"{number:,} of the missing runs have records in {path}, and will not be sent")
+        if number := sum(run in kept for run in absent):
+            say(f"{number:,} of the missing runs have records in {path}: they come from there, and are not trained")
 
 
 class KeptRecords(NamedTuple):
@@ -181,6 +187,22 @@ class KeptRecords(NamedTuple):
     absent: Annotated[int, "planned runs that have no record"]
 
 
+def merge_records(source: Path, results: Path, plan: StudyFile | None, is_mixed: bool) -> Merged:
+    """Merge what was trained elsewhere into the records of these results, all of it or what a plan needs.
+
+    Each plan gets the records of one code, unless `is_mixed`: then this plan takes all, from now on.
+    """
+    if plan:
+        manifest, folder = plan.frozen()
+        if is_mixed:
+            take_mixed(folder)
+        plans = [frozenset(manifest.run_ids())]
+        return merge(source, plans[0], results / "runs", () if takes_mixed(folder) else plans)
+    folders = [path.parent for path in results.glob(f"*/{manifest_path(Path()).name}") if not takes_mixed(path.parent)]
+    texts = () if is_mixed else [manifest_path(folder).read_text(encoding="utf-8") for folder in folders]
+    return merge(source, None, results / "runs", [frozenset(RUN_ID.findall(text)) for text in texts])
+
+
 def keep_records(folder: Path) -> KeptRecords:
     """Add what there is of records of an experiment to its kept file.
 
@@ -188,7 +210,7 @@ def keep_records(folder: Path) -> KeptRecords:
     """
     plan, path = read_manifest(folder), kept_path(folder)
     runs = plan.run_ids()
-    merged = keep(runs, records_of(folder), path, are_brief=bool(plan.experiment.search))
+    merged = keep(runs, records_of(folder), path, bool(plan.experiment.search), takes_mixed(folder))
     kept = read_lines(path).by_run if path.exists() else {}
     if not kept and not merged.damaged:
         raise HarnessError(f"{folder}: none of its {len(runs):,} runs has a record yet; train some first", INCOMPLETE)

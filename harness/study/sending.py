@@ -35,12 +35,13 @@ from harness.dispatch.submission import (
 from harness.measure.calibration import missing
 from harness.measure.cost import likely_seconds
 from harness.record import set_aside
+from harness.record.code import check_goes_on
 from harness.show.console import Terminal
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
 from harness.spec import Manifest
 from harness.study.folders import planned_runs, records_of, runs_of
 from harness.study.plans import calibrations_of, largest_pack_bytes, packs_shown
-from harness.study.sweeps import look
+from harness.study.sweeps import check_none_left_behind, look
 from harness.tasks import check_drawn, fetch_data
 
 CHECKPOINT_SECONDS = 60.0  # of packs on this machine
@@ -117,6 +118,7 @@ def _make_offer(request: Request, listener: Terminal) -> Offer:
     """What there is to send off, after it was shown; a HarnessError if it would be in vain, or a waste."""
     manifest, folder, where, wanted = request.manifest, request.folder, request.where, request.wanted
     view = look(manifest, folder)
+    check_none_left_behind(view)
     states = {run: state for run, state in view.states.items() if wanted is None or run in wanted}
     if where.profile and request.only is None:
         _check_not_in_vain(folder, stillborn(states, view.evidence))
@@ -224,6 +226,7 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
     """The submissions of an offer, one an array, and the code that they will run, beside the sweep."""
     check_writable(records_of(folder))
     specs = planned_runs(manifest)
+    check_goes_on(specs, records_of(folder), folder)
     fetch_data((run.task for run in specs.values()), folder.parent / "data")
     for run in {run.task: run for run in specs.values()}.values():
         check_drawn(run.task, run.seed)  # a target that is not finite is named before anything is sent off

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.base.errors import INCOMPLETE, HarnessError
+from harness.base.formats import plural
 from harness.dispatch.reconcile import gather, reconcile, underway_beside
 from harness.dispatch.state import FREE, OVER, UNDERWAY, Evidence, RunState
 from harness.record import missing, read_records
@@ -62,11 +63,19 @@ def is_complete(view: SweepView, wanted: Iterable[str] | None) -> bool:
     return all(view.states[run].state in OVER for run in runs)
 
 
+def check_none_left_behind(view: SweepView) -> None:
+    """A HarnessError if missing runs have records where the results were before: nobody trains them again unasked."""
+    left = [state for run, state in view.states.items() if view.evidence.left_behind.get(run) == state]
+    if left:
+        raise HarnessError(f"{plural(len(left), 'run')}: {left[0].why}; {left[0].next_move}", INCOMPLETE)
+
+
 def check_none_underway(manifest: Manifest, folder: Path) -> None:
     """A HarnessError if runs are on their way, here or in an experiment beside: to train them too would be a waste."""
     if not any(folder.parent.glob("*/submissions")):
         return
     view = look(manifest, folder)
+    check_none_left_behind(view)
     places = dict.fromkeys((run for run, state in view.states.items() if state.state in UNDERWAY), folder)
     for other_folder, underway in view.beside.items():
         places |= dict.fromkeys(underway, other_folder)
@@ -139,7 +148,7 @@ def look_lines(manifest: Manifest, wanted: Wanted) -> list[str]:
         undecided_words = f"; {undecided} of {len(wanted.verdicts)} stay open" if undecided else ""
         return [f"no rule asks for more replicates{undecided_words}. {run_words(manifest, len(wanted.run_ids))}"]
     of_all = f"{len(waiting)} of {len(wanted.verdicts)}"
-    lines = [f"{of_all} rules are open, and ask for {len(wanted.absent):,} more runs:"]
+    lines = [f"{of_all} rules are open, and ask for {plural(len(wanted.absent), 'more run')}:"]
     for verdict in waiting:
         lines.append(f"  “{verdict.claim}” is open; the next look is at {verdict.waits_for} of {seeds} replicates")
     return lines
@@ -149,5 +158,5 @@ def run_words(manifest: Manifest, number: int) -> str:
     """How many of the planned runs there are or are wanted, and what the others are."""
     planned = len(manifest.run_ids())
     if number == planned:
-        return f"{planned:,} runs"
+        return plural(planned, "run")
     return f"{number:,} of {planned:,} runs; no open rule asks for the other {planned - number:,}"

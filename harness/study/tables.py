@@ -18,7 +18,7 @@ from harness.judging.forms import FormAnswer, form_answer, optimal_runs
 from harness.judging.kept import keeping
 from harness.judging.laws import AUTO, SIGMOID, fit_runs, fit_table, with_checks
 from harness.judging.request import OF_TWO, WHOLE, FitsAnswer, Request, Source, check_form, check_request
-from harness.judging.scaling import best_of_tries, chosen_runs, headline_axes, sizes_of, windowed
+from harness.judging.scaling import best_of_tries, chosen_runs, headline_axes, sizes_of, windowed, won_on
 from harness.judging.winners import reported
 from harness.laws import Caution
 from harness.measure.cost import with_seconds
@@ -160,7 +160,9 @@ def of_experiment(manifest: Manifest, folder: Path, request: Request) -> Door:
     runs = {axis: elsewhere.with_sizes(chosen_runs(table, axis)) for axis in request.x}
     first = runs[request.x[0]]
     for axis in request.second:
-        runs[axis] = first.assign(size=first["asked"] if axis == matched and crossed.any() else sizes_of(first, axis))
+        runs[axis] = first.assign(
+            size=first["asked"] if axis == matched and crossed.any() else sizes_of(won_on(first, axis), axis)
+        )
     replicated = table if manifest.experiment.search else None
     return Door(request, runs, {}, source_of(manifest, every), manifest, replicated)
 

@@ -3,8 +3,9 @@
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
+from operator import itemgetter
 from pathlib import Path
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
@@ -15,6 +16,7 @@ from harness.dispatch import here
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns, TrainingOrder
 from harness.planning.warnings import warnings_line
 from harness.record import missing, read_records
+from harness.record.code import check_goes_on
 from harness.record.networks import FOLDER as NETWORKS
 from harness.record.networks import network_path
 from harness.show.console import Terminal
@@ -80,6 +82,7 @@ def train_missing(
         terminal.say(f"all {len(wanted)} runs have records")
         return
     read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
+    check_goes_on(wanted, records, folder)
     check_writable(records)
     terminal.say(" ".join(["Ctrl-C stops it, and the same command goes on.", warnings_line(manifest)]).rstrip())
     fetch_data((run.task for run in itertools.chain.from_iterable(packs)), folder.parent / "data")
@@ -113,7 +116,7 @@ def _train(
         threads=here.threads_of(manifest, workers),
     )
     cells = {planned.run_id: manifest.cells[planned.cell] for planned in manifest.runs}
-    best: dict[str, dict[str, float]] = defaultdict(dict)  # the least test loss so far of each arm, by task
+    best: dict[str, dict[str, float]] = defaultdict(dict)  # the least validation loss of each arm, by task
     crashed: list[Failure] = []
     with (
         packs_shown(manifest, folder, dict(zip(packs, packs, strict=True)), terminal) as progress,
@@ -131,9 +134,8 @@ def _train(
                     for identity, record in ended.items():
                         if record.metrics:
                             losses, arm = best[cells[identity].task], cells[identity].arm
-                            losses[arm] = min(record.metrics.losses.test, losses.get(arm, math.inf))
-                    arms = ", ".join(f"{arm} {loss:.2g}" for arm, loss in best[cell.task].items())
-                    words = f"best {loss_word(pack[0].task.metric)} on {cell.task} so far: {arms}" if arms else ""
+                            losses[arm] = min(record.metrics.validation_loss, losses.get(arm, math.inf))
+                    words = _best_words(best[cell.task], cell.task, pack[0].task.metric)
                     progress.pack_done(pack, pack_words, statuses, seconds, words)
                 case here.Skipped():
                     progress.reached(pack, 1.0)
@@ -144,3 +146,9 @@ def _train(
                     crashed.append(failure)
                     progress.pack_done(pack, pack_words, ["crashed"] * len(pack), 0.0)
     return crashed
+
+
+def _best_words(best: Mapping[str, float], task: str, metric: str) -> str:
+    """The least validation loss of each arm: numbers first, as a terminal cuts the end of a line."""
+    arms = ", ".join(f"{arm} {loss:.2g}" for arm, loss in sorted(best.items(), key=itemgetter(1)))
+    return f"{arms} on {task} (best validation {loss_word(metric).removeprefix('test ')})" if arms else ""

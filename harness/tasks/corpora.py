@@ -14,9 +14,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.base.files import os_words
+from harness.base.files import check_regular, os_words
 from harness.spec import TextFile
-from harness.spec.task import TEXT_FILE
+from harness.spec.task import MOST_COORDINATES, TEXT_FILE
 from harness.tasks.loss import SPLITS
 from harness.tasks.samples import Array
 from harness.tasks.sequences import NEXT_TOKEN, Sequences, Tokens
@@ -41,6 +41,7 @@ class Corpus(Sequences):
 
     loss = NEXT_TOKEN
     inputs = 0  # whatever `context` says
+    pool = 0
 
     @property
     def vocabulary(self) -> int:  # type: ignore[override]
@@ -114,6 +115,9 @@ def read_text(text_file: TextFile, folder: Path) -> Corpus:
     if not paths:
         raise TargetError(f"{where}: the folder has no file that ends in {', '.join(ENDINGS)}")
     try:
+        check_regular(path)
+        if (size := sum(file.stat().st_size for file in paths)) > MOST_COORDINATES:
+            raise TargetError(f"{where}: {size:,} bytes of text; at most {MOST_COORDINATES:,}, so take a part of it")
         documents = [file.read_text(encoding="utf-8") for file in paths]
     except OSError as error:
         raise TargetError(f"{where}: {os_words(error)}; give a path relative to the experiment file") from None

@@ -63,6 +63,11 @@ class Data(Target):
         return {"train_points": len(self.x) - 2 * held, "validation_points": held, "test_points": held}
 
     @property
+    def pool(self) -> int:  # type: ignore[override]
+        """All rows that training may have."""
+        return self.points["train_points"]
+
+    @property
     def loss(self) -> Loss:  # type: ignore[override]
         """Of classes the cross-entropy."""
         return SQUARES if self.classes is None else CROSS_ENTROPY

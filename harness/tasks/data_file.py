@@ -78,6 +78,11 @@ class FileData(Data):
         return {f"{name}_points": points[name] for name in SPLITS}
 
     @property
+    def pool(self) -> int:  # type: ignore[override]
+        """All rows that training may have; 0 where the file says which rows are for testing."""
+        return super().pool if "test" in self.by_seed else 0
+
+    @property
     def parts_words(self) -> str:
         """Who splits the rows."""
         split = f", {self.split_words}" if self.split_words else ""

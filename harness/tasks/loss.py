@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from harness import families
 from harness.base.errors import HarnessError
 from harness.base.user_code import calling_user_code
+from harness.families.base import SAMPLE_BLOCK
 from harness.families.later import Knots, Tensor, jets, torch
 from harness.spec import PDE_BLOCK, Network
 
@@ -47,6 +48,7 @@ class Loss(ABC):
     subject: ClassVar[str] = "a loss of a task's own is"
     words: ClassVar[str] = "a loss of a task's own"
     needs: ClassVar[str] = "kernels of its loss"
+    is_polynomial: ClassVar[bool] = False  # of sums and products, which round alike wherever a point stands
     is_equation: ClassVar[bool] = False  # of second derivatives of a network, at all points at once
 
     @abstractmethod
@@ -57,7 +59,10 @@ class Loss(ABC):
         """What each point adds to the loss of a network with these parameters, differentiable in `flat_RP`."""
         with points.precision():
             outputs_RNO = families.forward(network, flat_RP, knots, points.x)
-        return self.of_outputs(outputs_RNO.to(points.y.dtype), points.y)
+        outputs_RNO, y_RNO = outputs_RNO.to(points.y.dtype), points.y
+        if not self.is_polynomial:
+            outputs_RNO, y_RNO = in_whole_blocks(outputs_RNO), in_whole_blocks(y_RNO)
+        return self.of_outputs(outputs_RNO, y_RNO)[:, : points.x.shape[1]]
 
     def loss_and_gradient(
         self, network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints
@@ -87,6 +92,12 @@ class Loss(ABC):
         """The points in chunks, of which `losses` are taken one after the other."""
         for part in chunks(points.x.shape[1]):
             yield replace(points, x=points.x[:, part], y=points.y[:, part])
+
+
+def in_whole_blocks(values_RNO: Tensor) -> Tensor:
+    """Values of the first point again, until points fill whole blocks, as torch takes what is left by other code."""
+    missing = -values_RNO.shape[1] % SAMPLE_BLOCK
+    return torch.cat([values_RNO, values_RNO[:, :1].expand(-1, missing, -1)], 1) if missing else values_RNO
 
 
 def chunks(points: int) -> Iterator[slice]:
@@ -184,6 +195,7 @@ class Squares(Loss):
         LargestError("test_largest_error"),
     )
     kernel = "squares"
+    is_polynomial = True
     subject = ""
 
     def of_outputs(self, outputs_RNO: Tensor, y_RNO: Tensor) -> Tensor:

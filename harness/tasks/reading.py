@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.errors import did_you_mean
-from harness.base.files import os_words
+from harness.base.files import check_regular, os_words
 from harness.spec import DataFile
 from harness.spec.task import MOST_COORDINATES, SplitAfter, SplitBy
 from harness.tasks.columns import Column, column_numbers, column_of, encoded, read_numbers, to_text
@@ -40,6 +40,7 @@ def _stamped(subject: str, path: Path, start: str = "the experiment file") -> tu
     if path.suffix.lower() not in ENDINGS:
         raise TargetError(f"{subject} {path} ends in none of {', '.join(ENDINGS)}; save it as one of these")
     try:
+        check_regular(path)
         status = path.stat()
     except OSError as error:
         raise TargetError(f"{subject} {os_words(error)}; give a path relative to {start}") from None
@@ -292,7 +293,11 @@ def _check_classes(where: str, labels: Labels, y: Array, has_seed: bool) -> None
     counts = np.bincount(y.astype(np.int64), minlength=len(labels))
     rare = [f"{label} ({count})" for label, count in zip(labels, counts.tolist(), strict=True) if count < least]
     if rare:
+        has_numbers = labels.dtype.kind in "biuf"
+        or_else = (
+            "say `classes: false` if these are numbers" if has_numbers else "learn another column if it is free text"
+        )
         raise TargetError(
             f"{where}: a class needs {least} rows or more to train on, and {len(rare)} of {len(labels)} classes have "
-            f"fewer: {some(rare)}; drop or merge them, or say `classes: false` if these are numbers"
+            f"fewer: {some(rare)}; drop or merge them, or {or_else}"
         )

@@ -81,14 +81,18 @@ def _separator(path: Path) -> str:
 
 def _line(path: Path, row: int) -> int:
     """The line of a CSV file on which a row begins; pandas passes over blank lines."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines, header_and_rows, begins = csv.reader(file, delimiter=_separator(path)), 0, 1
-        for cells in lines:
-            is_blank = not cells or (len(cells) == 1 and not cells[0].strip())
-            if not is_blank and header_and_rows == row + 1:
-                break
-            header_and_rows += not is_blank
-            begins = lines.line_num + 1
+    longest_cell = csv.field_size_limit(path.stat().st_size)  # pandas reads cells of any length
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines, header_and_rows, begins = csv.reader(file, delimiter=_separator(path)), 0, 1
+            for cells in lines:
+                is_blank = not cells or (len(cells) == 1 and not cells[0].strip())
+                if not is_blank and header_and_rows == row + 1:
+                    break
+                header_and_rows += not is_blank
+                begins = lines.line_num + 1
+    finally:
+        csv.field_size_limit(longest_cell)
     return begins
 
 

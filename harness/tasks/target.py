@@ -49,6 +49,7 @@ class Target(Named):
     source: str
     version: str
     only_box: str
+    pool: int | None = None  # rows that a seed draws training rows from, if it draws the test rows too; else 0
     loss: Loss = SQUARES
     observations: tuple[Observation, ...] = ()  # beside those of its loss
 

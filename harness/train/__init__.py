@@ -140,7 +140,7 @@ def _numerics(engine: Engine, device: Device) -> dict[str, Any]:
         "device": provenance.processor() if device == "cpu" else torch.cuda.get_device_name(),
         "instruction_set": instruction_set(engine),
         "versions": provenance.versions(),
-        "source": checkpoint.source_hash(),
+        "source": provenance.source_hash(),
     }
 
 
@@ -273,4 +273,5 @@ def _provenance(end: Checkpoint, attempt: str | None) -> Provenance:
         pack_lanes=end.lanes,
         attempt=attempt,
         resumed=end.resumed,
+        source_hash=end.numerics["source"],
     )

@@ -12,7 +12,6 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -29,9 +28,6 @@ from harness.train.lanes import EngineState
 from harness.train.phases import PhasesState
 from harness.train.pruning import PruningState
 
-PACKAGE = Path(__file__).parents[1]
-# What computes: a state goes on in the very code that it comes from.
-ROOMS = ("base", "families", "optimisers", "spec", "tasks", "count", "train")
 FORMAT = b"harness checkpoint 2 "
 CheckpointState = EngineState | PhasesState | PruningState
 Length = Annotated[int, Field(ge=0, lt=2**60)]
@@ -174,15 +170,3 @@ def _parsed(text: bytes, arrays: bytes, device: str) -> Any:
         return torch.tensor(array, device=device) if kind == "tensor" else array.copy()
 
     return json.loads(text, object_hook=with_arrays)
-
-
-@cache
-def source_hash() -> str:
-    """12 hex digits over the source of all that computes."""
-    digest = hashlib.sha256()
-    paths: list[Path] = []
-    for room in ROOMS:
-        paths += (PACKAGE / room).rglob("*.py")
-    for path in sorted(paths):
-        digest.update(f"{path.relative_to(PACKAGE)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()[:12]

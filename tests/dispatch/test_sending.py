@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from commands import said
 from made_records import made_record
 from made_submission import SweepFile, send_off, small
 
@@ -185,3 +187,55 @@ def test_damaged_records_are_a_state_with_a_way_out(tmp_path):
     assert {path: path.read_bytes() for path in paths[2:]} == {path: before[path] for path in paths[2:]}
     again = sweep.harness("retry", "--cause", "damaged", "--local", "1", "--yes")
     assert "--cause damaged: no run is in that state" in again.output
+
+
+def test_a_record_under_the_name_of_another_run_is_damaged(tmp_path):
+    sweep = SweepFile(tmp_path / "sweep.yaml", tmp_path / "results")
+    sweep.file.write_text(small())
+    assert sweep.harness("plan").exit_code == 0
+    first, second = read_manifest(sweep.folder).runs
+    publish(made_record(first), sweep.results / "runs")
+    copied = record_path(sweep.results / "runs", second.run_id)
+    copied.write_bytes(record_path(sweep.results / "runs", first.run_id).read_bytes())
+
+    assert sweep.states() == {"done": 1, "damaged": 1}
+    assert f"its name and run_id say {second.run_id} and {first.run_id}" in sweep.status()["runs"][second.run_id]["why"]
+    assert sweep.harness("status").exit_code == 3
+
+
+def test_records_that_lie_where_the_results_were_are_named_and_not_trained_again(tmp_path):
+    """The results were moved while a job ran, which went on writing where they had been."""
+    before, sweep = tmp_path / "before", SweepFile(tmp_path / "sweep.yaml", tmp_path / "results")
+    sweep.file.write_text(small())
+    assert sweep.harness("plan").exit_code == 0
+    hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds")
+    code = str(before / "snapshots" / "c0de" / "0" / "src")
+    send_off(sweep.folder, at=hour_ago, snapshot="c0de", roots=(code,), host="elsewhere")
+    first, second = read_manifest(sweep.folder).runs
+    publish(made_record(first), before / "runs")
+
+    told = sweep.status()["runs"]
+    assert told[first.run_id]["why"] == f"its record is in {before}, where the results were when it was sent off"
+    move = f"`harness merge {before} --plan {sweep.folder} --results {sweep.results}` brings it"
+    assert told[first.run_id]["next_move"] == move
+    for command in (("submit", "--local", "1", "--yes"), ("run",)):
+        assert f"1 run: its record is in {before}" in " ".join(sweep.said(*command, exit_code=3).split())
+    assert not (sweep.results / "runs" / f"{second.run_id}.json").exists()
+
+    said("merge", before, "--plan", sweep.folder, "--results", sweep.results)
+    assert sweep.status()["runs"][first.run_id]["state"] == "done"
+    assert "its record is in" not in sweep.harness("submit", "--local", "1", "--dry-run").output
+
+
+def test_status_says_which_missing_runs_the_kept_file_has(tmp_path):
+    sweep = SweepFile(tmp_path / "sweep.yaml", tmp_path / "results")
+    sweep.file.write_text(small())
+    assert sweep.harness("plan").exit_code == 0
+    for planned in read_manifest(sweep.folder).runs:
+        publish(made_record(planned), sweep.results / "runs")
+    sweep.said("keep")
+    (lost, *_) = (sweep.results / "runs").glob("*.json")
+    lost.unlink()
+    kept = sweep.results / "verdicts" / "sweep" / "records.jsonl.xz"
+    told = " ".join(sweep.said("status", exit_code=3).split())
+    assert f"1 of the missing runs have records in {kept}: they come from there, and are not trained" in told

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from commands import said
 from made_submission import SweepFile, send_off, small
 
+from harness.base.errors import HarnessError
+from harness.dispatch import cluster
 from harness.dispatch.cluster import user
 from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile
@@ -187,3 +190,21 @@ def test_who_cancelled_is_kept(sweep):
     assert len(read_orders(sweep.folder)) == 3
 
     assert Instruction(kind="cancel", at=now(), runs=(run,)).by_words == "by `harness cancel` or scancel"
+
+
+def test_a_controller_that_hangs_is_waited_for_once(sweep, monkeypatch):
+    """Each of its commands would wait as long; it is asked again after a minute."""
+    monkeypatch.setattr(cluster, "ASK_SECONDS", 0.2)
+    monkeypatch.setattr(cluster, "_silent_until", {})
+    (sweep.cluster / "squeue").write_text("#!/bin/sh\necho asked >> asked\nexec sleep 30\n")
+    monkeypatch.chdir(sweep.cluster)
+
+    assert cluster.squeue(["a"]).silent == "squeue did not answer within 0.2 s; try again later"
+    assert cluster.squeue(["b"]).silent == "squeue: not asked again, as SLURM did not answer within 0.2 s"
+    with pytest.raises(HarnessError, match="not asked again"):
+        cluster.cluster_name()
+    assert Path("asked").read_text() == "asked\n"
+
+    monkeypatch.setattr(cluster, "_silent_until", dict.fromkeys(cluster._silent_until, time.monotonic()))
+    assert "did not answer" in cluster.squeue(["c"]).silent
+    assert Path("asked").read_text() == "asked\nasked\n"

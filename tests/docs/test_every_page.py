@@ -44,9 +44,9 @@ def test_links_within_the_project_lead_somewhere(page):
         assert ((ROOT / page).parent / target).exists(), target
 
 
-@pytest.mark.parametrize(("page", "words"), [("README.md", 1300), ("docs/claims.md", 2300), ("docs/verdicts.md", 1700)])
+@pytest.mark.parametrize(("page", "words"), [("README.md", 1300), ("docs/claims.md", 2750), ("docs/verdicts.md", 1750)])
 def test_it_can_be_read_in_a_few_minutes(page, words):
-    """At 230 words a minute: the README in five, and ten for all claims; who writes a rule reads all about them."""
+    """At 230 words a minute: the README in five, and twelve for all claims; who writes a rule reads all about them."""
     text = (ROOT / page).read_text(encoding="utf-8")
     assert len(text.split()) <= words
     assert page != "README.md" or len(text.splitlines()) <= 150

@@ -63,6 +63,14 @@ def test_every_link_and_picture_of_every_page_is_there(site):
                 assert target.suffix != ".html" or place in {"", *places[target]}, (path, link)
 
 
+def test_notebooks_show_what_they_showed_when_they_ran(site):
+    for notebook in (ROOT / "examples").glob("*.ipynb"):
+        page = (site / "examples" / f"{notebook.stem}.html").read_text(encoding="utf-8")
+        assert page.count("<table") >= 2
+        assert len(re.findall(r'<svg [^>]*role="img"', page)) >= 1
+        assert page.count('src="data:image/png;base64,') == 1
+
+
 def test_it_has_every_command_function_and_kept_page(site):
     commands = (site / "reference" / "cli.html").read_text(encoding="utf-8")
     functions = (site / "reference" / "python.html").read_text(encoding="utf-8")

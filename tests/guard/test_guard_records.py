@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.base.provenance import ROOMS
 from harness.families import FAMILIES
 from harness.optimisers import OPTIMISERS
 from harness.record.kept import KEPT_RECORDS, line_of, read_lines
-from harness.train.checkpoint import ROOMS
 from tests.guard.workplace import GUARD, ROOT, said
 
 PACKAGE = Path(harness.__file__).parent

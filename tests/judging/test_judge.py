@@ -59,8 +59,9 @@ def test_a_rule_is_decided_once_its_open_tasks_cannot_change_it(outcomes, data):
     can_support = sum(one in ("supported", "open") for one in outcomes) >= at_least
     refuted, equal = outcomes.count("refuted"), outcomes.count("equal")
     assert (count.outcome == "supported") == (outcomes.count("supported") >= at_least)
-    assert (count.outcome in ("refuted", "equal")) == (not can_support)
     by_refuted_alone = len(outcomes) - refuted < at_least
+    is_tie = refuted == equal and not by_refuted_alone
+    assert (count.outcome in ("refuted", "equal")) == (not can_support and not is_tie)
     assert (count.outcome == "refuted") == (not can_support and (by_refuted_alone or refuted > equal))
     assert count.supported + count.refuted + count.equal + outcomes.count("open") == count.tasks
 
@@ -131,3 +132,11 @@ def test_a_true_null_is_seldom_decided(limit, truth, at_least):
         count = count_outcomes("axis", [outcome(rule, one) for one in found], at_least)
         false += count.outcome in ("supported", "refuted")
     assert false / draws <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)
+
+
+def test_a_tie_of_refuted_and_equal_tasks_is_open():
+    """As many tasks speak against the claim as say that nothing matters, so that neither is the answer."""
+    tied = count_outcomes("params", ["refuted", "refuted", "equal", "equal", "open", "open"], 4)
+    assert tied.outcome == "open"
+    assert count_outcomes("params", ["refuted", "equal", "equal", "equal", "open", "open"], 4).outcome == "equal"
+    assert count_outcomes("params", ["refuted", "refuted", "refuted", "equal"], 2).outcome == "refuted"

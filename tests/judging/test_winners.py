@@ -12,6 +12,7 @@ from harness.base.errors import HarnessError
 from harness.judging.baselines import CONSTANT
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge, judge_all
+from harness.judging.laws import fit_table
 from harness.judging.runs import runs_of
 from harness.judging.winners import reported
 from harness.planning.plan import make_plan
@@ -103,42 +104,69 @@ def test_a_winner_is_the_least_validation_loss_of_all_that_fit_its_budget(runs, 
     for row in winners.to_dict("records"):
         own = pd.concat(runs[(runs["arm"] == arm) & (runs["trial"] < most)] for arm, most in of_side[row["series"]])
         own = own[own["seed"] == row["seed"]]
-        cost = own["asked"] if row["won_on"] == "params.trainable" else own[row["won_on"]]
-        allowed = own[(cost <= row["asked"]) & own["val_loss"].notna()]
+        allowed = own[(own["asked"] <= row["asked"]) & own["val_loss"].notna()]
         if allowed.empty:
             assert row["status"] == "diverged"
             assert np.isnan(row["test_loss"])
             continue
         assert row["run_id"] == allowed.loc[allowed["val_loss"].idxmin(), "run_id"]
-        assert row[row["won_on"]] == row["asked"]
         checked += 1
-    assert checked > 60
-    assert set(winners["won_on"]) >= {"params.trainable", FLOPS, "flops_train.local_min"}
+    assert checked > 20
     assert set(winners.groupby(["series", "won_on", "asked"])["seed"].nunique()) == {4}
 
 
-def test_budgets_of_work_are_the_caps_or_what_every_side_can_spend(runs, winners):
-    assert sorted(set(winners.loc[winners["won_on"] == FLOPS, "asked"])) == [2e7, 5e7, 1.2e8]
-    local = winners[winners["won_on"] == "flops_train.local_min"]
-    assert local["asked"].nunique() == 3
-    assert (local["status"] == "done").all()
-    assert local["asked"].max() <= 1.01 * runs["flops_train.local_min"].max()
+def test_a_winner_keeps_its_own_counts(runs, winners):
+    """Its budget stands beside them, in `asked`."""
+    own = runs.set_index("run_id")
+    for column in ("params.trainable", FLOPS, "flops_train.local_min"):
+        assert (winners[column].to_numpy() == own.loc[winners["run_id"], column].to_numpy()).all()
+    assert (winners["params.trainable"] < winners["asked"]).all()
 
 
-@pytest.mark.parametrize(
-    ("dear", "largest"),
-    [((1.0, 1.2, 4.6), 1.25), ((1.0, 2.0, 4.6), 2.93), ((3.0, 3.5, 4.6), None)],
-    ids=["none between", "one between", "none below"],
-)
-def test_every_side_can_spend_half_of_a_budget_of_work(runs, dear, largest):
-    """Else the dear side, of few sizes, would be judged by a network that costs far less than the other's."""
-    local, sizes = "flops_train.local_min", sorted(runs["asked"].unique())
-    of_arm = {"kan": (1.0, 1.25, 2.93), "mlp": dear, "spline_mlp": dear}
-    costs = {(arm, size): cost for arm in of_arm for size, cost in zip(sizes, of_arm[arm], strict=True)}
-    table = runs.assign(**{local: list(map(costs.get, zip(runs["arm"], runs["asked"], strict=True)))})
-    won = reported(searched(), table)
-    asked = won.loc[won["won_on"] == local, "asked"]
-    assert asked.max() == pytest.approx(largest) if largest else asked.empty
+def test_a_count_is_of_the_networks_that_won_and_not_of_their_budgets():
+    plan = make_plan(parse_experiment(TEXT.replace("[mlp, spline_mlp]", "mlp")), "which")
+    counts = {"quantity": "count", "sides": ("mlp",), "count": ("params.paper", "params.trainable")}
+    rule = plan.experiment.decide[0].model_copy(update=counts)
+    every = made_runs(np.random.default_rng(3), diverged=0.0, plan=plan).assign(**{"params.paper": 10.0})
+    table = reported(plan, every)
+    won = table[(table["series"] == "mlp") & (table["asked"] == 280)]
+    (number,) = judge(rule, runs_of(plan, table, every)).numbers
+    assert number.found.estimate == pytest.approx(np.exp(np.log(won["params.trainable"] / 10).mean()))
+    assert number.found.estimate < 0.95 * 28
+
+
+@pytest.mark.parametrize("cap", ["flops_train.shared_dense: [2.0e+7, 5.0e+7, 1.2e+8]", "evaluations: 100"])
+def test_a_cap_a_size_gives_no_budgets_of_work(cap):
+    """Equal work would be equal sizes under another name: no answer, no law, and a refusal where a rule asks."""
+    plan = make_plan(parse_experiment(TEXT.replace("flops_train.shared_dense: [2.0e+7, 5.0e+7, 1.2e+8]", cap)), "which")
+    every = made_runs(np.random.default_rng(4), diverged=0.0, plan=plan)
+    table = reported(plan, every)
+    assert set(table["won_on"]) == {"params.trainable"}
+    found = main_headline(plan, table, every)
+    assert {reading.axis for reading in found.readings} == {"params.trainable"}
+    assert {one.axis for one in found.exponents} == {"params.trainable"}
+    assert not found.limits
+    assert sum("own cap" in caution for caution in found.cautions) == 1
+    assert not [series for series in fit_table(table) if series.axis.startswith("flops_train")]
+    for quantity, at in (("test_loss", FLOPS), ("exponent", "flops_train.local_min"), ("multiplier", "seconds")):
+        rule = plan.experiment.decide[0].model_copy(update={"quantity": quantity, "at": {at: "largest"}})
+        verdict = judge(rule, runs_of(plan, table, every))
+        assert verdict.verdict == "open"
+        assert verdict.numbers[0].found.is_refused_by("OWN_CAPS")
+        assert "equal sizes under another name" in verdict.power
+
+
+def test_one_cap_for_all_sizes_is_the_only_budget_of_work():
+    text = TEXT.replace("[2.0e+7, 5.0e+7, 1.2e+8]", "1.2e+8")
+    plan = make_plan(parse_experiment(text), "which")
+    every = made_runs(np.random.default_rng(5), diverged=0.0, plan=plan)
+    table = reported(plan, every)
+    of_work = table[table["won_on"] != "params.trainable"]
+    assert set(zip(of_work["won_on"], of_work["asked"], strict=True)) == {(FLOPS, 1.2e8)}
+    found = main_headline(plan, table, every)
+    assert {reading.axis for reading in found.readings} == {"params.trainable", FLOPS}
+    assert found.reading("exp2d", FLOPS, "largest").ratio.at == 1.2e8
+    assert not any("own cap" in caution for caution in found.cautions)
 
 
 def test_an_effort_of_one_run_is_the_mean_over_all_runs_and_of_all_runs_the_winner():

@@ -78,3 +78,11 @@ def test_wrong_settings_are_named():
     with pytest.raises(ValueError, match="optimizer='sgd'; write one of lbfgs, adam"):
         harness.KANRegressor(optimizer="sgd").fit([[0.0], [1.0]], [0, 1])
     assert "kan: grid=0" in refused(harness.KANRegressor(grid=0).fit, [[0.0], [1.0]], [0, 1])
+
+
+def test_a_setting_that_there_is_none_of_is_told_by_the_class_and_its_settings():
+    with pytest.raises(
+        TypeError, match=r"^KANRegressor\(grid_size=5\): no such setting; did you mean 'grid'\?"
+    ) as caught:
+        harness.KANRegressor(grid_size=5)
+    assert "allowed: hidden, grid, order" in str(caught.value)

@@ -61,7 +61,7 @@ new = partial(invoke, "new")
 NET, LATER = "--module starter_code:Net", pytest.mark.nightly
 WRITTEN = [  # options, what stands in the file, and the inputs and outputs of the task
     ("--function starter_code:ridge", "inputs: 2|levenberg_marquardt|compare: [[kan, mlp], [kan, spline_mlp], ", 2, 1),
-    ("--data t.csv --target y", "- word # which is constant|- hole # which is empty|train_points: 2000", 4, 1),
+    ("--data t.csv --target y", "- word # which is constant|- hole # which is empty|early_stopping: true", 4, 1),
     ("--data t.csv --target digit --classes", "classes: true|{name: lbfgs}", 4, 4),
     pytest.param(NET, "size: width|solve: {net: width, kan: width}|sides: [net, kan]", 2, 1, marks=LATER),
     pytest.param(f"{NET} --against mlp", "sides: [net, mlp]|better, Net or the MLP?", 2, 1, marks=LATER),
@@ -79,7 +79,9 @@ def test_what_is_written_can_answer(folder, options, parts, inputs, outputs):
     experiment = plan.experiment
 
     assert [words for words in parts.split("|") if words not in text] == []
+    assert experiment.search.early_stopping
     if options.endswith("--target y"):
+        assert {planned.run.task.train_points for planned in plan.runs} == {2400}
         assert "y is learnt from a, b, the c, digit\n" in written.output
         assert "\nleft out: word, which" in written.output
     assert max(map(len, text.splitlines())) <= 120
@@ -169,6 +171,20 @@ def test_columns_that_cannot_be_inputs_are_left_out_with_the_reason(folder):
             assert f"- {name} # {why}" in file.read_text(encoding="utf-8")
 
 
+def test_what_a_table_hides_is_said_before_anything_trains(folder):
+    """One price in a hundred is 15 times too high; 4 % of the rows are a class; a row stands twice."""
+    chance = np.random.default_rng(1)
+    prices = pd.DataFrame({"a": chance.normal(size=600), "price": np.exp(chance.normal(12, 0.3, 600))})
+    prices.loc[:5, "price"] *= 15
+    prices["is_yes"] = np.where(np.arange(600) < 24, "yes", "no")
+    pd.concat([prices, prices[:7]]).to_csv("prices.csv", index=False)
+    tail, rare = (new(name, "--data", "prices.csv", "--target", name).output for name in ("price", "is_yes"))
+    assert "heavy tail: 1 % of the rows own " in tail
+    assert "repeated: 7 of 607 rows are copies" in tail
+    assert "rare: 0.051 of the rows are yes" in rare
+    assert "heavy tail" not in new("plain", "--data", "t.csv", "--target", "y").output
+
+
 def test_a_target_that_hardly_varies_is_refused(folder):
     """All rows that a seed trains on may have one value: no file is written that `validate` would refuse."""
     pd.DataFrame({"a": range(8), "y": [1.5] + [0.5] * 7}).to_csv("rare.csv", index=False)
@@ -176,3 +192,16 @@ def test_a_target_that_hardly_varies_is_refused(folder):
     assert refused.exit_code == 2
     assert "target rare.csv: its 6 training targets are all equal under seed" in refused.output
     assert not (folder / "rare.yaml").exists()
+
+
+def test_of_a_target_of_text_or_dates_it_says_what_that_is(folder):
+    notes = [f"note {row // 2}" for row in range(60)]
+    days = pd.date_range("2022-10-01", periods=60).strftime("%Y-%m-%d")
+    pd.DataFrame({"a": np.arange(60.0), "note": notes, "sold": days}).to_csv("sales.csv", index=False)
+    of_text = said("new", "text", "--data", "sales.csv", "--target", "note", exit_code=2)
+    assert "learn another column if it is free text" in of_text
+    assert "classes: false" not in of_text
+    of_dates = said("new", "dates", "--data", "sales.csv", "--target", "sold")
+    assert "sold is a date: its days since 1970-01-01 are learnt" in of_dates
+    of_numbers = said("new", "numbers", "--data", "sales.csv", "--target", "a", "--classes", exit_code=2)
+    assert "say `classes: false` if these are numbers" in of_numbers

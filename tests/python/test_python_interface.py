@@ -6,17 +6,22 @@ import pkgutil
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from commands import invoke, refused, said
+from made_headline import made_headline
 from made_searched import TEXT as SEARCHED
 from made_study import record_of
 from matplotlib.figure import Figure
 
 import harness
+from harness.comparison.replicates import Found
 from harness.judging.winners import reported
+from harness.laws import Refusal
+from harness.python.study import readings
 from harness.record import publish
 
 FILE = """
@@ -108,12 +113,34 @@ def test_what_was_run_is_what_the_command_says(trained):
     assert answer.report.exists()
     readings = json.loads((folder / "results" / "study-short" / "answer.json").read_text())["headline"]["readings"]
     estimates = [one["ratio"]["estimate"] for one in readings]
-    assert answer.table["ratio"].dropna().tolist() == [one for one in estimates if one is not None]
+    assert answer.table["times"].dropna().tolist() == [max(one, 1 / one) for one in estimates if one is not None]
     again = harness.run(study, workers=1)
     pd.testing.assert_frame_equal(again.table, answer.table)
     for workers in (0, -1):
         with pytest.raises(harness.HarnessError, match=rf"run\(workers={workers}\): give 1 or more"):
             harness.run(study, workers=workers)
+
+
+def test_where_all_is_refused_the_table_and_the_figure_say_why(trained):
+    """Who reads the answer of a table that taught nothing gets the reason, and no AttributeError."""
+    _, _, answer = trained
+    why = Found(refusals=(Refusal("WORSE_THAN_CONSTANT", "a constant has a test loss of 0.94"),))
+    headline = made_headline({"houses": "1,478 rows"}, [why])
+    refused = replace(answer, headline=headline)
+    assert set(refused.table["refused"]) == {"WORSE_THAN_CONSTANT"}
+    assert set(refused.table["why"]) == {"WORSE_THAN_CONSTANT: a constant has a test loss of 0.94"}
+    (axes,) = refused.figure().axes
+    assert "a constant has a test loss of 0.94" in " ".join(axes.texts[0].get_text().split())
+
+
+def test_a_table_tells_each_ratio_as_times_lower_of_the_side_that_is_lower():
+    ratios = [Found(5.0, 2.0, 12.5, replicates=8), Found(0.0005, 0.00025, 0.001, replicates=8), Found(0.8, 0.5, 1.25)]
+    rows = readings(made_headline({"xy": "x y"}, ratios)).head(3)
+    assert rows["leader"].tolist()[:2] == ["kan", "mlp"]
+    assert rows["leader"].isna().tolist() == [False, False, True]
+    assert rows["lower"].tolist() == ["kan", "mlp", "mlp"]
+    numbers = [[5, 2, 12.5], [2000, 1000, 4000], [1.25, 0.8, 2]]
+    assert rows[["times", "low", "high"]].to_numpy().tolist() == [pytest.approx(row) for row in numbers]
 
 
 def test_runs_are_a_data_frame(trained):
@@ -155,7 +182,9 @@ def test_what_is_compared_and_judged_is_what_the_commands_say(trained):
     place, results = str(answer.report.parent), ["--results", str(folder / "results")]
     told = invoke("compare", place, "kan", "mlp", "--json", *results).stdout
     ratios = [one["ratio"] for one in json.loads(told)["headline"]["readings"]]
-    assert compared.table["low"].dropna().tolist() == [ratio["low"] for ratio in ratios if ratio["low"] is not None]
+    found = [ratio for ratio in ratios if ratio["estimate"] is not None]
+    lower = [ratio["low"] if ratio["estimate"] >= 1 else 1 / ratio["high"] for ratio in found]
+    assert compared.table["low"].dropna().tolist() == lower
     judged = harness.verdicts(study)
     check_shown(judged, rows=1, parts=("<p>", "<table"))
     told = invoke("verdicts", study.file, "--scale", "short", "--json", *results).stdout

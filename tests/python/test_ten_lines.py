@@ -121,8 +121,9 @@ def test_other_forms_of_a_data_frame_are_those_of_the_command(tmp_path, form):
 def test_arms_of_a_data_frame_are_compared_by_their_laws():
     compared = harness.compare(runs(), "slow", "fast", x="params", y="rmse", by="arm", seed="seed")
     largest = compared.table.iloc[-1]
-    assert (largest["better"], largest["size"]) == ("fast", SIZES[-1])
-    assert largest["ratio"] == pytest.approx(SIZES[-1] ** (0.5 - 0.8), rel=0.1)
+    assert (largest["leader"], largest["lower"], largest["size"]) == ("fast", "fast", SIZES[-1])
+    assert largest["times"] == pytest.approx(SIZES[-1] ** (0.8 - 0.5), rel=0.1)
+    assert 1 < largest["low"] < largest["times"] < largest["high"]
     assert compared.figure() is not None
     assert "name two arms of the table" in refused(harness.compare, runs(), x="params", y="rmse", by="arm")
 

@@ -72,7 +72,7 @@ def test_what_is_kept_is_not_sent_again(planned):
     submit = ("submit", "experiments/made.yaml", "--local", "1")
 
     output = said(*submit, "--dry-run")
-    assert f"42 of the missing runs have records in {KEPT}, and will not be sent" in output
+    assert f"42 of the missing runs have records in {KEPT}: they come from there, and are not trained" in output
     assert not Path("results/runs").exists()
 
     output = said(*submit, "--yes")

@@ -223,7 +223,7 @@ def test_a_damaged_record_is_named_and_left_alone(manifest, tmp_path, damage, sa
         read_record(path)
 
     assert caught.value.exit_code == 3
-    assert "move it away and run again" in str(caught.value)
+    assert "`harness retry FILE --cause damaged` moves it away" in str(caught.value)
     with pytest.raises(HarnessError, match=said):
         publish(record, tmp_path)
     assert damaged is None or path.read_bytes() == damaged

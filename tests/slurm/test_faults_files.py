@@ -179,16 +179,21 @@ def test_a_frozen_worker_comes_back(impatient_testbed, tmp_path):
     assert "differ" not in swept.harness("status").output
 
 
-def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
-    project = tmp_path / "project"
+def committed_copy(folder: Path) -> Path:
+    """A checkout with a copy of the package, in which a test may edit it."""
     package = Path(harness.__file__).parent
-    shutil.copytree(package, project / "harness", ignore=shutil.ignore_patterns("__pycache__"))
-    (project / "edited_later.py").write_text("def target(x):\n    return x[:, 0] * x[:, 1]\n", encoding="utf-8")
-    (project / ".gitignore").write_text("__pycache__\n", encoding="utf-8")
-    subprocess.run(["git", "init", "-q", str(project)], check=True)
+    shutil.copytree(package, folder / "harness", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "edited_later.py").write_text("def target(x):\n    return x[:, 0] * x[:, 1]\n", encoding="utf-8")
+    (folder / ".gitignore").write_text("__pycache__\n", encoding="utf-8")
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
     named = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    subprocess.run(["git", "-C", str(project), "add", "-A"], check=True)
-    subprocess.run(["git", "-C", str(project), *named, "commit", "-qm", "all"], check=True)
+    subprocess.run(["git", "-C", str(folder), "add", "-A"], check=True)
+    subprocess.run(["git", "-C", str(folder), *named, "commit", "-qm", "all"], check=True)
+    return folder
+
+
+def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
+    project = committed_copy(tmp_path / "project")
     monkeypatch.syspath_prepend(project)
     swept = sweep(tmp_path, target="edited_later:target")
     undisturbed(swept.file.read_text(encoding="utf-8"))  # with the target as it is now
@@ -208,6 +213,29 @@ def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
     for provenance in swept.provenances():
         code = (provenance.snapshot, provenance.commit, provenance.dirty)
         assert code == (submission.snapshot, commit.stdout.strip(), False)
+
+
+def test_results_are_moved_and_code_is_edited_while_a_job_trains(testbed, tmp_path):
+    """A process that takes the place of a dead one finds the edited code: it trains nothing, and no record is of it."""
+    project = committed_copy(tmp_path / "project")
+    swept = sweep(tmp_path, **LONG | {"evaluations": 20_000})
+    told, _ = submitter(swept, PYTHONPATH=str(project)).communicate(timeout=60)
+    assert "submitted: 1 job " in told
+    swept.wait_for_event("first_step")
+    moved = swept.results.rename(tmp_path / "moved")
+    with open(project / "harness" / "train" / "__init__.py", "a", encoding="utf-8") as file:
+        file.write("\n# edited\n")
+    training = [
+        each for node in ("n1", "n2") for each in testbed.job_processes(node) if b"spawn_main" in command_of(each)
+    ]
+    assert training
+    for process in training:
+        os.kill(process, signal.SIGKILL)
+    wait_until(lambda: not testbed.slurm("squeue", "-h").strip(), 120, "the job ends")
+
+    assert not [*moved.glob("runs/*.json"), *swept.results.glob("runs/*.json")]
+    (output,) = (moved / "sweep" / "logs").glob("*_log.out")
+    assert f"a training process got its code from {project / 'harness'}" in output.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("full", ["runs", "."])

@@ -19,11 +19,11 @@ from packs import OPTIMIZERS, after, numbers, run_of, trained_in_pieces
 
 from harness import train
 from harness.base.errors import HarnessError
-from harness.base.provenance import Code
+from harness.base.provenance import PACKAGE, Code
 from harness.record import publish, read_record, record_path
 from harness.spec import GridExtension, GridUpdates, KanShape, MlpShape, Restarts, RunSpec, run_id
 from harness.train import PackStopped, Supervisor, train_pack
-from harness.train.checkpoint import FORMAT, PACKAGE, _digest, checkpoint_path, read_checkpoint
+from harness.train.checkpoint import FORMAT, _digest, checkpoint_path, read_checkpoint
 
 NETWORKS = {
     "kan": KanShape(shape=(2, 2, 1), grid=4),

@@ -117,7 +117,7 @@ def test_laws_figures_and_reports_speak_of_the_metric(trained):
     chosen = table[table["chosen"] & (table["task"] == "wine")]
 
     labels = [axes.get_ylabel() for axes in scaling_figure(plan, fits).axes]
-    assert labels == ["test cross-entropy\n(nats)", "", "test RMSE\n(units of the target)", ""]
+    assert labels == ["test cross-entropy\n(nats)", "test RMSE\n(units of the target)"]
     assert {(one["task"], one["metric"]) for one in plain(fits)} == {
         ("wine", "test_cross_entropy"),
         ("diabetes", "test_rmse"),

@@ -1,6 +1,5 @@
 """A run's bits are its own: alone, in a pack with runs that begin otherwise, in any chunks, stored and resumed."""
 
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -11,7 +10,6 @@ from harness.families import SplineMlpShape
 from harness.planning.plan import computation
 from harness.spec import GridExtension, GridUpdates, KanShape, MlpShape, Restarts
 from harness.train import ENGINES
-from harness.train.outcome import Outcome
 
 # Networks that differ in how their lanes begin.
 BEGINNINGS = {
@@ -52,22 +50,11 @@ def test_a_run_has_the_same_bits_in_any_company_and_at_any_interruption(engine, 
     turned = trained_runs(runs[::-1], chunk=5, stored=True)
 
     by_company = [turned.outcomes[::-1], packed.outcomes, [one.outcomes[0] for one in alone]]
-    if (engine, name in OF_CLASSES) == ("torch", True):
-        by_company = [[_without_last_bits(outcome) for outcome in outcomes] for outcomes in by_company]
     assert by_company[0] == by_company[1] == by_company[2]
     assert len({outcome.metrics.train_loss for outcome in packed.outcomes}) == len(runs)
     assert [end.network for end in packed.ends] == [run.network for run in runs]
     for end, one in zip(packed.ends, alone, strict=True):
         assert (end.position_P == one.ends[0].position_P).all()
-
-
-def _without_last_bits(outcome: Outcome) -> Outcome:
-    """Learning curves to 12 digits: torch's logaddexp takes the tail of an array, the last lane's, by other code."""
-    points = []
-    for point in outcome.curve:
-        losses = {name: value for name, value in point.model_dump().items() if isinstance(value, float)}
-        points.append(point.model_copy(update={name: float(f"{value:.12g}") for name, value in losses.items()}))
-    return replace(outcome, curve=tuple(points))
 
 
 def test_what_decides_the_computation_is_not_shared():

@@ -10,10 +10,18 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.base.plain import plain
 from harness.cli.later import heavy, replays
 from harness.cli.mirroring import copy_answer, copy_finished, export_of, wandb_options
-from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option, workers_option
+from harness.cli.options import (
+    EXAMPLE,
+    mixed_code_option,
+    replan_option,
+    takes_study,
+    until_decided_option,
+    workers_option,
+)
 from harness.cli.showing import show
 from harness.cli.tables import laws_of_experiment
 from harness.dispatch.mirror import Mirror
+from harness.record.code import code_notes, take_mixed, takes_mixed
 from harness.show.console import TERMINAL
 from harness.spec import Manifest
 from harness.spec.read import scales_of
@@ -26,6 +34,7 @@ from harness.study.sweeps import run_words
 @replan_option
 @workers_option
 @until_decided_option
+@mixed_code_option
 @click.option("--explain", is_flag=True, help="Also print scaling laws, checks and verdicts, above the answer.")
 @click.option("--markdown", is_flag=True, help="Print the answer as Markdown, for a pull request.")
 @wandb_options
@@ -34,6 +43,7 @@ def run(
     replan: bool,
     workers: int | None,
     until_decided: bool,
+    mixed_code: bool,
     explain: bool,
     markdown: bool,
     mirror: Mirror | None,
@@ -52,6 +62,8 @@ def run(
     if figure and figure not in replays.EXTENDED:
         near = did_you_mean(figure, replays.EXTENDED)
         raise HarnessError(f"figure: {figure}: no figure to which arms can be added; {near}")
+    if mixed_code:
+        take_mixed(study.folder)
     manifest = heavy.run_file(study, TERMINAL, replan, workers, until_decided)
     export = export_of(mirror, manifest, study.folder) if mirror else None
     if export:
@@ -63,6 +75,8 @@ def run(
     report = study.folder / "report.html"
     more = "" if explain else " Laws, codes and checks: the report, or --explain."
     last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {report}"]
+    if takes_mixed(study.folder):
+        last = [*code_notes(record.provenance for record in analysis.records.values()), *last]
     if figure:
         last = [*_beside_published(study, manifest, answered), *last]
     is_figure_alone = figure and isinstance(headline, heavy.NoHeadline)

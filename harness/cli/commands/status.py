@@ -9,7 +9,7 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
-from harness.cli.group import output_is_read
+from harness.cli.group import Output, output_is_read
 from harness.cli.mirroring import copy_finished, export_of, wandb_options
 from harness.cli.options import EXAMPLE, PATH, json_option, results_option
 from harness.cli.showing import answer, show
@@ -23,7 +23,7 @@ from harness.show.console import console
 from harness.show.disk import OverviewSaid, disk_json, disk_words, overview_lines, overview_table
 from harness.show.tables.table import Table
 from harness.spec import Manifest
-from harness.study.folders import StudyFile, records_of
+from harness.study.folders import StudyFile, records_of, say_kept
 from harness.study.sweeps import SweepView, Wanted, is_complete, look_and_wanted, look_lines
 
 WATCH_SECONDS = 30.0  # between two questions to SLURM
@@ -103,8 +103,8 @@ def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
 
 
 def _clear(watch: bool) -> None:
-    if watch and console.is_terminal:
-        console.clear()
+    if watch and console.is_terminal and isinstance(sys.stdout, Output):
+        sys.stdout.clear()
 
 
 def show_status(
@@ -124,6 +124,7 @@ def show_status(
         click.echo(json_text(sweeps.sweep_said(manifest, states, spent, earlier, jobs, unasked, evidence, disk)))
         return
     parts: list[Table | str] = [sweeps.status_words(manifest, states, unasked)]
+    say_kept(manifest, folder, parts.append)
     if wanted:
         parts += look_lines(manifest, wanted)
     if spent or any(state.state not in ("planned", *OVER) for state in states.values()):

@@ -2,8 +2,9 @@
 
 import click
 
-from harness.cli.options import EXAMPLE, replan_option, takes_study, until_decided_option
+from harness.cli.options import EXAMPLE, mixed_code_option, replan_option, takes_study, until_decided_option
 from harness.cli.sending import ask_and_send, where_options
+from harness.record.code import take_mixed
 from harness.show.console import ANSWERS
 from harness.spec import manifest_path
 from harness.study.folders import StudyFile, say_kept, take_kept
@@ -16,8 +17,11 @@ from harness.study.sweeps import check_looks, look_lines, wanted_now
 @takes_study
 @replan_option
 @until_decided_option
+@mixed_code_option
 @where_options
-def submit(study: StudyFile, replan: bool, until_decided: bool, where: Destination, yes: bool) -> None:
+def submit(
+    study: StudyFile, replan: bool, until_decided: bool, mixed_code: bool, where: Destination, yes: bool
+) -> None:
     """Send missing runs to a cluster, as jobs of equal length.
 
     A run is missing if it has no record and is not on its way. You can run this again: it sends what is then missing.
@@ -30,6 +34,8 @@ def submit(study: StudyFile, replan: bool, until_decided: bool, where: Destinati
     manifest, folder = plan_of(study), study.folder
     is_new = replan or not manifest_path(folder).exists()
     share(folder, where)
+    if mixed_code and not where.dry_run:
+        take_mixed(folder)
     if not (where.dry_run and is_new):
         manifest = freeze_plan(manifest, folder, replan)
     if where.dry_run:

@@ -10,8 +10,9 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
 from harness.base.plain import plain
 from harness.cli.later import heavy
-from harness.cli.options import PATH, json_option, results_option, scale_option
+from harness.cli.options import PATH, json_option, mixed_code_option, results_option, scale_option
 from harness.cli.showing import answer
+from harness.record.code import take_mixed
 from harness.show.console import TERMINAL
 from harness.show.sweeps import kept_lines
 from harness.spec import FULL, read_experiment, read_manifest, scales_of
@@ -26,17 +27,22 @@ from harness.study.folders import EXPERIMENTS, KEPT, StudyFile, keep_records
 @click.option(
     "--keep", "keeping", is_flag=True, help="Copy the verdicts, runs and figures to results/verdicts/, which git keeps."
 )
-def verdicts(files: tuple[Path, ...], results: Path, scale: str, as_json: bool, keeping: bool) -> None:
+@mixed_code_option
+def verdicts(
+    files: tuple[Path, ...], results: Path, scale: str, as_json: bool, keeping: bool, mixed_code: bool
+) -> None:
     """Judge the rules (`decide:`) of experiments by their runs.
 
     Without FILE, this judges all files of experiments/. It judges a rule as the plan froze it, whatever the file says
     now. If runs are missing, the verdict is `not run`, with the command that trains them. This writes verdicts.html and
-    verdicts.json into results/. Exit 3 if a record is damaged.
+    verdicts.json into results/. Exit 3 if a record is damaged, or other code trained it than the plan's first.
     """
     studies = [StudyFile(file, results, scale) for file in files or _with_rules(scale)]
     others = [study.folder for study in studies if keeping and study.folder.parent.resolve() != results.resolve()]
     if others:
         raise HarnessError(f"--keep: {others[0]} is not in {results}; name the folder that it is in by --results")
+    for study in studies if mixed_code else []:
+        take_mixed(study.folder)
     answered = [heavy.answer_of(study) for study in studies]
     answers = [plain(judged) for judged, _ in answered]
     tables = [heavy.rules_table(judged["verdicts"], judged["name"]) for judged in answers]

@@ -20,7 +20,7 @@ from harness.base.json_text import FIRST_OF_THESE_RULES, write_json
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Replay, ReplayRuns
 from harness.paper.replay.points import POINT_COLUMNS, outcome_words
-from harness.record import Metrics
+from harness.record import Metrics, for_spreadsheets
 from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import write_figure
 from harness.show.pages.page import provenance, write_html
@@ -176,7 +176,7 @@ def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:
     for name in ("replay.html", "replay.csv", "replay.json", *(f"{stem}.png" for stem in facts["figures"])):
         shutil.copyfile(folder / name, target / name)
     columns = [name for name in RUN_COLUMNS if name in table and table[name].notna().any()]
-    table[columns].to_csv(target / "runs.csv", index=False, float_format="%.6g")
+    for_spreadsheets(table[columns]).to_csv(target / "runs.csv", index=False, float_format="%.6g")
     rows = [row_of(path.parent, kept) for path in sorted(kept.glob("*/replay.json"))]
     write_index(rows, "harness replay NAME --keep", kept / "index.html")
     write_whole(kept / "README.md", README + "".join(map(_line, rows)) + _verdicts(rows))

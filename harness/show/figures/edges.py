@@ -34,5 +34,5 @@ def edges_figure(curves: Sequence[EdgeCurves], title: str) -> Figure:
         axes.set_title(node.title)
     write_head(figure, [], f"{title}: the functions on its edges")
     notes = ["A line for each output node, the first one darkest."]
-    write_note(figure, [*notes, *undrawn_note(len(curves) - len(shown), "nodes")])
+    write_note(figure, [*notes, *undrawn_note(len(curves) - len(shown), "nodes", "`edges` has all values")])
     return figure

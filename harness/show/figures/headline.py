@@ -20,7 +20,7 @@ from harness.show.figures import labels
 from harness.show.figures.series import Style, draw_estimate
 from harness.show.figures.theme import figure_width, in_column, label_size, most_height, panel_grid
 from harness.show.names import written
-from harness.show.tables.headline import factor, with_ends
+from harness.show.tables.headline import factor, times_lower, with_ends
 from harness.show.words import counted, loss_word
 from harness.spec import all_axes
 
@@ -63,10 +63,9 @@ def headline_figure(headline: Headline, styles: Mapping[str, Style]) -> Figure |
     axes.set_xlabel(textwrap.fill(what_axis_is, labels.letters_in(AXIS_SHARE * figure.get_figwidth())))
     labels.write_head(figure, [], finding(headline, names))
     what = "replicates" if headline.efforts else "seeds"
-    over = f"{what}, and over all looks together" if headline.looks else what
-    notes = [f"Bars and brackets: {100 * headline.level:.3g} % intervals over {over}. Grey: neither is ahead."]
+    notes = [f"Bars and brackets: {100 * headline.level:.3g} % intervals over {what}. Grey: neither is ahead."]
     drawn = len(groups) if is_by_task else max(map(len, groups.values()))
-    notes += labels.undrawn_note(len(headline.tasks) - drawn, "tasks", "the report has all ratios")
+    notes += labels.undrawn_note(len(headline.tasks) - drawn, "tasks", "answer.json has all ratios")
     labels.write_note(figure, notes)
     return figure
 
@@ -130,10 +129,10 @@ def _draw(axes: Axes, groups: Mapping[str, Sequence[Row]], headline: Headline, s
     for letter, (heading, rows) in zip(ascii_lowercase, groups.items(), strict=False):
         height -= HEADING + heading.count("\n")
         left: dict[str, Any] = {"xycoords": ("figure fraction", "data"), "va": "center", "in_layout": False}
-        left["bbox"] = {"fc": "white", "ec": "none", "pad": 0.5}
         if len(groups) > 1:
             axes.annotate(letter, (0.012, height), weight="bold", **left)
         axes.annotate(heading, (0.045 if len(groups) > 1 else 0.012, height), **left)
+        top = height - ROW / 2  # between its headings, the line of equality crosses none
         for label, ratio in rows:
             height -= ROW
             heights[height], ahead = label, leader(ratio, *headline.labels)
@@ -144,7 +143,7 @@ def _draw(axes: Axes, groups: Mapping[str, Sequence[Row]], headline: Headline, s
             ink = styles[ahead].text_colour if ahead else UNDECIDED
             right: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "va": "center", "fontsize": label_size()}
             axes.annotate(_number(ratio), (1.02, height), color=ink, annotation_clip=False, **right)
-    axes.axvline(1, color="0.2", lw=0.6, zorder=1)
+        axes.vlines(1, top, height - 1, color="0.2", lw=0.6, zorder=1)
     axes.set_ylim(height - 1, 0.3)
     axes.set_yticks(list(heights), list(heights.values()))
     axes.tick_params(axis="y", length=0)
@@ -152,13 +151,9 @@ def _draw(axes: Axes, groups: Mapping[str, Sequence[Row]], headline: Headline, s
 
 
 def _number(ratio: Found) -> str:
-    """How many times lower the loss of that side is on which the mark lies, with the interval."""
-    assert ratio.estimate is not None
-    low, high = ratio.low or 0.0, math.inf if ratio.high is None else ratio.high
-    if ratio.estimate < 1:
-        low, high = 1 / high, 1 / low if low else math.inf
-    times, *ends = with_ends(max(ratio.estimate, 1 / ratio.estimate), low, high)
-    return f"{times} [{', '.join(ends)}]"
+    """The side on which the mark lies, and how many times lower its loss is, with the interval."""
+    times, *ends = with_ends(*times_lower(ratio))
+    return f"{'▶' if (ratio.estimate or math.nan) >= 1 else '◀'} {times} [{', '.join(ends)}]"
 
 
 def _set_ratios(axes: Axes, rows: Sequence[Row]) -> None:

@@ -121,8 +121,9 @@ def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
     """
     laws, fit, style = drawn
     words = f"{name}: " if name else ""
-    # Spaces at which no line ends: an exponent stays with its sign.
-    words += "no\N{NO-BREAK SPACE}law" if fit.refusals else f"α\N{NO-BREAK SPACE}{exponent_words(fit)}"
+    # Spaces at which no line ends: an exponent stays with its sign, an interval in one line.
+    exponent = exponent_words(fit).replace(", ", ",\N{NO-BREAK SPACE}")
+    words += "no\N{NO-BREAK SPACE}law" if fit.refusals else f"α\N{NO-BREAK SPACE}{exponent}"
     if is_misfit(fit) and not fit.refusals:
         words += "\N{NO-BREAK SPACE}†"
     if fit.floor:
@@ -131,7 +132,7 @@ def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
     if held_out and held_out.prediction:
         within = held_out.prediction.within
         words += f", {within.sum()} of {within.size} held-out sizes as predicted"
-    letters = letters_in(figure_width(columns) / columns) - KEY_MARK // 2  # digits are narrow
+    letters = letters_in(figure_width(columns) / columns) - KEY_MARK
     return key(textwrap.fill(words, letters, subsequent_indent="  ", break_on_hyphens=False), style)
 
 
@@ -261,7 +262,7 @@ def edge_notes(beyond: int, of_what: str, failed: int, is_searched: bool) -> lis
     return notes
 
 
-def undrawn_note(count: int, what: str, where: str = "all fits are in fits.json") -> list[str]:
+def undrawn_note(count: int, what: str, where: str = "`harness fit` has all laws") -> list[str]:
     """A sentence on what is not drawn, if anything, and where to find it."""
     if count < 1:
         return []

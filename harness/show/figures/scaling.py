@@ -130,14 +130,15 @@ def scaling_figure(
     rows = int((MOST_HEIGHT - HEAD_AND_NOTE) / (LEAST_HEIGHT + LINES_A_LAW * most_series * labels.line_height()))
     titles = dict.fromkeys(tasks, "")  # of a table of anybody's
     if manifest:
-        letters = TITLE if len(tasks) <= rows else SMALL_TITLE
+        is_row = len(tasks) <= rows and (len(axes) > 1 or len(tasks) == 1)  # else two tasks stand side by side
+        letters = TITLE if is_row else SMALL_TITLE
         titles = labels.task_titles({task: manifest.formulas[task].formula for task in tasks}, letters)
     if most_series > MOST_SERIES:
         runs = pd.concat([series.table for series in of_laws if series.axis == axes[0]])
         return ranking_figure(runs, axes[0], titles, styles)
     left_out = []
     if len(tasks) > rows and len(axes) > 1:
-        left_out.append(f"By {axis_words(axes[-1])}, all laws are in fits.json.")
+        left_out.append(f"`harness fit` has the laws by {axis_words(axes[-1])}.")
         axes = axes[:1]
     most_tasks = max(1, 2 * rows // len(axes))
     left_out += labels.undrawn_note(len(tasks) - most_tasks, "tasks")
@@ -181,7 +182,13 @@ def _finding(panels: Sequence[Panel], loss: str) -> str:
         curves = sum(len(panel.drawn) for panel in of_axis)
         return f"{law} along {falls.total()} of {curves} curves"
     if not falls.total():
-        return f"No law by {counted(axis)} for the {loss} of {' or '.join(map(written, falls))}"
+        sides, is_drawn = (
+            " or ".join(map(written, falls)),
+            any(law.fit.alpha for panel in of_axis for law in panel.drawn),
+        )
+        if is_drawn:
+            return f"{loss[0].upper()}{loss[1:]} falls as no power of {counted(axis)} for {sides}"
+        return f"No law by {counted(axis)} for the {loss} of {sides}"
     if len(of_axis) == 1:
         by_series = [f"{'' if count else 'not '}for {written(name)}" for name, count in falls.most_common()]
         return f"{law} {', '.join(by_series)}"

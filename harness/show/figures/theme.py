@@ -1,6 +1,8 @@
 """How every figure looks and how large it is; empty panels to draw in, and the files of a figure."""
 
+import io
 import math
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,7 +22,8 @@ from harness.base.files import whole_file
 WIDTH, FRAME = 7.0, 0.3  # inches: two columns of a paper, and what a figure has above and below its panels
 COLUMN_WIDTH = 85 / 25.4  # inches: one column of a paper
 NARROW_WIDTH = 3.2  # inches: what a phone shows so large that it can be read
-DPI, COLUMN_DPI = 200, 300
+DPI, COLUMN_DPI, SHOWN_DPI = 200, 300, 120  # of files, and in notebooks
+REASON_LETTERS = 60  # a line of why nothing is drawn
 MOST_HEIGHT = 9.2  # inches, of the text on a page of a paper; a phone scrolls
 LABEL_SIZE = 7
 COLUMN_SCALE = 0.75  # of letters, lines and marks in one column
@@ -92,6 +95,25 @@ def panel_height(inches: float) -> float:
     return inches / COLUMN_SCALE**2 if is_narrow() else inches
 
 
+class Picture(Figure):
+    """A figure that notebooks show: matplotlib's own is shown only once pyplot was used."""
+
+    @themed
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        image = io.BytesIO()
+        self.savefig(image, format="png")
+        return image.getvalue(), {"width": round(SHOWN_DPI * self.get_figwidth())}
+
+
+def empty_figure(reason: str) -> Figure:
+    """A figure that says why nothing is drawn."""
+    lines = textwrap.wrap(reason, REASON_LETTERS)
+    figure, (axes,) = panel_grid(1, 1, FRAME * len(lines))
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, "\n".join(lines), ha="center", va="center")
+    return figure
+
+
 def panel_grid(count: int, columns: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
     """A figure of `count` panels, `columns` a row, each `height` inches high; `shared` are axes that panels share.
 
@@ -100,7 +122,7 @@ def panel_grid(count: int, columns: int, height: float, **shared: Any) -> tuple[
     """
     rows = -(-count // columns)
     width, dpi = figure_width(columns), COLUMN_DPI if _width.get() == COLUMN_WIDTH else DPI
-    figure = Figure(figsize=(width, min(rows * height + FRAME, most_height())), dpi=dpi, layout="constrained")
+    figure = Picture(figsize=(width, min(rows * height + FRAME, most_height())), dpi=dpi, layout="constrained")
     grid: np.ndarray = figure.subplots(rows, columns, squeeze=False, **shared)
     for axes in grid.flat[count:]:
         axes.set_visible(False)

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from harness.base.files import whole_file
-from harness.base.formats import human, plural
+from harness.base.formats import human, plural, without_html
 from harness.judging.verdict import power_words, verdict_words
 from harness.record import Provenance
 from harness.show.codes import CODES, linked
@@ -42,6 +42,7 @@ ENVIRONMENT.filters |= {
     "pieces": lambda cell: pieces(cell, human),
     "sentence": lambda words: words[0].upper() + words[1:],
     "plural": plural,
+    "without_html": without_html,
     "axis_words": axis_words,
     "in_full": lambda model: json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False),
     "table": to_html,

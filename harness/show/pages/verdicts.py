@@ -13,7 +13,7 @@ import pandas as pd
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import FIRST_OF_THESE_RULES, write_json
 from harness.judging.verdict import power_words
-from harness.record import ClassMetrics, Metrics
+from harness.record import ClassMetrics, Metrics, for_spreadsheets
 from harness.show.grouping import grouped
 from harness.show.pages.page import write_html
 from harness.show.tables.table import to_markdown
@@ -65,7 +65,7 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
                 earlier.unlink()
         wanted = dict.fromkeys((*RUN_COLUMNS, *answer_axes(), MACHINE))
         columns = [name for name in wanted if name in table and table[name].notna().any()]
-        table[columns].to_csv(target / RUNS, index=False, float_format="%.6g")
+        for_spreadsheets(table[columns]).to_csv(target / RUNS, index=False, float_format="%.6g")
         write_json(answer, target / "verdicts.json")
         for file in (results / answer["name"]).iterdir():
             if _is_written_here(file):

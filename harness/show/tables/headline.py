@@ -85,6 +85,13 @@ def with_ends(ratio: float, low: float, high: float) -> tuple[str, str, str]:
     return factor(ratio, digits), factor(low, digits), factor(high, digits)
 
 
+def times_lower(ratio: Found) -> tuple[float, float, float]:
+    """How many times lower the loss of that side is on which the estimate lies, with the ends of its interval."""
+    assert ratio.estimate is not None
+    low, high = ratio.low or 0.0, math.inf if ratio.high is None else ratio.high
+    return (ratio.estimate, low, high) if ratio.estimate >= 1 else (_over(ratio.estimate), 1 / high, _over(low))
+
+
 def _refused_words(result: Found) -> str:
     """The words of the first code that refuses a number and has words here."""
     words = (CODES[refusal.code].cell for refusal in result.refusals if refusal.code in CODES)
@@ -116,7 +123,7 @@ def console_lines(headline: Headline | NoHeadline, verdicts: Sequence[Verdict], 
         return [*wrapped(headline.why, *closing), *last]
     closing += [f"Careful: {caution}" for caution in headline.cautions]
     headline, legend = _with_short_names(headline)
-    intervals = f"{100 * headline.level:.3g} % intervals{' over all looks' if headline.looks else ''}"
+    intervals = f"{100 * headline.level:.3g} % intervals"
     opening = [f"Whose {loss_of(headline)} is lower, how many times? ({intervals}; ?: undecided)", *legend]
     beside: list[str] = []
     if ALL_PLACES_UP_TO < len(headline.tasks) <= TASKS_UP_TO:
@@ -200,9 +207,13 @@ def errors_words(headline: Headline, task: str, with_networks: bool = False) -> 
 
 
 def _seconds_words(headline: Headline) -> str:
-    """Who is ahead at equal seconds at the largest size, or how to have that; of laws nothing."""
+    """Who is ahead at equal seconds at the largest size, or how to have that; of laws and searches nothing."""
     if headline.clock is None:
-        return "" if headline.by == "laws" else "Equal seconds: not timed; `harness bench FILE` adds them."
+        return (
+            ""
+            if headline.by == "laws" or headline.efforts
+            else "Equal seconds: not timed; `harness bench FILE` adds them."
+        )
     ratios = {task: headline.reading(task, headline.clock, headline.places[-1]).ratio for task in headline.tasks}
     ratios_of_tasks = "; ".join(f"{task} {lead_words(ratio, *headline.labels)}" for task, ratio in ratios.items())
     return f"Equal seconds, {headline.places[-1]} size: {ratios_of_tasks}."
@@ -335,16 +346,24 @@ def answer_sentences(headline: Headline) -> list[str]:
     return sentences
 
 
-READINGS = ("task", "axis", "place", "size", "better", "ratio", "low", "high", "seeds", "refused")
+READINGS = ("task", "axis", "place", "size", "leader", "lower", "times", "low", "high", "seeds", "refused", "why")
 
 
 def reading_rows(headline: Headline) -> list[tuple[str | float | None, ...]]:
-    """A row for each task, axis and size, as READINGS name it: the ratio second / first, and who is ahead."""
+    """A row for each task, axis and size, as READINGS name it.
+
+    `times` is how many times lower the loss of the side `lower` is, with its interval. That side is the `leader` too
+    where the interval leaves out 1. Where there is no number, `refused` is the code, and `why` the reason.
+    """
     rows: list[tuple[str | float | None, ...]] = []
     for reading in headline.readings:
-        ratio, better = reading.ratio, leader(reading.ratio, *headline.labels)
-        numbers = (ratio.estimate, ratio.low, ratio.high, ratio.replicates)
-        rows.append((reading.task, reading.axis, reading.place, ratio.at, better, *numbers, ratio.refused or None))
+        ratio, (first, second) = reading.ratio, headline.labels
+        where = (reading.task, reading.axis, reading.place, ratio.at, leader(ratio, first, second))
+        found: tuple[str | float | None, ...] = (None, None, None, None)
+        if ratio.estimate is not None:
+            found = (first if ratio.estimate >= 1 else second, *times_lower(ratio))
+        codes = ", ".join(refusal.code for refusal in ratio.refusals)
+        rows.append((*where, *found, ratio.replicates, codes or None, ratio.refused or None))
     return rows
 
 

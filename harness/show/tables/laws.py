@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from harness.base import formats
 from harness.base.formats import MOST_NAMED, NONE, estimate, exponent, human, interval, likewise, number, p_value
 from harness.judging.laws import ORDER, SeriesLaws, drawn_law
 from harness.judging.request import Source
@@ -267,7 +268,7 @@ def checklists(laws: Sequence[SeriesLaws], source: str) -> str:
             items = checklist(law, seen, series.selection, other, series.axis, series.metric, where)
             name = ", ".join(filter(None, (series.task, series.series)))
             parts.append(f"## {name}, by {series.axis}\n\n{checklist_text(items)}")
-    return "\n".join(parts)
+    return formats.without_html("\n".join(parts))
 
 
 # ------------------------------------------------------------------------------------------------------------ sentences

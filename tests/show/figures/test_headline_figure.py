@@ -50,8 +50,23 @@ def test_numbers_stand_at_the_right_edge_and_the_title_says_who_is_ahead():
     found = made_headline({"one": "J0(20x)"}, ratios)
     figure = headline_figure(found, STYLES)
     words = [text.get_text() for text in figure.findobj(Text)]
-    assert {"100 [50, 200]", "3 [1.5, 6]", "J0(20x)", "◀ MLP", "KAN ▶"} <= set(words)
+    assert {"◀ 100 [50, 200]", "▶ 3 [1.5, 6]", "J0(20x)", "◀ MLP", "KAN ▶"} <= set(words)
     assert "MLP's test RMSE is 100 times lower than KAN's at equal parameters" in " ".join(" ".join(words).split())
+
+
+def test_no_heading_meets_the_line_of_equality():
+    """Which a box behind the heading would cut, and the heading would stand on without one."""
+    figure = headline_figure(
+        made({"a": "a heading that is long", "b": "the 38 plays of Shakespeare, by character"}), STYLES
+    )
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert not any(text.get_bbox_patch() for text in axes.texts)
+    lines = [one.get_window_extent() for one in axes.collections if len({x for x, _ in one.get_segments()[0]}) == 1]
+    headings = [text.get_window_extent() for text in axes.texts if text.get_text().startswith(("a heading", "the 38"))]
+    assert len(lines) == len(headings) == 2
+    for line, heading in itertools.product(lines, headings):
+        assert heading.y0 >= line.y1 or heading.y1 <= line.y0
 
 
 def test_many_tasks_are_ranked_at_the_largest_size():

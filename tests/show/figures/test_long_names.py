@@ -94,7 +94,8 @@ def test_different_names_stay_different_and_no_word_is_cut_unseen(names, letters
         (["my_tasks:ripple"], 6, ["ripple"]),
         (["tide.csv"], 6, ["tide"]),
         (["mine:ripple", "yours:ripple"], 11, ["mine:ripple", "yours…ipple"]),
-        (["additive inputs=4", "additive inputs=100", "xy"], 15, ["addit… inputs=4", "add… inputs=100", "xy"]),
+        (["additive inputs=4", "additive inputs=100", "xy"], 15, ["add… inputs=4", "add… inputs=100", "xy"]),
+        (["mlp_teacher n=1", "mlp_teacher n=1000", "tree n=1"], 12, ["mlp… n=1", "mlp… n=1000", "tree n=1"]),
     ],
 )
 def test_what_tells_a_name_from_others_is_kept(names, letters, shown):

@@ -189,6 +189,32 @@ def test_titles_say_what_was_found(made, held):
         assert " ".join(legend.get_title().get_text().split()) == said
 
 
+def test_no_legend_or_title_is_cut_where_tasks_stand_side_by_side(made):
+    """Whatever the letters of a name; a formula that is too long for half a column gives way to the task's name."""
+    of_one_axis = [one for one in made.laws if one.axis == "params.trainable" and one.series == "kan"]
+    formula = made.manifest.formulas[TASKS[1]].model_copy(
+        update={"formula": "exp((sin(π(x₁²+x₂²)) + sin(π(x₃²+x₄²)))/2)"}
+    )
+    manifest = made.manifest.model_copy(update={"formulas": {**made.manifest.formulas, TASKS[1]: formula}})
+    figures = [scaling_figure(manifest, of_one_axis)]
+    for letters in range(4, 16):
+        laws = [replace(one, series="x" * letters) for one in of_one_axis]
+        figures.append(scaling_figure(None, laws))
+    for figure in figures:
+        figure.draw_without_rendering()
+        assert len(figure.axes) == len(TASKS)
+        for axes in figure.axes:
+            for text in (axes.title, axes._left_title, *axes.get_legend().get_texts()):
+                assert text.get_window_extent().x1 <= figure.bbox.width, text
+
+
+def test_no_note_names_a_file_that_kept_folders_lack(made, monkeypatch):
+    monkeypatch.setattr("harness.show.figures.scaling.MOST_HEIGHT", 2.5)  # inches: room for one task
+    note = " ".join(scaling_figure(made.manifest, made.laws).get_supxlabel().split())
+    assert "1 more task is not drawn; `harness fit` has all laws." in note
+    assert "fits.json" not in note
+
+
 def test_every_letter_can_be_read_in_a_column_of_a_paper(made, held):
     runs = chosen_runs(made.table, "params.trainable")
     titles, styles = dict.fromkeys(TASKS, "a task"), experiment_styles(made.manifest)
