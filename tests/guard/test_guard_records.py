@@ -28,6 +28,7 @@ ALIKE = ("device", "instruction_set", "versions")
 LEFT_OUT = {
     "harness": "its version, which checkpoints name besides",
     "harness.record": "names what its files have",
+    "harness.record.code": "says which code trained the records of a plan",
     "harness.record.networks": "writes a trained network, and reads it back as it is",
     "harness.record.store": "how records appear whole, and when two are the same",
     "harness.record.table": "reads records",

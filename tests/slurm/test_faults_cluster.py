@@ -262,7 +262,9 @@ def test_memory_that_does_not_suffice(testbed, here):
     alone.submit()
 
     assert_completes(packed)
-    (failed,) = packed.events("pack_failed")
+    failures = packed.events("pack_failed")
+    assert len(failures) == 1, failures
+    (failed,) = failures
     assert (failed["cause"], failed["move"], len(failed["runs"])) == ("out_of_memory", "split", 4)
     assert [len(event["runs"]) for event in packed.events("pack_done")] == [2, 2]
 
