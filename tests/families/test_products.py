@@ -165,6 +165,7 @@ def test_a_product_is_that_of_torch_and_so_are_its_derivatives_of_second_degree(
     assert torch.autograd.gradgradcheck(lambda *given: product(*given).sin(), (a, b, added))
 
 
+@pytest.mark.nightly  # by day the places of matrices, from which this follows, and runs of test_sequences
 def test_lanes_of_every_block_have_the_same_bits_whatever_their_company():
     with torch_threads(1):
         assert differing() == []

@@ -256,8 +256,8 @@ def test_memory_that_does_not_suffice(testbed, here):
     (here / "needs_memory.py").write_text(NEEDS_MEMORY, encoding="utf-8")
     # which takes 240 MB alone, 220 as two and 400 as four, and 540 alone
     of_all = {"target": "needs_memory:target", "evaluations": 2}
-    packed = sweep(new(here / "packed"), sizes=(200_000,), seeds=range(4), setup=["export ROOM_MB=310"], **of_all)
-    alone = sweep(new(here / "alone"), sizes=(500_000,), seeds=(0,), setup=["export ROOM_MB=310"], **of_all)
+    packed = sweep(new(here / "packed"), sizes=(200_000,), seeds=range(4), setup=["export ROOM_MB=350"], **of_all)
+    alone = sweep(new(here / "alone"), sizes=(500_000,), seeds=(0,), setup=["export ROOM_MB=350"], **of_all)
     packed.submit()
     alone.submit()
 
