@@ -146,7 +146,7 @@ def test_a_cap_a_size_gives_no_budgets_of_work(cap):
     assert {reading.axis for reading in found.readings} == {"params.trainable"}
     assert {one.axis for one in found.exponents} == {"params.trainable"}
     assert not found.limits
-    assert sum("own cap" in caution for caution in found.cautions) == 1
+    assert sum("share no cap" in caution for caution in found.cautions) == 1
     assert not [series for series in fit_table(table) if series.axis.startswith("flops_train")]
     for quantity, at in (("test_loss", FLOPS), ("exponent", "flops_train.local_min"), ("multiplier", "seconds")):
         rule = plan.experiment.decide[0].model_copy(update={"quantity": quantity, "at": {at: "largest"}})
@@ -166,7 +166,7 @@ def test_one_cap_for_all_sizes_is_the_only_budget_of_work():
     found = main_headline(plan, table, every)
     assert {reading.axis for reading in found.readings} == {"params.trainable", FLOPS}
     assert found.reading("exp2d", FLOPS, "largest").ratio.at == 1.2e8
-    assert not any("own cap" in caution for caution in found.cautions)
+    assert not any("share no cap" in caution for caution in found.cautions)
 
 
 def test_an_effort_of_one_run_is_the_mean_over_all_runs_and_of_all_runs_the_winner():
