@@ -48,7 +48,10 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
 
     def picked() -> Collection[str]:
         tables = heavy.recorded_tables(manifest, folder, TERMINAL.say) if manifest.experiment.search else None
-        return frozenset(tables[0].loc[tables[0]["status"] == "done", "run_id"]) if tables else ()
+        if tables is None:
+            return ()
+        winners = tables.judged
+        return frozenset(winners.loc[winners["status"] == "done", "run_id"])
 
     return Export(mirror, manifest, records_of(folder), folder / "wandb", picked)
 

@@ -34,8 +34,8 @@ MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
 STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
 SPENT = ("flops_train", "seconds")  # kinds of axes on which a search has caps
 OWN_CAPS = (
-    "Nothing is said at equal FLOPs or seconds: the sizes share no cap of these, so that what a run spends follows from "
-    "its size (docs/search.md)."
+    "Nothing is said at equal FLOPs or seconds: the sizes share no cap of these, so that what a run spends follows "
+    "from its size (docs/search.md)."
 )
 DOUBLINGS = 3  # of training, by which a side that goes on falling so may draw level
 

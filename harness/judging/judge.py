@@ -59,7 +59,7 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
         axis=axis,
         interval_level=level,
         effort=(rule.effort or search.runs) if search else None,
-        cap={search.cap_name: max(search.caps)} if search else None,
+        cap=search.most if search else None,
         verdict=count.outcome,
         count=count,
         power=power_line(rule, list(numbers.values()), looks[-1].level) if numbers and is_open else None,

@@ -23,7 +23,7 @@ from harness.judging.baselines import NAMES, PREFIX, overlap_of
 from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns
 from harness.judging.scaling import BEST_AT, chosen_runs
-from harness.judging.winners import LOSS, VALIDATION, cost_on, of_side
+from harness.judging.winners import LOSS, VALIDATION, candidates, of_side
 from harness.spec import END_TOLERANCE, side_label
 
 MORE_ROWS = "give more data, or another training"
@@ -158,12 +158,12 @@ def _at_effort(runs: ExperimentRuns, task: str, names: Sequence[str], full: Side
     if every is None or manifest.experiment.search is None:
         raise HarnessError(f"effort={effort}: nothing is searched, so that every side has one run; leave it out")
     side = of_side(manifest, every, task, names)
-    side = side.assign(cost=cost_on(manifest, side, full.axis))
     logs, none = np.full_like(full.logs, np.nan), np.ones_like(full.logs)
-    for column, seed in enumerate(full.seeds):
-        of_seed = side[side["seed"] == seed]
-        searched = Searched(*(of_seed[name].to_numpy(float) for name in ("asked", "cost", VALIDATION, LOSS)))
-        for row, budget in enumerate(full.sizes):
+    for row, budget in enumerate(full.sizes):
+        at_budget = candidates(manifest, side, full.axis, budget)
+        for column, seed in enumerate(full.seeds):
+            of_seed = at_budget[at_budget["seed"] == seed]
+            searched = Searched(*(of_seed[name].to_numpy(float) for name in ("asked", "cost", VALIDATION, LOSS)))
             at_effort = value(searched, budget, effort)
             logs[row, column], none[row, column] = at_effort.ln_loss, at_effort.none
     return replace(full, logs=logs, none=none, lost=none.mean(axis=1))

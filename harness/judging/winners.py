@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from harness.spec import Manifest, all_axes, side_label
+from harness.spec.budgets import by_count
 
 VALIDATION = "val_loss"
 LOSS = "test_loss"
@@ -34,9 +35,8 @@ def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
         return runs
     rows, runs_of_side = [], cache(partial(of_side, manifest, runs))
     for number, (task, side, axis, budget) in enumerate(_budgets(manifest, runs)):
-        side_runs = runs_of_side(task, side)
-        cost = cost_on(manifest, side_runs, axis)
-        allowed = side_runs[(cost <= budget) & np.isfinite(side_runs[VALIDATION])]
+        side_runs = candidates(manifest, runs_of_side(task, side), axis, budget)
+        allowed = side_runs[(side_runs["cost"] <= budget) & np.isfinite(side_runs[VALIDATION])]
         winners = allowed.loc[allowed.groupby("seed")[VALIDATION].idxmin()]
         without = side_runs[~side_runs["seed"].isin(winners["seed"])].drop_duplicates("seed")
         of_all = pd.concat([winners, without.assign(status="diverged", **{LOSS: np.nan})])
@@ -54,25 +54,35 @@ def of_side(manifest: Manifest, runs: pd.DataFrame, task: str, side: Sequence[st
     return of_task[of_task["trial"] < of_task["arm"].map(most)]
 
 
-def cost_on(manifest: Manifest, runs: pd.DataFrame, axis: str) -> pd.Series:
-    """What a run costs on an axis: on the matched one the size that was asked, so that a small network of it is none of
-    a smaller size.
+def candidates(manifest: Manifest, runs: pd.DataFrame, axis: str, budget: float) -> pd.DataFrame:
+    """What competes at a budget on an axis, with its `cost`: the runs of a side, or with budgets its readings.
+
+    The cost on the matched axis is the size that was asked, so that a small network of it is none of a smaller size.
+    There readings compete that are at the last budget of the first count, and on an axis of budgets those at this one.
     """
-    match = manifest.experiment.match
+    match, budgets = manifest.experiment.match, by_count(manifest.experiment.read_at)
     assert match
-    return runs["asked"] if axis == match.count_name else runs[axis]
+    if axis in budgets:
+        at_budget = runs[(runs["axis"] == axis) & (runs["budget"] == budget)]
+        return at_budget.assign(cost=budget)
+    if budgets:
+        count, of_count = next(iter(budgets.items()))
+        runs = runs[(runs["axis"] == count) & (runs["budget"] == of_count[-1])]
+    return runs.assign(cost=runs["asked"] if axis == match.count_name else runs[axis])
 
 
 def _budgets(manifest: Manifest, runs: pd.DataFrame) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
     """Every task, side, axis and budget that is read: all sizes, and the cap where all sizes have the same one.
 
     Where each size has a cap of its own, equal work would be equal sizes under another name, so that none is read.
+    With budgets all of them are read.
     """
     match, search = manifest.experiment.match, manifest.experiment.search
     assert match
     assert search
-    is_read = len(search.caps) == 1 and search.cap_name in all_axes() and search.cap_name in runs
-    works = {search.cap_name: search.caps} if is_read else {}
+    works = by_count(search.budgets)
+    if len(search.caps) == 1 and search.cap_name in all_axes() and search.cap_name in runs:
+        works = {search.cap_name: search.caps}
     for task in dict.fromkeys(runs["task"]):
         of_task = {side: of_side(manifest, runs, task, side) for side in manifest.experiment.sides}
         for side, side_runs in of_task.items():

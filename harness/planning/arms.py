@@ -1,5 +1,6 @@
 """An arm on a task: what it can learn there, its networks, what it counts, and its runs."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +13,8 @@ from harness.optimisers import Optimiser
 from harness.planning.solve import build_network
 from harness.spec import BUILT_IN_RECIPES, Arm, Engine, Experiment, Recipe, Restarts, RunSpec, RunTask, count_names
 from harness.spec.arm import Match, Search
+from harness.spec.budgets import by_count
+from harness.spec.manifest import Moments
 from harness.spec.recipe import at_a_time, check_cap, least_evaluations
 from harness.tasks import TASKS, is_data, loss_of
 
@@ -100,6 +103,8 @@ class ArmOnTask:
         architecture, recipe, task, loss = self.arm.architecture, self.recipe, self.task, loss_of(self.task)
         of_arm, of_recipe = f"arms.{self.name}.architecture", f"recipes.{self.arm.recipe}"
         family, optimizer = f"{of_arm}.family={architecture.family}", f"{of_recipe}.optimizer"
+        if self.experiment.read_at and (refusal := recipe.why_no_budgets()):
+            raise HarnessError(f"{of_recipe}.{refusal}; leave it out, or give one cap in place of budgets")
         for place, optimiser in recipe.optimisers.items():
             with at(f"{of_recipe}.{place}"):
                 optimiser.check()
@@ -120,10 +125,10 @@ class ArmOnTask:
         if task.vocabulary and batch > task.train_points:
             why = f"more than the train_points={task.train_points} of {task.target}"
             raise HarnessError(f"{optimizer}.batch_size={batch}: {why}; raise these")
-        if loss.is_equation and (refusal := architecture.why_no_pde()):
-            raise HarnessError(f"{of_arm}.{refusal}")
-        if loss.is_equation and (refusal := recipe.optimizer.why_no_pde()):
-            raise HarnessError(f"{optimizer}.{refusal}")
+        if loss.is_equation and (why_none := architecture.why_no_pde()):
+            raise HarnessError(f"{of_arm}.{why_none}")
+        if loss.is_equation and (why_none := recipe.optimizer.why_no_pde()):
+            raise HarnessError(f"{optimizer}.{why_none}")
         if loss.subject and recipe.optimizer.needs_squares:
             why = f"{loss.words} is no sum of squares"
             raise HarnessError(f"{optimizer}.name={recipe.optimizer.name}: {why}; use lbfgs or adam")
@@ -139,6 +144,8 @@ class ArmOnTask:
         """The counts by which the file speaks of the arm, each after its place in the file."""
         experiment = self.experiment
         counts = [("match.convention", experiment.match.count_name)] if experiment.match else []
+        budgets_at = "search.budgets" if experiment.search else "budgets"
+        counts += [(f"{budgets_at}.{axis}", axis) for axis in by_count(experiment.read_at)]
         if window := experiment.window.get(self.name):
             counts.append((f"window.{self.name}.axis", window.axis))
         for index, rule in enumerate(experiment.decide):
@@ -156,8 +163,10 @@ class ArmOnTask:
                 problem = f"{place}: {name} does not count {network.family} (arm {self.name!r})"
                 raise HarnessError(f"{problem}; use one of {', '.join(allowed)}")
 
-    def run_of(self, network: Network, recipe: Recipe, seed: int, initialisation: int = 0) -> RunSpec:
-        """The run of a network by a recipe."""
+    def run_of(
+        self, network: Network, recipe: Recipe, seed: int, initialisation: int = 0, readings: tuple[int, ...] = ()
+    ) -> RunSpec:
+        """The run of a network by a recipe, which leaves readings after so many evaluations."""
         engine, version = engine_of(self.experiment, network, recipe.optimizer, self.task), 1
         if engine == "torch" or recipe.sparsity:  # whose numbers have changed for some networks and optimisers
             of_network = network.torch_version(bool(recipe.grid_updates or recipe.grid_extension))
@@ -171,7 +180,14 @@ class ArmOnTask:
             dtype=self.experiment.dtype,
             engine=engine,
             engine_version=version,
+            readings=readings,
         )
+
+
+def readings_at(moments: Moments) -> tuple[int, ...]:
+    """After how many evaluations a run is read, ascending; budgets of several counts may share one."""
+    all_moments = itertools.chain.from_iterable(moments.values())
+    return tuple(sorted({moment for moment in all_moments if moment is not None}))
 
 
 def engine_of(experiment: Experiment, network: Network, optimiser: Optimiser, task: RunTask) -> Engine:

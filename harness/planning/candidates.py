@@ -15,11 +15,14 @@ from harness.base.errors import HarnessError, at
 from harness.base.formats import as_typed
 from harness.count import count, flops_by_cap, run_flops
 from harness.families import Network
-from harness.planning.arms import ArmOnTask, engine_of, that_matters
+from harness.planning.arms import ArmOnTask, engine_of, readings_at, that_matters
+from harness.planning.budgets import moments_of
 from harness.planning.points import Point, points_of, runs_of_arm
 from harness.planning.solve import LARGEST_SIZE, Infeasible, most_evaluations, solve
 from harness.spec import Recipe, RunSpec
 from harness.spec.arm import Size
+from harness.spec.budgets import Budgets
+from harness.spec.manifest import Moments
 from harness.spec.recipe import at_a_time, check_cap, least_evaluations
 
 LAST_POINT = " (of the last point that was tried, "  # what follows in a reason is that point
@@ -27,11 +30,15 @@ LAST_POINT = " (of the last point that was tried, "  # what follows in a reason 
 
 # ------------------------------------------------------------------------------------------------------- candidates
 class Candidate(NamedTuple):
-    """The network and recipe that a value of the free size makes, and its counts, at the end those of a run too."""
+    """The network and recipe that a value of the free size makes, and its counts, at the end those of a run too.
+
+    With budgets, `moments` says when it is read.
+    """
 
     network: Network
     recipe: Recipe
     counts: dict[str, int]
+    moments: Moments
 
 
 Rungs = Sequence[tuple[float, Mapping[str, Any]]]  # budgets, and the sizes that all arms have there
@@ -51,6 +58,8 @@ class Drawn(NamedTuple):
 def candidates_of(sought: ArmOnTask) -> Iterator[Solved]:
     """The candidates of an arm on a task, by budget; a HarnessError if a count asked of it is not defined."""
     for budget, candidate in _solve_ladder(sought):
+        if isinstance(candidate, Candidate) and sought.experiment.budgets:
+            candidate = _with_budgets(candidate, sought, sought.experiment.budgets)
         if isinstance(candidate, Candidate):
             flops = run_flops(candidate.network, candidate.recipe, sought.task)
             candidate = candidate._replace(counts={**candidate.counts, **flops})
@@ -101,7 +110,10 @@ def _at_point(
     for budget, candidate in _solve_ladder(tried, sought.rungs, budgets, at_most=True):
         assert budget is not None
         if isinstance(candidate, Candidate):
-            candidate = _with_cap(candidate, sought, search.cap_of(rungs.index(budget)), seconds_of)
+            if search.budgets:
+                candidate = _with_budgets(candidate, sought, search.budgets)
+            else:
+                candidate = _with_cap(candidate, sought, search.cap_of(rungs.index(budget)), seconds_of)
         if isinstance(candidate, Infeasible):
             candidates[budget] = Infeasible(f"{candidate.why}{LAST_POINT}{point.values or 'the arm as written'})")
             continue
@@ -124,13 +136,26 @@ def _lanes_differ_in(sought: ArmOnTask) -> set[str] | None:
     return None
 
 
+def _with_budgets(candidate: Candidate, sought: ArmOnTask, budgets: Budgets) -> Met:
+    """The candidate that trains until it has spent the last budget of every count at which it is read."""
+    network, recipe, counts, _ = candidate
+    sought.check_counted(network, {**counts, **run_flops(network, recipe, sought.task)})
+    moments = moments_of(network, recipe, sought.task, budgets)
+    read = readings_at(moments)
+    if not read:
+        place = "search.budgets" if sought.experiment.search else "budgets"
+        return Infeasible(f"{place}: it is read at none of them; allow more, or widen per_param")
+    recipe = recipe.model_copy(update={"max_evaluations": read[-1]})
+    return Candidate(network, recipe, {**counts, **run_flops(network, recipe, sought.task)}, moments)
+
+
 def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_of: SecondsOf | None) -> Met:
     """The candidate with as many evaluations as are `allowed`, or cost so much by a count or clock.
 
     The clock is read in nanoseconds, as what is spent is a whole number.
     """
     name = sought.search.cap_name
-    network, recipe, counts = candidate
+    network, recipe, counts, _ = candidate
     least = least_evaluations(network, recipe)
     late = least + LARGEST_SIZE
 
@@ -151,7 +176,7 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
     if most < least:
         limit = as_typed(str(allowed)).removesuffix(".0")
         return Infeasible(f"search.cap: {name}={limit} ends before the last stage of the recipe; allow more")
-    return Candidate(network, capped(most), {**counts, **flops_at(most)})
+    return Candidate(network, capped(most), {**counts, **flops_at(most)}, {})
 
 
 def _solve_ladder(
@@ -228,4 +253,4 @@ def _candidate(sought: ArmOnTask, sizes: Mapping[str, Any]) -> Met:
     with at(f"arms.{sought.name}.architecture"):
         network.check(sought.experiment.dtype)  # a module of the user's may not train at all
         why = recipe.optimizer.why_infeasible(network, at_a_time(recipe, task).train_points)
-    return Infeasible(why) if why else Candidate(network, recipe, count(network))
+    return Infeasible(why) if why else Candidate(network, recipe, count(network), {})

@@ -17,13 +17,14 @@ from harness import spec
 from harness.base.errors import HarnessError, at
 from harness.count import run_flops
 from harness.families.prices import WEIGHTS
-from harness.planning.arms import ArmOnTask
+from harness.planning.arms import ArmOnTask, readings_at
+from harness.planning.budgets import check_region
 from harness.planning.candidates import Candidate, Drawn, Met, SecondsOf, Solved, candidates_of, drawn_of
 from harness.planning.points import space_of
 from harness.planning.solve import Infeasible
 from harness.planning.warnings import check_cells, check_rules
 from harness.spec import Cell, Device, Dtype, Experiment, Manifest, PlannedRun, RunSpec, Task, canonical_json, run_id
-from harness.spec.manifest import Formula
+from harness.spec.manifest import Formula, Moments
 from harness.spec.run import run_ids
 from harness.tasks import loss_of, resolve, target_of
 
@@ -68,7 +69,7 @@ def make_plan(
     cells, runs, counts, formulas, targets, observed = _expand(spec.variants(experiment), folder, seconds_of)
     check_rules(experiment, targets, {cell.series for cell in cells}, observed)
     check_cells(experiment, name, cells)
-    return Manifest(
+    manifest = Manifest(
         name=name,
         experiment=experiment,
         experiment_hash=spec.content_hash(experiment),
@@ -78,6 +79,8 @@ def make_plan(
         formulas=formulas,
         spaces={arm: space_of(experiment, arm) for arm in experiment.arms} if experiment.search else {},
     )
+    check_region(manifest)
+    return manifest
 
 
 def planned_flops(run: RunSpec) -> dict[str, int]:
@@ -137,9 +140,10 @@ def _add_cells(
         frontier = f"{series} (best size)" if is_crossed else None
         cell = _cell(plan, sought, label, of_budget, budget, candidate).model_copy(update={"frontier": frontier})
         identities: list[str] = []
+        moments: Moments = {}
         if isinstance(candidate, Candidate):
-            run = sought.run_of(candidate.network, candidate.recipe, seeds[0])
-            identities = run_ids(run, seeds)
+            run = sought.run_of(candidate.network, candidate.recipe, seeds[0], readings=readings_at(candidate.moments))
+            identities, moments = run_ids(run, seeds), candidate.moments
         key = (label, sought.name, of_budget, *sorted(identities or [str(cell.infeasible)]))
         if key in cells_here and identities:
             cell, identities = cell.model_copy(update={"infeasible": SAME_NETWORK}), []
@@ -147,7 +151,8 @@ def _add_cells(
         plan.cells.append(cell)
         for seed, identity in zip(seeds, identities, strict=False):
             seeded = run.model_copy(update={"seed": seed})
-            plan.runs.append(PlannedRun(run_id=identity, cell=cell.index, trial=0, run=seeded))
+            planned = PlannedRun(run_id=identity, cell=cell.index, trial=0, run=seeded, moments=moments)
+            plan.runs.append(planned)
             plan.counts[identity] = cell.counts
 
 
@@ -171,9 +176,11 @@ def _add_replicates(
         matched = {sought.match.count_name: int(budget)}
         plan.cells.append(cell.model_copy(update={"counts": medians | matched}))
         for replicate, number, candidate in runs:
-            run = sought.run_of(candidate.network, candidate.recipe, replicate, number)
-            plan.runs.append(PlannedRun(run_id=run_id(run), cell=cell.index, trial=number, run=run))
-            plan.counts[plan.runs[-1].run_id] = candidate.counts
+            moments = candidate.moments
+            run = sought.run_of(candidate.network, candidate.recipe, replicate, number, readings_at(moments))
+            planned = PlannedRun(run_id=run_id(run), cell=cell.index, trial=number, run=run, moments=moments)
+            plan.runs.append(planned)
+            plan.counts[planned.run_id] = candidate.counts
 
 
 def _cell(plan: Expanded, sought: ArmOnTask, label: str, series: str, budget: float | None, met: Met | None) -> Cell:

@@ -16,6 +16,7 @@ from harness.base.plain import plain
 from harness.judging.by_laws import ComparisonRequest
 from harness.judging.judge import sentence
 from harness.judging.laws import fit_table
+from harness.judging.readings import with_readings
 from harness.judging.verdict import Verdict, refused_words
 from harness.judging.versus import Headline, NoHeadline
 from harness.judging.winners import reported
@@ -35,7 +36,7 @@ from harness.show.tables.verdicts import answer_sentences
 from harness.spec import Manifest
 from harness.study.analysis import Compared, analyse_and_report, answer_of, compare_sides, keeping_fits
 from harness.study.folders import planned_records
-from harness.study.tables import compared_by_laws, judged_tables
+from harness.study.tables import Tables, compared_by_laws, tables_of
 from harness.study.training import run_file
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ class Runs(pd.DataFrame):
     """
 
     _metadata: ClassVar[list[str]] = ["_plan"]  # kept by pandas, and no column
-    _plan: tuple[Manifest, Path]
+    _plan: tuple[Manifest, Path, pd.DataFrame]
 
     @property
     def table(self) -> pd.DataFrame:
@@ -200,9 +201,11 @@ class Runs(pd.DataFrame):
 
     def figure(self) -> Figure:
         """Test loss against size, with the laws that are fitted to it; of a search that of its winners."""
-        manifest, folder = self._plan
+        manifest, folder, readings = self._plan
+        are_runs = "budget" not in self and not readings.empty
+        every = with_readings(self.table, readings) if are_runs else self.table
         with keeping_fits(folder, TERMINAL):
-            laws = fit_table(reported(manifest, self.table))
+            laws = fit_table(reported(manifest, every))
             return scaling_figure(manifest, laws, of_sides(manifest, laws)[0])
 
 
@@ -266,18 +269,23 @@ def run(
     shown, folder = progress_here(), study.folder
     manifest = run_file(study, shown, replan, workers, until_decided)
     analysis, headline, verdicts = analyse_and_report(manifest, folder, shown)
-    return Answer(manifest, headline, verdicts, _runs(manifest, folder, analysis.every), folder / "report.html")
+    return Answer(manifest, headline, verdicts, _runs(manifest, folder, analysis.tables), folder / "report.html")
 
 
-def runs(of: Study | str | Path) -> Runs:
-    """The runs of an experiment file or a results folder as a tidy table; a HarnessError while some are missing."""
+def runs(of: Study | str | Path, readings: bool = False) -> Runs:
+    """The runs of an experiment file or a results folder as a tidy table; a HarnessError while some are missing.
+
+    With `readings` it has a row for each run, count and budget, with what the run had come to there.
+    """
     manifest, folder = study_of(of).frozen()
-    return _runs(manifest, folder, judged_tables(manifest, planned_records(manifest, folder), folder)[1])
+    if readings and not manifest.experiment.read_at:
+        raise HarnessError(f"runs(readings=True): {manifest.name} has no budgets at which its runs are read")
+    return _runs(manifest, folder, tables_of(manifest, planned_records(manifest, folder), folder), readings)
 
 
-def _runs(manifest: Manifest, folder: Path, table: pd.DataFrame) -> Runs:
-    runs_table = Runs(table)
-    runs_table._plan = manifest, folder
+def _runs(manifest: Manifest, folder: Path, tables: Tables, readings: bool = False) -> Runs:
+    runs_table = Runs(tables.every if readings else tables.runs)
+    runs_table._plan = manifest, folder, tables.readings
     return runs_table
 
 

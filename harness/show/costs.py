@@ -22,11 +22,14 @@ def recipe_note(manifest: Manifest) -> str | None:
     return f"note: arms have different recipes to choose from ({listed}); `search.recipes` gives all the same choice"
 
 
-def cost_words(seconds: float, workers: int, never_timed: int, shapes: int, devices: Sequence[str]) -> str:
+def cost_words(
+    seconds: float, core_seconds: float, workers: int, never_timed: int, shapes: int, devices: Sequence[str]
+) -> str:
     """How long a sweep will take, for how many of its shapes that is only estimated, and on which other `devices`."""
     coarse = f"; {never_timed} of {shapes} shapes by a rate: `harness bench FILE` times them" if never_timed else ""
     elsewhere = f" on {' and '.join(devices)}" if devices else ""
-    return f"about {duration(seconds)} on {workers} workers (calibrated{elsewhere}{coarse})"
+    hours = f"{core_seconds / 3600:.2g} core-hours"
+    return f"about {duration(seconds)} on {workers} workers, {hours} (calibrated{elsewhere}{coarse})"
 
 
 def uncalibrated_words(manifest: Manifest, calibrations: Calibrations) -> str:

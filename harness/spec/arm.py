@@ -10,6 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from harness.base.frozen import Frozen, Positive, left_out_at, one_or_many
 from harness.families import SIZES, Architecture, Depth, Hidden, Module
 from harness.families.space import Space
+from harness.spec.budgets import Budgets, by_count
 from harness.spec.counts import ConventionName, CountKind, count_names, default_count
 
 if TYPE_CHECKING:
@@ -128,19 +129,27 @@ class Search(Frozen):
 
     runs: Annotated[int, Field(ge=1, le=MOST_RUNS, description="of a side at each size, in each replicate")]
     replicates: Annotated[int, Field(ge=2, le=MOST_REPLICATES)]
-    cap: Cap
+    cap: Cap | None = left_out_at(None, "what a run may spend, where there is one budget")
+    budgets: Budgets | None = left_out_at(
+        None, "in place of it: all that a run is read at, by count; it trains to the last ones"
+    )
     recipes: tuple[str, ...] = Field((), description="names of recipes among which every arm may choose")
     early_stopping: bool = left_out_at(False)
 
     @property
     def cap_name(self) -> str:
-        """What a run's cap is in: `evaluations`, `seconds`, or training FLOPs by a convention."""
-        return next(iter(self.cap))
+        """What a run's cap is in: `evaluations`, `seconds`, or training FLOPs by a convention; empty with budgets."""
+        return next(iter(self.cap or {}), "")
 
     @property
     def caps(self) -> tuple[float, ...]:
-        """One cap, or one a size."""
-        return self.cap[self.cap_name]
+        """One cap, or one a size; none with budgets."""
+        return (self.cap or {}).get(self.cap_name, ())
+
+    @property
+    def most(self) -> dict[str, float]:
+        """The most that a run may spend, by what it is counted in."""
+        return {name: max(values) for name, values in (self.cap or by_count(self.budgets)).items()}
 
     def cap_of(self, index: int) -> float:
         """The cap at the size of that index in `match.at`."""
@@ -157,7 +166,9 @@ class Search(Frozen):
     @model_validator(mode="after")
     def _parts_agree(self) -> Search:
         allowed = [*CAP_WORDS, *(name for name in count_names() if name.startswith("flops_train."))]
-        if len(self.cap) != 1 or self.cap_name not in allowed:
+        if (self.cap is None) == (self.budgets is None):
+            raise ValueError("give one of budgets, at which every run is read, and cap, the only budget")
+        if self.cap is not None and (len(self.cap) != 1 or self.cap_name not in allowed):
             raise ValueError(f"cap={{{', '.join(self.cap)}}}: give one of {', '.join(allowed)}")
         if self.cap_name == "evaluations" and any(not cap.is_integer() for cap in self.caps):
             raise ValueError(f"cap={{evaluations: {list(self.caps)}}}: evaluations are whole numbers")

@@ -14,6 +14,7 @@ from harness.base.errors import did_you_mean
 from harness.base.formats import as_typed
 from harness.base.frozen import Frozen, Positive, alone_or_many, left_out_at, one_or_many
 from harness.spec.arm import Arm, Match, Search
+from harness.spec.budgets import Budgets
 from harness.spec.counts import CountName
 from harness.spec.decide import Decide, SideChoice
 from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
@@ -74,6 +75,9 @@ class Experiment(Frozen):
     )
     tune: SkipJsonSchema[dict[str, Any]] = Field({})  # of old plans, as allow_unequal_tuning: both are in their hash
     search: Search | None = left_out_at(None, "every arm is an architecture with a space of choices")
+    budgets: Budgets | None = left_out_at(
+        None, "without search: the training FLOPs at which every run is read, by count; it trains to the last ones"
+    )
     allow_unequal_tuning: SkipJsonSchema[bool] = False
     dtype: Dtype = "float64"
     engine: Engine | None = Field(None, description="left out: fused where it has kernels, else torch")
@@ -94,7 +98,12 @@ class Experiment(Frozen):
     decide: tuple[Decide, ...] = ()
 
     @property
-    def budgets(self) -> int:
+    def read_at(self) -> Budgets | None:
+        """The budgets at which its runs are read."""
+        return self.search.budgets if self.search else self.budgets
+
+    @property
+    def sizes(self) -> int:
         """How many sizes `match` makes equal: 1 without."""
         if self.match is None:
             return 1
@@ -129,6 +138,12 @@ class Experiment(Frozen):
             experiment = self.model_copy(update={"seeds": replicates})
         if self.snapshots and not self.keep:
             raise ValueError(f"snapshots={self.snapshots}: they are kept with networks; add keep: networks")
+        if self.search and self.budgets:
+            raise ValueError("budgets: with search: they are search.budgets; write them there")
+        if self.read_at and self.match and self.match.axis == "flops_train":
+            raise ValueError(
+                "match.axis=flops_train: with budgets the training work is theirs; match params or flops_forward"
+            )
         experiment._check_names()
         experiment._check_search()
         experiment._check_looks()
@@ -185,8 +200,8 @@ class Experiment(Frozen):
         if match.axis == "flops_train":
             problem = "match.axis=flops_train: with search the training work is equal by search.cap"
             raise ValueError(f"{problem}; match params or flops_forward")
-        if len(search.caps) not in (1, self.budgets):
-            each = f"each of the {self.budgets} budgets of match.{'like' if match.like else 'at'}"
+        if len(search.caps) > 1 and len(search.caps) != self.sizes:
+            each = f"each of the {self.sizes} budgets of match.{'like' if match.like else 'at'}"
             raise ValueError(f"search.cap={as_typed(str(list(search.caps)))}: give one number, or one for {each}")
         if twice := _repeated(match.at):
             raise ValueError(f"match.at: {twice[0]:g} is given more than once; runs are trained once at each size")

@@ -60,6 +60,9 @@ def side_label(arms: Sequence[str]) -> str:
     return arms[0] if len(arms) == 1 else BEST_OF + ", ".join(arms)
 
 
+Moments = dict[str, tuple[int | None, ...]]  # by count and budget
+
+
 class PlannedRun(Frozen):
     """A run of a cell."""
 
@@ -67,6 +70,11 @@ class PlannedRun(Frozen):
     cell: Annotated[int, "its cell"]
     trial: Annotated[int, "which of the settings that a search tries there, 0 without one"]
     run: Annotated[RunSpec, dict[str, Any], "all that decides its numbers: task, network, recipe, seed, dtype, engine"]
+    moments: Annotated[
+        Moments,
+        NotRequired,
+        "with budgets: by count, after how many evaluations it has spent each; null: not read there",
+    ] = left_out_at({})
 
 
 class Formula(Frozen):

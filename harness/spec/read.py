@@ -205,7 +205,7 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
 
 def most_runs(variant: Experiment) -> int:
     """The runs at one point of the axes: fewer only where a cell is infeasible, or its runs are there already."""
-    budgets = variant.budgets
+    budgets = variant.sizes
     if search := variant.search:
         return len(variant.tasks) * budgets * len(variant.arms) * search.runs * search.replicates
     if variant.match and variant.match.like:

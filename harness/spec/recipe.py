@@ -115,6 +115,18 @@ class Recipe(Frozen):
         """Whether a shorter run is the beginning of this one: not with a decaying schedule, phases or a penalty."""
         return not (self.optimizer.is_scheduled or self.phases or self.sparsity)
 
+    def why_no_budgets(self) -> str:
+        """The field by which a run of this recipe cannot be read on its way, and why; empty if it can."""
+        if self.phases or self.sparsity:
+            return (
+                f"{'phases' if self.phases else 'sparsity'}: a run with a smaller budget is no beginning of one with it"
+            )
+        if self.optimizer.is_scheduled:
+            return "optimizer.schedule: its learning rate falls until the end, so a smaller budget needs another run"
+        if self.grid_extension and self.grid_extension.equal:
+            return "grid_extension.equal: its last grid ends before a budget does"
+        return ""
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Recipe:
         most = self.max_evaluations
@@ -193,7 +205,7 @@ def parts(network: Network, recipe: Recipe, pruned: KanShape | None = None) -> t
     first = {"optimizer": optimiser, "max_evaluations": spent, "grid_extension": None, "sparsity": None}
     first["early_stopping"] = False  # the penalty is to do its work before a network is chosen
     after = {"restarts": Restarts(), "max_evaluations": recipe.max_evaluations - spent, "sparsity": None}
-    coarsest = (_coarser(network, recipe) or [network])[0]
+    coarsest = (coarser(network, recipe) or [network])[0]
     return (Part(coarsest, recipe.model_copy(update=first)), Part(pruned or network, recipe.model_copy(update=after)))
 
 
@@ -236,13 +248,13 @@ def least_evaluations(network: Network, recipe: Recipe) -> int:
         return recipe.phases
     penalised = recipe.sparsity.evaluations if recipe.sparsity and isinstance(network, KanShape) else 0
     coarse = recipe.grid_extension.evaluations if recipe.grid_extension else 0
-    return 1 + recipe.restarts.spent + penalised + coarse * len(_coarser(network, recipe))
+    return 1 + recipe.restarts.spent + penalised + coarse * len(coarser(network, recipe))
 
 
 def _of_part(network: Network, recipe: Recipe) -> list[Stage]:
     before: list[Stage] = []
     if recipe.grid_extension:
-        before = [Stage(coarse, 1, recipe.grid_extension.evaluations) for coarse in _coarser(network, recipe)]
+        before = [Stage(coarse, 1, recipe.grid_extension.evaluations) for coarse in coarser(network, recipe)]
     if recipe.restarts.count > 1:
         first = before[0].network if before else network
         before = [Stage(first, recipe.restarts.count, recipe.restarts.evaluations), *before]
@@ -250,11 +262,21 @@ def _of_part(network: Network, recipe: Recipe) -> list[Stage]:
     return [*before, Stage(network, 1, recipe.max_evaluations - spent)]
 
 
-def _coarser(network: Network, recipe: Recipe) -> list[Network]:
+def coarser(network: Network, recipe: Recipe) -> list[Network]:
     """The network on each grid of the recipe's below its own."""
     if recipe.grid_extension is None or not isinstance(network, SplinedShape):
         return []
     return [network.model_copy(update={"grid": grid}) for grid in recipe.grid_extension.grids if grid < network.grid]
+
+
+def ending_at(recipe: Recipe, network: Network) -> Recipe:
+    """The recipe of a run that ends on the grid of this network, one of those that a run of the recipe goes through."""
+    extension = recipe.grid_extension
+    if extension is None or not isinstance(network, SplinedShape):
+        return recipe
+    grids = tuple(grid for grid in extension.grids if grid < network.grid)
+    below = extension.model_copy(update={"grids": grids}) if grids else None
+    return recipe.model_copy(update={"grid_extension": below})
 
 
 def knot_update_points(recipe: Recipe, stage: int, evaluations: int) -> range:

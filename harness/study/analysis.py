@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
-from harness.base.files import check_writable, write_whole
+from harness.base.files import check_writable, whole_file, write_whole
 from harness.base.formats import plural
 from harness.base.json_text import write_json
 from harness.judging.ahead import Foresight, ahead_of_laws
@@ -43,18 +43,17 @@ from harness.spec import Experiment, Manifest, default_count, manifest_path, rea
 from harness.spec.manifest import check_unchanged
 from harness.study.folders import EXPERIMENTS, StudyFile, planned_records, records_of, take_kept
 from harness.study.sweeps import run_words, wanted_now
-from harness.study.tables import judged_tables, keeping_fits, source_of
+from harness.study.tables import READINGS, Tables, keeping_fits, source_of, tables_of
 
 
 class Analysis(NamedTuple):
-    """A complete plan's records, the table of all runs, the one that is judged, its laws, and how these foresee.
+    """A complete plan's records, its tables, its laws, and how these foresee.
 
     Laws are checked on headline axes, but for those of a search.
     """
 
     records: dict[str, Record]
-    every: pd.DataFrame
-    table: pd.DataFrame
+    tables: Tables
     laws: list[SeriesLaws]
     ahead: list[Foresight]
 
@@ -71,7 +70,8 @@ def analyse(manifest: Manifest, folder: Path) -> Analysis:
     """Fit and check the runs of a complete plan; `keep_analysis` writes what was found into its folder."""
     records = planned_records(manifest, folder)
     check_writable(folder)  # said now, not after minutes of fitting
-    table, every = judged_tables(manifest, records, folder)
+    tables = tables_of(manifest, records, folder)
+    table = tables.judged
     level = (
         level_of(runs_of(manifest, table), main_sides(manifest)) if manifest.experiment.search else AS_DECLARED.level
     )
@@ -80,14 +80,18 @@ def analyse(manifest: Manifest, folder: Path) -> Analysis:
         laws = check(laws, headline_axes(manifest))
     shown = [series for series in laws if series.axis in headline_axes(manifest)]
     ahead = ahead_of_laws(shown, (), AS_DECLARED, table if manifest.experiment.search else None)
-    return Analysis(records, every, table, laws, ahead)
+    return Analysis(records, tables, laws, ahead)
 
 
 def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
     """Write the tables, laws and checks into the folder of the plan."""
-    write_table(analysis.every, folder)
+    tables = analysis.tables
+    write_table(tables.runs, folder)
+    if not tables.readings.empty:
+        with whole_file(folder / READINGS) as path:
+            tables.readings.to_csv(path, index=False, compression="xz")
     if manifest.experiment.search:
-        write_whole(folder / "winners.csv", for_spreadsheets(analysis.table).to_csv(index=False))
+        write_whole(folder / "winners.csv", for_spreadsheets(tables.judged).to_csv(index=False))
     else:
         write_whole(folder / "checklist.md", checklists(analysis.laws, "runs.csv beside this file"))
     write_json(fits_of(manifest, analysis), folder / "fits.json")
@@ -95,7 +99,7 @@ def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
 
 def fits_of(manifest: Manifest, analysis: Analysis) -> FitsAnswer:
     """What scripts read of the laws of an analysis."""
-    return FitsAnswer(None, source_of(manifest, analysis.every), analysis.laws, analysis.ahead)
+    return FitsAnswer(None, source_of(manifest, analysis.tables.runs), analysis.laws, analysis.ahead)
 
 
 def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> Answered:
@@ -103,7 +107,8 @@ def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> 
     with keeping_fits(folder, terminal):
         analysis = analyse(manifest, folder)
         keep_analysis(manifest, analysis, folder)
-        records, every, table, laws, _ = analysis
+        records, tables, laws, _ = analysis
+        table, every, *_ = tables
         headline, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
         write_json({"headline": headline, "verdicts": verdicts}, folder / "answer.json")
         _draw_figures(manifest, analysis, headline, folder)
@@ -113,8 +118,8 @@ def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> 
 
 def _draw_figures(manifest: Manifest, analysis: Analysis, headline: Headline | NoHeadline, folder: Path) -> None:
     """Laws of the two sides that an experiment is about, of its other arms if it has some, and the answer."""
-    tasks = analysis.table["task"].unique()
-    baselines = list(itertools.chain.from_iterable(baselines_of(analysis.table, task) for task in tasks))
+    table = analysis.tables.judged
+    baselines = list(itertools.chain.from_iterable(baselines_of(table, task) for task in table["task"].unique()))
     sides, others = of_sides(manifest, analysis.laws)
     write_figure(scaling_figure(manifest, analysis.laws, sides, baselines), folder / "scaling")
     if others:
@@ -123,17 +128,12 @@ def _draw_figures(manifest: Manifest, analysis: Analysis, headline: Headline | N
         write_figure(headline_figure(headline, experiment_styles(manifest, headline.names)), folder / "answer")
 
 
-def recorded_tables(
-    manifest: Manifest, folder: Path, say: Callable[[str], None]
-) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-    """The table that is judged of the runs of a plan that have records, kept ones too, and that of all of these.
-
-    None where no run has a record.
-    """
+def recorded_tables(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> Tables | None:
+    """The tables of the runs of a plan that have records, kept ones too; None where no run has one."""
     take_kept(manifest, folder, say)
     if len(missing(manifest, records_of(folder))) == len(manifest.run_ids()):
         return None
-    return judged_tables(manifest, read_present(manifest, records_of(folder)), folder)
+    return tables_of(manifest, read_present(manifest, records_of(folder)), folder)
 
 
 # -------------------------------------------------------------------------------------------------------------- answers
@@ -212,7 +212,7 @@ def _judged(
         return not_judged(why=str(error), damaged=True, notes=notes), None
     if len(records) < len(manifest.run_ids()):
         notes = (*notes, run_words(manifest, len(records)))
-    table, every = judged_tables(manifest, records, folder)
+    table, every, *_ = tables_of(manifest, records, folder)
     asks_seconds = any(rule.axis == "seconds" for rule in experiment.decide) and is_answered(table, "seconds")
     if asks_seconds and "seconds" not in table:
         notes = (*notes, f"seconds are not measured: `harness bench {command}`")
@@ -254,7 +254,8 @@ def compare_sides(
     level: float | None = None,
 ) -> Compared:
     """Compare two sides, as a user names them, of a complete plan in this folder; see `headline` for what is asked."""
-    runs = runs_of(manifest, *judged_tables(manifest, planned_records(manifest, folder), folder))
+    table, every, *_ = tables_of(manifest, planned_records(manifest, folder), folder)
+    runs = runs_of(manifest, table, every)
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)
     sides = sides_named(runs, *arms)
     check_asked(runs, VersusRequest(sides, named, at))

@@ -151,9 +151,10 @@ def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None)
         cost = uncalibrated_words(manifest, calibrations)
     else:
         packs = runs_of(manifest, manifest.packs)
-        seconds = makespan(likely_seconds(packs, calibrations, manifest.experiment.device), workers)
+        of_packs = likely_seconds(packs, calibrations, manifest.experiment.device)
+        seconds = makespan(of_packs, workers)
         devices = sorted({calibration.device for calibration in calibrations.values()} - {processor()})
-        cost = cost_words(seconds, workers, *never_timed(specs.values(), calibrations), devices)
+        cost = cost_words(seconds, sum(of_packs), workers, *never_timed(specs.values(), calibrations), devices)
     runs = f"{len(manifest.run_ids())} runs in {len(manifest.packs)} packs"
     work = f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense)"
     return f"{manifest.name}: {runs}, {work}; {cost}"

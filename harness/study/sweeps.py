@@ -118,10 +118,10 @@ def wanted_now(manifest: Manifest, folder: Path, damaged: Collection[str] = ()) 
     verdicts: tuple[Verdict, ...] | None = None
     if manifest.looks and wanted.isdisjoint(lacking):
         from harness.judging.judge import judge_all  # with the numerical libraries, which other plans do without
-        from harness.study.tables import judged_tables
+        from harness.study.tables import tables_of
 
         present = [run_id for run_id in manifest.run_ids() if run_id not in lacking]
-        table, every = judged_tables(manifest, read_records(present, records_of(folder), folder), folder)
+        table, every, *_ = tables_of(manifest, read_records(present, records_of(folder), folder), folder)
         verdicts = tuple(judge_all(manifest, table, every))
         waits_for = max((verdict.waits_for or 0 for verdict in verdicts), default=0)
         wanted = manifest.with_seeds(max(waits_for, manifest.looks[0], table["seed"].nunique()))

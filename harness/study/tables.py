@@ -11,12 +11,13 @@ import pandas as pd
 from harness.base.errors import HarnessError, did_you_mean
 from harness.dispatch.here import available_cores
 from harness.judging.ahead import ahead_of_laws
-from harness.judging.baselines import with_baselines
+from harness.judging.baselines import CONSTANT, with_baselines
 from harness.judging.by_laws import ComparedByLaws, ComparisonRequest, compare_laws
 from harness.judging.design import Asked, DesignAnswer, Question, designs_of_curves, designs_of_two
 from harness.judging.forms import FormAnswer, form_answer, optimal_runs
 from harness.judging.kept import keeping
 from harness.judging.laws import AUTO, SIGMOID, fit_runs, fit_table, with_checks
+from harness.judging.readings import readings_table, with_readings
 from harness.judging.request import OF_TWO, WHOLE, FitsAnswer, Request, Source, check_form, check_request
 from harness.judging.scaling import best_of_tries, chosen_runs, headline_axes, sizes_of, windowed, won_on
 from harness.judging.winners import reported
@@ -28,15 +29,34 @@ from harness.spec import Manifest
 from harness.study.folders import planned_records, planned_runs
 from harness.study.plans import calibrations_of
 
+READINGS = "readings.csv.xz"  # in the folder of a plan with budgets
 
-def judged_tables(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The table that is judged of these records, of a search that of its winners; and the table of all of them.
+
+class Tables(NamedTuple):
+    """The table that is judged of a plan's records, and what it was chosen from: all runs, with budgets their readings.
+
+    `runs` has a row a run, and `readings` one a reading without what it shares with its run; empty without budgets.
+    """
+
+    judged: pd.DataFrame
+    every: pd.DataFrame
+    runs: pd.DataFrame
+    readings: pd.DataFrame
+
+
+def tables_of(manifest: Manifest, records: Mapping[str, Record], folder: Path) -> Tables:
+    """The tables of these records of a plan in its folder.
 
     They have the baselines of the plan in this folder, and seconds where they are measured.
     """
     table = with_baselines(runs_table(manifest, records), manifest, folder.parent)
-    every = with_seconds(table, planned_runs(manifest), calibrations_of(manifest, folder.parent))
-    return reported(manifest, every), every
+    runs = with_seconds(table, planned_runs(manifest), calibrations_of(manifest, folder.parent))
+    if not manifest.experiment.read_at:
+        return Tables(reported(manifest, runs), runs, runs, pd.DataFrame())
+    readings = readings_table(manifest, records)
+    every = with_readings(runs, readings)
+    readings = readings.assign(over_constant=every["test_loss"] / every[CONSTANT])
+    return Tables(reported(manifest, every if manifest.experiment.search else runs), every, runs, readings)
 
 
 def source_of(manifest: Manifest, every: pd.DataFrame) -> Source:
@@ -142,7 +162,7 @@ def of_experiment(manifest: Manifest, folder: Path, request: Request) -> Door:
     With a second column they are the runs of arms at all of their sizes, each once, and a training cost that sizes
     were crossed with is the budget that was asked for: budgets are the same only when equal to the last bit.
     """
-    table, every = judged_tables(manifest, planned_records(manifest, folder), folder)
+    table, _, every, _ = tables_of(manifest, planned_records(manifest, folder), folder)
     for axis in (*request.x, *request.second):
         if axis not in table or not pd.api.types.is_numeric_dtype(table[axis]):
             numbers = [str(name) for name in table.select_dtypes("number")]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -243,7 +244,7 @@ def test_a_calibrated_machine_is_in_the_plan(manifest, here):
     write_calibration(machine(), Path("results"))
     assert "(calibrated; 2 of 2 shapes by a rate: `harness bench FILE` times them)" in told()
     write_calibration(machine(solo=solo), Path("results"))
-    assert "workers (calibrated)" in told()
+    assert re.search(r"workers, \S+ core-hours \(calibrated\)", told())
     write_calibration(machine().model_copy(update={"calibration_schema": 4}), Path("results"))
     assert "was written by another version of harness; run `harness bench --engine torch` again" in told()
 

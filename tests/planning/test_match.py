@@ -207,7 +207,7 @@ def test_a_space_of_lists_as_large_as_the_runs_is_trained_whole_in_every_replica
     orders = "space: {architecture.block.order: [3, 2, 1]}"
     text = text.replace("grid: 3}}, recipe: adam", f"grid: 3}}}}, recipe: adam, {orders}")
     experiment = parse_experiment(text)
-    assert experiment.budgets == 2
+    assert experiment.sizes == 2
     for scramble in (0, 1):
         points = [point.values for point in points_of(experiment, "kan", scramble)]
         assert points == [{}, {"architecture.block.order": 2}, {"architecture.block.order": 1}]

@@ -41,7 +41,7 @@ def observe(manifest: Manifest, folder: Path) -> None:
         tables = heavy.recorded_tables(manifest, folder, TERMINAL.say)
     if tables is None:
         raise HarnessError(f"{folder}: no run has a record yet; train some first", INCOMPLETE)
-    table, _ = tables
+    table = tables.judged
     styles = heavy.experiment_styles(manifest)
     for task, rows in table[table["status"] == "done"].groupby("task"):
         name = str(task).replace(" ", "-")

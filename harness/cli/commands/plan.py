@@ -13,7 +13,7 @@ from harness.cli.showing import answer
 from harness.planning.warnings import warnings_line
 from harness.record import missing
 from harness.show.costs import recipe_note
-from harness.show.tables.plans import plan_table
+from harness.show.tables.plans import budgets_table, plan_table
 from harness.spec import Manifest
 from harness.study.folders import StudyFile, records_of
 from harness.study.plans import cost_sentence, data_lines, device_lines, freeze_plan, memory_lines, plan_of
@@ -37,7 +37,8 @@ def plan(study: StudyFile, replan: bool, every: bool, as_json: bool) -> None:
     left_out = 0 if every else len(table.rows) - MOST_SIZES
     more = [f"and {left_out:,} more; --all shows them"] if left_out > 0 else []
     shown = replace(table, rows=table.rows[: None if every else MOST_SIZES])
-    answer(manifest, as_json, itertools.chain([shown], more, _lines(manifest, study)))
+    budgets = [budgets_table(manifest)] if manifest.experiment.read_at else []
+    answer(manifest, as_json, itertools.chain([shown], more, budgets, _lines(manifest, study)))
 
 
 def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:

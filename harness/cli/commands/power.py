@@ -41,5 +41,5 @@ def power(study: StudyFile, replicates: int | None, noise: float | None, as_json
         )
     with heavy.keeping_fits(study.folder, TERMINAL):
         tables = None if noise else heavy.recorded_tables(manifest, study.folder, TERMINAL.say)
-        foreseen = heavy.foresee(manifest, tables, replicates, noise)
+        foreseen = heavy.foresee(manifest, tables and tables[:2], replicates, noise)
     answer(heavy.Power(foreseen), as_json, [heavy.power_table(foreseen), *heavy.power_sentences(foreseen)])

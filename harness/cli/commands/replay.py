@@ -152,7 +152,8 @@ def _write(planned: Planned) -> tuple[replays.Page, pd.DataFrame, list[dict[str,
         made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
     else:
         answered = heavy.analyse_and_report(manifest, folder, TERMINAL)
-        records, _, table, fits, _ = answered.analysis
+        records, tables, fits, _ = answered.analysis
+        table = tables.judged
         verdicts = plain(answered.verdicts)
     runs = replays.ReplayRuns(manifest, table, fits, records)
     return replays.write_page(runs, replays.REPLAYS[planned.name], made, verdicts, folder), table, verdicts

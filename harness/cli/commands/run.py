@@ -92,10 +92,10 @@ def run(
 def _beside_published(study: StudyFile, manifest: Manifest, answered: heavy.Answered) -> list[str]:
     """Write the page of the figure of the paper that the file names; its first sentence, and where it is."""
     replay = replays.REPLAYS[manifest.experiment.figure or ""]
-    records, _, table, laws, _ = answered.analysis
+    records, tables, laws, _ = answered.analysis
     changes = scales_of(study.file)[study.scale] | dict(study.settings)
     made = replays.Made(f"harness run {study.words}", study.scale, changes, {})
-    runs = replays.ReplayRuns(manifest, table, laws, records)
+    runs = replays.ReplayRuns(manifest, tables.judged, laws, records)
     page = replays.write_page(runs, replay, made, plain(answered.verdicts), study.folder)
     where = f"{replay.place} with these runs: {study.folder / 'replay.html'}, replay.png"
     return [textwrap.fill(page.lead[0], heavy.WIDTH), where]

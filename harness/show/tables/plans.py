@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from harness.base.formats import NONE, human, number, plural
 from harness.count import DEFAULT_WEIGHTS, count_of
+from harness.planning.budgets import Place, sizes_read
 from harness.planning.ladder import Ladder
 from harness.planning.match import MatchedSaid, MatchSetting
 from harness.planning.points import differences, varied_words
@@ -12,6 +13,7 @@ from harness.show.grouping import grouped
 from harness.show.tables.table import Piece, Styled, Table, TableCell, TableRow, TextStyle, span_words, table_of
 from harness.spec import Cell, Manifest, axis_short, axis_words, count_names, default_count
 from harness.spec.counts import COUNT_KINDS
+from harness.tasks.table import some
 
 
 def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
@@ -63,6 +65,27 @@ def _replicates_table(manifest: Manifest) -> Table:
         rows.append(TableRow((cell.task, arm, *numbers), look="dim" if cell.infeasible else ""))
     title = f"plan of {manifest.name}: {search.replicates} replicates of {plural(search.runs, 'run')} a side and size"
     return table_of(f"{title}: {manifest.experiment.question}", heads, rows)
+
+
+def budgets_table(manifest: Manifest) -> Table:
+    """A row a budget of training FLOPs: the sizes of each side that are read there, on every task or on some."""
+    read = sizes_read(manifest)
+    sides = list(dict.fromkeys(place.side for place in read))
+    tasks_of: dict[tuple[str, ...], list[str]] = {}  # by the cells of a row beside the tasks
+    for axis, budget, task in dict.fromkeys((place.axis, place.budget, place.task) for place in read):
+        of_sides = [_read_words(read.get(Place(task, side, axis, budget), [])) for side in sides]
+        tasks_of.setdefault((f"{human(budget)} {axis_short(axis)}", *of_sides), []).append(task)
+    rows = [(budget, some(tasks, most=3), *of_sides) for (budget, *of_sides), tasks in tasks_of.items()]
+    return table_of("sizes that are read at each budget", ("#budget", "tasks", *sides), rows)
+
+
+def _read_words(sizes: Sequence[tuple[float, bool]]) -> str:
+    """The sizes at which there is a reading, as `30 to 120, 3 of 4`; a dash for none."""
+    read = [size for size, is_read in sizes if is_read]
+    if not read:
+        return NONE
+    ends = " to ".join(dict.fromkeys([number(read[0]), number(read[-1])]))
+    return f"{ends}, {'all' if len(read) == len(sizes) else len(read)} of {len(sizes)}"
 
 
 def _network_words(cell: Cell, in_full: bool) -> list[Piece]:

@@ -1,0 +1,116 @@
+"""The answer at equal FLOPs is read off runs that all sizes train to the last budget, at each budget on their way."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from commands import refused
+
+import harness
+from harness.judging.runs import runs_of
+from harness.judging.sides import side_curve
+from harness.record import read_record, record_path
+from harness.train import train_pack
+
+DENSE, LOCAL = "flops_train.shared_dense", "flops_train.local_min"
+BUDGETS = (1e6, 3e6, 1e7)
+TEXT = """
+question: which?
+tasks: [{target: exp2d, train_points: 50, validation_points: 60, test_points: 70}]
+arms:
+  kan: {architecture: {family: kan, depth: 2, width: 2}, recipe: refined}
+  mlp: {architecture: {family: mlp, depth: 2}, recipe: fast}
+match: {axis: params, at: [50, 80, 110], tol: 0.3, solve: {kan: grid, mlp: width}}
+recipes:
+  fast: {optimizer: {name: lbfgs}, max_evaluations: 9}
+  refined: {optimizer: {name: lbfgs}, max_evaluations: 9, grid_extension: {grids: [2, 3], evaluations: 5}}
+search:
+  runs: 2
+  replicates: 3
+  budgets: {flops_train.shared_dense: [1.0e+6, 3.0e+6, 1.0e+7], flops_train.local_min: same}
+decide:
+  - {claim: a, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1, at: {flops_train.local_min: largest}}
+"""
+
+
+@pytest.fixture(scope="module")
+def answer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("readings")
+    (folder / "which.yaml").write_text(TEXT)
+    return harness.run(harness.read(folder / "which.yaml", results=folder / "results"), workers=1)
+
+
+@pytest.fixture(scope="module")
+def readings(answer):
+    return harness.runs(answer.report.parent, readings=True)
+
+
+def test_a_row_is_the_run_with_this_cap_with_its_losses_and_its_counts(answer, readings, tmp_path):
+    checked = set()
+    of_one = readings[(readings["seed"] == 0) & (readings["status"] == "done")]
+    for index, row in enumerate(of_one.to_dict("records")):
+        run = read_record(record_path(answer.report.parents[1] / "runs", row["run_id"])).run
+        grid, cap = getattr(run.network, "grid", None), int(row["evaluations"])
+        below = [coarse for coarse in (2, 3) if grid and 5 * (2, 3).index(coarse) + 5 < cap and coarse < grid]
+        stages = [*[coarse for coarse in (2, 3) if grid and coarse < grid], grid]
+        network = run.network.model_copy(update={"grid": stages[len(below)]}) if grid else run.network
+        extension = run.recipe.grid_extension
+        extension = extension.model_copy(update={"grids": tuple(below)}) if below else None
+        recipe = run.recipe.model_copy(update={"max_evaluations": cap, "grid_extension": extension})
+        capped = run.model_copy(update={"network": network, "recipe": recipe, "readings": ()})
+        (alone,) = train_pack([capped], tmp_path / str(index))
+        assert (alone.evaluations, alone.metrics.losses.test) == (cap, row["test_loss"])
+        assert {name: row[name] for name in alone.counts} == alone.counts
+        assert alone.counts[row["axis"]] <= row["budget"]
+        checked.add((row["arm"], len(below)))
+    assert checked >= {("mlp", 0), ("kan", 0), ("kan", 1)}
+
+
+def test_at_a_budget_of_work_validation_picks_among_the_readings_of_all_sizes_there(answer, readings):
+    winners = pd.read_csv(answer.report.parent / "winners.csv")
+    for axis in (DENSE, LOCAL):
+        assert sorted(set(winners.loc[winners["won_on"] == axis, "asked"])) == list(BUDGETS)
+    for row in winners[winners["status"] == "done"].to_dict("records"):
+        mine = readings[(readings["arm"] == row["series"]) & (readings["seed"] == row["seed"])]
+        if row["won_on"] in (DENSE, LOCAL):
+            mine = mine[(mine["axis"] == row["won_on"]) & (mine["budget"] == row["asked"])]
+        else:
+            mine = mine[(mine["axis"] == DENSE) & (mine["budget"] == BUDGETS[-1])]
+            mine = mine[mine["params.trainable"] <= row["asked"]]
+        best = mine.loc[mine["val_loss"].idxmin()]
+        assert (row["run_id"], row["test_loss"]) == (best["run_id"], pytest.approx(best["test_loss"]))
+        assert row[DENSE] == best[DENSE]
+
+
+def test_a_search_of_full_effort_finds_the_winners(answer, readings):
+    manifest, judged = answer.manifest, pd.read_csv(answer.report.parent / "winners.csv")
+    runs = runs_of(manifest, judged, readings.table)
+    for axis in (DENSE, LOCAL, "params.trainable"):
+        full, at_effort = (side_curve(runs, "exp2d", ("kan",), axis, effort) for effort in (None, 2))
+        assert full.logs == pytest.approx(at_effort.logs, nan_ok=True)
+        one = side_curve(runs, "exp2d", ("kan",), axis, 1)
+        assert np.isfinite(one.logs).any()
+
+
+def test_the_answer_has_budgets_of_both_counts(answer):
+    columns = answer.headline.columns
+    assert columns == ("params.trainable", DENSE, LOCAL)
+    (verdict,) = answer.verdicts
+    assert verdict.axis == LOCAL
+    assert verdict.cap == {DENSE: 1e7, LOCAL: 1e7}
+    assert not any("share no cap" in sentence for sentence in answer.headline.cautions)
+
+
+def test_the_folder_has_a_table_of_readings(answer, readings):
+    kept = pd.read_csv(answer.report.parent / "readings.csv.xz")
+    assert len(kept) == len(readings) == len(harness.runs(answer.report.parent)) * 6
+    assert (kept["run_id"] == readings["run_id"]).all()
+    assert kept["over_constant"].dropna().between(0, math.inf).all()
+
+
+def test_without_budgets_there_are_no_readings(tmp_path):
+    (tmp_path / "which.yaml").write_text(TEXT[: TEXT.index("  budgets")] + "  cap: {evaluations: 30}\n")
+    study = harness.read(tmp_path / "which.yaml", results=tmp_path / "results")
+    harness.plan(study)
+    assert "has no budgets" in refused(harness.runs, study, readings=True)
