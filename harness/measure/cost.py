@@ -73,12 +73,14 @@ def _pack_seconds(machine: Calibration, runs: Sequence[RunSpec]) -> float:
     works = run_work(run.network, run.recipe, task)
     for stage, work in zip(stages(run.network, run.recipe), works, strict=True):
         lanes = len(runs) * stage.starts
-        seconds += stage.evaluations * _evaluation_seconds(machine, run, work, lanes)
+        beside = run.evaluations_beside if work is works[-1] else 0
+        seconds += (stage.evaluations + beside) * _evaluation_seconds(machine, run, work, lanes)
         passes = sum(_forward_seconds(machine, run, work, lanes * points) for points in on_curve)
         seconds += moments(stage.evaluations) * passes
         seconds += len(runs) * _knot_seconds(machine, work)
-    passes = sum(_forward_seconds(machine, run, works[-1], len(runs) * points) for points in measured)
-    return seconds + trainings * passes
+    of_splits = [_forward_seconds(machine, run, works[-1], len(runs) * points) for points in measured]
+    of_reading = sum(of_splits[1:])  # validation and test
+    return seconds + trainings * sum(of_splits) + len(run.readings) * of_reading
 
 
 def planned_seconds(machine: Calibration, run: RunSpec) -> float:

@@ -22,6 +22,7 @@ from harness.optimisers.lanes import all_finite, but_not, choose, dot, learning_
 # A scalar and step: 3 for each of the first moment, 4 for the second, 3 for the denominator, 3 for the step.
 OPERATIONS = 13
 WEIGHT_DECAY_OPERATIONS = 2  # a product and a difference, a scalar and step, where there is weight decay
+WSD_CONSTANT = (5, 6)  # the share of a run at the whole rate: the decay of a budget begins at budget / 1.2
 CLIP_EPSILON = 1e-6  # as torch.nn.utils.clip_grad_norm_
 CLIP_OPERATIONS = 3  # a square, its sum and a product, a scalar and step, where gradients are clipped
 
@@ -35,11 +36,14 @@ class AdamState(LaneState):
     square_RP: Tensor
     learning_rate_R: Tensor
     steps_R: Tensor  # in float64, and the same in all lanes: those that have diverged count on
-    total_steps: int | None
+    total_steps_R: Tensor  # with which a schedule ends, in float64 and the same in all lanes
 
 
 class Adam(GradientOptimiser):
     """Adam (Kingma & Ba 2015) with torch's defaults; `batch_size: null` is full batch.
+
+    `schedule: wsd` (warm-up, stable, decay; Hägele et al. 2024, arXiv 2405.18392) keeps the rate for five sixths of a
+    run, and then lowers it as 1 minus the root of the share of the rest that is behind.
 
     With `decays_over` a run is the beginning of one of so many evaluations: a cosine schedule then ends with that one.
 
@@ -58,7 +62,7 @@ class Adam(GradientOptimiser):
 
     name: Literal["adam"]
     learning_rate: Positive = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "wsd"] = "constant"
     beta1: float = Field(0.9, ge=0, lt=1)
     beta2: float = Field(0.999, ge=0, lt=1)
     epsilon: Positive = 1e-8
@@ -71,8 +75,8 @@ class Adam(GradientOptimiser):
 
     @model_validator(mode="after")
     def _something_decays(self) -> Adam:
-        if self.decays_over and self.schedule == "constant":
-            raise ValueError(f"decays_over={self.decays_over}: a constant schedule does not decay; leave it out")
+        if self.decays_over and self.schedule != "cosine":
+            raise ValueError(f"decays_over={self.decays_over}: it is the end of schedule: cosine; leave it out")
         if self.decays != "all" and self.weight_decay == 0:
             raise ValueError(f"decays={self.decays}: without weight_decay nothing decays; leave it out, or give that")
         return self
@@ -94,7 +98,7 @@ class Adam(GradientOptimiser):
             square_RP=torch.zeros_like(position_RP),
             learning_rate_R=learning_rates(self.learning_rate, position_RP, learning_rate_R),
             steps_R=position_RP.new_zeros(len(position_RP), dtype=torch.float64),
-            total_steps=total_steps,
+            total_steps_R=position_RP.new_full((len(position_RP),), float(total_steps or 0), dtype=torch.float64),
         )
 
     def evaluate(self, state: AdamState, objective: LaneObjective) -> AdamState:
@@ -121,10 +125,13 @@ class Adam(GradientOptimiser):
         steps_R = state.steps_R + 1
         steps = steps_R[0]  # a power of one number does not depend on its place among others
         rate_share: Tensor | float = 1.0
+        before, total_steps = state.steps_R[0], state.total_steps_R[0]
         if self.schedule == "cosine":  # CosineAnnealingLR's closed form, 0 at its end
-            assert state.total_steps, "`start` was not told where the schedule ends"
-            turned = math.pi * (state.steps_R[0] / state.total_steps).clamp(max=1)
+            turned = math.pi * (before / total_steps).clamp(max=1)
             rate_share = (1 + _as_math(torch.cos, turned)) / 2
+        elif self.schedule == "wsd":
+            begin = torch.floor(total_steps * WSD_CONSTANT[0] / WSD_CONSTANT[1])
+            rate_share = 1 - _as_math(torch.sqrt, ((before - begin) / (total_steps - begin)).clamp(0, 1))
         if self.warm_up:
             rate_share = rate_share * (steps / self.warm_up).clamp(max=1)
         rate_R = state.learning_rate_R * (rate_share / (1 - self.beta1**steps))
@@ -146,7 +153,7 @@ class Adam(GradientOptimiser):
             finished_R=state.finished_R,
             diverged_R=or_not(state.diverged_R, finite_R),
             steps_R=steps_R,
-            total_steps=state.total_steps,
+            total_steps_R=state.total_steps_R,
         )
 
     def moved(self, state: AdamState, fresh: AdamState, moving_R: Tensor) -> AdamState:
@@ -173,9 +180,13 @@ class Adam(GradientOptimiser):
         settings += ["decays"] if self.decays != "all" else []
         return f"has no compiled loop of adam with {settings[0]}" if settings else super().without_loop()
 
-    @property
-    def is_scheduled(self) -> bool:
-        return self.schedule != "constant"
+    def constant_until(self, total_steps: int) -> int:
+        if self.schedule == "wsd":
+            return total_steps * WSD_CONSTANT[0] // WSD_CONSTANT[1]
+        return 0 if self.schedule == "cosine" else total_steps
+
+    def ending(self, state: AdamState, total_steps: int) -> AdamState:
+        return replace(state, total_steps_R=torch.full_like(state.total_steps_R, total_steps))
 
     @property
     def spans(self) -> int | None:

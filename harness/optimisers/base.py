@@ -105,7 +105,7 @@ class Optimiser(Frozen):
         """The state before any evaluation.
 
         `learning_rate_R` replaces the one `rate` of the settings, if they have one. `total_steps` is how many there
-        will be at most, with which a schedule ends.
+        will be at most, with which a schedule ends (`ending`).
         """
 
     @abstractmethod
@@ -154,10 +154,18 @@ class Optimiser(Frozen):
         """Points of an evaluation, or None for all of them."""
         return None
 
+    def constant_until(self, total_steps: int) -> int:
+        """The step until which a run of so many is the beginning of every longer one: all, without a schedule."""
+        return total_steps
+
     @property
     def is_scheduled(self) -> bool:
         """Whether its steps depend on `total_steps`, so that a shorter run is no beginning of a longer one."""
-        return False
+        return self.constant_until(1) < 1
+
+    def ending(self, state: Any, total_steps: int) -> Any:
+        """The state with another end of its schedule."""
+        return state
 
     @property
     def spans(self) -> int | None:

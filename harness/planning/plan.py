@@ -84,8 +84,9 @@ def make_plan(
 
 
 def planned_flops(run: RunSpec) -> dict[str, int]:
-    """The training FLOPs of a run that spends its whole evaluation cap, under every convention."""
-    return run_flops(run.network, run.recipe, run.task)
+    """The training FLOPs of a run that spends its whole evaluation cap, and of what is trained beside it."""
+    evaluations = run.recipe.max_evaluations + run.evaluations_beside
+    return run_flops(run.network, run.recipe.model_copy(update={"max_evaluations": evaluations}), run.task)
 
 
 # ---------------------------------------------------------------------------------------------------------- expanding

@@ -121,10 +121,12 @@ class Recipe(Frozen):
             return (
                 f"{'phases' if self.phases else 'sparsity'}: a run with a smaller budget is no beginning of one with it"
             )
-        if self.optimizer.is_scheduled:
-            return "optimizer.schedule: its learning rate falls until the end, so a smaller budget needs another run"
         if self.grid_extension and self.grid_extension.equal:
             return "grid_extension.equal: its last grid ends before a budget does"
+        if self.optimizer.is_scheduled and self.optimizer.spans:
+            return "optimizer.decays_over: a schedule ends with each budget"
+        if self.optimizer.is_scheduled and self.restarts.count > 1:
+            return "restarts: the schedule of a small budget would end among them"
         return ""
 
     @model_validator(mode="after")
@@ -240,6 +242,11 @@ def schedule_evaluations(run_stages: Sequence[Stage], index: int, recipe: Recipe
     if whole and network == run_stages[-1].network:
         return of_network + whole - recipe.max_evaluations
     return of_network
+
+
+def parts_at(recipe: Recipe, stage: Stage, moment: int) -> int:
+    """After how many evaluations of a stage a run that ends at `moment` parts from one that goes on; then, if never."""
+    return moment if moment == stage.evaluations else recipe.optimizer.constant_until(moment)
 
 
 def least_evaluations(network: Network, recipe: Recipe) -> int:

@@ -13,7 +13,7 @@ from pydantic import NonNegativeInt, PositiveInt, model_validator
 from harness.base.files import write_whole
 from harness.base.frozen import Frozen, left_out_at
 from harness.families import Network
-from harness.spec.recipe import Recipe
+from harness.spec.recipe import Recipe, parts_at, stages
 from harness.spec.task import RunTask
 
 # Raise DATA_VERSION when the same task spec and seed would give other samples, and NUMERICS_VERSION when all runs would
@@ -50,9 +50,20 @@ class RunSpec(Frozen):
         most = self.recipe.max_evaluations
         if self.readings != tuple(sorted(set(self.readings))) or (self.readings and self.readings[-1] > most):
             raise ValueError(f"readings={list(self.readings)} must ascend to at most max_evaluations={most}")
-        if self.readings and not self.recipe.can_stop:
-            raise ValueError(f"readings={list(self.readings)}: a shorter run is no beginning of one by this recipe")
+        if self.readings and (why := self.recipe.why_no_budgets()):
+            raise ValueError(f"readings={list(self.readings)}: recipe.{why}")
         return self
+
+    @property
+    def evaluations_beside(self) -> int:
+        """Evaluations beside its own, by which schedules of smaller budgets are trained to their ends."""
+        behind, beside = 0, 0
+        for stage in stages(self.network, self.recipe):
+            in_stage = [moment - behind for moment in self.readings]
+            here = [moment for moment in in_stage if stage.starts == 1 and 0 < moment <= stage.evaluations]
+            beside += sum(moment - parts_at(self.recipe, stage, moment) for moment in here)
+            behind += stage.starts * stage.evaluations
+        return beside
 
     @property
     def kept_in(self) -> Literal["float64", "float32"]:

@@ -144,7 +144,7 @@ def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
 def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None) -> str:
     """What a plan comes to: runs, packs, work, and the time of a sweep on `workers` if calibrated."""
     specs = planned_runs(manifest)
-    evaluations = sum(run.recipe.max_evaluations for run in specs.values())
+    evaluations = sum(run.recipe.max_evaluations + run.evaluations_beside for run in specs.values())
     flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in specs.values())
     calibrations, workers = calibrations_of(manifest, results), workers or available_cores()
     if missing(calibrations, specs.values()):

@@ -204,9 +204,10 @@ def _train(
         now = time.perf_counter()
         at_once = min([chunk, *(moment - latest.evaluations for moment in moments if moment > latest.evaluations)])
         state = trainer.advance(pack, latest.state, at_once)
-        behind = sum(stage.evaluations for stage in pack.stages[: state.stage]) + state.done
+        main = state.main or state  # what is trained beside it, for a reading, counts towards no progress
+        behind = sum(stage.evaluations for stage in pack.stages[: main.stage]) + main.done
         latest = replace(latest, state=state, evaluations=behind)
-        if behind in moments:
+        if behind in moments and not state.main:
             latest = replace(latest, snapshots=(*latest.snapshots, (behind, _copied(trainer.trained(pack, state)))))
         supervisor.progress(behind)
         # Twice or half as many at a time, at most: the first evaluation may also compile.

@@ -88,21 +88,24 @@ def fits(pack: Pack, state: Any) -> bool:
         and len(state.spent) == state.stage
         and all(alike(spent, counters) for counters in state.spent)
         and alike(fresh, state)
-        and state.readings.shape[1] == readings.due(pack, state)
+        and readings.fit(pack, state.main or state)
+        and (state.main is None or fits(pack, state.main))
         and (state.kept is None or alike(kept_after(fresh, fresh.optimiser.position_RP[:, 0]), state.kept))
     )
 
 
 def advance(pack: Pack, state: EngineState, evaluations: int) -> EngineState:
     """At most `evaluations` more in every lane; less at the end of a stage or when no lane moves any more."""
-    stage = pack.stages[state.stage]
+    stage, end = pack.stages[state.stage], readings.end(pack, state)
     train = pack.of_lanes(pack.train, state.lanes)
-    goal = min(state.done + evaluations, stage.evaluations)
-    updates = spec.knot_update_points(pack.recipe, state.stage, stage.evaluations)
-    observed = itertools.chain.from_iterable(observation.moments(stage.evaluations, ()) for observation in pack.watched)
-    looks = {*LOG_SPACED, stage.evaluations, *observed}
-    moments = sorted({*looks, *updates, *readings.moments(pack, state.stage), goal})
+    goal = min(state.done + evaluations, end)
+    updates = spec.knot_update_points(pack.recipe, state.stage, end)
+    observed = itertools.chain.from_iterable(observation.moments(end, ()) for observation in pack.watched)
+    looks = {*LOG_SPACED, end, *observed}
+    moments = sorted({*looks, *updates, *readings.stops(pack, state), goal})
     while state.done < goal:
+        if beside := readings.parted(pack, state):
+            return beside
         if isinstance(stage.network, SplinedShape) and state.done in updates:
             state = _update_knots(pack, state)
         until = next(moment for moment in moments if moment > state.done)
@@ -110,12 +113,12 @@ def advance(pack: Pack, state: EngineState, evaluations: int) -> EngineState:
         if state.done in looks:
             state = _seen(pack, state, train)
         state = readings.read(pack, state, until)
-    if state.done == stage.evaluations:
-        return _next_stage(pack, state, train)
-    if bool(_resting(state).all()):
-        state = readings.read(pack, _seen(pack, state, train), stage.evaluations)
-        return _next_stage(pack, state, train)
-    return state
+    rests = bool(_resting(state).all())
+    if state.done < end and rests:
+        state = readings.read(pack, _seen(pack, state, train), end)
+    if state.done < end and not rests:
+        return state
+    return readings.joined(pack, state) if state.main else _next_stage(pack, state, train)
 
 
 def trained(pack: Pack, state: EngineState) -> list[Trained]:

@@ -238,6 +238,9 @@ class FusedPack(Pack):
         lanes = zip(old.by_lane, fresh.by_lane, moving_R.tolist(), strict=True)
         return LoopStates(tuple(state.moved(new) if is_moving else state for state, new, is_moving in lanes))
 
+    def ending(self, optimiser: LoopStates, total_steps: int) -> LoopStates:
+        return LoopStates(tuple(state.ending(total_steps) for state in optimiser.by_lane))
+
     def selected(self, optimiser: LoopStates, index_K: Tensor) -> LoopStates:
         return LoopStates(tuple(optimiser.by_lane[lane] for lane in index_K.tolist()))
 

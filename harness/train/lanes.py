@@ -92,7 +92,8 @@ class EngineState:
     The learning curve has, at K moments, the evaluations of a lane's run until then, `curve_at` [R, K], and in
     `curve_errors` [R, K, 2 or more] its training and validation error in the metric of the task, and what is observed
     on the way. With early stopping the networks of the runs are those that are `kept` in the end. `readings` [S, M, 5]
-    has the numbers of `harness.record.schema.Reading`, of each run.
+    has the numbers of `harness.record.schema.Reading`, of each run. While the schedule of a smaller budget is trained
+    to its end, `main` is the state from which the run goes on after that.
     """
 
     stage: int
@@ -107,6 +108,7 @@ class EngineState:
     curve_errors: Tensor
     readings: Tensor
     kept: Kept | None = None
+    main: EngineState | None = None
 
 
 def kept_after(state: EngineState, validation_R: Tensor) -> Kept:

@@ -114,6 +114,10 @@ class Pack(ABC):
         """The optimisers after knots were moved in the lanes of the mask, which stand where the fresh ones do."""
         return self.recipe.optimizer.moved(old, fresh, moving_R)
 
+    def ending(self, optimiser: Any, total_steps: int) -> Any:
+        """The optimisers with another end of their schedule."""
+        return self.recipe.optimizer.ending(optimiser, total_steps)
+
     def selected(self, optimiser: Any, index_K: Tensor) -> Any:
         """The optimisers of the lanes that the index names."""
         return select(optimiser, index_K)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -50,6 +50,7 @@ class PhasesState:
 
     now: EngineState
     behind: tuple[Behind, ...] = ()
+    main: ClassVar[None] = None
 
     @property
     def stage(self) -> int:

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -52,6 +52,7 @@ class PruningState:
     sparse: EngineState
     pruned: tuple[Pruned | None, ...] = ()
     rest: tuple[EngineState | None, ...] = ()
+    main: ClassVar[None] = None
 
     @property
     def lanes(self) -> tuple[LaneOfRun, ...]:

@@ -1,16 +1,20 @@
 """Readings: a run that trains to its largest budget says on its way what it would have been with each smaller one.
 
 A reading is of the network that a run with this cap would have ended with, bit for bit. It changes nothing of the run.
+Where a schedule ends with the cap, that run is trained to its end beside the main one, from where they part: with
+`wsd` at five sixths of it, with `cosine` at its beginning.
 
 Legend: S runs, R lanes, M readings.
 """
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from harness.record.schema import Reading
+from harness.spec.recipe import parts_at
 from harness.train.lanes import EngineState, kept_after
 from harness.train.pack import Pack
 
@@ -29,20 +33,76 @@ def moments(pack: Pack, stage: int) -> list[int]:
     return [moment for moment in in_stage if 0 < moment <= pack.stages[stage].evaluations]
 
 
-def due(pack: Pack, state: EngineState) -> int:
-    """How many readings a state has that is sound."""
-    behind = sum(len(moments(pack, stage)) for stage in range(state.stage))
+def stops(pack: Pack, state: EngineState) -> list[int]:
+    """Where in the stage that trains something is read, or begins to be trained beside it."""
+    in_stage = moments(pack, state.stage)
+    return in_stage if state.main else [_parts_at(pack, state.stage, moment) for moment in in_stage]
+
+
+def end(pack: Pack, state: EngineState) -> int:
+    """The evaluations of the stage that trains, or of the run beside the main one."""
+    return pack.stages[state.stage].evaluations if state.main is None else _next(pack, state)
+
+
+def parted(pack: Pack, state: EngineState) -> EngineState | None:
+    """The run that ends at the next moment, where it parts from this one; None elsewhere."""
+    if state.main or (moment := _next(pack, state)) is None:
+        return None
+    parts = _parts_at(pack, state.stage, moment)
+    if parts == moment or parts != state.done:
+        return None
+    return replace(state, optimiser=pack.ending(state.optimiser, moment), main=state)
+
+
+def joined(pack: Pack, state: EngineState) -> EngineState:
+    """The main run, with the reading of the one beside it, which has come to its end."""
+    assert state.main
+    return replace(state.main, readings=_read_once(pack, state, _is_first(pack, state)).readings)
+
+
+def fit(pack: Pack, state: EngineState) -> bool:
+    """Whether a state has as many readings as it should have by now."""
+    made = state.readings.shape[1] - _behind(pack, state)
     in_stage = moments(pack, state.stage) if state.stage < len(pack.stages) else []
-    return behind + sum(moment <= state.done for moment in in_stage)
+    passed = [_parts_at(pack, state.stage, moment) for moment in in_stage]
+    here = sum(parts == state.done < moment for parts, moment in zip(passed, in_stage, strict=True))
+    most = sum(parts <= state.done for parts in passed)
+    return most - here <= made <= most
 
 
 def read(pack: Pack, state: EngineState, until: int) -> EngineState:
-    """The state with every reading of its stage that is due after so many evaluations and was not made before."""
-    first = sum(len(moments(pack, stage)) for stage in range(state.stage))
-    last = first + sum(moment <= until for moment in moments(pack, state.stage))
-    for reading in range(state.readings.shape[1], last):
-        state = _read_once(pack, state, is_first=reading == first)
+    """The state with every reading of its stage that is due after so many evaluations and was not made before.
+
+    Those for which another run is trained are due where all lanes rest: there it would rest too.
+    """
+    if state.main:
+        return state
+    rests = until > state.done
+    while (moment := _next(pack, state)) is not None and moment <= until:
+        if not rests and _parts_at(pack, state.stage, moment) < moment:
+            break
+        state = _read_once(pack, state, _is_first(pack, state))
     return state
+
+
+def _parts_at(pack: Pack, stage: int, moment: int) -> int:
+    return parts_at(pack.recipe, pack.stages[stage], moment)
+
+
+def _behind(pack: Pack, state: EngineState) -> int:
+    """The readings of the stages that are behind."""
+    return sum(len(moments(pack, stage)) for stage in range(state.stage))
+
+
+def _next(pack: Pack, state: EngineState) -> Any:
+    """The next moment of the stage at which a state is read, None if there is none."""
+    in_stage = moments(pack, state.stage)
+    index = state.readings.shape[1] - _behind(pack, state)
+    return in_stage[index] if index < len(in_stage) else None
+
+
+def _is_first(pack: Pack, state: EngineState) -> bool:
+    return state.readings.shape[1] == _behind(pack, state)
 
 
 def of_run(state: EngineState, index: int) -> tuple[Reading, ...]:

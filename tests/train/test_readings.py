@@ -1,8 +1,10 @@
 """A reading on the way is the run that ends there, bit for bit."""
 
 import pytest
-from packs import numbers, run_of, trained_in_pieces, trained_runs
+import torch
+from packs import numbers, run_of, task, trained_in_pieces, trained_runs
 
+from harness.families import Transformer
 from harness.optimisers import OPTIMISERS
 from harness.record.schema import Reading
 from harness.spec import (
@@ -15,7 +17,9 @@ from harness.spec import (
     MlpShape,
     Restarts,
     RunSpec,
+    Task,
 )
+from harness.tasks import resolve
 from harness.train import train_pack
 from harness.train.outcome import Outcome
 
@@ -156,3 +160,71 @@ def test_a_look_of_a_reading_counts_for_that_reading_alone(engine):
     for outcome in outcomes:
         looked_at = min(reading.validation for reading in outcome.readings)
         assert looked_at < outcome.metrics.validation_rmse == outcome.readings[-1].validation
+
+
+SCHEDULES = {"wsd": {"warm_up": 5}, "cosine": {"batch_size": 25}}
+
+
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_schedule_that_ends_is_trained_to_each_budget_and_read_there(engine, schedule):
+    """On coarser grids, with early stopping and moving knots; the last budget is the run's own."""
+    settings = SCHEDULES[schedule] if engine == "torch" else {}
+    adam = Adam(name="adam", learning_rate=0.05, schedule=schedule, **settings)
+    course = COURSES["knots"] | COURSES["grids"] | {"early_stopping": True}
+    runs = read(KAN, adam, engine, moments=(1, 6, 7, 8, 13, 14, 15, 29, 30, 47), **course)
+    with_readings = trained_runs(runs)
+    check(runs, [outcome.readings for outcome in with_readings.outcomes])
+    without = trained_runs([run.model_copy(update={"readings": ()}) for run in runs])
+    for outcome, as_before in zip(with_readings.outcomes, without.outcomes, strict=True):
+        assert vars(outcome) | {"readings": ()} == vars(as_before)
+
+
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_stopped_within_the_end_of_a_schedule_a_run_leaves_the_same_readings(engine, schedule, tmp_path, monkeypatch):
+    adam = Adam(name="adam", learning_rate=0.05, schedule=schedule)
+    runs = read(KAN, adam, engine, **COURSES["knots"] | COURSES["grids"])
+    through = train_pack(runs, tmp_path / "through")
+    stopped, stops = trained_in_pieces(runs, tmp_path, monkeypatch)
+    assert stops > MOMENTS[-1] + runs[0].evaluations_beside // 2
+    assert [numbers(record) for record in stopped] == [numbers(record) for record in through]
+
+
+def test_a_run_parts_from_a_longer_one_where_its_rate_begins_to_fall():
+    """`wsd` keeps the rate for five sixths of a run, and then lowers it by the root of what is behind of the rest."""
+    adam = Adam(name="adam", learning_rate=1.0, schedule="wsd", epsilon=1e-300, beta1=0.0, beta2=0.0)
+    state = adam.start(torch.zeros(1, 1), total_steps=60)
+    moved = []
+    for _ in range(60):
+        after = adam.tell(state, torch.zeros(1), torch.ones(1, 1))
+        moved.append(float(state.position_RP - after.position_RP))
+        state = after
+    assert adam.constant_until(60) == 50
+    assert moved[:51] == pytest.approx([1.0] * 51, rel=1e-5)
+    assert moved[51:] == pytest.approx([1 - (step / 10) ** 0.5 for step in range(1, 10)], rel=1e-4)
+    (run, _) = read(MLP, Adam(name="adam", schedule="wsd"), "torch", moments=(12, 60, 120))
+    assert run.evaluations_beside == 2 + 10
+
+
+BLOCK = {"family": "mlp", "width": 4}
+OTHERS = {
+    "classes": ("wine", MlpShape(shape=(13, 4, 3))),
+    "pde": ("poisson", MlpShape(shape=(2, 4, 1))),
+    "sequences": (
+        "mess3",
+        Transformer.model_validate({"family": "transformer", "layers": 1, "width": 4, "block": BLOCK}),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_readings_of_classes_equations_and_sequences_are_runs_too(kind):
+    of, network = task(OTHERS[kind][0]), OTHERS[kind][1]
+    if kind == "sequences":
+        of = resolve(Task(target="mess3", context=5, train_points=64, validation_points=64, test_points=64))
+        network = network.network_of(of.inputs, of.outputs, "arm", scales=False)
+    adam = Adam(name="adam", learning_rate=0.01, schedule="wsd", batch_size=32 if kind == "sequences" else None)
+    runs = [run_of(network, adam, 30, seed, "torch", of) for seed in (0, 1)]
+    runs = [run.model_copy(update={"readings": (6, 13, 30)}) for run in runs]
+    check(runs, [outcome.readings for outcome in trained_runs(runs).outcomes])

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.optimisers import Adam
+from harness.optimisers.adam import WSD_CONSTANT
 from harness.train.fused.compiled import compiled, inlined, part
 from harness.train.fused.kernels import loss_and_gradient
 from harness.train.fused.optimisers.lane import Array, LoopState, Problem, freeze, thaw
@@ -23,6 +24,9 @@ from harness.train.fused.optimisers.linear import assign, is_finite
 
 ALL_POINTS = np.empty((0, 0), np.int64)  # in place of batches
 AT_ONCE = 8  # numbers of a cache line
+SCHEDULES = {"constant": 0, "cosine": 1, "wsd": 2}
+COSINE, WSD = SCHEDULES["cosine"], SCHEDULES["wsd"]
+OF_WSD, PARTS_OF_WSD = WSD_CONSTANT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,11 @@ class AdamState(LoopState):
     mean_P: Array
     square_P: Array
     learning_rate: float
-    total_steps: int  # where a cosine schedule reaches zero
+    total_steps: int  # with which a schedule ends
+
+    def ending(self, total_steps: int) -> AdamState:
+        """With another end of its schedule."""
+        return replace(self, total_steps=total_steps)
 
     def moved(self, fresh: Any) -> AdamState:
         """The moments stay."""
@@ -41,7 +49,7 @@ class AdamState(LoopState):
 
 
 def start(settings: Adam, position_P: Array, total_steps: int = 0) -> AdamState:
-    """The state before any evaluation; `total_steps` is required by a cosine schedule, and else of no meaning."""
+    """The state before any evaluation; `total_steps` is required by a schedule, and else of no meaning."""
     position_P = np.array(position_P, np.float64)
     return AdamState(
         position_P=position_P,
@@ -69,8 +77,8 @@ def advance(
     finite has diverged: it returns to its last position where both were, and stays there, no longer counted.
     """
     arrays, record = thaw(state)
-    is_cosine = settings.schedule == "cosine"
-    constants = (settings.beta1, settings.beta2, settings.epsilon, is_cosine, settings.weight_decay)
+    schedule = SCHEDULES[settings.schedule]
+    constants = (settings.beta1, settings.beta2, settings.epsilon, schedule, settings.weight_decay)
     batches_SB = ALL_POINTS if batches_SB is None else np.array(batches_SB, np.int64)
     _train(*arrays, record, constants, batches_SB, problem, evaluations)
     return freeze(state, arrays, record)
@@ -114,11 +122,15 @@ def _gather(source, index_B, batch):
 @inlined  # as a part it rounded otherwise in the process that compiled it than in those that load it
 def _step(position_P, mean_P, square_P, gradient_P, constants, lane):
     """The step number `lane.iterations`, counted from 1."""
-    beta1, beta2, epsilon, is_cosine, weight_decay = constants
+    beta1, beta2, epsilon, schedule, weight_decay = constants
     step = lane.iterations
     rate_share = 1.0
-    if is_cosine:  # CosineAnnealingLR's closed form, which stays at 0 after its end
+    if schedule == COSINE:  # CosineAnnealingLR's closed form, which stays at 0 after its end
         rate_share = (1 + cos(pi * min((step - 1) / lane.total_steps, 1.0))) / 2
+    elif schedule == WSD:
+        begin = lane.total_steps * OF_WSD // PARTS_OF_WSD
+        if step - 1 > begin:
+            rate_share = 1 - sqrt(min((step - 1 - begin) / (lane.total_steps - begin), 1.0))
     rate = lane.learning_rate * (rate_share / (1 - beta1**step))
     correction = sqrt(1 - beta2**step)
     if weight_decay > 0:  # in a loop of its own, so that the other one rounds as it does without

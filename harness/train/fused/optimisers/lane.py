@@ -37,6 +37,10 @@ class LoopState:
         """
         return fresh
 
+    def ending(self, total_steps: int) -> Any:
+        """The state with another end of its schedule, if it has one."""
+        return self
+
 
 State = TypeVar("State", bound=LoopState)
 
