@@ -22,6 +22,18 @@ def recipe_note(manifest: Manifest) -> str | None:
     return f"note: arms have different recipes to choose from ({listed}); `search.recipes` gives all the same choice"
 
 
+def beside_note(manifest: Manifest) -> str | None:
+    """What the ends of schedules at smaller budgets take beside the runs; None without any."""
+    runs = {planned.run_id: planned.run for planned in manifest.runs}.values()
+    beside = sum(run.evaluations_beside for run in runs)
+    if not beside:
+        return None
+    own = sum(run.recipe.max_evaluations for run in runs)
+    schedules = sorted({run.recipe.optimizer.name for run in runs if run.evaluations_beside})
+    ends = f"the schedules of {' and '.join(schedules)} end at every budget"
+    return f"note: {ends}: that takes {beside:,} evaluations beside the {own:,} of the runs themselves"
+
+
 def cost_words(
     seconds: float, core_seconds: float, workers: int, never_timed: int, shapes: int, devices: Sequence[str]
 ) -> str:

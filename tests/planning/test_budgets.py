@@ -7,7 +7,7 @@ from commands import refused, said
 
 from harness.count import run_flops
 from harness.planning.budgets import Place, moments_of, sizes_read
-from harness.planning.plan import make_plan
+from harness.planning.plan import make_plan, planned_flops
 from harness.spec import GridExtension, GridUpdates, KanShape, Lbfgs, Recipe, Restarts, Task, parse_experiment
 from harness.spec.recipe import least_evaluations
 from harness.tasks import resolve
@@ -124,8 +124,8 @@ def test_sizes_that_are_read_are_those_with_a_moment():
     [
         (TEXT.replace("fast: {", "fast: {phases: 2, "), "recipes.fast.phases"),
         (
-            TEXT.replace("name: lbfgs}", "name: adam, learning_rate: 0.1, schedule: cosine}"),
-            "recipes.fast.optimizer.schedule",
+            TEXT.replace("name: lbfgs}", "name: adam, schedule: cosine, decays_over: 100000000}"),
+            "recipes.fast.optimizer.decays_over",
         ),
         (
             TEXT.replace("fast: {", "fast: {grid_extension: {grids: [2], evaluations: 9, equal: true}, "),
@@ -150,3 +150,15 @@ def test_the_plan_lists_which_sizes_are_read_at_which_budgets(tmp_path):
     text = said("plan", tmp_path / "which.yaml", "--results", tmp_path / "results")
     assert "sizes that are read at each budget" in text
     assert "60 to 300, all of 4" in text
+
+
+def test_the_plan_says_what_the_ends_of_schedules_cost(tmp_path):
+    """With a cosine each budget is a run of its own."""
+    (tmp_path / "which.yaml").write_text(SEEDS.replace("name: lbfgs}", "name: adam, schedule: cosine}"))
+    text = said("plan", tmp_path / "which.yaml", "--results", tmp_path / "results")
+    plan = planned(SEEDS.replace("name: lbfgs}", "name: adam, schedule: cosine}"))
+    beside = sum(sum(one.run.readings[:-1]) for one in plan.runs)
+    assert f"that takes {beside:,} evaluations beside the" in text.replace("\n", " ")
+    run = plan.runs[0].run
+    longer = run.recipe.model_copy(update={"max_evaluations": sum(run.readings)})
+    assert planned_flops(run) == run_flops(run.network, longer, run.task)

@@ -220,7 +220,7 @@ def test_cosine_runs_over_restarts_and_last_stage_and_anew_on_a_finer_grid():
     state = engine.begin(pack)
     seen = set()
     while not engine.ended(pack, state):
-        seen.add((state.network.grid, state.optimiser.total_steps))
+        seen.add((state.network.grid, int(state.optimiser.total_steps_R[0])))
         state = engine.advance(pack, state, 10)
 
     assert seen == {(2, 10 + 30), (4, 100 - 20 - 30)}

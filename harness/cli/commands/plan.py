@@ -12,7 +12,7 @@ from harness.cli.options import EXAMPLE, json_option, replan_option, takes_study
 from harness.cli.showing import answer
 from harness.planning.warnings import warnings_line
 from harness.record import missing
-from harness.show.costs import recipe_note
+from harness.show.costs import beside_note, recipe_note
 from harness.show.tables.plans import budgets_table, plan_table
 from harness.spec import Manifest
 from harness.study.folders import StudyFile, records_of
@@ -47,7 +47,7 @@ def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:
         yield f"infeasible{f' ({cells} cells)' if cells > 1 else ''}: {why}"
     if infeasible:
         yield "where an arm cannot meet a budget, its curve is read between its two nearest sizes"
-    yield from filter(None, [recipe_note(manifest)])
+    yield from filter(None, [recipe_note(manifest), beside_note(manifest)])
     yield from data_lines(manifest)
     yield cost_sentence(manifest, study.results)
     yield from memory_lines(manifest)
