@@ -23,7 +23,7 @@ recipes:
 search:
   runs: 4
   replicates: 2
-  cap: {flops_train.shared_dense: [1.0e+6, 4.0e+6]}
+  cap: {flops_train.shared_dense: 4.0e+6}
   recipes: [lbfgs, levenberg]
 decide:
   - {claim: KANs are better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}

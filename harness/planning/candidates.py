@@ -103,7 +103,7 @@ def _at_point(
     sought: ArmOnTask, point: Point, budgets: Collection[float], seconds_of: SecondsOf | None
 ) -> dict[float, Met]:
     """The candidate of a point of the arm's space for each of these budgets."""
-    search, rungs = sought.search, [budget for budget, _ in sought.rungs]
+    search = sought.search
     tried = replace(sought, experiment=point.experiment)
     tried.check_learnable()
     candidates: dict[float, Met] = {}
@@ -113,7 +113,7 @@ def _at_point(
             if search.budgets:
                 candidate = _with_budgets(candidate, sought, search.budgets)
             else:
-                candidate = _with_cap(candidate, sought, search.cap_of(rungs.index(budget)), seconds_of)
+                candidate = _with_cap(candidate, sought, search.caps[0], seconds_of)
         if isinstance(candidate, Infeasible):
             candidates[budget] = Infeasible(f"{candidate.why}{LAST_POINT}{point.values or 'the arm as written'})")
             continue
@@ -141,10 +141,11 @@ def _with_budgets(candidate: Candidate, sought: ArmOnTask, budgets: Budgets) -> 
     network, recipe, counts, _ = candidate
     sought.check_counted(network, {**counts, **run_flops(network, recipe, sought.task)})
     moments = moments_of(network, recipe, sought.task, budgets)
-    read = readings_at(moments)
+    read, place = readings_at(moments), "search.budgets" if sought.experiment.search else "budgets"
     if not read:
-        place = "search.budgets" if sought.experiment.search else "budgets"
         return Infeasible(f"{place}: it is read at none of them; allow more, or widen per_param")
+    if read[-1] < least_evaluations(network, recipe):
+        return Infeasible(f"{place}: the last one ends before the last stage of the recipe; allow more")
     recipe = recipe.model_copy(update={"max_evaluations": read[-1]})
     return Candidate(network, recipe, {**counts, **run_flops(network, recipe, sought.task)}, moments)
 

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, PositiveInt, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveInt,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.frozen import Frozen, Positive, left_out_at, one_or_many
+from harness.base.outside import IN_A_FILE
 from harness.families import SIZES, Architecture, Depth, Hidden, Module
 from harness.families.space import Space
 from harness.spec.budgets import Budgets, by_count
@@ -114,7 +124,7 @@ MOST_REPLICATES = 1000
 CAP_WORDS = ("evaluations", "seconds")  # in which a cap may be, beside counts of training FLOPs
 
 
-# By what it is counted in, which is one thing: one number, or one a budget of `match.at`.
+# By what it is counted in, which is one thing: one number. Plans of before have one for each size too.
 Cap = dict[str, Annotated[tuple[Positive, ...], one_or_many(float), Field(min_length=1)]]
 
 
@@ -151,10 +161,6 @@ class Search(Frozen):
         """The most that a run may spend, by what it is counted in."""
         return {name: max(values) for name, values in (self.cap or by_count(self.budgets)).items()}
 
-    def cap_of(self, index: int) -> float:
-        """The cap at the size of that index in `match.at`."""
-        return self.caps[index] if len(self.caps) > 1 else self.caps[0]
-
     def shares(self, arms: int) -> tuple[int, ...]:
         """How many runs each of the arms of a side gets: as even as possible, the first arms one more.
 
@@ -164,12 +170,16 @@ class Search(Frozen):
         return tuple(least + (arm < more) for arm in range(arms))
 
     @model_validator(mode="after")
-    def _parts_agree(self) -> Search:
+    def _parts_agree(self, info: ValidationInfo) -> Search:
         allowed = [*CAP_WORDS, *(name for name in count_names() if name.startswith("flops_train."))]
         if (self.cap is None) == (self.budgets is None):
             raise ValueError("give one of budgets, at which every run is read, and cap, the only budget")
         if self.cap is not None and (len(self.cap) != 1 or self.cap_name not in allowed):
             raise ValueError(f"cap={{{', '.join(self.cap)}}}: give one of {', '.join(allowed)}")
+        if len(self.caps) > 1 and info.context == IN_A_FILE:
+            problem = f"cap={{{self.cap_name}: {list(self.caps)}}}: each size has a cap of its own, so no work is equal"
+            budgets = "budgets: {flops_train.shared_dense: [1e+8, 1e+9], flops_train.local_min: same}"
+            raise ValueError(f"{problem}; write budgets at which all sizes are read, such as {budgets}, or one number")
         if self.cap_name == "evaluations" and any(not cap.is_integer() for cap in self.caps):
             raise ValueError(f"cap={{evaluations: {list(self.caps)}}}: evaluations are whole numbers")
         if len(set(self.recipes)) < len(self.recipes):

@@ -11,7 +11,6 @@ from pydantic import Field, NonNegativeInt, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.errors import did_you_mean
-from harness.base.formats import as_typed
 from harness.base.frozen import Frozen, Positive, alone_or_many, left_out_at, one_or_many
 from harness.spec.arm import Arm, Match, Search
 from harness.spec.budgets import Budgets
@@ -200,9 +199,6 @@ class Experiment(Frozen):
         if match.axis == "flops_train":
             problem = "match.axis=flops_train: with search the training work is equal by search.cap"
             raise ValueError(f"{problem}; match params or flops_forward")
-        if len(search.caps) > 1 and len(search.caps) != self.sizes:
-            each = f"each of the {self.sizes} budgets of match.{'like' if match.like else 'at'}"
-            raise ValueError(f"search.cap={as_typed(str(list(search.caps)))}: give one number, or one for {each}")
         if twice := _repeated(match.at):
             raise ValueError(f"match.at: {twice[0]:g} is given more than once; runs are trained once at each size")
         for name in search.recipes:

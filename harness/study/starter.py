@@ -23,6 +23,7 @@ from harness.families.module import SizeName
 from harness.planning.plan import make_plan
 from harness.planning.solve import build_network, solve
 from harness.spec import DataFile, Experiment, RunTask, Task, parse_experiment
+from harness.spec.budgets import by_count
 from harness.spec.document import parse
 from harness.study.folders import EXPERIMENTS, check_folder_name, full_name, shipped_files
 from harness.tasks import TargetError, check_drawn, resolve
@@ -30,16 +31,17 @@ from harness.tasks.columns import Suggestion, suggest
 from harness.tasks.reading import read_user_table
 from harness.tasks.table import Table, is_number
 
-BUDGETS = 5  # of a new file
-DECADE = 10.0  # its largest budget over its smallest
+SIZES = 5  # of a new file
+BUDGETS = 3  # of training FLOPs
+DECADE = 10.0  # its largest size over its smallest, and its last budget over its first
 LARGEST_FIRST_SIZE = 64  # of the smallest network; from there on a size in steps of one meets any budget
 MOST_INPUTS = 10  # that a function is tried with
 FUNCTION_POINTS = 500  # of a function, to train on
 RARE = 0.1  # a share of the rows
 HEAVY = 0.3  # of the squared error, owned by 1 % of the rows; of a normal target it is 0.08
 FLOPS_OF_ALL = 1.0e12  # of all runs together, where they need no more: about a minute on two cores
-LEAST_EVALUATIONS, MOST_EVALUATIONS = 30, 300
-SIGNIFICANT = 2  # digits of a cap
+LEAST_EVALUATIONS, MOST_EVALUATIONS = 10, 300  # of the largest network
+SIGNIFICANT = 2  # digits of a budget
 TRIED_ON = "exp2d"  # where nothing says what a module is to learn
 
 Rival = Literal["kan", "mlp"]  # of a module of the user's own
@@ -184,17 +186,18 @@ def starter_text(name: str, task: StarterTask, folder: Path, module: str | None 
     pairs = list(itertools.combinations(arms, 2))
     fields = {"name": name, "learnt": task, "arms": arms, "pairs": pairs, "is_smooth": is_smooth}
     template = environment.get_template("starter.yaml.jinja")
-    draft = parse_experiment(template.render(fields, budgets=[1], caps=["1"]), f"{name}.yaml")
-    budgets, networks = _budgets(draft, arms, task.run_task)
+    draft = parse_experiment(template.render(fields, sizes=[1], budgets=["1"]), f"{name}.yaml")
+    sizes, largest = _sizes(draft, arms, task.run_task)
     assert draft.search
     (recipe,) = draft.recipes.values()
     once = recipe.model_copy(update={"max_evaluations": 1})
-    work_of_one = [run_flops(network, once, task.run_task)[draft.search.cap_name] for network in networks]
-    runs = len(arms) * draft.search.runs * draft.search.replicates
-    affordable = FLOPS_OF_ALL / (runs * sum(work_of_one))
-    evaluations = min(max(affordable, LEAST_EVALUATIONS), MOST_EVALUATIONS)  # the same at all sizes
-    caps = [f"{evaluations * work:.{SIGNIFICANT - 1}e}" for work in work_of_one]
-    text = template.render(fields, budgets=budgets, caps=caps)
+    work_of_one = run_flops(largest, once, task.run_task)[next(iter(by_count(draft.read_at)))]
+    runs = len(arms) * len(sizes) * draft.search.runs * draft.search.replicates
+    affordable = FLOPS_OF_ALL / (runs * work_of_one)
+    last = work_of_one * min(max(affordable, LEAST_EVALUATIONS), MOST_EVALUATIONS)
+    budgets = [last * DECADE ** (place / (BUDGETS - 1) - 1) for place in range(BUDGETS)]
+    written = [f"{budget:.{SIGNIFICANT - 1}e}" for budget in budgets]
+    text = template.render(fields, sizes=sizes, budgets=written)
     experiment = parse_experiment(text, f"{name}.yaml")
     for seed in experiment.seeds:
         check_drawn(task.run_task, seed)  # what no run could learn is named before there is a file
@@ -202,8 +205,8 @@ def starter_text(name: str, task: StarterTask, folder: Path, module: str | None 
     return text
 
 
-def _budgets(draft: Experiment, arms: Sequence[StarterArm], task: RunTask) -> tuple[list[int], list[Network]]:
-    """Numbers of parameters over a decade of which all arms can use most, and the networks of the first arm with them.
+def _sizes(draft: Experiment, arms: Sequence[StarterArm], task: RunTask) -> tuple[list[int], Network]:
+    """Numbers of parameters over a decade of which all arms can use most, and the largest network of the first arm.
 
     They begin at a size of the first arm, the smallest that will do.
     """
@@ -215,19 +218,19 @@ def _budgets(draft: Experiment, arms: Sequence[StarterArm], task: RunTask) -> tu
     def network(arm: StarterArm, value: int) -> Network:
         return build_network(draft.arms[arm.name].architecture, task.inputs, "arms", {arm.size: value}, task.outputs)
 
-    def sizes(arm: StarterArm, budgets: Sequence[int]) -> list[int]:
+    def widths(arm: StarterArm, sizes: Sequence[int]) -> list[int]:
         solved = [
-            solve(lambda value: count(network(arm, value))[axis], axis, budget, match.tol, "width", at_most=True)
-            for budget in budgets
+            solve(lambda value: count(network(arm, value))[axis], axis, size, match.tol, "width", at_most=True)
+            for size in sizes
         ]
-        return [size for size in solved if isinstance(size, int)]
+        return [width for width in solved if isinstance(width, int)]
 
     for smallest in range(2, LARGEST_FIRST_SIZE):
         least = count(network(arms[0], smallest))[axis]
-        budgets = [round(least * DECADE ** (place / (BUDGETS - 1))) for place in range(BUDGETS)]
-        if all(len(sizes(arm, budgets)) == BUDGETS for arm in arms):
-            return budgets, [network(arms[0], size) for size in sizes(arms[0], budgets)]
-    problem = f"no {BUDGETS} sizes over a factor of ten were found that all arms can have"
+        sizes = [round(least * DECADE ** (place / (SIZES - 1))) for place in range(SIZES)]
+        if all(len(widths(arm, sizes)) == SIZES for arm in arms):
+            return sizes, network(arms[0], widths(arms[0], sizes)[-1])
+    problem = f"no {SIZES} sizes over a factor of ten were found that all arms can have"
     raise HarnessError(f"{problem}; write match.at yourself, in a copy of an experiment of experiments/")
 
 

@@ -28,11 +28,12 @@ arms:
   spline_mlp: {architecture: {family: spline_mlp, depth: 2, width: 3}, recipe: fast}
 match: {axis: params, at: [60, 130, 280], tol: 0.3, solve: {mlp: width, "*": grid}}
 recipes: {fast: {optimizer: {name: lbfgs}, max_evaluations: 1000}}
-search: {runs: 6, replicates: 4, cap: {flops_train.shared_dense: [2.0e+7, 5.0e+7, 1.2e+8]}}
+search: {runs: 6, replicates: 4, cap: {evaluations: 1000}}
 decide:
   - {claim: a, quantity: test_loss, sides: [kan, [mlp, spline_mlp]], threshold: 1, at_least: 1}
 """
 FLOPS = "flops_train.shared_dense"
+ONE_CAP = "{flops_train.shared_dense: 1.2e+8}"
 
 
 @cache
@@ -135,10 +136,15 @@ def test_a_count_is_of_the_networks_that_won_and_not_of_their_budgets():
     assert number.found.estimate < 0.95 * 28
 
 
-@pytest.mark.parametrize("cap", ["flops_train.shared_dense: [2.0e+7, 5.0e+7, 1.2e+8]", "evaluations: 100"])
+@pytest.mark.parametrize("cap", [{FLOPS: (2e7, 5e7, 1.2e8)}, {"evaluations": (1000.0,)}])
 def test_a_cap_a_size_gives_no_budgets_of_work(cap):
-    """Equal work would be equal sizes under another name: no answer, no law, and a refusal where a rule asks."""
-    plan = make_plan(parse_experiment(TEXT.replace("flops_train.shared_dense: [2.0e+7, 5.0e+7, 1.2e+8]", cap)), "which")
+    """Equal work would be equal sizes under another name: no answer, no law, and a refusal where a rule asks.
+
+    Files no longer say such caps, and plans of before do.
+    """
+    search = searched().experiment.search.model_copy(update={"cap": cap})
+    plan = searched().model_copy(update={"experiment": searched().experiment.model_copy(update={"search": search})})
+    assert Manifest.model_validate_json(plan.model_dump_json(), strict=True) == plan
     every = made_runs(np.random.default_rng(4), diverged=0.0, plan=plan)
     table = reported(plan, every)
     assert set(table["won_on"]) == {"params.trainable"}
@@ -157,7 +163,7 @@ def test_a_cap_a_size_gives_no_budgets_of_work(cap):
 
 
 def test_one_cap_for_all_sizes_is_the_only_budget_of_work():
-    text = TEXT.replace("[2.0e+7, 5.0e+7, 1.2e+8]", "1.2e+8")
+    text = TEXT.replace("{evaluations: 1000}", ONE_CAP)
     plan = make_plan(parse_experiment(text), "which")
     every = made_runs(np.random.default_rng(5), diverged=0.0, plan=plan)
     table = reported(plan, every)
@@ -171,7 +177,7 @@ def test_one_cap_for_all_sizes_is_the_only_budget_of_work():
 
 def test_an_effort_of_one_run_is_the_mean_over_all_runs_and_of_all_runs_the_winner():
     """With one size: the plain mean of ln test losses, and the network of least validation loss."""
-    text = TEXT.replace("at: [60, 130, 280]", "at: [280]").replace("[2.0e+7, 5.0e+7, 1.2e+8]", "1.2e+8")
+    text = TEXT.replace("at: [60, 130, 280]", "at: [280]").replace("{evaluations: 1000}", ONE_CAP)
     plan = make_plan(parse_experiment(text.replace("[mlp, spline_mlp]", "mlp"), "which.yaml"), "which")
     every = made_runs(np.random.default_rng(2), diverged=0.0, plan=plan)
     runs = runs_of(plan, reported(plan, every), every)

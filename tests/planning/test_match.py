@@ -144,7 +144,7 @@ seeds: [0]
 """
 ARMS = ("mlp", "kan")
 SEARCH = """
-search: {runs: 3, replicates: 2, cap: {evaluations: [10, 20]}}
+search: {runs: 3, replicates: 2, cap: {evaluations: 10}}
 """
 
 
@@ -215,7 +215,7 @@ def test_a_space_of_lists_as_large_as_the_runs_is_trained_whole_in_every_replica
     of_mlp = [run.run for run in runs if run.run.network.block.family == "mlp"]
     drawn = {(run.seed, run.network.width, run.recipe.optimizer.learning_rate) for run in of_mlp}
     assert len(drawn) == len(of_mlp) == 2 * 2 * 3
-    assert {(run.network.width, run.recipe.max_evaluations) for run in of_mlp} == {(8, 10), (16, 20)}
+    assert {(run.network.width, run.recipe.max_evaluations) for run in of_mlp} == {(8, 10), (16, 10)}
 
 
 TRANSFORMER = "{family: transformer, layers: 1, block: {family: kan, grid: 3}}"

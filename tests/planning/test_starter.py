@@ -94,7 +94,7 @@ def test_what_is_written_can_answer(folder, options, parts, inputs, outputs):
     assert experiment.sides == tuple((arm,) for arm in experiment.arms)
     assert {planned.run.task.inputs for planned in plan.runs} == {inputs}
     assert {planned.run.task.outputs for planned in plan.runs} == {outputs}
-    work = sum(planned_flops(planned.run)["flops_train.shared_dense"] for planned in plan.runs)
+    work = sum(planned_flops(planned.run)["flops_train.local_min"] for planned in plan.runs)
     assert work < 2 * FLOPS_OF_ALL
 
 

@@ -160,7 +160,7 @@ def test_the_standard_space_of_every_family_can_be_planned():
                 ("mlp: width", f"mlp: {solved}"),
                 ("runs: 4", "runs: 8"),
                 ("at: [40, 90]", f"at: [40, {budget}]"),
-                ("[1.0e+6, 4.0e+6]", "1e7"),
+                ("4.0e+6", "1e7"),
             )
         )
         space, architecture = plan.spaces["mlp"], plan.experiment.arms["mlp"].architecture
@@ -201,7 +201,7 @@ def test_a_plan_counts_the_runs_of_a_trial_a_few_times(monkeypatch):
     of_trial, of_pack = Mock(wraps=count.run_flops), Mock()
     monkeypatch.setattr(count, "run_flops", of_trial)
     monkeypatch.setattr(planning, "run_flops", of_pack)
-    plan = planned(changed(("1.0e+6, 4.0e+6", "1.0e+9, 4.0e+9")))
+    plan = planned(changed(("4.0e+6", "4.0e+9")))
     assert of_trial.call_count <= 5 * len(plan.runs)
     of_pack.assert_not_called()
 

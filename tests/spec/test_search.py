@@ -7,7 +7,7 @@ from harness.spec import content_hash, parse_experiment
 
 MATCH = "match: {axis: params, at: [40, 90], tol: 0.3, solve: {kan: grid, mlp: width}}\n"
 RECIPES = "recipes: [lbfgs, levenberg]\ndecide"
-CAP = "cap: {flops_train.shared_dense: [1.0e+6, 4.0e+6]}"
+CAP = "cap: {flops_train.shared_dense: 4.0e+6}"
 SEARCH = f"search:\n  runs: 4\n  replicates: 2\n  {CAP}\n  recipes: [lbfgs, levenberg]\n"
 SPACE = "space: {architecture.order: [2, 3], architecture.noise: {low: 0.03, high: 3.0, log: true}}"
 OTHER_ARMS = "".join(f"  {name}: {{architecture: {{family: mlp, depth: 2}}, recipe: lbfgs}}\n" for name in "bc")
@@ -28,12 +28,12 @@ MISTAKES = [
     (SPACE, "sizes: {grid: [2, 3]}", "arms.kan.sizes: runs are solved to the sizes of match.at; leave it out"),
     ("runs: 4", "runs: 0", ":19: search.runs=0: input should be greater than or equal to 1"),
     ("replicates: 2", "replicates: 1", ":20: search.replicates=1: input should be greater than or equal to 2"),
-    (CAP, CAP.replace("]", ", 8.0e+5]"), "give one number, or one for each of the 2 budgets of match.at"),
+    (CAP, CAP.replace("4.0e+6", "[1.0e+6, 4.0e+6]"), "a cap of its own, so no work is equal; write budgets"),
     (CAP, "cap: {flops_train.shared_dense: 0}", "cap.flops_train.shared_dense.0=0: input should be greater than 0"),
-    (CAP, "cap: {flops_train.shared_dense: [1, 2]}", "search.cap: flops_train.shared_dense=1 ends before the last"),
+    (CAP, "cap: {flops_train.shared_dense: 1}", "search.cap: flops_train.shared_dense=1 ends before the last"),
     (CAP, "cap: {flops_train.paper: 2e+5}", "search.cap={flops_train.paper}: give one of evaluations, seconds"),
     ("question", "seeds: [0, 1, 2]\nquestion", "seeds=[0, 1, 2]: with search: the replicates are the seeds"),
-    (CAP, CAP.replace("]", "], evaluations: 10"), "search.cap={flops_train.shared_dense, evaluations}: give one of"),
+    (CAP, CAP.replace("}", ", evaluations: 10}"), "search.cap={flops_train.shared_dense, evaluations}: give one of"),
     (CAP, "cap: {evaluations: 9.5}", "search.cap={evaluations: [9.5]}: evaluations are whole numbers"),
     (RECIPES, RECIPES.replace("berg", "burg"), "search.recipes: 'levenburg' is not defined; did you mean 'levenberg'?"),
     (RECIPES, RECIPES.replace("lbfgs", "cosine"), "arms.kan.recipe: 'lbfgs' is not in search.recipes; add it there"),
