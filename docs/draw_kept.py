@@ -23,6 +23,7 @@ from harness.comparison.replicates import Found
 from harness.judging.baselines import baselines_of
 from harness.judging.headline import main_headline
 from harness.judging.laws import fit_table
+from harness.judging.readings import with_readings
 from harness.judging.scaling import headline_axes
 from harness.judging.versus import Baseline, Headline, Reading, Side
 from harness.judging.winners import reported
@@ -48,11 +49,16 @@ Draw = Callable[[], Figure | None]
 
 # -------------------------------------------------------------------------------------------------------- experiments
 def study_of(folder: Path) -> StudyFile | None:
-    """The file and scale whose kept results these are; None of earlier files, whose figures stay as they are."""
+    """The file and scale whose kept results these are; None of earlier files, whose figures stay as they are.
+
+    Those are also of files that gave each size a cap of its own, in place of the budgets that they say now.
+    """
     stem, _, scale = folder.name.partition("-")
     file = ROOT / "experiments" / f"{stem}.yaml"
     is_known = file.exists() and (scale or FULL) in scales_of(file)
-    return StudyFile(file, folder.parent, scale or FULL) if is_known else None
+    study = StudyFile(file, folder.parent, scale or FULL)
+    has_plan = manifest_path(folder).exists() or (folder / "readings.csv.xz").exists()
+    return study if is_known and (has_plan or not study.read().read_at) else None
 
 
 def of_experiment(folder: Path, study: StudyFile) -> Iterator[tuple[str, Draw]]:
@@ -61,6 +67,8 @@ def of_experiment(folder: Path, study: StudyFile) -> Iterator[tuple[str, Draw]]:
     runs = pd.read_csv(next(folder.glob("runs.csv*")))
     known = {"dtype": manifest.experiment.dtype, "of_budget": False}
     every = runs.assign(**{name: value for name, value in known.items() if name not in runs})
+    if (folder / "readings.csv.xz").exists():
+        every = with_readings(every, pd.read_csv(folder / "readings.csv.xz"))
     table = every if "won_on" in every else reported(manifest, every)
     laws = fit_table(table, headline_axes(manifest))
     answer = kept_answer(folder / "answer.json") or main_headline(manifest, table, every)

@@ -15,6 +15,7 @@ from harness.base.reasons import Refusal
 from harness.comparison.replicates import Found
 from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
+from harness.judging.readings import with_readings
 from harness.judging.winners import reported
 from harness.laws import Caution
 from harness.show.tables.headline import console_lines, lead_words
@@ -31,8 +32,9 @@ PARAMS, DENSE = "params.trainable", "flops_train.shared_dense"
 def answer() -> str:
     """What the quickstart prints, from its kept runs: who is ahead, exponents, and the verdict."""
     manifest, runs = read_manifest(QUICKSTART), pd.read_csv(QUICKSTART / "runs.csv")
-    table = reported(manifest, runs)
-    lines = console_lines(main_headline(manifest, table, runs), judge_all(manifest, table), [])
+    every = with_readings(runs, pd.read_csv(QUICKSTART / "readings.csv.xz"))
+    table = reported(manifest, every)
+    lines = console_lines(main_headline(manifest, table, every), judge_all(manifest, table, every), [])
     errors = max(number for number, line in enumerate(lines) if line.startswith("  test RMSE"))
     exponents = [number for number, line in enumerate(lines) if line.startswith(("Exponent by", "(bends)"))]
     verdict = next(number for number, line in enumerate(lines) if line.startswith("Verdict"))
