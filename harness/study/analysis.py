@@ -35,11 +35,13 @@ from harness.show.console import Terminal
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.scaling import of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
+from harness.show.figures.surface import surface_figure
 from harness.show.figures.theme import write_figure
 from harness.show.pages.report import write_report
 from harness.show.sweeps import UNTIL_DECIDED
 from harness.show.tables.laws import checklists
 from harness.spec import Experiment, Manifest, default_count, manifest_path, read_manifest
+from harness.spec.budgets import by_count
 from harness.spec.manifest import check_unchanged
 from harness.study.folders import EXPERIMENTS, StudyFile, planned_records, records_of, take_kept
 from harness.study.sweeps import run_words, wanted_now
@@ -124,6 +126,12 @@ def _draw_figures(manifest: Manifest, analysis: Analysis, headline: Headline | N
     write_figure(scaling_figure(manifest, analysis.laws, sides, baselines), folder / "scaling")
     if others:
         write_figure(scaling_figure(manifest, analysis.laws, others, baselines), folder / "scaling_others")
+    if manifest.experiment.search and (budgets := by_count(manifest.experiment.read_at)):
+        sides_shown = [side.names for side in main_sides(manifest) or ()] or manifest.experiment.sides
+        drawn = surface_figure(
+            manifest, analysis.tables.every, sides_shown, experiment_styles(manifest), next(iter(budgets))
+        )
+        write_figure(drawn, folder / "surface")
     if isinstance(headline, Headline):
         write_figure(headline_figure(headline, experiment_styles(manifest, headline.names)), folder / "answer")
 

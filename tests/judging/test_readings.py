@@ -10,7 +10,9 @@ from commands import refused
 import harness
 from harness.judging.runs import runs_of
 from harness.judging.sides import side_curve
+from harness.judging.winners import of_side
 from harness.record import read_record, record_path
+from harness.show.figures.surface import surface
 from harness.train import train_pack
 
 DENSE, LOCAL = "flops_train.shared_dense", "flops_train.local_min"
@@ -100,6 +102,17 @@ def test_the_answer_has_budgets_of_both_counts(answer):
     assert verdict.axis == LOCAL
     assert verdict.cap == {DENSE: 1e7, LOCAL: 1e7}
     assert not any("share no cap" in sentence for sentence in answer.headline.cautions)
+
+
+def test_the_surface_is_the_loss_of_the_picked_network_of_each_size_at_each_budget(answer, readings):
+    of_mlp = readings[(readings["arm"] == "mlp") & (readings["status"] == "done")]
+    for axis in (DENSE, LOCAL):
+        curves = surface(answer.manifest, of_side(answer.manifest, readings.table, "exp2d", ("mlp",)), axis)
+        assert list(curves) == list(BUDGETS)
+        for (budget, size), there in of_mlp[of_mlp["axis"] == axis].groupby(["budget", "asked"]):
+            picked = [of_seed.loc[of_seed["val_loss"].idxmin(), "test_loss"] for _, of_seed in there.groupby("seed")]
+            assert curves[budget][size] == pytest.approx(math.exp(np.log(picked).mean()))
+    assert (answer.report.parent / "surface.png").exists()
 
 
 def test_the_folder_has_a_table_of_readings(answer, readings):
