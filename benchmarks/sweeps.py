@@ -39,7 +39,8 @@ TOY_LAWS = ROOT / "experiments" / "toy_laws.yaml"  # 96 runs a replicate
 REPLICATES = 105
 ROUNDS = 5
 STARTS = 5  # jobs of an engine that are started one after the other
-CAP, OF_FILE, DTYPE = "cap: {evaluations: 1000}", "replicates: 5", "dtype: float64"  # what is changed in it
+OF_FILE, DTYPE = "replicates: 5", "dtype: float64"  # what is changed in it
+BUDGETS = "budgets: {flops_train.shared_dense: [3.0e+7, 1.0e+8, 3.0e+8, 1.0e+9, 3.0e+9], flops_train.local_min: same}"
 SHORT = """
 question: How long until it trains?
 tasks: [exp2d]
@@ -99,7 +100,7 @@ class Bed(NamedTuple):
 def compare() -> report.Report:
     """Seconds of everything, and how many times longer than its floor it takes."""
     with bed() as up:
-        longer = (CAP, CAP.replace("1000", "10000"))  # for jobs of the usual length
+        longer = (BUDGETS, "cap: {evaluations: 10000}")  # for jobs of the usual length
         text = toy_laws(longer, (OF_FILE, f"replicates: {REPLICATES}"))
         sweep = plan_of(StudyFile(write_sweep(up.folder, "sweep", text, {"sbatch": {"hold": True}})))
         rows = [*submitting(up, sweep), *looking(up, sweep), *starting(up), *saving(up.folder)]
