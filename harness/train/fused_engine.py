@@ -262,9 +262,15 @@ class FusedPack(Pack):
     def seen(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor], split: SplitName) -> Seen:
         samples = self.points.split(index, split)
         points = LanePoints(torch.from_numpy(samples.x)[None], torch.from_numpy(samples.y)[None], samples.loss)
-        (as_kernels_want,) = self.of_samples(self.runs[index], [samples], "cpu")
+        as_kernels_want = _as_kernels_want(self, index, split)
         lane = LaneNetwork(network, position_1P[0].numpy(), knots)
         return SeenByKernels(network, position_1P, knots, points, lane, as_kernels_want)
+
+
+@lru_cache(maxsize=3)  # the splits of a run, which is read several times: of 100 variables a copy is 80 MB
+def _as_kernels_want(pack: FusedPack, index: int, split: SplitName) -> SplitPoints:
+    (points,) = pack.of_samples(pack.runs[index], [pack.points.split(index, split)], "cpu")
+    return points
 
 
 def _networks(state: EngineState) -> Iterable[LaneNetwork]:
