@@ -36,10 +36,12 @@ def answer() -> str:
     table = reported(manifest, every)
     lines = console_lines(main_headline(manifest, table, every), judge_all(manifest, table, every), [])
     errors = max(number for number, line in enumerate(lines) if line.startswith("  test RMSE"))
-    exponents = [number for number, line in enumerate(lines) if line.startswith(("Exponent by", "(bends)"))]
+    exponents, efforts = (
+        [number for number, line in enumerate(lines) if word in line] for word in ("Exponent by", " by runs a size: ")
+    )
     verdict = next(number for number, line in enumerate(lines) if line.startswith("Verdict"))
-    of_laws = lines[exponents[0] : exponents[-1] + 2]
-    return "\n".join(["```", *lines[: errors + 1], "…", *of_laws, "…", lines[verdict], "```"])
+    of_laws = lines[exponents[0] : efforts[0]]
+    return "\n".join(["```", *lines[: errors + 2], "…", *of_laws, "…", lines[verdict], "```"])
 
 
 def searched() -> str:

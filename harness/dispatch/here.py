@@ -245,12 +245,12 @@ def _make_ready(
 def _compilations(runs: Sequence[RunSpec]) -> deque[slots.Compilation]:
     """What is compiled by a process of its own: each module of kernels, and with the last of them all loops.
 
-    The kernels of KANs, which come first, take the time of the others and a loop. Loops are compiled by one process:
-    they have a part in common, whose last bits would else hang on who comes first.
+    What takes longest comes first: the module with the loops, then the kernels of KANs. Loops are compiled by one
+    process: they have a part in common, whose last bits would else hang on who comes first.
     """
     *modules, last = sorted({run.network.kernels for run in runs})
     loops = tuple({run.recipe.optimizer.name: run for run in runs}.values())
-    return deque([*(slots.Compilation(module, ()) for module in modules), slots.Compilation(last, loops)])
+    return deque([slots.Compilation(last, loops), *(slots.Compilation(module, ()) for module in modules)])
 
 
 def _has_compiled(slot: Slot) -> bool:

@@ -25,6 +25,7 @@ from harness.judging.runs import ExperimentRuns, level_over, runs_of
 from harness.judging.scaling import chosen_runs, headline_axes
 from harness.judging.sides import SideCurve
 from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, Reading, Side, leader
+from harness.judging.won import won_by
 from harness.spec import END_TOLERANCE, Manifest, all_axes, side_label, units
 
 LEVEL = 0.95  # of intervals where no rule asks for another
@@ -110,6 +111,7 @@ def headline(
     search = manifest.experiment.search if runs.every is not None else None
     of_efforts = itertools.product(pair.tasks, efforts(search.runs)) if search else ()
     first, second = both
+    won = tuple(won_by(pair))
     return Headline(
         first=first,
         second=second,
@@ -124,7 +126,8 @@ def headline(
         readings=tuple(readings),
         largest=tuple(_largest(runs, task, side) for task, side in itertools.product(pair.tasks, both)),
         leads=tuple(leads),
-        cautions=tuple(_cautions(pair, readings)),
+        cautions=tuple(itertools.chain(_edges(won), _cautions(pair, readings))),
+        won=won,
         looks=manifest.looks,
         others=tuple(_others(pair)),
         exponents=tuple(_exponents(pair)),
@@ -232,6 +235,12 @@ def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]
         if not ratio.refusals:
             leads.append(Lead(task, axis, size, size, leader(ratio, *pair.labels)))
     return versus.merged(leads)
+
+
+def _edges(won: Sequence[versus.Won]) -> Iterator[str]:
+    """Where the best size lies at an end of those that were tried."""
+    if at_ends := [f"of {one.side} on {one.task}" for one in won if one.is_edge]:
+        yield f"The best size {' and '.join(at_ends)} is the smallest or largest that was tried: others may be better."
 
 
 def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:

@@ -112,6 +112,22 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Won:
+    """What validation picked of a side on a task in the replicates, at the last budget, or the largest size."""
+
+    task: Annotated[str, "the task"]
+    side: Annotated[str, "the side"]
+    axis: Annotated[str, "of the budget: training FLOPs, or the matched axis"]
+    at: Annotated[float, "the budget"]
+    what: Annotated[str, "the shape, or of an MLP the units, that was picked most often"]
+    times: Annotated[int, "in how many replicates"]
+    of: Annotated[int, "of so many"]
+    smallest: Annotated[int, "trainable parameters of the smallest network that was picked"]
+    largest: Annotated[int, "and of the largest"]
+    is_edge: Annotated[bool, "whether the middle one of the picked sizes is the smallest or the largest that was tried"]
+
+
+@dataclass(frozen=True)
 class Effort:
     """The answer of a search at the largest matched size, had each side made fewer runs."""
 
@@ -167,6 +183,7 @@ class Headline:
     deviations: Annotated[
         dict[str, float], "of numbers in tables of the user's: what an RMSE of 1 is in their unit"
     ] = field(default_factory=dict)
+    won: Annotated[tuple[Won, ...], "of a search, one a task and side"] = ()
     efforts: Annotated[tuple[Effort, ...], "of a search, one a task and effort"] = ()
     others: Annotated[tuple[Other, ...], "one a pair and task"] = ()
     exponents: Annotated[tuple[SideExponent, ...], "one a task, side and axis"] = ()

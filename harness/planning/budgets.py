@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from harness.base.errors import HarnessError
@@ -34,13 +34,21 @@ def moments_of(network: Network, recipe: Recipe, task: RunTask, budgets: Budgets
     """By count, after how many evaluations a run has spent each budget; None where it is not read.
 
     That is where a budget ends before the run's first evaluation or among its restarts, or where the run has then seen
-    fewer or more samples a parameter than `per_param` says.
+    fewer or more samples a parameter than `per_param` says. What a run begins by changes nothing.
     """
-    fewest, most = budgets.get(PER_PARAM, (0.0, math.inf))
+    alike = recipe.model_copy(update={"gain": 1.0})
+    return dict(_moments_of(network.begun_as(), alike, task, tuple(budgets.items())))
+
+
+@lru_cache(maxsize=2**12)
+def _moments_of(
+    network: Network, recipe: Recipe, task: RunTask, budgets: tuple[tuple[str, tuple[float, ...]], ...]
+) -> Moments:
+    fewest, most = dict(budgets).get(PER_PARAM, (0.0, math.inf))
     samples = samples_per_evaluation(recipe, task.train_points) / network.trainable
     stretches = _stretches(network, recipe, task)
     moments: Moments = {}
-    for name, of_count in by_count(budgets).items():
+    for name, of_count in by_count(dict(budgets)).items():
         allowed = [_evaluations(stretches, name, budget) for budget in of_count]
         moments[name] = tuple(made if made and fewest <= samples * made <= most else None for made in allowed)
     return moments

@@ -8,7 +8,7 @@ Nothing is trained here.
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, get_args
 
 from harness.base.errors import HarnessError, at
@@ -19,7 +19,7 @@ from harness.planning.arms import ArmOnTask, engine_of, readings_at, that_matter
 from harness.planning.budgets import moments_of
 from harness.planning.points import Point, points_of, runs_of_arm
 from harness.planning.solve import LARGEST_SIZE, Infeasible, most_evaluations, solve
-from harness.spec import Recipe, RunSpec
+from harness.spec import Recipe, RunSpec, RunTask
 from harness.spec.arm import Size
 from harness.spec.budgets import Budgets
 from harness.spec.manifest import Moments
@@ -139,7 +139,7 @@ def _lanes_differ_in(sought: ArmOnTask) -> set[str] | None:
 def _with_budgets(candidate: Candidate, sought: ArmOnTask, budgets: Budgets) -> Met:
     """The candidate that trains until it has spent the last budget of every count at which it is read."""
     network, recipe, counts, _ = candidate
-    sought.check_counted(network, {**counts, **run_flops(network, recipe, sought.task)})
+    sought.check_counted(network, {**counts, **_flops(network, recipe, sought.task)})
     moments = moments_of(network, recipe, sought.task, budgets)
     read, place = readings_at(moments), "search.budgets" if sought.experiment.search else "budgets"
     if not read:
@@ -147,7 +147,17 @@ def _with_budgets(candidate: Candidate, sought: ArmOnTask, budgets: Budgets) -> 
     if read[-1] < least_evaluations(network, recipe):
         return Infeasible(f"{place}: the last one ends before the last stage of the recipe; allow more")
     recipe = recipe.model_copy(update={"max_evaluations": read[-1]})
-    return Candidate(network, recipe, {**counts, **run_flops(network, recipe, sought.task)}, moments)
+    return Candidate(network, recipe, {**counts, **_flops(network, recipe, sought.task)}, moments)
+
+
+def _flops(network: Network, recipe: Recipe, task: RunTask) -> dict[str, int]:
+    """The FLOPs of a run to its end, worked out once for all that differ in what they begin by."""
+    return _flops_of(network.begun_as(), recipe.model_copy(update={"gain": 1.0}), task)
+
+
+@lru_cache(maxsize=2**12)
+def _flops_of(network: Network, recipe: Recipe, task: RunTask) -> dict[str, int]:
+    return run_flops(network, recipe, task)
 
 
 def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_of: SecondsOf | None) -> Met:

@@ -10,9 +10,13 @@ from commands import refused
 import harness
 from harness.judging.runs import runs_of
 from harness.judging.sides import side_curve
+from harness.judging.versus import leader
 from harness.judging.winners import of_side
+from harness.judging.won import kind_of
 from harness.record import read_record, record_path
 from harness.show.figures.surface import surface
+from harness.show.tables.headline import console_lines
+from harness.spec import KanShape, MlpShape
 from harness.train import train_pack
 
 DENSE, LOCAL = "flops_train.shared_dense", "flops_train.local_min"
@@ -102,6 +106,35 @@ def test_the_answer_has_budgets_of_both_counts(answer):
     assert verdict.axis == LOCAL
     assert verdict.cap == {DENSE: 1e7, LOCAL: 1e7}
     assert not any("share no cap" in sentence for sentence in answer.headline.cautions)
+
+
+def test_a_side_leads_per_flop_where_both_counts_say_so(answer):
+    lines = " ".join(console_lines(answer.headline, answer.verdicts, []))
+    ratios = [answer.headline.reading("exp2d", axis, "largest").ratio for axis in (DENSE, LOCAL)]
+    leaders = {leader(ratio, "kan", "mlp") for ratio in ratios}
+    told = "depends on the count" if len(leaders) > 1 else f"{leaders.pop()} ahead".replace("None ahead", "undecided")
+    assert f"Per FLOP, by both counts, at the last budget: exp2d {told}." in lines
+
+
+def test_what_won_is_told_with_its_shape_or_units_and_its_sizes(answer, readings):
+    judged = pd.read_csv(answer.report.parent / "winners.csv")
+    network = {one.run_id: one.run.network for one in answer.manifest.runs}
+    assert [(one.task, one.side, one.axis, one.at) for one in answer.headline.won] == [
+        ("exp2d", side, DENSE, BUDGETS[-1]) for side in ("kan", "mlp")
+    ]
+    for one in answer.headline.won:
+        rows = judged.query("series == @one.side and won_on == @one.axis and asked == @one.at and status == 'done'")
+        kinds = [kind_of(network[run_id]) for run_id in rows["run_id"]]
+        assert (one.times, one.of) == (kinds.count(one.what), len(rows))
+        assert one.times == max(map(kinds.count, kinds))
+        assert (one.smallest, one.largest) == (rows["params.trainable"].min(), rows["params.trainable"].max())
+        asked = readings.table.drop_duplicates("run_id").set_index("run_id")["asked"]
+        middle = sorted(asked[run_id] for run_id in rows["run_id"])[len(rows) // 2]
+        assert one.is_edge == (middle in (50, 110))
+        is_said = any(f"of {one.side} on exp2d is the smallest" in caution for caution in answer.headline.cautions)
+        assert is_said or not one.is_edge
+    assert kind_of(MlpShape(shape=(2, 5, 1), activation="sine")) == "sine units"
+    assert kind_of(KanShape(shape=(2, 1, 1), grid=3)) == "[2,1,1]"
 
 
 def test_the_surface_is_the_loss_of_the_picked_network_of_each_size_at_each_budget(answer, readings):

@@ -16,7 +16,7 @@ from harness.show.grouping import grouped
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of
 from harness.show.words import column_word, loss_word
-from harness.spec import Takes, axis_short, axis_words
+from harness.spec import Takes, all_axes, axis_short, axis_words
 
 WIDTH = 79  # of lines on a terminal of 80 columns
 COLUMNS = 3
@@ -128,8 +128,8 @@ def console_lines(headline: Headline | NoHeadline, verdicts: Sequence[Verdict], 
     beside: list[str] = []
     if ALL_PLACES_UP_TO < len(headline.tasks) <= TASKS_UP_TO:
         beside += [f"{task}, {errors_words(headline, task)}." for task in headline.tasks]
-    beside += [_seconds_words(headline), *other_pairs(headline), *_exponent_lines(headline)]
-    beside += [*_turns(headline), *_effort_lines(headline)]
+    beside += [_per_flop_words(headline), _seconds_words(headline), *other_pairs(headline), *_exponent_lines(headline)]
+    beside += [*_turns(headline), *_won_lines(headline), *_effort_lines(headline)]
     return [*wrapped(*opening), *_grid(headline), *wrapped(*beside, *closing), *last]
 
 
@@ -146,6 +146,7 @@ def _with_short_names(headline: Headline) -> tuple[Headline, list[str]]:
         leads=tuple(replace(lead, leader=short.get(lead.leader or "")) for lead in headline.leads),
         largest=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.largest),
         exponents=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.exponents),
+        won=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.won),
     )
     return named, [f"A: {first}. B: {second}."]
 
@@ -206,6 +207,24 @@ def errors_words(headline: Headline, task: str, with_networks: bool = False) -> 
     return f"{where}: {', '.join(listed)}" if listed else ""
 
 
+def _per_flop_words(headline: Headline) -> str:
+    """`Per FLOP, by both counts, at the last budget: exp2d kan ahead; …`: a side leads where both counts say so.
+
+    Empty where work is read by one count or none.
+    """
+    axes = [axis for axis in headline.limits if all_axes()[axis].kind == "flops_train"]
+    readings = [reading for reading in headline.readings if reading.axis in axes and not reading.ratio.refusals]
+    if len({reading.axis for reading in readings}) < 2 or len(headline.tasks) > TASKS_UP_TO:
+        return ""
+    told = []
+    for task in headline.tasks:
+        ratios = [headline.reading(task, axis, headline.places[-1]).ratio for axis in axes]
+        leaders = {leader(ratio, *headline.labels) for ratio in ratios}
+        (who,) = leaders if len(leaders) == 1 else ("depends on the count",)
+        told.append(f"{task} {who} ahead" if who in headline.labels else f"{task} {who or 'undecided'}")
+    return f"Per FLOP, by both counts, at the last budget: {'; '.join(told)}."
+
+
 def _seconds_words(headline: Headline) -> str:
     """Who is ahead at equal seconds at the largest size, or how to have that; of laws and searches nothing."""
     if headline.clock is None:
@@ -255,6 +274,23 @@ def found_exponent(result: Found) -> str:
         return _refused_words(result)
     bends = BENDS if any(caution.code == "MISFIT" for caution in result.cautions) else ""
     return estimate(result.estimate, result.low, result.high, exponent) + bends
+
+
+def _won_lines(headline: Headline) -> list[str]:
+    """`What won at 10⁸ FLOPs (dense): exp2d kan [2,1,1] 7 of 8 (36 to 63 params); …`: what validation picked."""
+    if not headline.won or len(headline.tasks) > TASKS_UP_TO:
+        return []
+    tasks = []
+    for task, sides in grouped(headline.won, lambda of_side: of_side.task).items():
+        told = []
+        for one in sides:
+            sizes = " to ".join(dict.fromkeys([f"{one.smallest:,}", f"{one.largest:,}"]))
+            told.append(f"{one.side} {one.what} {one.times} of {one.of} ({sizes} params)")
+        tasks.append(f"{task} {', '.join(told)}")
+    first = headline.won[0]
+    budgets = {one.at for one in headline.won}
+    at = f"at {human(first.at)} {axis_short(first.axis)}" if len(budgets) == 1 else "at the largest size"
+    return [f"What won {at}: {'; '.join(tasks)}."]
 
 
 def _effort_lines(headline: Headline) -> list[str]:
