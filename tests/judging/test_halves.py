@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.judging.readings import with_readings
 from harness.judging.winners import reported
 from harness.laws.replicates import half_width
 from harness.spec import read_manifest
@@ -32,6 +33,8 @@ class Cell(NamedTuple):
 def winners_of(folder: Path) -> pd.DataFrame:
     """The run of each side at each budget of each replicate."""
     table = pd.read_csv(next(folder.glob("runs.csv*")), low_memory=False)
+    for readings in folder.glob("readings.csv*"):
+        table = with_readings(table, pd.read_csv(readings))
     return table if "won_on" in table else reported(read_manifest(folder), table)
 
 
