@@ -11,11 +11,12 @@ import pandas as pd
 
 from harness.count import count, run_flops
 from harness.record import Record
-from harness.record.schema import Reading
+from harness.record.schema import ClassMetrics, Metrics, Reading
 from harness.spec import Manifest, RunSpec, stages
 from harness.spec.budgets import by_count
 from harness.spec.recipe import ending_at
 
+OF_THE_END = {*Metrics.columns, *ClassMetrics.columns, "pack_seconds", "evaluations_by_stage"}
 NOT_READ = "not read"  # the status of a run at a budget that it is not read at
 
 
@@ -72,7 +73,17 @@ def counts_at(run: RunSpec, by_stage: tuple[tuple[int, int], ...], moment: int, 
 
 
 def with_readings(runs: pd.DataFrame, readings: pd.DataFrame) -> pd.DataFrame:
-    """A row for each reading of these runs, with all columns of its run that a reading does not have for itself."""
+    """A row for each reading of these runs, with the columns of its run that are true of it then too.
+
+    Other errors than its losses are known of the run's end alone: they are NaN. Seconds, which are its evaluations
+    times those of one, are of the evaluations until then.
+    """
+    if "seconds" in runs:
+        runs = runs.assign(seconds=runs["seconds"] / runs["evaluations"])
     own = readings.drop(columns=["task", "series"])
     of_run = [name for name in runs.columns if name not in own.columns or name in ("run_id", "cell")]
-    return own.merge(runs[of_run], on=["run_id", "cell"], how="inner", validate="many_to_one")
+    rows = own.merge(runs[of_run], on=["run_id", "cell"], how="inner", validate="many_to_one")
+    ends = [name for name in of_run if name in OF_THE_END or name.startswith("observed.")]
+    if "seconds" in rows:
+        rows = rows.assign(seconds=rows["seconds"] * rows["evaluations"])
+    return rows.assign(**dict.fromkeys(ends, np.nan))

@@ -8,6 +8,7 @@ import pytest
 from commands import refused
 
 import harness
+from harness.judging.readings import with_readings
 from harness.judging.runs import runs_of
 from harness.judging.sides import side_curve
 from harness.judging.versus import leader
@@ -146,6 +147,18 @@ def test_the_surface_is_the_loss_of_the_picked_network_of_each_size_at_each_budg
             picked = [of_seed.loc[of_seed["val_loss"].idxmin(), "test_loss"] for _, of_seed in there.groupby("seed")]
             assert curves[budget][size] == pytest.approx(math.exp(np.log(picked).mean()))
     assert (answer.report.parent / "surface.png").exists()
+
+
+def test_what_is_known_of_a_runs_end_alone_stands_in_no_row_of_a_reading(readings):
+    assert readings[["test_rmse", "test_largest_error", "pack_seconds"]].isna().all(axis=None)
+    assert readings.loc[readings["status"] == "done", "test_loss"].notna().all()
+
+
+def test_seconds_of_a_reading_are_of_its_own_evaluations():
+    runs = pd.DataFrame({"run_id": ["a"], "cell": [0], "evaluations": [10], "seconds": [5.0], "status": ["done"]})
+    known = {"run_id": "a", "task": "t", "series": "s", "cell": 0}
+    readings = pd.DataFrame([known | {"evaluations": made, "status": "done"} for made in (2, 10)])
+    assert with_readings(runs, readings)["seconds"].tolist() == [1.0, 5.0]
 
 
 def test_the_folder_has_a_table_of_readings(answer, readings):

@@ -16,8 +16,12 @@ def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
 
 
 def accuracies_table(runs: pd.DataFrame) -> Table | None:
-    """The share of test points that the chosen runs of each size classify correctly; None without classes."""
+    """The share of test points that the chosen runs of each size classify correctly; None without classes.
+
+    Readings on the way of a run have none.
+    """
     chosen = runs[runs["chosen"] & (runs["metric"] == "cross_entropy") & (runs["status"] == "done")]
+    chosen = chosen[chosen["test_accuracy"].notna()] if "test_accuracy" in chosen else chosen
     rows = []
     for (task, series, _), of_size in chosen.groupby(["task", "series", "cell"], sort=False):
         accuracy, size = of_size["test_accuracy"], human(of_size["params.trainable"].median())
