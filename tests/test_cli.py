@@ -135,7 +135,7 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
         _, errors = process.communicate(timeout=120)
     kept = {path.name: path.read_bytes() for path in (tmp_path / "results" / "runs").glob("*.json")}
 
-    assert process.returncode == 3
+    assert process.returncode == 3, errors
     assert re.search(r"\nstopping\nstopped: \d+ of 8 runs have records; run the same command again to go on\n$", errors)
     assert "Traceback" not in errors
     assert 1 <= len(kept) < 8

@@ -284,10 +284,12 @@ def _shared_cache() -> Iterator[str]:
 
 # ------------------------------------------------------------------------------------------------------------ signals
 @contextmanager
-def terminated_like_ctrl_c() -> Iterator[None]:
+def terminated_like_ctrl_c() -> Iterator[Callable[[], bool]]:
     """SIGTERM, by which schedulers end a job, ends the block as Ctrl-C does, so that workers save what they have.
 
-    The first of such signals does; a second Ctrl-C would leave workers that nobody waits for.
+    The first of such signals does; a second Ctrl-C would leave workers that nobody waits for. Python drops an exception
+    that a signal raises inside a destructor or a weak reference's callback, so the block also gets a function that says
+    whether a signal came, and raises at its end if one did.
     """
     heard: list[int] = []
     at_ctrl_c = signal.getsignal(signal.SIGINT)
@@ -300,4 +302,6 @@ def terminated_like_ctrl_c() -> Iterator[None]:
             raise KeyboardInterrupt
 
     with handling((signal.SIGTERM, signal.SIGINT), end):
-        yield
+        yield lambda: bool(heard)
+        if heard:
+            raise KeyboardInterrupt

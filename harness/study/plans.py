@@ -175,10 +175,10 @@ def memory_lines(manifest: Manifest) -> list[str]:
 @contextmanager
 def packs_shown(
     manifest: Manifest, folder: Path, packs: Mapping[tuple, Sequence[RunSpec]], terminal: Terminal
-) -> Iterator[PackProgress]:
-    """Progress over packs of a plan, by what each is likely to take, while they train in the block."""
+) -> Iterator[tuple[PackProgress, Callable[[], bool]]]:
+    """Progress over packs of a plan, by what each is likely to take, and whether a signal has ended their training."""
     calibrations = calibrations_of(manifest, folder.parent)
     likely = likely_seconds(list(packs.values()), calibrations, manifest.experiment.device)
     work = dict(zip(packs, likely, strict=True))
-    with terminated_like_ctrl_c(), terminal.packs(work, sum(map(len, packs))) as progress:
-        yield progress
+    with terminated_like_ctrl_c() as interrupted, terminal.packs(work, sum(map(len, packs))) as progress:
+        yield progress, interrupted

@@ -278,10 +278,10 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission, liste
     packs = dict(zip(job.packs, runs_of(manifest, job.packs), strict=True))
     try:
         with (
-            packs_shown(manifest, folder, packs, listener) as progress,
+            packs_shown(manifest, folder, packs, listener) as (progress, interrupted),
             closing(run_locally(folder.resolve(), submission)) as events,
         ):
-            for event in events:
+            for event in itertools.takewhile(lambda _: not interrupted(), events):
                 pack = tuple(event.get("runs", ()))
                 match event:
                     case {"event": "pack_done"}:

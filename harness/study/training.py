@@ -119,10 +119,10 @@ def _train(
     best: dict[str, dict[str, float]] = defaultdict(dict)  # the least validation loss of each arm, by task
     crashed: list[Failure] = []
     with (
-        packs_shown(manifest, folder, dict(zip(packs, packs, strict=True)), terminal) as progress,
-        closing(here.train_here(packs, order, workers, terminal.say, compiled=progress.compiled)) as events,
+        packs_shown(manifest, folder, dict(zip(packs, packs, strict=True)), terminal) as (progress, interrupted),
+        closing(here.train_here(packs, order, workers, terminal.say, interrupted, compiled=progress.compiled)) as heard,
     ):
-        for pack, event in events:
+        for pack, event in heard:
             cell = cells[run_id(pack[0])]
             pack_words = f"{cell.task} {cell.arm} {pack[0].network.words}"
             match event:

@@ -31,6 +31,7 @@ from harness.dispatch.here import (
     TrainingEvent,
     _compilations,
     next_move,
+    terminated_like_ctrl_c,
     threads_of,
     train_here,
 )
@@ -479,3 +480,27 @@ def test_each_slot_sees_one_gpu_of_those_that_are_visible(monkeypatch):
     slots.see_one_gpu(number)
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == ("0" if number else None)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.skipif(os.name != "posix", reason="sends signals to itself")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_destructor_ends_the_block_all_the_same(number):
+    """Python drops what a destructor raises, so that a Ctrl-C that comes in one was lost and all runs were trained."""
+
+    class Signals:
+        def __del__(self):
+            os.kill(os.getpid(), number)
+            time.sleep(0)  # the handler has run by the end of this call
+
+    said = []
+
+    def train() -> None:
+        with terminated_like_ctrl_c() as interrupted:
+            said.append(interrupted())
+            Signals()
+            said.append(interrupted())
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    assert said == [False, True]
