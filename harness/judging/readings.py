@@ -33,8 +33,8 @@ def readings_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.Data
             continue
         cell, record = manifest.cells[planned.cell], records[planned.run_id]
         of_moment = {
-            moment: _row(record, moment, reading)
-            for moment, reading in zip(planned.run.readings, record.readings, strict=True)
+            moment: _row(record, moment, reading) | {"cpu_seconds": seconds}
+            for moment, reading, seconds in zip(planned.run.readings, record.readings, _seconds(record), strict=True)
         }
         found_by = {"run_id": planned.run_id, "task": cell.task, "series": cell.series, "cell": cell.index}
         for axis, moments in planned.moments.items():
@@ -42,6 +42,11 @@ def readings_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.Data
                 what = {"status": NOT_READ} if moment is None else of_moment[moment]
                 rows.append({**found_by, "axis": axis, "budget": budget, **what})
     return pd.DataFrame(rows)
+
+
+def _seconds(record: Record) -> tuple[float, ...]:
+    """The CPU seconds of training until each reading, NaN where its record does not know them."""
+    return record.provenance.reading_cpu_seconds or (np.nan,) * len(record.readings)
 
 
 def _row(record: Record, moment: int, reading: Reading) -> dict[str, Any]:

@@ -182,7 +182,8 @@ class Provenance(Frozen):
     `pack_cpu_seconds` what its process computed in that time: provenance, not axes to compare arms on. They and
     `started_at` are of all attempts, `resumed` being how often training went on from a checkpoint; all else is of the
     last one, `attempt`. `snapshot` is the hash of the code if it ran from a snapshot, `source_hash` that of the source
-    that decides a run's bits; older records lack it.
+    that decides a run's bits; older records lack it. `reading_cpu_seconds` has what training had computed at each
+    reading, by the reading's own path, if its pack had one run.
     """
 
     commit: str | None
@@ -200,6 +201,7 @@ class Provenance(Frozen):
     attempt: str | None = None
     resumed: int = 0
     source_hash: str | None = left_out_at(None)
+    reading_cpu_seconds: tuple[float, ...] = left_out_at(())
 
 
 class Snapped(Frozen):

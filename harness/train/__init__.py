@@ -29,7 +29,7 @@ from harness.tasks.baselines import kept_baselines
 from harness.train import checkpoint, phases, pruning
 from harness.train.checkpoint import Checkpoint
 from harness.train.fused.compiled import processor_name
-from harness.train.lanes import Trained, ended
+from harness.train.lanes import EngineState, Trained, ended
 from harness.train.outcome import Outcome
 from harness.train.trainer import ENGINES, Trainer
 
@@ -188,6 +188,7 @@ def _train(
     Its checkpoint has snapshots of all networks at these moments, in planned evaluations.
     """
     announce_once = cache(supervisor.announce)
+    timed = pack.runs[0].readings if len(begun.runs) == 1 else ()  # several runs share their seconds
     latest, chunk, saved = begun, 1, since[0]
     supervisor.progress(latest.evaluations)
     while not ended(pack, latest.state):
@@ -201,11 +202,14 @@ def _train(
             saved = time.perf_counter()
         if stop:
             raise PackStopped
-        now = time.perf_counter()
-        at_once = min([chunk, *(moment - latest.evaluations for moment in moments if moment > latest.evaluations)])
+        now, computed = time.perf_counter(), _clock()[1]
+        ahead = [moment - latest.evaluations for moment in (*moments, *timed) if moment > latest.evaluations]
+        at_once = min([chunk, *ahead])
         state = trainer.advance(pack, latest.state, at_once)
         main = state.main or state  # what is trained beside it, for a reading, counts towards no progress
         behind = sum(stage.evaluations for stage in pack.stages[: main.stage]) + main.done
+        if timed:
+            latest = _timed_readings(latest, state, _clock()[1] - computed)
         latest = replace(latest, state=state, evaluations=behind)
         if behind in moments and not state.main:
             latest = replace(latest, snapshots=(*latest.snapshots, (behind, _copied(trainer.trained(pack, state)))))
@@ -214,6 +218,16 @@ def _train(
         share = CHUNK_SECONDS / max(time.perf_counter() - now, 1e-9)
         chunk = max(1, round(at_once * min(max(share, 0.5), 2.0)))
     return latest
+
+
+def _timed_readings(latest: Checkpoint, state: EngineState, computing: float) -> Checkpoint:
+    """With what it took to get from the checkpoint's state to this one, and that of the readings made on the way."""
+    main, beside = latest.training_cpu_seconds
+    main, beside = (main, beside + computing) if latest.state.main else (main + computing, beside)
+    made = (state.main or state).readings.shape[1] - len(latest.reading_cpu_seconds)
+    of_readings = (*latest.reading_cpu_seconds, *[round(main + beside, 4)] * made)
+    spent = (main, beside if state.main else 0.0)
+    return replace(latest, training_cpu_seconds=spent, reading_cpu_seconds=of_readings)
 
 
 def snapshot_moments(stages: Sequence[Stage], snapshots: int) -> list[int]:
@@ -275,4 +289,5 @@ def _provenance(end: Checkpoint, attempt: str | None) -> Provenance:
         attempt=attempt,
         resumed=end.resumed,
         source_hash=end.numerics["source"],
+        reading_cpu_seconds=end.reading_cpu_seconds,
     )

@@ -40,6 +40,8 @@ class Checkpoint:
     `runs` are the ids of those that train, in their order; `evaluations` are the planned ones that each lane has behind
     it; `lanes` is how many there were at first; `resumed` is how often training has gone on from a file. `snapshots`
     has evaluations, and the parameters and knots of each run after them. `threads` are those that torch goes on with.
+    `training_cpu_seconds` are those of the main run and of the one beside it that ends at the next reading;
+    `reading_cpu_seconds` those of each reading's own path, where a pack has one run.
     """
 
     runs: tuple[str, ...]
@@ -53,6 +55,8 @@ class Checkpoint:
     resumed: int = 0
     snapshots: tuple[tuple[int, Any], ...] = ()
     threads: PositiveInt = 1
+    training_cpu_seconds: tuple[float, float] = (0.0, 0.0)
+    reading_cpu_seconds: tuple[float, ...] = ()
 
 
 def checkpoint_path(folder: Path, run_ids: Sequence[str]) -> Path:

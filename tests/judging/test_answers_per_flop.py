@@ -161,6 +161,15 @@ def test_seconds_of_a_reading_are_of_its_own_evaluations():
     assert with_readings(runs, readings)["seconds"].tolist() == [1.0, 5.0]
 
 
+def test_readings_of_a_run_that_trained_alone_have_its_cpu_seconds(answer, readings):
+    read = readings[readings["status"] != "not read"]
+    for run, of_run in read.groupby("run_id"):
+        seconds = read_record(record_path(answer.report.parents[1] / "runs", run)).provenance.reading_cpu_seconds
+        assert set(of_run["cpu_seconds"].dropna()) <= set(seconds)
+        assert of_run.sort_values("evaluations")["cpu_seconds"].is_monotonic_increasing or not seconds
+    assert read["cpu_seconds"].notna().any()
+
+
 def test_the_folder_has_a_table_of_readings(answer, readings):
     kept = pd.read_csv(answer.report.parent / "readings.csv.xz")
     assert len(kept) == len(readings) == len(harness.runs(answer.report.parent)) * 6

@@ -4,8 +4,10 @@ import pytest
 import torch
 from packs import numbers, run_of, task, trained_in_pieces, trained_runs
 
+from harness import train
 from harness.families import Transformer
 from harness.optimisers import OPTIMISERS
+from harness.record import read_record, record_path
 from harness.record.schema import Reading
 from harness.spec import (
     Adam,
@@ -20,7 +22,7 @@ from harness.spec import (
     Task,
 )
 from harness.tasks import resolve
-from harness.train import train_pack
+from harness.train import torch_engine, train_pack
 from harness.train.outcome import Outcome
 
 KAN, MLP = KanShape(shape=(2, 2, 1), grid=4), MlpShape(shape=(2, 4, 1))
@@ -189,6 +191,25 @@ def test_stopped_within_the_end_of_a_schedule_a_run_leaves_the_same_readings(eng
     stopped, stops = trained_in_pieces(runs, tmp_path, monkeypatch)
     assert stops > MOMENTS[-1] + runs[0].evaluations_beside // 2
     assert [numbers(record) for record in stopped] == [numbers(record) for record in through]
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+@pytest.mark.parametrize("schedule", ["constant", *SCHEDULES])
+def test_seconds_of_a_reading_are_of_its_own_path(schedule, in_pieces, tmp_path, monkeypatch):
+    """By a clock that counts evaluations: a run that ends beside the main one takes none of those of others."""
+    evaluated: list[None] = []
+    real = torch_engine._evaluate
+    monkeypatch.setattr(torch_engine, "_evaluate", lambda *given: (evaluated.append(None), real(*given))[1])
+    monkeypatch.setattr(train, "_clock", lambda: (0.0, float(len(evaluated))))
+    runs = read(MLP, Adam(name="adam", learning_rate=0.05, schedule=schedule), "torch")
+    if in_pieces:
+        (record,), _ = trained_in_pieces(runs[:1], tmp_path, monkeypatch)
+    else:
+        (record,) = train_pack(runs[:1], tmp_path / "through")
+    assert record.provenance.reading_cpu_seconds == tuple(reading.evaluations for reading in record.readings)
+    assert read_record(record_path(tmp_path / ("stopped" if in_pieces else "through"), record.run_id)) == record
+    several = train_pack(runs, tmp_path / "several")
+    assert [record.provenance.reading_cpu_seconds for record in several] == [(), ()]
 
 
 def test_a_run_parts_from_a_longer_one_where_its_rate_begins_to_fall():
