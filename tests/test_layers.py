@@ -136,7 +136,7 @@ def lines_of(folder: Path) -> int:
     return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in folder.rglob("*.py"))
 
 
-@pytest.mark.parametrize(("rooms", "most"), [(SAYS_AND_JUDGES, 18_674), (("",), 53_095)], ids=["said", "all"])
+@pytest.mark.parametrize(("rooms", "most"), [(SAYS_AND_JUDGES, 18_679), (("",), 53_125)], ids=["said", "all"])
 def test_lines_stay_within_what_was_reached(rooms, most):
     """What was reached: who needs more raises it in a commit that says why, who needs less lowers it."""
     assert sum(lines_of(PACKAGE / room) for room in rooms) <= most
