@@ -1,4 +1,6 @@
-"""What the quickstart must have written: every file, both families at every size, and an answer on both functions."""
+"""What the quickstart must have written: every file, both families at every size, and an answer on
+both functions.
+"""
 
 import json
 import sys
@@ -16,7 +18,11 @@ assert "https://" not in (folder / "report.html").read_text().split("<body")[0]
 winners = pd.read_csv(folder / "winners.csv", low_memory=False)
 for task in ("exp2d", "j0"):
     for arm in ("kan", "mlp", "spline_mlp"):
-        rows = winners[(winners["task"] == task) & (winners["arm"] == arm) & (winners["won_on"] == "params.trainable")]
+        rows = winners[
+            (winners["task"] == task)
+            & (winners["arm"] == arm)
+            & (winners["won_on"] == "params.trainable")
+        ]
         assert rows["asked"].nunique() == 5
         assert rows["seed"].nunique() == 8
 ratios = {

@@ -1,7 +1,7 @@
 """Our engines against other people's: `python -m benchmarks --help`.
 
-Everything here is measured in one thread. Linear algebra libraries ask for their number of threads when they are
-loaded, so this package says it before anything imports them.
+Everything here is measured in one thread. Linear algebra libraries ask for their number of threads
+when they are loaded, so this package says it before anything imports them.
 """
 
 import os

@@ -34,12 +34,15 @@ arms:
   kan: {{architecture: {{family: kan, hidden: [5]}}, recipe: lbfgs}}
   mlp: {{architecture: {{family: mlp, depth: 3}}, recipe: lbfgs}}
 match:
-  {{axis: params, at: [75, 105, 135, 195, 285, 435, 825, 1545, 3045, 7500], tol: 0.2, solve: {{kan: grid, mlp: width}}}}
+  axis: params
+  at: [75, 105, 135, 195, 285, 435, 825, 1545, 3045, 7500]
+  tol: 0.2
+  solve: {{kan: grid, mlp: width}}
 recipes: {{lbfgs: {{optimizer: {{name: lbfgs}}, max_evaluations: 1000}}}}
 seeds: {seeds}
 decide:
-  - {{claim: KANs have the lower error, sides: [kan, mlp], quantity: test_loss, at: {{params.trainable: 435}},
-     threshold: 1, at_least: {tasks}}}
+  - {{claim: KANs have the lower error, sides: [kan, mlp], quantity: test_loss,
+     at: {{params.trainable: 435}}, threshold: 1, at_least: {tasks}}}
   - {{claim: KANs scale faster, sides: [kan, mlp], quantity: exponent, threshold: 0,
      at_least: {tasks}}}
 """
@@ -86,8 +89,10 @@ def compare() -> report.Report:
         table=table,
         shown={"command": "command, one after the other", "wall": "wall", "cpu": "CPU"},
         notes=[
-            f"{TASKS} tasks, two arms of ten sizes, {SEEDS} seeds. Records have the real format and size, "
-            "and losses that follow a law with a floor, with noise. The second `fit` and all commands after it find "
+            f"{TASKS} tasks, two arms of ten sizes, {SEEDS} seeds. Records have the real format "
+            "and size, "
+            "and losses that follow a law with a floor, with noise. The second `fit` and all "
+            "commands after it find "
             "what the first one has kept.",
         ],
     )
@@ -95,9 +100,13 @@ def compare() -> report.Report:
 
 def write_sweep(folder: Path) -> tuple[Path, Manifest]:
     """The experiment file, its frozen plan, and a record for each of its runs."""
-    listed = ", ".join(f"{{target: additive, inputs: 2, instance: {instance}}}" for instance in range(TASKS))
+    listed = ", ".join(
+        f"{{target: additive, inputs: 2, instance: {instance}}}" for instance in range(TASKS)
+    )
     file = folder / "sweep.yaml"
-    file.write_text(EXPERIMENT.format(tasks=TASKS, listed=listed, seeds=list(range(SEEDS))), encoding="utf-8")
+    file.write_text(
+        EXPERIMENT.format(tasks=TASKS, listed=listed, seeds=list(range(SEEDS))), encoding="utf-8"
+    )
     manifest = plan_of(StudyFile(file))
     results = folder / "results"
     freeze(manifest, results / manifest.name)
@@ -105,7 +114,9 @@ def write_sweep(folder: Path) -> tuple[Path, Manifest]:
     random = np.random.default_rng(0)
     for planned in manifest.runs:
         data = sealed(made_record(planned, random).model_dump(mode="json"))
-        record_path(results / "runs", planned.run_id).write_text(json.dumps(data, indent=1), encoding="utf-8")
+        record_path(results / "runs", planned.run_id).write_text(
+            json.dumps(data, indent=1), encoding="utf-8"
+        )
     return file, manifest
 
 
@@ -115,9 +126,13 @@ def made_record(planned: PlannedRun, random: np.random.Generator) -> Record:
     loss = float((1e-4 + run.network.trainable**-1.5) * np.exp(random.normal(0.0, NOISE)))
     evaluations = run.recipe.max_evaluations
     moments = np.unique(np.geomspace(1, evaluations, CURVE_POINTS).astype(int)).tolist()
-    curve = tuple(CurvePoint(evaluations=at, train_rmse=loss, validation_rmse=loss) for at in moments)
+    curve = tuple(
+        CurvePoint(evaluations=at, train_rmse=loss, validation_rmse=loss) for at in moments
+    )
     ended = outcome(run, [loss] * 4, ((evaluations, evaluations),), False, 0, curve)
-    return Record(run_id=planned.run_id, run=run, provenance=WHERE, weights="kanbefair", **vars(ended))
+    return Record(
+        run_id=planned.run_id, run=run, provenance=WHERE, weights="kanbefair", **vars(ended)
+    )
 
 
 def time_command(command: str, file: Path) -> Took:

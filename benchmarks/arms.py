@@ -15,10 +15,11 @@ FIRST_SIZE = 1e3
 class Arm:
     """y = floor + (x / at)^-alpha at `sizes` sizes over `decades`, and how its runs scatter.
 
-    `sd` is that of ln y between seeds at the smallest size, `last_sd` at the largest if it is another, with a line of
-    ln sd in ln x; `size_sd` is that of an effect that all runs of a size share. With `t_dof` the noise is Student's, of
-    the same sd. `outliers` is the share of runs whose loss is 8 times what it should be, `failed` the factor by which
-    one run at each of the two largest sizes is too high.
+    `sd` is that of ln y between seeds at the smallest size, `last_sd` at the largest if it is
+    another, with a line of ln sd in ln x; `size_sd` is that of an effect that all runs of a size
+    share. With `t_dof` the noise is Student's, of the same sd. `outliers` is the share of runs
+    whose loss is 8 times what it should be, `failed` the factor by which one run at each of the two
+    largest sizes is too high.
     """
 
     alpha: float = 1.0
@@ -40,8 +41,8 @@ Table = tuple[np.ndarray, np.ndarray]
 
 
 def floored(ratio: float, alpha: float = 1.0, decades: float = 3.0) -> dict[str, float]:
-    """An Arm's alpha, decades, floor and `at` by which the reducible loss is `ratio` times the floor at the largest
-    size.
+    """An Arm's alpha, decades, floor and `at` by which the reducible loss is `ratio` times the
+    floor at the largest size.
     """
     at = FIRST_SIZE * 10**decades * ratio ** (1 / alpha)
     return {"alpha": alpha, "decades": decades, "floor": 1.0, "at": at}

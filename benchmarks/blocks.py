@@ -1,4 +1,6 @@
-"""A training step of a small transformer by its feed-forward block, ours beside plain PyTorch of the same network."""
+"""A training step of a small transformer by its feed-forward block, ours beside plain PyTorch of
+the same network.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -25,7 +27,9 @@ OURS, PLAIN = "ours", "plain PyTorch"
 
 
 class Block(NamedTuple):
-    """`settings` describe our block of about the parameters of an MLP of 256 hidden nodes, `make` makes torch's."""
+    """`settings` describe our block of about the parameters of an MLP of 256 hidden nodes, `make`
+    makes torch's.
+    """
 
     settings: str
     make: Callable[[], nn.Module]
@@ -36,11 +40,21 @@ def _two(layer: type[nn.Module], width: int) -> nn.Module:
 
 
 BLOCKS: Mapping[str, Block] = {
-    "MLP, silu": Block("family: mlp, activation: silu, width: 256", partial(plain.PlainMlp, WIDTH, WIDTH, 256)),
-    "SwiGLU": Block("family: gated_mlp, width: 170", partial(plain.PlainGatedMlp, WIDTH, WIDTH, 170)),
-    "KAN, G = 5": Block("family: kan, grid: 5, width: 29", partial(plain.PlainKan, WIDTH, WIDTH, 29, 5)),
-    "rational KAN": Block("family: rational_kan, width: 256", partial(_two, plain.RationalLayer, 256)),
-    "Chebyshev KAN": Block("family: grouped_chebyshev, width: 256", partial(_two, plain.GroupedChebyshevLayer, 256)),
+    "MLP, silu": Block(
+        "family: mlp, activation: silu, width: 256", partial(plain.PlainMlp, WIDTH, WIDTH, 256)
+    ),
+    "SwiGLU": Block(
+        "family: gated_mlp, width: 170", partial(plain.PlainGatedMlp, WIDTH, WIDTH, 170)
+    ),
+    "KAN, G = 5": Block(
+        "family: kan, grid: 5, width: 29", partial(plain.PlainKan, WIDTH, WIDTH, 29, 5)
+    ),
+    "rational KAN": Block(
+        "family: rational_kan, width: 256", partial(_two, plain.RationalLayer, 256)
+    ),
+    "Chebyshev KAN": Block(
+        "family: grouped_chebyshev, width: 256", partial(_two, plain.GroupedChebyshevLayer, 256)
+    ),
 }
 
 
@@ -69,7 +83,10 @@ def compare(folder: Path, rounds: int = ROUNDS) -> Report:
             )
     return Report(
         name="blocks",
-        title=f"A training step of a transformer (two layers of width {WIDTH}, float32), CPU milliseconds, one thread",
+        title=(
+            f"A training step of a transformer (two layers of width {WIDTH}, float32), CPU "
+            "milliseconds, one thread"
+        ),
         table=pd.DataFrame(rows),
         shown={
             "block": "block",
@@ -81,17 +98,32 @@ def compare(folder: Path, rounds: int = ROUNDS) -> Report:
             "ours_over_mlp": "ours ÷ plain MLP",
         },
         notes=[
-            f"Medians of {rounds} rounds, in which everybody has a turn of {STEPS} steps; ours in a pack of {LANES}, "
-            "per network. Plain PyTorch has the same shapes in torch's own modules and torch.optim.Adam; its KAN is as "
-            "efficient-kan's, with all bases by the Cox-de Boor recursion. Both draw fresh tokens at every step.",
+            f"Medians of {rounds} rounds, in which everybody has a turn of {STEPS} steps; ours in "
+            f"a pack of {LANES}, "
+            "per network. Plain PyTorch has the same shapes in torch's own modules and "
+            "torch.optim.Adam; its KAN is as "
+            "efficient-kan's, with all bases by the Cox-de Boor recursion. Both draw fresh tokens "
+            "at every step.",
         ],
     )
 
 
 def _ours(name: str, block: Block, context: int, batch: int) -> Contestant:
-    architecture = f"{{family: transformer, layers: 2, width: {WIDTH}, heads: {HEADS}, block: {{{block.settings}}}}}"
-    settings = {"task": f"{{target: mess3, context: {context}}}", "architecture": architecture, "batch": batch}
-    settings |= {"evaluations": EVALUATIONS, "seeds": list(range(LANES)), "dtype": "float32", "engine": ""}
+    architecture = (
+        f"{{family: transformer, layers: 2, width: {WIDTH}, heads: {HEADS}, block: "
+        f"{{{block.settings}}}}}"
+    )
+    settings = {
+        "task": f"{{target: mess3, context: {context}}}",
+        "architecture": architecture,
+        "batch": batch,
+    }
+    settings |= {
+        "evaluations": EVALUATIONS,
+        "seeds": list(range(LANES)),
+        "dtype": "float32",
+        "engine": "",
+    }
     return _steps(f"{name}, {OURS}", training(EXPERIMENT.format(**settings), 1).run, LANES)
 
 

@@ -1,4 +1,5 @@
-"""Two checkouts of this project side by side: a process for each, in which `harness` is that checkout's.
+"""Two checkouts of this project side by side: a process for each, in which `harness` is that
+checkout's.
 
     with started(before=Path("../before")) as checkouts:
         timings = race(rows, checkouts, rounds=9)
@@ -56,13 +57,23 @@ class Checkout:
     def __init__(self, folder: Path):
         self.folder = folder
         started = START.format(checkout=str(folder), here=str(ROOT))
-        command = [sys.executable, "-c", f"{started}from benchmarks import checkouts\ncheckouts.serve()"]
+        command = [
+            sys.executable,
+            "-c",
+            f"{started}from benchmarks import checkouts\ncheckouts.serve()",
+        ]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(folder)
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(folder),
         )
         used = Path(self.ask("folder"))
         if used != folder:
-            raise click.ClickException(f"--before {folder}: harness is imported from {used}; give a checkout's folder")
+            raise click.ClickException(
+                f"--before {folder}: harness is imported from {used}; give a checkout's folder"
+            )
 
     def ask(self, what: str, **arguments: Any) -> Any:
         """What the process answers; its failure ends the comparison."""
@@ -78,7 +89,11 @@ class Checkout:
 
 def environment(folder: Path) -> dict[str, str]:
     """Of a process whose `harness` is that of the folder."""
-    return {**os.environ, "PYTHONPATH": str(folder), "KINETO_LOG_LEVEL": "99"}  # no words of torch's profiler
+    return {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "KINETO_LOG_LEVEL": "99",
+    }  # no words of torch's profiler
 
 
 def folders_of(before: Path | None) -> dict[str, Path]:
@@ -87,7 +102,9 @@ def folders_of(before: Path | None) -> dict[str, Path]:
 
 
 def commits_of(folders: Mapping[str, Path]) -> str:
-    """A sentence that says of which commit each checkout is, and whether its files were changed since."""
+    """A sentence that says of which commit each checkout is, and whether its files were changed
+    since.
+    """
     words = []
     for name, folder in folders.items():
         commit = _git(folder, "rev-parse", "--short=12", "HEAD") or "unknown"
@@ -97,7 +114,9 @@ def commits_of(folders: Mapping[str, Path]) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True
+    ).stdout.strip()
 
 
 @contextmanager
@@ -115,7 +134,8 @@ def started(before: Path | None) -> Iterator[dict[str, Checkout]]:
 def race(
     rows: Sequence[Row], checkouts: Mapping[str, Checkout], rounds: int, also: str | None = None
 ) -> dict[tuple[str, str], Found]:
-    """What is found of each row in each checkout, by the names of both: in every round everybody has a turn.
+    """What is found of each row in each checkout, by the names of both: in every round everybody
+    has a turn.
 
     At last every row is asked what is in `also`.
     """
@@ -128,20 +148,28 @@ def race(
     found = {}
     for (row, name), about in made.items():
         more = checkouts[name].ask(also, row=row) if also else None
-        found[row, name] = Found(summary(lines[row, name]), about["lanes"], about["trained_by"], more)
+        found[row, name] = Found(
+            summary(lines[row, name]), about["lanes"], about["trained_by"], more
+        )
     _forget(checkouts)
     return found
 
 
-def answers(rows: Sequence[Row], checkouts: Mapping[str, Checkout], question: str) -> dict[tuple[str, str], Any]:
+def answers(
+    rows: Sequence[Row], checkouts: Mapping[str, Checkout], question: str
+) -> dict[tuple[str, str], Any]:
     """What each row answers in each checkout, by the names of both, without any timing."""
-    found = {(row, name): checkouts[name].ask(question, row=row) for row, name in _made(rows, checkouts)}
+    found = {
+        (row, name): checkouts[name].ask(question, row=row) for row, name in _made(rows, checkouts)
+    }
     _forget(checkouts)
     return found
 
 
 def _made(rows: Sequence[Row], checkouts: Mapping[str, Checkout]) -> dict[tuple[str, str], dict]:
-    """What there is to know of each row before it is timed; what the earlier code refuses is left out."""
+    """What there is to know of each row before it is timed; what the earlier code refuses is left
+    out.
+    """
     made: dict[tuple[str, str], dict] = {}
     for row in rows:
         for name, checkout in checkouts.items():
@@ -160,7 +188,8 @@ def _forget(checkouts: Mapping[str, Checkout]) -> None:
         checkout.ask("forget")
 
 
-# --------------------------------------------------------------------------------------------------- the other process
+# --------------------------------------------------------------------------------------------------
+# the other process
 def serve() -> None:
     """Answer what is asked on the standard input, a line of JSON each, until it ends."""
     pipe = os.fdopen(os.dup(1), "w")

@@ -1,7 +1,8 @@
-"""Who needs how long: everybody does a piece of work in turn, round after round, so that a busy moment hits all alike.
+"""Who needs how long: everybody does a piece of work in turn, round after round, so that a busy
+moment hits all alike.
 
-CPU time is that of the process and disturbed least by what else the machine does; wall time is beside it. Where both
-are equal, the process had its core for itself.
+CPU time is that of the process and disturbed least by what else the machine does; wall time is
+beside it. Where both are equal, the process had its core for itself.
 """
 
 import time
@@ -10,7 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-ENOUGH_SECONDS = 0.04  # a piece of work is repeated until it takes so long: the clock of the process is coarse
+ENOUGH_SECONDS = (
+    0.04  # a piece of work is repeated until it takes so long: the clock of the process is coarse
+)
 
 
 def nothing() -> None:
@@ -18,7 +21,9 @@ def nothing() -> None:
 
 
 class Contestant(NamedTuple):
-    """`work` does a piece of work and returns how many units it was; `prepare` comes before it and is not timed."""
+    """`work` does a piece of work and returns how many units it was; `prepare` comes before it and
+    is not timed.
+    """
 
     name: str
     work: Callable[[], int]
@@ -45,7 +50,9 @@ def once(call: Callable[[], object]) -> Callable[[], int]:
 
 
 def race(contestants: Sequence[Contestant], rounds: int) -> dict[str, Timing]:
-    """Each contestant's timing; a first round, not counted, warms up and says how often a piece of work is repeated."""
+    """Each contestant's timing; a first round, not counted, warms up and says how often a piece of
+    work is repeated.
+    """
     repeats = {one.name: _repeats(one) for one in contestants}
     lines: dict[str, list[tuple[float, float, int]]] = {one.name: [] for one in contestants}
     for _ in range(rounds):

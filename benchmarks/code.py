@@ -33,7 +33,10 @@ def lines_of(folder: Path) -> int:
 
 def main(checkout: Path) -> None:
     """Print the counts of `harness/`, and the lines of `tests/`."""
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted((checkout / "harness").rglob("*.py"))}
+    texts = {
+        path: path.read_text(encoding="utf-8")
+        for path in sorted((checkout / "harness").rglob("*.py"))
+    }
     trees = {path: ast.parse(text) for path, text in texts.items()}
     nodes = list(itertools.chain(*map(ast.walk, trees.values())))
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
@@ -44,13 +47,19 @@ def main(checkout: Path) -> None:
         for name in types_of(tree):
             files_of[name].add(path)
     meanings = [len(files) for files in files_of.values()]
-    top = [path for path in (checkout / "harness").iterdir() if path.name not in ("__pycache__", "__init__.py")]
+    top = [
+        path
+        for path in (checkout / "harness").iterdir()
+        if path.name not in ("__pycache__", "__init__.py")
+    ]
     counts = {
         "lines of harness/": lines_of(checkout / "harness"),
         "lines of tests/": lines_of(checkout / "tests"),
         "files of harness/": len(texts),
         "rooms: folders of harness/": sum(path.is_dir() for path in top),
-        "loose modules at its top": sum(path.suffix == ".py" and path.name != "__main__.py" for path in top),
+        "loose modules at its top": sum(
+            path.suffix == ".py" and path.name != "__main__.py" for path in top
+        ),
         "functions": len(functions),
         "lines of a function: median": lengths[len(lengths) // 2],
         "lines of a function: 95 % have fewer than": lengths[int(0.95 * len(lengths))],
@@ -58,10 +67,14 @@ def main(checkout: Path) -> None:
         "comprehensions with two `for`s": sum(
             len(node.generators) > 1 for node in nodes if isinstance(node, COMPREHENSIONS)
         ),
-        "imports inside functions": sum(isinstance(node, ast.Import | ast.ImportFrom) for node in inside),
+        "imports inside functions": sum(
+            isinstance(node, ast.Import | ast.ImportFrom) for node in inside
+        ),
         "names of types in two or more files": sum(number > 1 for number in meanings),
         "names of types in three or more": sum(number > 2 for number in meanings),
-        "places that ask for a network's family": sum(len(DISPATCH.findall(text)) for text in texts.values()),
+        "places that ask for a network's family": sum(
+            len(DISPATCH.findall(text)) for text in texts.values()
+        ),
     }
     for what, number in counts.items():
         print(f"{number:7,}  {what}")

@@ -1,6 +1,8 @@
-"""The simulations of benchmarks/simulation.py as a kept table: what the scaling analysis must live up to.
+"""The simulations of benchmarks/simulation.py as a kept table: what the scaling analysis must live
+up to.
 
-python -m benchmarks.coverage      # 500 replicates of every scenario in two processes: results/fits/coverage.md
+python -m benchmarks.coverage      # 500 replicates of every scenario in two processes:
+results/fits/coverage.md
 """
 
 import os
@@ -24,12 +26,24 @@ def page(lines: pd.DataFrame, replicates: int, seconds: float) -> report.Report:
     accepted = lines["met"].notna()
     return report.Report(
         name="coverage",
-        title=f"Simulated acceptance of the scaling analysis, {replicates} replicates a scenario, intervals at 95 %",
+        title=(
+            f"Simulated acceptance of the scaling analysis, {replicates} replicates a scenario, "
+            "intervals at 95 %"
+        ),
         table=lines.assign(
             ideal=lines["nominal"].map(_percent).where(lines["what"] != BIAS, "0"),
-            found=[_found(*row) for row in lines[["what", "mean", "replicates"]].itertuples(index=False)],
-            then=[_found(*row) for row in lines[["what", "again_mean", "again_replicates"]].itertuples(index=False)],
-            accepted=[_range(*row) for row in lines[["what", "accepted_low", "accepted_high"]].itertuples(index=False)],
+            found=[
+                _found(*row)
+                for row in lines[["what", "mean", "replicates"]].itertuples(index=False)
+            ],
+            then=[
+                _found(*row)
+                for row in lines[["what", "again_mean", "again_replicates"]].itertuples(index=False)
+            ],
+            accepted=[
+                _range(*row)
+                for row in lines[["what", "accepted_low", "accepted_high"]].itertuples(index=False)
+            ],
             met=lines["met"].map({True: "yes", False: "NO"}).fillna(""),
             decided_by=fingerprint("benchmarks.simulation"),
         ),
@@ -44,12 +58,17 @@ def page(lines: pd.DataFrame, replicates: int, seconds: float) -> report.Report:
             "refused": "refused",
         },
         notes=[
-            f"{int(lines['met'][accepted].astype(bool).sum())} of {int(accepted.sum())} acceptances are met. A share "
-            f"of 95 % has a standard error of {100 * np.sqrt(0.95 * 0.05 / replicates):.1f} points, so that a few of "
-            f"them miss by chance: these are decided by {AGAIN * replicates} new replicates, under `again`. Scores "
+            f"{int(lines['met'][accepted].astype(bool).sum())} of {int(accepted.sum())} "
+            "acceptances are met. A share "
+            f"of 95 % has a standard error of {100 * np.sqrt(0.95 * 0.05 / replicates):.1f} "
+            "points, so that a few of "
+            f"them miss by chance: these are decided by {AGAIN * replicates} new replicates, "
+            "under `again`. Scores "
             "without an acceptance are for comparison.",
-            "7 sizes from 1e3 over 3 decades, 5 seeds of sd .1 in ln loss and exponent 1, unless the name says "
-            f"otherwise; see benchmarks/simulation.py. `python -m benchmarks.coverage` took {seconds:.0f} s in "
+            "7 sizes from 1e3 over 3 decades, 5 seeds of sd .1 in ln loss and exponent 1, unless "
+            "the name says "
+            "otherwise; see benchmarks/simulation.py. `python -m benchmarks.coverage` took "
+            f"{seconds:.0f} s in "
             f"{WORKERS} processes.",
             f"Decided by {fingerprint('benchmarks.simulation')}; "
             "where the code differs, or other libraries give other numbers, tests simulate anew.",
@@ -60,7 +79,11 @@ def page(lines: pd.DataFrame, replicates: int, seconds: float) -> report.Report:
 def _found(what: str, mean: float, replicates: float) -> str:
     if np.isnan(mean):
         return ""
-    return f"{mean:+.4f}" if what == BIAS else f"{mean * replicates:.0f} of {replicates:.0f}, {_percent(mean)}"
+    return (
+        f"{mean:+.4f}"
+        if what == BIAS
+        else f"{mean * replicates:.0f} of {replicates:.0f}, {_percent(mean)}"
+    )
 
 
 def _range(what: str, low: float, high: float) -> str:
@@ -79,7 +102,13 @@ def _percent(share: float) -> str:
 
 @click.command(help="Simulate every scenario, and keep the table.")
 @click.option("--replicates", default=REPLICATES, show_default=True)
-@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="For results.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=FOLDER,
+    show_default=True,
+    help="For results.",
+)
 def main(replicates: int, folder: Path) -> None:
     """Run all scenarios, each in both processes."""
     load_before, began = os.getloadavg()[0], time.perf_counter()
@@ -88,7 +117,9 @@ def main(replicates: int, folder: Path) -> None:
         for scenario in SCENARIOS:
             tables.append(judged(scenario, executor, replicates))
             console.print(
-                tables[-1][["scenario", "what", "mean", "again_mean", "met"]].to_string(index=False, header=False)
+                tables[-1][["scenario", "what", "mean", "again_mean", "met"]].to_string(
+                    index=False, header=False
+                )
             )
     found = page(pd.concat(tables, ignore_index=True), replicates, time.perf_counter() - began)
     console.print(f"written: {', '.join(map(str, report.write(found, folder, load_before)))}")

@@ -1,6 +1,8 @@
-"""The engines before and after a change: today's code and that of an earlier commit, in turns, row by row.
+"""The engines before and after a change: today's code and that of an earlier commit, in turns, row
+by row.
 
-python -m benchmarks engines --before CHECKOUT      # a worktree of the earlier commit; without it today's code alone
+python -m benchmarks engines --before CHECKOUT      # a worktree of the earlier commit; without it
+today's code alone
 """
 
 import itertools
@@ -11,7 +13,18 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.checkouts import BEFORE, SLOW_ROUNDS, TODAY, Checkout, Found, Row, commits_of, folders_of, race, started
+from benchmarks.checkouts import (
+    BEFORE,
+    SLOW_ROUNDS,
+    TODAY,
+    Checkout,
+    Found,
+    Row,
+    commits_of,
+    folders_of,
+    race,
+    started,
+)
 from benchmarks.measures import EVALUATIONS
 from benchmarks.report import Report
 from harness.families import KanShape, MlpShape, Network, parameter_count
@@ -48,7 +61,10 @@ ARMS = {  # of about 1,000 parameters, four inputs
 OF_CLASSES = ("KAN", "MLP, silu")  # these learn classes too
 CLASSES = 3
 BATCH, LANES = 256, 8
-A_CALL = {"kan": 4, "mlp": 12}  # evaluations of a call of the engine, of about the length that `train_pack` gives it
+A_CALL = {
+    "kan": 4,
+    "mlp": 12,
+}  # evaluations of a call of the engine, of about the length that `train_pack` gives it
 # Task, family, width and grid: networks of sizes that experiments/real_data.yaml has.
 ON_CLASSES = (
     ("digits", "kan", 6, 5),
@@ -61,7 +77,10 @@ EXPERIMENT = """
 question: How long does an evaluation take?
 tasks: [{task}]
 arms: {{arm: {{architecture: {architecture}, recipe: measured}}}}
-recipes: {{measured: {{optimizer: {{name: adam, batch_size: {batch}}}, max_evaluations: {evaluations}}}}}
+recipes:
+  measured:
+    optimizer: {{name: adam, batch_size: {batch}}}
+    max_evaluations: {evaluations}
 seeds: {seeds}
 dtype: {dtype}
 {engine}
@@ -72,7 +91,8 @@ dtype: {dtype}
 class Block:
     """Rows that have their turns together.
 
-    `beside` names the row that the others are compared with. `is_of_pack` says that times are those of all lanes.
+    `beside` names the row that the others are compared with. `is_of_pack` says that times are those
+    of all lanes.
     """
 
     what: str
@@ -84,13 +104,17 @@ class Block:
     has_memory: bool = False
 
 
-def compare(folder: Path, before: Path | None = None, rounds: int = ROUNDS, only: str = "") -> Report:
+def compare(
+    folder: Path, before: Path | None = None, rounds: int = ROUNDS, only: str = ""
+) -> Report:
     """Milliseconds of every row in both checkouts; `only` those blocks that have these words."""
     blocks = [block for block in _blocks() if only in block.what]
     rows = []
     with started(before) as checkouts:
         for number, block in enumerate(blocks, 1):
-            console.print(f"{number} of {len(blocks)}: {block.what}, {block.lanes} lanes, {block.dtype}")
+            console.print(
+                f"{number} of {len(blocks)}: {block.what}, {block.lanes} lanes, {block.dtype}"
+            )
             rows += _raced(block, checkouts, rounds)
     return Report(
         name="engines",
@@ -112,11 +136,15 @@ def compare(folder: Path, before: Path | None = None, rounds: int = ROUNDS, only
             "today_mb": "today, MB a lane",
         },
         notes=[
-            f"{commits_of(folders_of(before))} Medians of {rounds} rounds, of {SLOW_ROUNDS} where a piece of work "
-            "takes more than a second; in each round both checkouts and all rows of a block have a turn. Times are "
-            "those of one lane, or of all lanes where the row says so. A code that changed is named as: before → "
+            f"{commits_of(folders_of(before))} Medians of {rounds} rounds, of {SLOW_ROUNDS} where "
+            "a piece of work "
+            "takes more than a second; in each round both checkouts and all rows of a block have "
+            "a turn. Times are "
+            "those of one lane, or of all lanes where the row says so. A code that changed is "
+            "named as: before → "
             "today.",
-            "Beside: another row of the same block and checkout. Memory: the most that torch had allocated at once in "
+            "Beside: another row of the same block and checkout. Memory: the most that torch had "
+            "allocated at once in "
             "an evaluation, above what was there, by its profiler.",
         ],
     )
@@ -160,7 +188,8 @@ def _ratio(one: float | None, other: float | None) -> float | None:
     return one / other if one is not None and other is not None else None
 
 
-# -------------------------------------------------------------------------------------------------------- what is timed
+# --------------------------------------------------------------------------------------------------
+# what is timed
 def _blocks() -> list[Block]:
     evaluators = itertools.starmap(_evaluator, itertools.product((*WIDE, *NARROW), DTYPES, (2, 8)))
     optimisers = [_optimisers(lanes) for lanes in (2, 20)]
@@ -185,7 +214,11 @@ def _evaluator(kan: KanShape, dtype: str, lanes: int) -> Block:
     networks = (kan, beside(kan)) if kan in WIDE else (kan,)
     points = WIDE_POINTS if kan in WIDE else POINTS
     rows = [
-        Row(words(one), "evaluator", {"network": said(one), "dtype": dtype, "lanes": lanes, "points": points})
+        Row(
+            words(one),
+            "evaluator",
+            {"network": said(one), "dtype": dtype, "lanes": lanes, "points": points},
+        )
         for one in networks
     ]
     what = f"loss and gradient, {points:,} points, torch engine"
@@ -198,14 +231,24 @@ def _optimisers(lanes: int) -> Block:
         Row(name, "optimiser", {"settings": settings, "evaluations": evaluations, **common})
         for name, (settings, evaluations) in OPTIMISERS.items()
     ]
-    return Block(f"ask and tell of {words(LEARNER)}, all {lanes} lanes", tuple(rows), lanes=lanes, is_of_pack=True)
+    return Block(
+        f"ask and tell of {words(LEARNER)}, all {lanes} lanes",
+        tuple(rows),
+        lanes=lanes,
+        is_of_pack=True,
+    )
 
 
 def _arms() -> Block:
     task = f"{{target: exp4d, train_points: {POINTS}}}"
     rows = [Row(name, "training", _training(task, arm, 20)) for name, arm in ARMS.items()]
-    rows += [Row(f"{name}, classes", "training", _training(task, ARMS[name], 20, CLASSES)) for name in OF_CLASSES]
-    return Block("evaluation with Adam's step, by the engine that a plan chooses", tuple(rows), beside="KAN")
+    rows += [
+        Row(f"{name}, classes", "training", _training(task, ARMS[name], 20, CLASSES))
+        for name in OF_CLASSES
+    ]
+    return Block(
+        "evaluation with Adam's step, by the engine that a plan chooses", tuple(rows), beside="KAN"
+    )
 
 
 def _classes(task: str, family: str, width: int, grid: int | None, dtype: str) -> Block:
@@ -213,10 +256,19 @@ def _classes(task: str, family: str, width: int, grid: int | None, dtype: str) -
     fields = {"family": family, "hidden": f"[{width}]", **basis}
     architecture = f"{{{', '.join(f'{name}: {value}' for name, value in fields.items())}}}"
     rows = []
-    for engine in ("torch", "chosen") if dtype == "float64" else ("chosen",):  # which is torch for float32
-        about = _training(task, architecture, A_CALL[family], batch=BATCH, seeds=LANES, dtype=dtype, engine=engine)
+    for engine in (
+        ("torch", "chosen") if dtype == "float64" else ("chosen",)
+    ):  # which is torch for float32
+        about = _training(
+            task, architecture, A_CALL[family], batch=BATCH, seeds=LANES, dtype=dtype, engine=engine
+        )
         rows.append(Row(f"our engine, {engine}", "training", about))
-    plain = {"module": f"Plain{family.title()}", "sizes": {"width": width, **basis}, "task": task, "batch": BATCH}
+    plain = {
+        "module": f"Plain{family.title()}",
+        "sizes": {"width": width, **basis},
+        "task": task,
+        "batch": BATCH,
+    }
     for way, lanes in (("vmapped ensemble", LANES), ("loop over one network", 1)):
         rows.append(Row(way, "plain_torch", {**plain, "lanes": lanes, "dtype": dtype}))
     what = f"Adam step of {family.upper()} [{width}] on {task}, batches of {BATCH}"
@@ -242,7 +294,9 @@ def _drawing() -> Block:
 
 def _knots(task: str, shape: tuple[int, ...]) -> Block:
     network = KanShape(shape=shape, grid=5)
-    evaluation = Row("an evaluation", "evaluator", {"network": said(network), "dtype": "float64", "lanes": 2})
+    evaluation = Row(
+        "an evaluation", "evaluator", {"network": said(network), "dtype": "float64", "lanes": 2}
+    )
     evaluation.arguments["points"] = BATCH
     update = Row("a knot update", "knot_update", {"network": said(network), "task": task})
     what = f"{words(network)} on {task}: all training points, against an evaluation of {BATCH}"
@@ -250,9 +304,24 @@ def _knots(task: str, shape: tuple[int, ...]) -> Block:
 
 
 def _module() -> Block:
-    network = {"family": "module", "shape": [2, 1], "module": "benchmarks.plain:PlainMlp", "size": "width", "value": 16}
-    arguments = {"network": {**network, "fingerprint": ""}, "dtype": "float64", "lanes": LANES, "points": POINTS}
-    return Block("loss and gradient of a user's module", (Row("MLP [2,16,1]", "evaluator", arguments),), lanes=LANES)
+    network = {
+        "family": "module",
+        "shape": [2, 1],
+        "module": "benchmarks.plain:PlainMlp",
+        "size": "width",
+        "value": 16,
+    }
+    arguments = {
+        "network": {**network, "fingerprint": ""},
+        "dtype": "float64",
+        "lanes": LANES,
+        "points": POINTS,
+    }
+    return Block(
+        "loss and gradient of a user's module",
+        (Row("MLP [2,16,1]", "evaluator", arguments),),
+        lanes=LANES,
+    )
 
 
 def said(network: Network) -> dict:

@@ -1,6 +1,8 @@
-"""What the errors of a run take beside its training: drawing 60,000 points, and the network's values there.
+"""What the errors of a run take beside its training: drawing 60,000 points, and the network's
+values there.
 
-The runs are the first of each arm, size and task of experiments/toys.yaml at scale short, in its first replicate.
+The runs are the first of each arm, size and task of experiments/toys.yaml at scale short, in its
+first replicate.
 """
 
 import time
@@ -27,13 +29,18 @@ def compare(_: Path) -> Report:
         cell = plan.cells[planned.cell]
         if planned.run.seed == 0 and planned.trial < RUNS:
             training, errors = _seconds(planned.run)
-            rows.append({"size": cell.asked, "arm": cell.arm, "training_s": training, "errors_s": errors})
+            rows.append(
+                {"size": cell.asked, "arm": cell.arm, "training_s": training, "errors_s": errors}
+            )
     seconds = pd.DataFrame(rows).groupby(["size", "arm"], sort=False).mean().reset_index()
     share = seconds["errors_s"] / (seconds["training_s"] + seconds["errors_s"])
     whole = seconds["errors_s"].sum() / (seconds["training_s"] + seconds["errors_s"]).sum()
     return Report(
         name="errors",
-        title=f"CPU seconds of a run of toys at {SCALE}, mean of {RUNS} on four tasks, and the share of its errors",
+        title=(
+            f"CPU seconds of a run of toys at {SCALE}, mean of {RUNS} on four tasks, and the "
+            "share of its errors"
+        ),
         table=seconds.assign(share=share),
         shown={
             "size": "at most params",

@@ -7,7 +7,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.clock import Contestant, race
-from benchmarks.implementations import FUSED, IS_SPLINE, WHAT, Implementation, initial, mlp_beside, of_kan, of_mlp
+from benchmarks.implementations import (
+    FUSED,
+    IS_SPLINE,
+    WHAT,
+    Implementation,
+    initial,
+    mlp_beside,
+    of_kan,
+    of_mlp,
+)
 from benchmarks.report import Report
 from harness.spec import KanShape, Task
 from harness.tasks import draw, resolve
@@ -23,7 +32,9 @@ def compare(folder: Path) -> Report:
     rows = [*itertools.chain.from_iterable(map(_small, SMALL_GRIDS)), *_middle()]
     return Report(
         name="evaluation",
-        title="Loss and gradient, milliseconds of one evaluation; one thread, float64, cubic splines",
+        title=(
+            "Loss and gradient, milliseconds of one evaluation; one thread, float64, cubic splines"
+        ),
         table=pd.DataFrame(rows),
         shown={
             "network": "network",
@@ -37,7 +48,8 @@ def compare(folder: Path) -> Report:
             "what": "what it is",
         },
         notes=[
-            f"Medians of {ROUNDS} rounds, in which everybody has a turn. All B-splines have equal parameters and made "
+            f"Medians of {ROUNDS} rounds, in which everybody has a turn. All B-splines have equal "
+            "parameters and made "
             f"the same loss to {SAME_LOSS:g}.",
         ],
     )

@@ -43,7 +43,9 @@ LINES = {
 @themed
 def draw(folder: Path) -> list[Path]:
     """Draw speed.png and speed.pdf from the tables in `folder`."""
-    evaluation, errors = (pd.read_csv(folder / f"{name}.csv") for name in ("evaluation", "time_to_rmse"))
+    evaluation, errors = (
+        pd.read_csv(folder / f"{name}.csv") for name in ("evaluation", "time_to_rmse")
+    )
     figure = Figure(figsize=(9.2, 3.9), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     _time_against_grid(left, evaluation[evaluation["points"] == 1000])
@@ -51,16 +53,25 @@ def draw(folder: Path) -> list[Path]:
     return write_figure(figure, folder / "speed")
 
 
-# ---------------------------------------------------------------------------------------------------------------- left
+# --------------------------------------------------------------------------------------------------
+# left
 def _time_against_grid(axes: Axes, table: pd.DataFrame) -> None:
     ends = {}
     for name, (colour, style, marker, _) in LINES.items():
         rows = table[table["implementation"] == name].sort_values("grid")
         axes.plot(
-            rows["grid"], rows["cpu_ms"], color=colour, linestyle=style, marker=marker, markersize=4, linewidth=1.2
+            rows["grid"],
+            rows["cpu_ms"],
+            color=colour,
+            linestyle=style,
+            marker=marker,
+            markersize=4,
+            linewidth=1.2,
         )
         ends[name] = rows["cpu_ms"].iloc[-1]
-    axes.set(xscale="log", yscale="log", xlabel="intervals of a spline, G", ylabel="CPU milliseconds")
+    axes.set(
+        xscale="log", yscale="log", xlabel="intervals of a spline, G", ylabel="CPU milliseconds"
+    )
     axes.set_title("Loss and gradient: [2,5,1], 1000 points")
     grids = sorted(table["grid"].unique())
     axes.xaxis.set_major_locator(FixedLocator(grids))
@@ -83,12 +94,17 @@ def _time_against_grid(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def _apart(heights: Sequence[float], factor: float) -> list[float]:
-    """Heights on a log axis, moved as little as makes neighbours differ by `factor` and keeps their order."""
+    """Heights on a log axis, moved as little as makes neighbours differ by `factor` and keeps their
+    order.
+    """
     order = sorted(range(len(heights)), key=lambda index: heights[index])
     groups: list[list[int]] = []
     for index in order:
         groups.append([index])
-        while len(groups) > 1 and _low(groups[-1], heights, factor) < _high(groups[-2], heights, factor) * factor:
+        while (
+            len(groups) > 1
+            and _low(groups[-1], heights, factor) < _high(groups[-2], heights, factor) * factor
+        ):
             groups[-2:] = [groups[-2] + groups[-1]]
     placed = list(heights)
     for group in groups:
@@ -109,14 +125,26 @@ def _high(group: Sequence[int], heights: Sequence[float], factor: float) -> floa
     return _low(group, heights, factor) * factor ** (len(group) - 1)
 
 
-# --------------------------------------------------------------------------------------------------------------- right
+# --------------------------------------------------------------------------------------------------
+# right
 def _error_against_time(axes: Axes, table: pd.DataFrame) -> None:
     for job, style in ((EXP2D_WIDE, "-"), (EXP2D_NARROW, "--")):
         nodes = f"[{','.join(map(str, job.shape))}]"
         rows = _with_pykan(table, job)
-        for who, prefix, colour, marker in (("ours", "", OURS, "o"), ("pykan", "pykan_", THEIRS, "^")):
+        for who, prefix, colour, marker in (
+            ("ours", "", OURS, "o"),
+            ("pykan", "pykan_", THEIRS, "^"),
+        ):
             seconds, errors = rows[f"{prefix}cpu_seconds"], rows[f"{prefix}test_rmse"]
-            axes.plot(seconds, errors, color=colour, linestyle=style, marker=marker, markersize=4, linewidth=1.2)
+            axes.plot(
+                seconds,
+                errors,
+                color=colour,
+                linestyle=style,
+                marker=marker,
+                markersize=4,
+                linewidth=1.2,
+            )
             named, left_end = (-1, None) if who == "ours" else (0, 0)
             for end in (0, -1):
                 words = f"{who}, {nodes}\n" if end == named else ""
@@ -129,7 +157,12 @@ def _error_against_time(axes: Axes, table: pd.DataFrame) -> None:
                     va="center",
                     color=colour,
                 )
-    axes.set(xscale="log", yscale="log", xlabel="CPU seconds from the start", ylabel="test RMSE, median over seeds")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="CPU seconds from the start",
+        ylabel="test RMSE, median over seeds",
+    )
     axes.set_title("exp(sin(πx) + y²), 1000 points, grid by grid")
     axes.margins(x=0.12)
     set_ticks(axes.xaxis)

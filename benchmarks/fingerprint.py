@@ -1,4 +1,6 @@
-"""What the numbers of a simulation hang on, as one hash: kept numbers stand as long as it is the same."""
+"""What the numbers of a simulation hang on, as one hash: kept numbers stand as long as it is the
+same.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ TYPES = ("annotation", "returns")  # of a syntax tree
 
 
 def fingerprint(module: str) -> str:
-    """The hash of the code behind a module of ours, and the major and minor versions of numpy and scipy.
+    """The hash of the code behind a module of ours, and the major and minor versions of numpy and
+    scipy.
 
     Comments, docstrings, types and layout do not count.
     """
@@ -57,7 +60,11 @@ def _home(module: str, name: str) -> str:
     path = _file(module)
     if path.name == "__init__.py":
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ImportFrom) and node.module and name in [alias.name for alias in node.names]:
+            if (
+                isinstance(node, ast.ImportFrom)
+                and node.module
+                and name in [alias.name for alias in node.names]
+            ):
                 return _home(node.module, name)
     return module
 
@@ -72,12 +79,22 @@ def _is_module(name: str) -> bool:
 
 
 def meaning(node: object) -> str:
-    """A syntax tree as text: the same under every Python, unlike `ast.dump`; without docstrings and annotations."""
+    """A syntax tree as text: the same under every Python, unlike `ast.dump`; without docstrings and
+    annotations.
+    """
     if isinstance(node, list):
         return f"[{' '.join(meaning(item) for item in node)}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, []) and name not in TYPES}
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+    fields = {
+        name: value
+        for name, value in ast.iter_fields(node)
+        if value not in (None, []) and name not in TYPES
+    }
+    if (
+        isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and ast.get_docstring(node) is not None
+    ):
         fields["body"] = node.body[1:]
-    return f"{type(node).__name__}({' '.join(f'{name}={meaning(value)}' for name, value in fields.items())})"
+    told = " ".join(f"{name}={meaning(value)}" for name, value in fields.items())
+    return f"{type(node).__name__}({told})"

@@ -30,7 +30,8 @@ from harness.study.plans import plan_of
 from harness.dispatch.here import train_here
 from harness.dispatch.slots import TrainingOrder
 if __name__ == "__main__":
-    packs = [(planned.run,) for planned in plan_of(StudyFile(Path(sys.argv[1]), scale=sys.argv[2])).runs]
+    plan = plan_of(StudyFile(Path(sys.argv[1]), scale=sys.argv[2]))
+    packs = [(planned.run,) for planned in plan.runs]
     with tempfile.TemporaryDirectory() as records:
         events = train_here(packs, TrainingOrder(Path(records)), int(sys.argv[3]))
         next(events)
@@ -54,7 +55,10 @@ def compare(folder: Path, before: Path | None = None) -> Report:
             compiling = Took(math.nan, math.nan)
             if name in folders:
                 compiling = _compiling(plan, folders[name])
-                console.print(f"first start of {plan}, {name}: {compiling.wall:.0f} s, {compiling.cpu:.0f} CPU s")
+                console.print(
+                    f"first start of {plan}, {name}: {compiling.wall:.0f} s, "
+                    f"{compiling.cpu:.0f} CPU s"
+                )
             row |= {f"{name}_wall": compiling.wall, f"{name}_cpu": compiling.cpu}
         rows.append(row)
     return Report(
@@ -69,8 +73,10 @@ def compare(folder: Path, before: Path | None = None) -> Report:
             "today_cpu": "today, CPU",
         },
         notes=[
-            f"{commits_of(folders)} From the command to the first pack that trains, with an empty folder for kernels, "
-            "less the same with all kernels there; once each. CPU seconds are those of all processes."
+            f"{commits_of(folders)} From the command to the first pack that trains, with an empty "
+            "folder for kernels, "
+            "less the same with all kernels there; once each. CPU seconds are those of all "
+            "processes."
         ],
     )
 

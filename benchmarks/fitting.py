@@ -1,4 +1,5 @@
-"""How long fits take, beside loops over scipy's least_squares from the same starts; CPU time of one thread.
+"""How long fits take, beside loops over scipy's least_squares from the same starts; CPU time of one
+thread.
 
 python -m benchmarks.fitting       # half a minute: results/benchmarks/fitting.md
 """
@@ -30,7 +31,9 @@ TIGHT = {"xtol": 1e-10, "ftol": 1e-10, "gtol": 1e-10}
 
 @dataclass(frozen=True)
 class Job:
-    """Work of ours and the most milliseconds it may take; scipy's beside it, if any, with the fits a call of both."""
+    """Work of ours and the most milliseconds it may take; scipy's beside it, if any, with the fits
+    a call of both.
+    """
 
     what: str
     ours: Callable[[], object]
@@ -57,8 +60,10 @@ def compare(folder: Path) -> report.Report:
             "scipy_over_ours": "scipy ÷ ours",
         },
         notes=[
-            f"Medians of {ROUNDS} rounds in which both have a turn. The loop calls scipy.optimize.least_squares with "
-            "our gradients from every start of ours, and gives no interval. Refits are of bootstrapped size means, "
+            f"Medians of {ROUNDS} rounds in which both have a turn. The loop calls "
+            "scipy.optimize.least_squares with "
+            "our gradients from every start of ours, and gives no interval. Refits are of "
+            "bootstrapped size means, "
             f"scipy's time is {REFITS} times that of one, measured on {SCIPY_REFITS}.",
         ],
     )
@@ -92,14 +97,30 @@ def _jobs() -> list[Job]:
     shape = (REFITS, known.problem.logs.v.size)
     drawn = known.problem.logs.v + 0.05 * rng.standard_normal(shape)
     scale = np.broadcast_to(known.problem.logs.scale, shape)
-    n, d = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e6, 1e9, 16), np.geomspace(1e8, 1e11, 15)))
+    n, d = (
+        axis.ravel()
+        for axis in np.meshgrid(np.geomspace(1e6, 1e9, 16), np.geomspace(1e8, 1e11, 15))
+    )
     y = (1.8 + 400 * n**-0.34 + 400 * d**-0.28) * np.exp(0.01 * rng.standard_normal(n.size))
     surface = Problem(SURFACE, to_logs(np.column_stack([n, d]), y, np.ones(n.size)))
     starts = len(SURFACE.starts(surface.logs))
     return [
-        Job("pure law, 7 sizes x 5 seeds, with profile interval", lambda: fit_law(*pure, "pure"), 50.0),
-        Job("floor law, 7 sizes x 5 seeds, with profile intervals", lambda: fit_law(*floor, "floor"), 50.0),
-        Job("floor law, the search alone", lambda: solve(known.problem, None), None, lambda: loop(known.problem)),
+        Job(
+            "pure law, 7 sizes x 5 seeds, with profile interval",
+            lambda: fit_law(*pure, "pure"),
+            50.0,
+        ),
+        Job(
+            "floor law, 7 sizes x 5 seeds, with profile intervals",
+            lambda: fit_law(*floor, "floor"),
+            50.0,
+        ),
+        Job(
+            "floor law, the search alone",
+            lambda: solve(known.problem, None),
+            None,
+            lambda: loop(known.problem),
+        ),
         Job(
             f"{REFITS} refits of a floor law",
             lambda: refit(known, drawn, scale),
@@ -114,7 +135,11 @@ def _jobs() -> list[Job]:
             1000.0,
             lambda: loop(surface),
         ),
-        Job(f"two-variable law, {n.size} points, with all intervals", lambda: fit_surface(n, d, y), 1000.0),
+        Job(
+            f"two-variable law, {n.size} points, with all intervals",
+            lambda: fit_surface(n, d, y),
+            1000.0,
+        ),
     ]
 
 
@@ -125,7 +150,9 @@ def loop(problem: Problem) -> np.ndarray:
 
 
 def refit_loop(known: Region, v: np.ndarray) -> list[np.ndarray]:
-    """The best p for every data set v [B, n], from the region's solution and the law's starts that are nearest."""
+    """The best p for every data set v [B, n], from the region's solution and the law's starts that
+    are nearest.
+    """
     law, logs = known.problem.law, known.problem.logs
     starts = law.starts(logs)
     losses = (residuals_of(law.curve, logs)(starts)[0] ** 2).sum(axis=-1)
@@ -144,7 +171,13 @@ def refit_loop(known: Region, v: np.ndarray) -> list[np.ndarray]:
 def _best(residuals: Callable, starts: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):  # scipy tries exponents that overflow, and comes back
         found = [
-            least_squares(lambda p: residuals(p)[0], start, jac=lambda p: residuals(p)[1], method="lm", **TIGHT)
+            least_squares(
+                lambda p: residuals(p)[0],
+                start,
+                jac=lambda p: residuals(p)[1],
+                method="lm",
+                **TIGHT,
+            )
             for start in starts
         ]
     return min(found, key=lambda one: one.cost).x

@@ -1,4 +1,6 @@
-"""What was asked of the engines, and what the other tables say: numbers that were measured, and which are missing."""
+"""What was asked of the engines, and what the other tables say: numbers that were measured, and
+which are missing.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +40,9 @@ class Tables(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A number, and what has to be said about it; `holds` is False where its condition is not met."""
+    """A number, and what has to be said about it; `holds` is False where its condition is not
+    met.
+    """
 
     value: float
     remark: str = ""
@@ -46,7 +50,9 @@ class Measured(NamedTuple):
 
 
 class Floor(NamedTuple):
-    """What is asked: at least the floor, and the aim if possible; at most, where the aim is below the floor."""
+    """What is asked: at least the floor, and the aim if possible; at most, where the aim is below
+    the floor.
+    """
 
     measure: str
     unit: str
@@ -55,13 +61,18 @@ class Floor(NamedTuple):
     measured: Callable[[Tables], Measured]
 
 
-# ------------------------------------------------------------------------------------------------------ what to look up
+# --------------------------------------------------------------------------------------------------
+# what to look up
 def evaluation(network: str, grid: int, other: str) -> Callable[[Tables], Measured]:
     """How many times as long as our kernels `other` takes."""
 
     def look_up(tables: Tables) -> Measured:
         table = tables.read("evaluation")
-        same = table[(table["network"] == network) & (table["grid"] == grid) & (table["implementation"] == other)]
+        same = table[
+            (table["network"] == network)
+            & (table["grid"] == grid)
+            & (table["implementation"] == other)
+        ]
         return Measured(_only(same["times_fused"]))
 
     return look_up
@@ -81,7 +92,11 @@ def lbfgs(network: str, grid: int | None) -> Callable[[Tables], Measured]:
     def look_up(tables: Tables) -> Measured:
         table = tables.read("lbfgs")
         same = table[(table["network"] == network) & (table["implementation"] != FUSED)]
-        return Measured(_only(same["times_fused"] if grid is None else same[same["grid"] == grid]["times_fused"]))
+        return Measured(
+            _only(
+                same["times_fused"] if grid is None else same[same["grid"] == grid]["times_fused"]
+            )
+        )
 
     return look_up
 
@@ -90,7 +105,11 @@ def extension(tables: Tables) -> Measured:
     """pykan's seconds over ours to the last grid, if our error is at most pykan's at every grid."""
     table = _of_job(tables, EXP2D_WIDE)
     worse = ", ".join(map(str, table.loc[table["not_worse"] != "yes", "grid"]))
-    remark = f"our test RMSE is above pykan's at G = {worse}" if worse else "test RMSE at most pykan's at every G"
+    remark = (
+        f"our test RMSE is above pykan's at G = {worse}"
+        if worse
+        else "test RMSE at most pykan's at every G"
+    )
     return Measured(table["times_ours"].iloc[-1], f"{remark}; {_seeds(table)}", not worse)
 
 
@@ -99,8 +118,12 @@ def narrow(tables: Tables) -> Measured:
     table = _of_job(tables, FIVE_SEEDS)
     errors: dict[int, str] = {}
     for job in (FIVE_SEEDS, MANY_SEEDS):
-        rows = {grid: _at_grid(table[table["seeds"] == len(job.seeds)], grid) for grid in NARROW_LIMITS}
-        errors[len(job.seeds)] = ", ".join(f"{row['test_rmse']:.1e} at G = {grid}" for grid, row in rows.items())
+        rows = {
+            grid: _at_grid(table[table["seeds"] == len(job.seeds)], grid) for grid in NARROW_LIMITS
+        }
+        errors[len(job.seeds)] = ", ".join(
+            f"{row['test_rmse']:.1e} at G = {grid}" for grid, row in rows.items()
+        )
         if job is FIVE_SEEDS:
             seconds = rows[max(NARROW_LIMITS)]["cpu_seconds"]
             holds = all(row["test_rmse"] <= NARROW_LIMITS[grid] for grid, row in rows.items())
@@ -109,7 +132,9 @@ def narrow(tables: Tables) -> Measured:
 
 
 def five_functions(tables: Tables) -> Measured:
-    """All of pykan's seconds over all of ours, if our error is at most pykan's for each function."""
+    """All of pykan's seconds over all of ours, if our error is at most pykan's for each
+    function.
+    """
     rows = [_at_grid(_of_job(tables, job), grid) for job, grid in FIGURE_GRIDS.items()]
     worse = [row["job"] for row in rows if row["not_worse"] != "yes"]
     each = ", ".join(f"{row['job']} {row['times_ours']:.0f}" for row in rows)
@@ -143,36 +168,51 @@ def memory(tables: Tables) -> Measured:
     return Measured(_only(table[table["implementation"] == FUSED]["peak_mb"]))
 
 
-def change(column: str, what: str, network: str, pick: Callable[[pd.Series], object]) -> Callable[[Tables], Measured]:
-    """The worst of a column of the engines before and today, as `pick` finds it, and in which row."""
+def change(
+    column: str, what: str, network: str, pick: Callable[[pd.Series], object]
+) -> Callable[[Tables], Measured]:
+    """The worst of a column of the engines before and today, as `pick` finds it, and in which
+    row.
+    """
 
     def look_up(tables: Tables) -> Measured:
         table = tables.read("engines")
         same = table[
-            table["what"].str.contains(what, regex=False) & table["network"].str.contains(network, regex=False)
+            table["what"].str.contains(what, regex=False)
+            & table["network"].str.contains(network, regex=False)
         ]
         values = same[column].dropna()
         if values.empty:
             raise Missing(WITH_BEFORE)
         worst = same.loc[pick(values)]
-        return Measured(worst[column], f"{worst['what']}: {worst['network']}, {worst['lanes']} lanes, {worst['dtype']}")
+        return Measured(
+            worst[column],
+            f"{worst['what']}: {worst['network']}, {worst['lanes']} lanes, {worst['dtype']}",
+        )
 
     return look_up
 
 
 def small_networks(tables: Tables) -> Measured:
-    """The median over grids, dtypes and lanes, as a single row scatters by more than what is asked."""
+    """The median over grids, dtypes and lanes, as a single row scatters by more than what is
+    asked.
+    """
     table = tables.read("engines")
     values = table[table["network"].str.startswith("KAN [2,5,1]")]["before_over_today"].dropna()
     if values.empty:
         raise Missing(WITH_BEFORE)
-    return Measured(values.median(), f"median of {len(values)} rows, from {values.min():.2f} to {values.max():.2f}")
+    return Measured(
+        values.median(),
+        f"median of {len(values)} rows, from {values.min():.2f} to {values.max():.2f}",
+    )
 
 
 def lbfgs_launches(tables: Tables) -> Measured:
     """The most of any history."""
     table = tables.read("operations")
-    same = table[table["part"].str.startswith("ask and tell") & table["what"].str.startswith("L-BFGS")]
+    same = table[
+        table["part"].str.startswith("ask and tell") & table["what"].str.startswith("L-BFGS")
+    ]
     return Measured(same["today_launches"].max())
 
 
@@ -196,17 +236,53 @@ FLOORS = (
         )
         for grid, floor, aim in asked
     ),
-    Floor(f"the same, {MIDDLE}, G = 5: pykan ÷ fused", "times", 15, 40, evaluation(MIDDLE, 5, PYKAN)),
-    Floor(f"the same, {MIDDLE}, G = 5: inkan ÷ fused", "times", 1.5, 2.3, evaluation(MIDDLE, 5, INKAN)),
-    Floor(f"the same, {MIDDLE}, G = 5: fused ÷ MLP of equal parameters", "times", 3, 1, against_mlp),
-    Floor(f"L-BFGS an evaluation, {SMALL}, G = 5: pykan's fit ÷ fused", "times", 30, 70, lbfgs(SMALL, 5)),
-    Floor(f"L-BFGS an evaluation, {SMALL}, G = 100: pykan's fit ÷ fused", "times", 150, 380, lbfgs(SMALL, 100)),
+    Floor(
+        f"the same, {MIDDLE}, G = 5: pykan ÷ fused", "times", 15, 40, evaluation(MIDDLE, 5, PYKAN)
+    ),
+    Floor(
+        f"the same, {MIDDLE}, G = 5: inkan ÷ fused", "times", 1.5, 2.3, evaluation(MIDDLE, 5, INKAN)
+    ),
+    Floor(
+        f"the same, {MIDDLE}, G = 5: fused ÷ MLP of equal parameters", "times", 3, 1, against_mlp
+    ),
+    Floor(
+        f"L-BFGS an evaluation, {SMALL}, G = 5: pykan's fit ÷ fused",
+        "times",
+        30,
+        70,
+        lbfgs(SMALL, 5),
+    ),
+    Floor(
+        f"L-BFGS an evaluation, {SMALL}, G = 100: pykan's fit ÷ fused",
+        "times",
+        150,
+        380,
+        lbfgs(SMALL, 100),
+    ),
     Floor(f"{EXP2D_WIDE.words} to G = 50: pykan's seconds ÷ ours", "times", 80, 200, extension),
     Floor(f"{FIVE_SEEDS.words} to G = 100, five seeds", "CPU s", 2, 0.3, narrow),
-    Floor("five functions to G = 50 (100-d: 20): pykan's seconds ÷ ours", "times", 30, 100, five_functions),
+    Floor(
+        "five functions to G = 50 (100-d: 20): pykan's seconds ÷ ours",
+        "times",
+        30,
+        100,
+        five_functions,
+    ),
     Floor(f"runs an hour and core, {SMALL}, G = 3 to 20", "runs", 2000, 6000, runs_an_hour),
-    Floor("L-BFGS an evaluation, MLP of width 5: torch.optim ÷ fused", "times", 5, 13, lbfgs("[2, 5, 5, 1]", None)),
-    Floor("L-BFGS an evaluation, MLP of width 20: torch.optim ÷ fused", "times", 2, 4, lbfgs("[2, 20, 20, 1]", None)),
+    Floor(
+        "L-BFGS an evaluation, MLP of width 5: torch.optim ÷ fused",
+        "times",
+        5,
+        13,
+        lbfgs("[2, 5, 5, 1]", None),
+    ),
+    Floor(
+        "L-BFGS an evaluation, MLP of width 20: torch.optim ÷ fused",
+        "times",
+        2,
+        4,
+        lbfgs("[2, 20, 20, 1]", None),
+    ),
     Floor("two cores ÷ one, 64 lanes, wall time", "times", 1.8, 1.95, two_cores),
     Floor(f"peak memory above base, {SMALL}, G = 500", "MB", 10, 1, memory),
     *(
@@ -225,12 +301,22 @@ FLOORS = (
             "times",
             5,
             10,
-            change("memory_before_over_today", "loss and gradient", f"KAN {nodes}", pd.Series.idxmin),
+            change(
+                "memory_before_over_today", "loss and gradient", f"KAN {nodes}", pd.Series.idxmin
+            ),
         )
         for nodes in WIDE
     ),
-    Floor("torch engine, KAN [2,5,1]: before ÷ today", "times", 0.97, 1.2, small_networks),  # less 3 % for noise
-    Floor("L-BFGS, torch engine: launches of ask and tell, any history", "launches", 150, 100, lbfgs_launches),
+    Floor(
+        "torch engine, KAN [2,5,1]: before ÷ today", "times", 0.97, 1.2, small_networks
+    ),  # less 3 % for noise
+    Floor(
+        "L-BFGS, torch engine: launches of ask and tell, any history",
+        "launches",
+        150,
+        100,
+        lbfgs_launches,
+    ),
     Floor(
         "networks of 1,000 parameters ÷ compiled KAN, at worst",
         "times",
@@ -244,7 +330,9 @@ FLOORS = (
             "times",
             1,
             0.5,
-            change("today_over_beside", f"on {task}, batches", "our engine, chosen", pd.Series.idxmax),
+            change(
+                "today_over_beside", f"on {task}, batches", "our engine, chosen", pd.Series.idxmax
+            ),
         )
         for task in ("digits", "mnist_5000")
     ),
@@ -252,13 +340,17 @@ FLOORS = (
 )
 
 
-# ---------------------------------------------------------------------------------------------------------------- table
+# --------------------------------------------------------------------------------------------------
+# table
 def compare(folder: Path) -> Report:
     """A row for everything that was asked."""
     tables = Tables(folder)
     return Report(
         name="floors",
-        title="What was asked of the engines, and what was measured: one thread, float64 unless it says another",
+        title=(
+            "What was asked of the engines, and what was measured: one thread, float64 unless "
+            "it says another"
+        ),
         table=pd.DataFrame([_row(one, tables) for one in FLOORS]),
         shown={
             "measure": "measure",

@@ -22,8 +22,11 @@ class Grid(NamedTuple):
     log_loss: np.ndarray
 
 
-def isoflop_grid(budgets: int, ratio: float = 10**0.5, sizes: int = 9, bend: float = 0.0, late: bool = False) -> Grid:
-    """Budgets of compute with sizes about the best; `bend` lowers ln loss by the square of ln compute.
+def isoflop_grid(
+    budgets: int, ratio: float = 10**0.5, sizes: int = 9, bend: float = 0.0, late: bool = False
+) -> Grid:
+    """Budgets of compute with sizes about the best; `bend` lowers ln loss by the square of ln
+    compute.
 
     A `late` bend begins at the last budget but one.
     """

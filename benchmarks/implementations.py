@@ -1,10 +1,11 @@
-"""Loss and gradient of one network by everybody: ours, other people's packages, and short code in their style.
+"""Loss and gradient of one network by everybody: ours, other people's packages, and short code in
+their style.
 
     everybody = of_kan(network, flat, x, y)          # name -> Implementation
     loss = everybody["pykan"].evaluate()             # gradients are made too, and thrown away
 
-All get the same float64 parameters [P] in the layout of `harness.families`, samples x [N, I] and targets y [N, O].
-Those that are B-splines compute the same function, which `evaluate`'s loss shows.
+All get the same float64 parameters [P] in the layout of `harness.families`, samples x [N, I] and
+targets y [N, O]. Those that are B-splines compute the same function, which `evaluate`'s loss shows.
 """
 
 import io
@@ -28,13 +29,22 @@ from harness.train.fused.sizes import SQUARES
 
 Array = np.ndarray
 
-FUSED, TORCH, PYKAN, DENSE, INKAN, RBF = "fused (ours)", "torch (ours)", "pykan", "dense", "inkan", "fast-kan style"
+FUSED, TORCH, PYKAN, DENSE, INKAN, RBF = (
+    "fused (ours)",
+    "torch (ours)",
+    "pykan",
+    "dense",
+    "inkan",
+    "fast-kan style",
+)
 MLP_TORCH, MLP_FUSED = "MLP, torch", "MLP, fused (ours)"
 WHAT = {
     FUSED: "B-splines of order 1 to 5, any knots",
     TORCH: "B-splines of order 1 to 5, any knots; two lanes, time of one",
     PYKAN: "B-splines of any order, any knots; after `speed()`",
-    DENSE: "B-splines of any order, any knots; all bases by Cox-de Boor, one product, as efficient-kan",
+    DENSE: (
+        "B-splines of any order, any knots; all bases by Cox-de Boor, one product, as efficient-kan"
+    ),
     INKAN: "B-splines of order 3 on uniform knots; eager",
     RBF: "no splines: Gaussians after a LayerNorm; other parameters",
     MLP_TORCH: "no KAN: silu, nearest number of parameters",
@@ -44,20 +54,26 @@ IS_SPLINE = {name: not what.startswith("no ") for name, what in WHAT.items()}
 
 
 class Implementation(NamedTuple):
-    """`evaluate` makes loss and gradient and returns the loss; `parameters` are the trainable scalars of a lane."""
+    """`evaluate` makes loss and gradient and returns the loss; `parameters` are the trainable
+    scalars of a lane.
+    """
 
     evaluate: Callable[[], float]
     parameters: int
     lanes: int = 1
 
 
-# --------------------------------------------------------------------------------------------------------------- ours
+# --------------------------------------------------------------------------------------------------
+# ours
 def fused(network: KanShape | MlpShape, flat: Array, x: Array, y: Array) -> Implementation:
     """The compiled kernels."""
     loss, kind, sizes, knots, x_IN, y_ON, work = problem(network, x, y)
     gradient = np.empty_like(flat)
     return Implementation(
-        lambda: kernels.loss_and_gradient(loss, kind, sizes, flat, knots, x_IN, y_ON, gradient, work), flat.size
+        lambda: kernels.loss_and_gradient(
+            loss, kind, sizes, flat, knots, x_IN, y_ON, gradient, work
+        ),
+        flat.size,
     )
 
 
@@ -69,7 +85,9 @@ def problem(network: KanShape | MlpShape, x: Array, y: Array) -> tuple:
     return SQUARES, kind, sizes, flat_knots, x.T.copy(), y.T.copy(), kernels.workspace(network)
 
 
-def batched(network: KanShape | MlpShape, flat: Array, x: Array, y: Array, lanes: int = 2) -> Implementation:
+def batched(
+    network: KanShape | MlpShape, flat: Array, x: Array, y: Array, lanes: int = 2
+) -> Implementation:
     """The evaluator of the torch engine, with as many lanes as a lone run has there."""
     flat_RP, x_RNI, y_RNO = (torch.from_numpy(np.stack([array] * lanes)) for array in (flat, x, y))
     flat_RP.requires_grad_()
@@ -83,7 +101,8 @@ def batched(network: KanShape | MlpShape, flat: Array, x: Array, y: Array, lanes
     return Implementation(evaluate, flat.size, lanes)
 
 
-# ------------------------------------------------------------------------------------------------------------- others
+# --------------------------------------------------------------------------------------------------
+# others
 def pykan(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation:
     """pykan's network in its speed mode, which is what its `fit` runs."""
     return _of_module(pykan_model(network, flat).speed(), x, y)
@@ -91,12 +110,20 @@ def pykan(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation:
 
 def pykan_model(network: KanShape, flat: Array):
     """pykan's network with our parameters; its two scales a spline are our base weights and 1."""
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
+    with (
+        warnings.catch_warnings(),
+        redirect_stdout(io.StringIO()),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         warnings.simplefilter("ignore")
         import kan
 
         model = kan.KAN(
-            width=list(network.shape), grid=network.grid, k=network.order, auto_save=False, ckpt_path=folder
+            width=list(network.shape),
+            grid=network.grid,
+            k=network.order,
+            auto_save=False,
+            ckpt_path=folder,
         ).double()
     for layer, theirs in enumerate(model.act_fun):
         coef_ICO, base_IO = _layer(network, flat, layer)
@@ -114,7 +141,9 @@ def inkan(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation:
     model = KANNetwork(list(network.shape), grid_size=network.grid, compile_basis=False).double()
     for layer, theirs in enumerate(model.layers):
         coef_ICO, base_IO = _layer(network, flat, layer)
-        theirs.grid_starts = network.initial_knots(1, torch.float64, "cpu")[layer][0, 0, : theirs.n_bases]
+        theirs.grid_starts = network.initial_knots(1, torch.float64, "cpu")[layer][
+            0, 0, : theirs.n_bases
+        ]
         theirs.weight.data = torch.cat([coef_ICO.flatten(0, 1).T, base_IO.T], 1).contiguous()
     return _of_module(model, x, y)
 
@@ -129,7 +158,9 @@ def dense(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation:
 
     def forward(h: Tensor) -> Tensor:
         for (coef, base), knots_RIT in zip(layers, knots, strict=True):
-            h = F.linear(F.silu(h), base) + F.linear(_all_bases(h, knots_RIT[0], network.order).flatten(1), coef)
+            h = F.linear(F.silu(h), base) + F.linear(
+                _all_bases(h, knots_RIT[0], network.order).flatten(1), coef
+            )
         return h
 
     return _with_torch(forward, list(chain.from_iterable(layers)), x, y)
@@ -148,11 +179,17 @@ def _all_bases(x_NI: Tensor, knots_IT: Tensor, order: int) -> Tensor:
 
 
 def radial(network: KanShape, flat: Array, x: Array, y: Array) -> Implementation:
-    """Gaussians in place of splines: our code, in the style of fast-kan, with its own initial parameters."""
+    """Gaussians in place of splines: our code, in the style of fast-kan, with its own initial
+    parameters.
+    """
     centres = torch.linspace(-2, 2, network.grid, dtype=torch.float64)
     inverse_width = (network.grid - 1) / 4
     layers = [
-        (nn.LayerNorm(inputs), nn.Linear(inputs * network.grid, outputs, bias=False), nn.Linear(inputs, outputs))
+        (
+            nn.LayerNorm(inputs),
+            nn.Linear(inputs * network.grid, outputs, bias=False),
+            nn.Linear(inputs, outputs),
+        )
         for inputs, outputs in pairwise(network.shape)
     ]
 
@@ -213,7 +250,8 @@ def _with_torch(
     return Implementation(evaluate, sum(one.numel() for one in parameters))
 
 
-# ---------------------------------------------------------------------------------------------------------- everybody
+# --------------------------------------------------------------------------------------------------
+# everybody
 MAKE_KAN = {FUSED: fused, TORCH: batched, PYKAN: pykan, DENSE: dense, INKAN: inkan, RBF: radial}
 MAKE_MLP = {MLP_TORCH: mlp, MLP_FUSED: fused}
 
@@ -230,12 +268,16 @@ def of_mlp(network: MlpShape, flat: Array, x: Array, y: Array) -> dict[str, Impl
 
 def initial(network: KanShape | MlpShape, seed: int = 0) -> Array:
     """Parameters [P] as our engines begin with."""
-    return families.initialise(network, [np.random.default_rng(seed)], 1.0, torch.float64, "cpu")[0].numpy()
+    return families.initialise(network, [np.random.default_rng(seed)], 1.0, torch.float64, "cpu")[
+        0
+    ].numpy()
 
 
 def mlp_beside(network: KanShape, hidden_layers: int) -> MlpShape:
     """The MLP of equal inputs, outputs and, as near as a width allows, parameters."""
     goal = families.parameter_count(network)
     inputs, outputs = network.shape[0], network.shape[-1]
-    candidates = (MlpShape(shape=(inputs, *[width] * hidden_layers, outputs)) for width in range(1, 2000))
+    candidates = (
+        MlpShape(shape=(inputs, *[width] * hidden_layers, outputs)) for width in range(1, 2000)
+    )
     return min(candidates, key=lambda one: abs(families.parameter_count(one) - goal))

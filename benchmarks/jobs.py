@@ -1,6 +1,8 @@
-"""The jobs that both sides do: a target function, a KAN, its grids one after the other, and the samples.
+"""The jobs that both sides do: a target function, a KAN, its grids one after the other, and the
+samples.
 
-Shapes are those of the KAN paper's Fig. 3.1 (Liu et al. 2024, arXiv 2404.19756), and [2,5,1] for the second function.
+Shapes are those of the KAN paper's Fig. 3.1 (Liu et al. 2024, arXiv 2404.19756), and [2,5,1] for
+the second function.
 """
 
 from typing import NamedTuple
@@ -13,7 +15,9 @@ SEEDS = (0, 1, 2)
 
 
 class Job(NamedTuple):
-    """A KAN of nodes `shape` learns `task` from `train_points` points, at each of `grids` intervals."""
+    """A KAN of nodes `shape` learns `task` from `train_points` points, at each of `grids`
+    intervals.
+    """
 
     task: str
     shape: tuple[int, ...]
@@ -29,7 +33,9 @@ class Job(NamedTuple):
     @property
     def run_task(self) -> RunTask:
         """What is learnt, and how many points of it are seen."""
-        return resolve(Task(target=self.task, train_points=self.train_points, test_points=TEST_POINTS))
+        return resolve(
+            Task(target=self.task, train_points=self.train_points, test_points=TEST_POINTS)
+        )
 
 
 EXP2D_NARROW = Job("exp2d", (2, 1, 1), 1000, (3, 5, 10, 20, 50, 100))

@@ -37,7 +37,10 @@ def compare(folder: Path) -> Report:
         rows += _race(mlp, splits, _torch(mlp, splits))
     return Report(
         name="lbfgs",
-        title=f"L-BFGS, milliseconds an evaluation with the optimiser's own work; {POINTS} points of exp2d",
+        title=(
+            f"L-BFGS, milliseconds an evaluation with the optimiser's own work; {POINTS} points "
+            "of exp2d"
+        ),
         table=pd.DataFrame(rows),
         shown={
             "network": "network",
@@ -49,7 +52,8 @@ def compare(folder: Path) -> Report:
             "times_fused": "÷ fused",
         },
         notes=[
-            f"Medians of {ROUNDS} rounds, in which everybody has a turn and begins with the same parameters. pykan's "
+            f"Medians of {ROUNDS} rounds, in which everybody has a turn and begins with the same "
+            "parameters. pykan's "
             "fit is spared what it does beside: moving knots, saving, and the test points.",
         ],
     )
@@ -77,7 +81,9 @@ def _fused(network: Network, splits: Splits) -> Callable[[], int]:
     flat, arguments = initial(network), problem(network, splits.train.x, splits.train.y)
 
     def work() -> int:
-        return lbfgs.advance(SETTINGS, lbfgs.start(SETTINGS, flat), arguments, EVALUATIONS).evaluations
+        return lbfgs.advance(
+            SETTINGS, lbfgs.start(SETTINGS, flat), arguments, EVALUATIONS
+        ).evaluations
 
     return work
 

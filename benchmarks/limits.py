@@ -1,4 +1,6 @@
-"""How far the compiled kernels are from what one core can do: its matrix products, and its copying of memory."""
+"""How far the compiled kernels are from what one core can do: its matrix products, and its copying
+of memory.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,17 +36,23 @@ LEVENBERG_EVALUATIONS = 20
 
 
 def compare(folder: Path) -> Report:
-    """Gigaflops of everything, as the cheapest evaluation counts them, beside those of a matrix product."""
+    """Gigaflops of everything, as the cheapest evaluation counts them, beside those of a matrix
+    product.
+    """
     contestants, megaflops = _peak()
     for network, points in EVALUATIONS:
         name = f"loss and gradient, {_words(network)}"
         contestants.append(Contestant(name, once(_evaluation(network, points))))
-        megaflops[name] = network.evaluation_flops("local_min", WEIGHTS[DEFAULT_WEIGHTS]) * points / 1e6
+        megaflops[name] = (
+            network.evaluation_flops("local_min", WEIGHTS[DEFAULT_WEIGHTS]) * points / 1e6
+        )
     for network, points in LEVENBERG:
         name = f"Levenberg-Marquardt, {_words(network)}"
         contestants.append(Contestant(name, _levenberg(network, points)))
         step = system_flops(network.trainable, points, network.active_parameters)
-        megaflops[name] = (network.evaluation_flops("local_min", WEIGHTS[DEFAULT_WEIGHTS]) * points + step) / 1e6
+        megaflops[name] = (
+            network.evaluation_flops("local_min", WEIGHTS[DEFAULT_WEIGHTS]) * points + step
+        ) / 1e6
     timings = race(contestants, ROUNDS)
     rows = [
         {
@@ -52,7 +60,9 @@ def compare(folder: Path) -> Report:
             "cpu_us": 1000 * timing.cpu_ms,
             "megaflops": megaflops.get(name),
             "gigaflops_per_second": megaflops[name] / timing.cpu_ms if name in megaflops else None,
-            "gigabytes_per_second": 2 * COPIED_MEGABYTES / timing.cpu_ms if name not in megaflops else None,
+            "gigabytes_per_second": 2 * COPIED_MEGABYTES / timing.cpu_ms
+            if name not in megaflops
+            else None,
         }
         for name, timing in timings.items()
     ]
@@ -71,9 +81,15 @@ def compare(folder: Path) -> Report:
             "gigabytes_per_second": "GB/s",
         },
         notes=[
-            "MFLOP are counted by closed forms (local_min: silu 9, a basis term 7); an evaluation of "
-            "Levenberg-Marquardt has its normal equations and its Cholesky factorisation, each symmetric half once.",
-            f"The peak is torch's product of two {PRODUCT} x {PRODUCT} matrices; bytes copied are read and written.",
+            "MFLOP are counted by closed forms (local_min: silu 9, a basis term 7); an "
+            "evaluation of "
+            "Levenberg-Marquardt has its normal equations and its Cholesky factorisation, each "
+            "symmetric half once.",
+            (
+                f"The peak is torch's product of two {PRODUCT} x {PRODUCT} matrices; bytes "
+                "copied are "
+                "read and written."
+            ),
         ],
     )
 

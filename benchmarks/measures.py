@@ -1,6 +1,8 @@
-"""What is measured of the engines, in a process of its own for each checkout (see `benchmarks.checkouts`).
+"""What is measured of the engines, in a process of its own for each checkout (see
+`benchmarks.checkouts`).
 
-A measure makes `Work`: something to do again and again. It uses of the project what the older checkout has as well.
+A measure makes `Work`: something to do again and again. It uses of the project what the older
+checkout has as well.
 
 Legend: R lanes, N points, I inputs, O outputs, P parameters.
 """
@@ -46,7 +48,9 @@ WARM_UPS = 2
 
 
 class Work(NamedTuple):
-    """`run` does so many evaluations in every one of its lanes. `trained_by` is the code that does them."""
+    """`run` does so many evaluations in every one of its lanes. `trained_by` is the code that does
+    them.
+    """
 
     run: Callable[[], object]
     evaluations: int = 1
@@ -58,16 +62,28 @@ def evaluator(network: dict, dtype: str, lanes: int, points: int) -> Work:
     """Loss and gradient of random points, by the torch engine."""
     made, flat_RP, knots, x_RNI, y_RNO = _begun(network, dtype, lanes, points)
     samples = LanePoints(x_RNI, y_RNO)
-    return Work(lambda: SQUARES.loss_and_gradient(made, flat_RP, knots, samples), lanes=lanes, trained_by="torch")
+    return Work(
+        lambda: SQUARES.loss_and_gradient(made, flat_RP, knots, samples),
+        lanes=lanes,
+        trained_by="torch",
+    )
 
 
-def optimiser(settings: dict, network: dict, lanes: int, points: int, evaluations: int, alone: bool = True) -> Work:
-    """A training by the torch engine's optimiser from its start; `alone`, it is told again what it was told once."""
+def optimiser(
+    settings: dict, network: dict, lanes: int, points: int, evaluations: int, alone: bool = True
+) -> Work:
+    """A training by the torch engine's optimiser from its start; `alone`, it is told again what it
+    was told once.
+    """
     made, flat_RP, knots, x_RNI, y_RNO = _begun(network, "float64", lanes, points)
     samples = LanePoints(x_RNI, y_RNO)
     own = Recipe(optimizer=settings, max_evaluations=evaluations).optimizer
     objective = LaneObjective(
-        lambda position_RP: SQUARES.loss_and_gradient(made, position_RP, knots, samples), made, knots, x_RNI, y_RNO
+        lambda position_RP: SQUARES.loss_and_gradient(made, position_RP, knots, samples),
+        made,
+        knots,
+        x_RNI,
+        y_RNO,
     )
 
     start = own.start(flat_RP, total_steps=evaluations)
@@ -93,7 +109,8 @@ def optimiser(settings: dict, network: dict, lanes: int, points: int, evaluation
 
 
 def training(experiment: str, evaluations: int, classes: int | None = None) -> Work:
-    """Evaluations with the optimiser's steps of the runs of an experiment, which are one pack, by the plan's engine.
+    """Evaluations with the optimiser's steps of the runs of an experiment, which are one pack, by
+    the plan's engine.
 
     With `classes`, so many are learnt from random points in place of the task's values.
     """
@@ -117,7 +134,9 @@ def training(experiment: str, evaluations: int, classes: int | None = None) -> W
 
 
 def plain_torch(module: str, sizes: dict, task: str, batch: int, lanes: int, dtype: str) -> Work:
-    """Steps of plain PyTorch on the classes of a task: an ensemble of so many lanes, or a loop over one."""
+    """Steps of plain PyTorch on the classes of a task: an ensemble of so many lanes, or a loop over
+    one.
+    """
     run_task = resolve(Task(target=task))
     splits = draw(run_task, 0)
     x_NI = torch.from_numpy(scaled(run_task, splits.train.x)).to(getattr(torch, dtype))
@@ -125,11 +144,17 @@ def plain_torch(module: str, sizes: dict, task: str, batch: int, lanes: int, dty
     make = partial(getattr(plain, module), run_task.inputs, run_task.outputs, **sizes)
     if lanes == 1:
         return Work(plain.one_network(make, x_NI, classes_N, batch).step, trained_by="plain torch")
-    return Work(plain.ensemble(make, x_NI, classes_N, batch, lanes).step, lanes=lanes, trained_by="plain torch")
+    return Work(
+        plain.ensemble(make, x_NI, classes_N, batch, lanes).step,
+        lanes=lanes,
+        trained_by="plain torch",
+    )
 
 
 def knot_update(network: dict, task: str) -> Work:
-    """Knots moved by the torch engine to the activations at all training points of a task, two lanes together."""
+    """Knots moved by the torch engine to the activations at all training points of a task, two
+    lanes together.
+    """
     made, flat_RP, knots = _network(network, torch.float64, lanes=2)
     run_task = resolve(Task(target=task))
     x_NI = torch.from_numpy(scaled(run_task, draw(run_task, 0).train.x))
@@ -141,13 +166,17 @@ def knot_update(network: dict, task: str) -> Work:
 
 
 MEASURES: Mapping[str, Callable[..., Work]] = {
-    measure.__name__: measure for measure in (evaluator, optimiser, training, plain_torch, knot_update)
+    measure.__name__: measure
+    for measure in (evaluator, optimiser, training, plain_torch, knot_update)
 }
 
 
-# ----------------------------------------------------------------------------------------------------- what is answered
+# --------------------------------------------------------------------------------------------------
+# what is answered
 class Measured:
-    """Answers what `benchmarks.checkouts` asks; each method is a question, of a piece of work by its row's name."""
+    """Answers what `benchmarks.checkouts` asks; each method is a question, of a piece of work by
+    its row's name.
+    """
 
     def __init__(self) -> None:
         torch.set_num_threads(1)
@@ -158,7 +187,9 @@ class Measured:
         return str(Path(harness.__file__).parents[1])
 
     def make(self, row: str, measure: str, arguments: dict) -> dict:
-        """Make a piece of work and warm it up; what is known of it then, or why the project refuses it."""
+        """Make a piece of work and warm it up; what is known of it then, or why the project refuses
+        it.
+        """
         try:
             work = MEASURES[measure](**arguments)
         except HarnessError as error:
@@ -177,17 +208,23 @@ class Measured:
         return timed(contestant, repeats)
 
     def peak(self, row: str) -> int:
-        """The most bytes that torch had allocated at once while it did the work, above what was there, a lane."""
+        """The most bytes that torch had allocated at once while it did the work, above what was
+        there, a lane.
+        """
         _, work, _ = self.made[row]
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
             work.run()
-        events = [one for one in profiler.profiler.kineto_results.events() if one.name() == "[memory]"]
+        events = [
+            one for one in profiler.profiler.kineto_results.events() if one.name() == "[memory]"
+        ]
         in_time = sorted((event.start_ns(), event.nbytes()) for event in events)
         allocated = np.cumsum([size for _, size in in_time])
         return int(allocated.max(initial=0)) // work.lanes
 
     def operations(self, row: str) -> dict[str, float]:
-        """What torch dispatches for an evaluation of all lanes, views left out; megabytes are those of a lane."""
+        """What torch dispatches for an evaluation of all lanes, views left out; megabytes are those
+        of a lane.
+        """
         _, work, _ = self.made[row]
         done = _todays_operations()(work.run)
         counts = {
@@ -205,7 +242,9 @@ class Measured:
 
 @cache
 def _todays_operations() -> Callable[[Callable[[], object]], list]:
-    """What counts, from today's files, also where `harness` is an earlier one, which may not have it."""
+    """What counts, from today's files, also where `harness` is an earlier one, which may not have
+    it.
+    """
     for name in ("harness.count.dispatched", "benchmarks.traced"):
         spec = spec_from_file_location(name, ROOT.joinpath(*name.split(".")).with_suffix(".py"))
         assert spec
@@ -215,7 +254,8 @@ def _todays_operations() -> Callable[[Callable[[], object]], list]:
     return module.operations
 
 
-# --------------------------------------------------------------------------------------------------------------- parts
+# --------------------------------------------------------------------------------------------------
+# parts
 def _network(network: dict, dtype: torch.dtype, lanes: int) -> tuple[Network, Tensor, list[Tensor]]:
     """A network as files have it, parameters [R, P] and knots of lanes that begin."""
     if network["family"] == "module":
@@ -226,11 +266,15 @@ def _network(network: dict, dtype: torch.dtype, lanes: int) -> tuple[Network, Te
     return made, flat_RP, made.draw_knots(generators, dtype, "cpu")
 
 
-def _begun(network: dict, dtype: str, lanes: int, points: int) -> tuple[Network, Tensor, list[Tensor], Tensor, Tensor]:
+def _begun(
+    network: dict, dtype: str, lanes: int, points: int
+) -> tuple[Network, Tensor, list[Tensor], Tensor, Tensor]:
     """The same, with random points x [R, N, I] and smooth values y [R, N, O]."""
     number = getattr(torch, dtype)
     made, flat_RP, knots = _network(network, number, lanes)
-    x_RNI = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (lanes, points, made.shape[0]))).to(number)
+    x_RNI = torch.from_numpy(
+        np.random.default_rng(0).uniform(-1, 1, (lanes, points, made.shape[0]))
+    ).to(number)
     y_RNO = torch.sin(3 * x_RNI).mean(2, keepdim=True).repeat(1, 1, made.shape[-1])
     return made, flat_RP, knots, x_RNI, y_RNO
 

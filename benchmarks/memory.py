@@ -1,4 +1,5 @@
-"""How much memory loss and gradient take above what was there before, each implementation in a process of its own.
+"""How much memory loss and gradient take above what was there before, each implementation in a
+process of its own.
 
 python -m benchmarks.memory "fused (ours)"        # prints bytes
 """
@@ -22,15 +23,20 @@ POINTS, WARM_POINTS = 1000, 10
 
 def compare(folder: Path) -> Report:
     """Megabytes of one loss and gradient."""
-    rows = [{"implementation": name, "peak_mb": _in_own_process(name) / 1e6, "what": WHAT[name]} for name in MAKE_KAN]
+    rows = [
+        {"implementation": name, "peak_mb": _in_own_process(name) / 1e6, "what": WHAT[name]}
+        for name in MAKE_KAN
+    ]
     return Report(
         name="memory",
-        title=f"Peak memory of loss and gradient above what was there, {list(NETWORK.shape)}, G = {NETWORK.grid}, "
+        title=f"Peak memory of loss and gradient above what was there, {list(NETWORK.shape)}, G = "
+        f"{NETWORK.grid}, "
         f"{POINTS} points, float64",
         table=pd.DataFrame(rows),
         shown={"implementation": "implementation", "peak_mb": "MB", "what": "what it is"},
         notes=[
-            "Resident memory, as Linux counts it. Libraries, network and samples were there before; so was an "
+            "Resident memory, as Linux counts it. Libraries, network and samples were there "
+            "before; so was an "
             f"evaluation of {WARM_POINTS} points."
         ],
     )
@@ -38,7 +44,9 @@ def compare(folder: Path) -> Report:
 
 def _in_own_process(name: str) -> int:
     command = [sys.executable, "-m", "benchmarks.memory", name]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+    return int(
+        subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
+    )
 
 
 def peak_bytes(name: str) -> int:
@@ -54,7 +62,9 @@ def peak_bytes(name: str) -> int:
 def _with_points(name: str, points: int) -> Implementation:
     rng = np.random.default_rng(0)
     x: Array = rng.uniform(-1, 1, (points, NETWORK.shape[0]))
-    return MAKE_KAN[name](NETWORK, initial(NETWORK), x, rng.normal(size=(points, NETWORK.shape[-1])))
+    return MAKE_KAN[name](
+        NETWORK, initial(NETWORK), x, rng.normal(size=(points, NETWORK.shape[-1]))
+    )
 
 
 def _forget_peak() -> None:

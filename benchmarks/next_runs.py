@@ -16,15 +16,25 @@ from benchmarks.grids import SD, generator, isoflop_grid
 from harness import design as next_runs
 from harness.laws import fit_surface
 from harness.laws.design import Search
-from harness.laws.profile import ProfiledQuantity, Region, mean_prediction, of_two, quantity_interval
+from harness.laws.profile import (
+    ProfiledQuantity,
+    Region,
+    mean_prediction,
+    of_two,
+    quantity_interval,
+)
 from harness.show.console import console
 
-SHARED = Path(os.environ.get("HARNESS_SHARED", Path(__file__).parents[2] / "shared"))  # published tables, if at hand
+SHARED = Path(
+    os.environ.get("HARNESS_SHARED", Path(__file__).parents[2] / "shared")
+)  # published tables, if at hand
 LEAST_GAIN = 1.5  # times the shortening by the largest runs
 
 
 class Shortening(NamedTuple):
-    """By which share of its length an interval gets shorter, a replicate each: by the proposed runs and the largest."""
+    """By which share of its length an interval gets shorter, a replicate each: by the proposed runs
+    and the largest.
+    """
 
     scenario: str
     proposed: list[float]
@@ -42,14 +52,18 @@ class Shortening(NamedTuple):
 
 
 def asked_of(known: Region, question: str, place: np.ndarray) -> ProfiledQuantity:
-    """What a question is of: ln of the exponent of N, of the ratio of both (the exponent of the best N), of a loss."""
+    """What a question is of: ln of the exponent of N, of the ratio of both (the exponent of the
+    best N), of a loss.
+    """
     quantities = {"exponent": ProfiledQuantity(1), "optimum": of_two(2, 1, -1.0)}
     u = np.log(place) - known.problem.logs.log_x_first
     return quantities.get(question) or mean_prediction(known.problem, u)
 
 
 def length(x: np.ndarray, y: np.ndarray, question: str, place: np.ndarray) -> float:
-    """The length of the interval of what is asked, by the runs x [n, 2]; nan where there is none."""
+    """The length of the interval of what is asked, by the runs x [n, 2]; nan where there is
+    none.
+    """
     known = fit_surface(*x.T, y, intervals=False).region
     if known is None or not np.isfinite(known.solution.p).all():
         return np.nan
@@ -64,7 +78,9 @@ def shortened(
     proposed, largest = [], []
     for x, y, x_proposed, y_proposed, x_largest, y_largest in replicates:
         now = length(x, y, question, place)
-        with_proposed = length(np.vstack([x, x_proposed]), np.append(y, y_proposed), question, place)
+        with_proposed = length(
+            np.vstack([x, x_proposed]), np.append(y, y_proposed), question, place
+        )
         with_largest = length(np.vstack([x, x_largest]), np.append(y, y_largest), question, place)
         if np.isfinite([now, with_proposed, with_largest]).all():
             proposed.append(1 - with_proposed / now)
@@ -75,7 +91,9 @@ def shortened(
 def simulated(
     x: np.ndarray, truth: Sequence[float], question: str, place: np.ndarray, replicates: int
 ) -> Iterator[tuple[np.ndarray, ...]]:
-    """Runs at x [n, 2], what is proposed for four times the largest one's compute, and the largest ones for that."""
+    """Runs at x [n, 2], what is proposed for four times the largest one's compute, and the largest
+    ones for that.
+    """
     rng, budget = generator(f"{truth} {question}"), 4 * float(np.max(6 * x.prod(axis=1)))
     floor, a, alpha, b, beta = truth
 
@@ -87,16 +105,26 @@ def simulated(
     for _ in range(replicates):
         y = measured(x)
         runs = pd.DataFrame({"N": x[:, 0], "D": x[:, 1], "loss": y})
-        plans = next_runs(runs, x="N", and_="D", y="loss", question=question, budget=budget, at=at).table
+        plans = next_runs(
+            runs, x="N", and_="D", y="loss", question=question, budget=budget, at=at
+        ).table
         if len(plans):
             chosen = [plans[plans["plan"] == plan] for plan in ("proposed", "largest")]
             new = [np.repeat(plan[["N", "D"]].to_numpy(), plan["runs"], axis=0) for plan in chosen]
             yield x, y, new[0], measured(new[0]), new[1], measured(new[1])
 
 
-def hidden(table: pd.DataFrame, question: str, place: np.ndarray, replicates: int) -> Iterator[tuple[np.ndarray, ...]]:
-    """Of a published table 70 % of the runs are hidden: four are chosen among these, and the four largest."""
-    rng, x, y = generator(f"{len(table)} {question}"), table[["N", "D"]].to_numpy(float), table["loss"].to_numpy(float)
+def hidden(
+    table: pd.DataFrame, question: str, place: np.ndarray, replicates: int
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Of a published table 70 % of the runs are hidden: four are chosen among these, and the four
+    largest.
+    """
+    rng, x, y = (
+        generator(f"{len(table)} {question}"),
+        table[["N", "D"]].to_numpy(float),
+        table["loss"].to_numpy(float),
+    )
     for _ in range(replicates):
         is_seen = rng.permutation(y.size) < 0.3 * y.size
         seen, rest = np.flatnonzero(is_seen), np.flatnonzero(~is_seen)
@@ -118,12 +146,25 @@ def hidden(table: pd.DataFrame, question: str, place: np.ndarray, replicates: in
 def designs(replicates: int) -> Iterator[Shortening]:
     """How much shorter four proposed runs make an interval than the four largest of equal cost."""
     tables = {
-        "5 budgets of 9 sizes, alpha .35, beta .37": (isoflop_grid(5), (1.8, 480.0, 0.35, 2100.0, 0.37)),
-        "4 budgets of 9 sizes, alpha .25, beta .45": (isoflop_grid(4, ratio=3), (1.6, 60.0, 0.25, 8000.0, 0.45)),
+        "5 budgets of 9 sizes, alpha .35, beta .37": (
+            isoflop_grid(5),
+            (1.8, 480.0, 0.35, 2100.0, 0.37),
+        ),
+        "4 budgets of 9 sizes, alpha .25, beta .45": (
+            isoflop_grid(4, ratio=3),
+            (1.6, 60.0, 0.25, 8000.0, 0.45),
+        ),
     }
-    grids = {name: (np.column_stack([grid.n, grid.d]), truth) for name, (grid, truth) in tables.items()}
-    square = np.array(list(itertools.product(np.geomspace(2e7, 2e9, 6), np.geomspace(5e8, 5e10, 6))))
-    grids["6 sizes at 6 numbers of tokens, alpha .35, beta .37"] = (square, (1.8, 480.0, 0.35, 2100.0, 0.37))
+    grids = {
+        name: (np.column_stack([grid.n, grid.d]), truth) for name, (grid, truth) in tables.items()
+    }
+    square = np.array(
+        list(itertools.product(np.geomspace(2e7, 2e9, 6), np.geomspace(5e8, 5e10, 6)))
+    )
+    grids["6 sizes at 6 numbers of tokens, alpha .35, beta .37"] = (
+        square,
+        (1.8, 480.0, 0.35, 2100.0, 0.37),
+    )
     questions = ("exponent", "optimum", "prediction")
     for (name, (x, truth)), question in itertools.product(grids.items(), questions):
         place = x.max(axis=0, keepdims=True) * 3

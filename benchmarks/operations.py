@@ -1,4 +1,5 @@
-"""What an evaluation asks of torch, before and after a change: operations, launches on a GPU, waits, bytes.
+"""What an evaluation asks of torch, before and after a change: operations, launches on a GPU,
+waits, bytes.
 
 Counts, not times, and the same on every machine.
 """
@@ -9,7 +10,17 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.checkouts import BEFORE, TODAY, Row, answers, commits_of, folders_of, started
-from benchmarks.engines import LEARNER, NARROW, OPTIMISERS, POINTS, WIDE, WIDE_POINTS, beside, said, words
+from benchmarks.engines import (
+    LEARNER,
+    NARROW,
+    OPTIMISERS,
+    POINTS,
+    WIDE,
+    WIDE_POINTS,
+    beside,
+    said,
+    words,
+)
 from benchmarks.report import Report
 from harness.families import (
     ChebyshevKanShape,
@@ -45,7 +56,11 @@ NETWORKS: dict[str, tuple[Network, int]] = {
 def compare(folder: Path, before: Path | None = None) -> Report:
     """Counts of loss and gradient of every family, and of what each optimiser does beside."""
     passes = [
-        Row(name, "evaluator", {"network": said(network), "dtype": "float64", "lanes": LANES, "points": points})
+        Row(
+            name,
+            "evaluator",
+            {"network": said(network), "dtype": "float64", "lanes": LANES, "points": points},
+        )
         for name, (network, points) in NETWORKS.items()
     ]
     parts = {"loss and gradient": passes}
@@ -60,17 +75,25 @@ def compare(folder: Path, before: Path | None = None) -> Report:
         for part, of_part in parts.items():
             found = answers(of_part, checkouts, "operations")
             rows += [_row(part, row.name, found) for row in of_part]
-    shown = {f"{name}_{count}": f"{heading}, {name}" for count, heading in COUNTS.items() for name in (BEFORE, TODAY)}
+    shown = {
+        f"{name}_{count}": f"{heading}, {name}"
+        for count, heading in COUNTS.items()
+        for name in (BEFORE, TODAY)
+    }
     return Report(
         name="operations",
         title=f"What torch dispatches for one evaluation of {LANES} lanes, float64",
         table=pd.DataFrame(rows),
         shown={"part": "part", "what": "what", **shown},
         notes=[
-            f"{commits_of(folders_of(before))} Launches are operations that are no views and do more than allocate "
-            "memory: what a GPU would be asked to start. Waits are those whose result Python needs before it goes on, "
-            "so that it would wait for the GPU. MB are what each launch alone reads and writes, as if nothing stayed "
-            "in a cache. The other counts do not depend on the number of lanes. Those of optimisers are means over "
+            f"{commits_of(folders_of(before))} Launches are operations that are no views and do "
+            "more than allocate "
+            "memory: what a GPU would be asked to start. Waits are those whose result Python "
+            "needs before it goes on, "
+            "so that it would wait for the GPU. MB are what each launch alone reads and writes, "
+            "as if nothing stayed "
+            "in a cache. The other counts do not depend on the number of lanes. Those of "
+            "optimisers are means over "
             "the evaluations of a training."
         ],
     )

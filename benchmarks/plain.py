@@ -1,6 +1,8 @@
-"""What a user of plain PyTorch would write: networks of classes, one by one or as a vmapped ensemble, trained by Adam.
+"""What a user of plain PyTorch would write: networks of classes, one by one or as a vmapped
+ensemble, trained by Adam.
 
-Legend: R lanes, N points, B points of a batch, I inputs, O outputs, C coefficients of a spline, T knots.
+Legend: R lanes, N points, B points of a batch, I inputs, O outputs, C coefficients of a spline, T
+knots.
 """
 
 import copy
@@ -57,13 +59,17 @@ class SplineLayer(nn.Module):
 
 
 class Training(NamedTuple):
-    """`step` trains the parameters in place, on the next batch of an order that is drawn every epoch."""
+    """`step` trains the parameters in place, on the next batch of an order that is drawn every
+    epoch.
+    """
 
     step: Callable[[], object]
     parameters: dict[str, Tensor]
 
 
-def one_network(make: Callable[[], nn.Module], x_NI: Tensor, classes_N: Tensor, batch: int) -> Training:
+def one_network(
+    make: Callable[[], nn.Module], x_NI: Tensor, classes_N: Tensor, batch: int
+) -> Training:
     """One network by backward and torch.optim.Adam."""
     model = make().to(x_NI.dtype)
     optimiser = torch.optim.Adam(model.parameters(), LEARNING_RATE)
@@ -82,14 +88,18 @@ def one_network(make: Callable[[], nn.Module], x_NI: Tensor, classes_N: Tensor, 
     return Training(step, dict(model.named_parameters()))
 
 
-def ensemble(make: Callable[[], nn.Module], x_NI: Tensor, classes_N: Tensor, batch: int, lanes: int) -> Training:
+def ensemble(
+    make: Callable[[], nn.Module], x_NI: Tensor, classes_N: Tensor, batch: int, lanes: int
+) -> Training:
     """All lanes at once by torch.func.vmap of the gradient, and Adam of the stacked parameters."""
     models = [make().to(x_NI.dtype) for _ in range(lanes)]
     parameters, buffers = stack_module_state(models)
     parameters = {name: value.detach() for name, value in parameters.items()}
     stateless = copy.deepcopy(models[0]).to("meta")
 
-    def loss(own: dict[str, Tensor], own_buffers: dict[str, Tensor], x_BI: Tensor, classes_B: Tensor) -> Tensor:
+    def loss(
+        own: dict[str, Tensor], own_buffers: dict[str, Tensor], x_BI: Tensor, classes_B: Tensor
+    ) -> Tensor:
         return F.cross_entropy(functional_call(stateless, (own, own_buffers), (x_BI,)), classes_B)
 
     gradients_of = vmap(grad(loss))
@@ -119,7 +129,10 @@ class _StackedAdam:
 
     def __init__(self, values: list[Tensor]):
         self.values, self.steps = values, 0
-        self.means, self.squares = list(map(torch.zeros_like, values)), list(map(torch.zeros_like, values))
+        self.means, self.squares = (
+            list(map(torch.zeros_like, values)),
+            list(map(torch.zeros_like, values)),
+        )
 
     def step(self, gradients: list[Tensor]) -> None:
         self.steps += 1
@@ -129,16 +142,23 @@ class _StackedAdam:
         denominators = torch._foreach_sqrt(self.squares)
         torch._foreach_div_(denominators, (1 - BETA2**self.steps) ** 0.5)
         torch._foreach_add_(denominators, EPSILON)
-        torch._foreach_addcdiv_(self.values, self.means, denominators, -LEARNING_RATE / (1 - BETA1**self.steps))
+        torch._foreach_addcdiv_(
+            self.values, self.means, denominators, -LEARNING_RATE / (1 - BETA1**self.steps)
+        )
 
 
-# -------------------------------------------------------------------------------------------------------- transformers
+# --------------------------------------------------------------------------------------------------
+# transformers
 class PlainGatedMlp(nn.Module):
     """SwiGLU with biases."""
 
     def __init__(self, inputs: int, outputs: int, width: int):
         super().__init__()
-        self.gated, self.gate, self.out = nn.Linear(inputs, width), nn.Linear(inputs, width), nn.Linear(width, outputs)
+        self.gated, self.gate, self.out = (
+            nn.Linear(inputs, width),
+            nn.Linear(inputs, width),
+            nn.Linear(width, outputs),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Of points [B, I]: [B, O]."""
@@ -146,9 +166,13 @@ class PlainGatedMlp(nn.Module):
 
 
 class RationalLayer(nn.Module):
-    """P / (1 + |Q|) of every input, Q that of its group, and a linear map: GR-KAN by Horner's scheme."""
+    """P / (1 + |Q|) of every input, Q that of its group, and a linear map: GR-KAN by Horner's
+    scheme.
+    """
 
-    def __init__(self, inputs: int, outputs: int, numerator: int = 5, denominator: int = 4, groups: int = 8):
+    def __init__(
+        self, inputs: int, outputs: int, numerator: int = 5, denominator: int = 4, groups: int = 8
+    ):
         super().__init__()
         self.numerator = nn.Parameter(0.1 * torch.randn(numerator + 1))
         self.denominator = nn.Parameter(0.1 * torch.randn(groups, denominator))
@@ -168,7 +192,9 @@ class RationalLayer(nn.Module):
 
 
 class GroupedChebyshevLayer(nn.Module):
-    """A Chebyshev series of tanh x in every group of inputs, by the recurrence, and a linear map."""
+    """A Chebyshev series of tanh x in every group of inputs, by the recurrence, and a linear
+    map.
+    """
 
     def __init__(self, inputs: int, outputs: int, degree: int = 5, groups: int = 8):
         super().__init__()
@@ -189,11 +215,23 @@ class GroupedChebyshevLayer(nn.Module):
 
 
 class PlainTransformer(nn.Module):
-    """A decoder as GPT-2's, of torch's own modules, with two layers of attention and a block each."""
+    """A decoder as GPT-2's, of torch's own modules, with two layers of attention and a block
+    each.
+    """
 
-    def __init__(self, vocabulary: int, context: int, width: int, heads: int, make_block: Callable[[], nn.Module]):
+    def __init__(
+        self,
+        vocabulary: int,
+        context: int,
+        width: int,
+        heads: int,
+        make_block: Callable[[], nn.Module],
+    ):
         super().__init__()
-        self.token, self.position = nn.Embedding(vocabulary, width), nn.Parameter(0.02 * torch.randn(context, width))
+        self.token, self.position = (
+            nn.Embedding(vocabulary, width),
+            nn.Parameter(0.02 * torch.randn(context, width)),
+        )
         self.layers = nn.ModuleList(PlainLayer(width, heads, make_block()) for _ in range(2))
         self.norm, self.logits = nn.LayerNorm(width), nn.Linear(width, vocabulary)
 
@@ -210,29 +248,41 @@ class PlainLayer(nn.Module):
 
     def __init__(self, width: int, heads: int, block: nn.Module):
         super().__init__()
-        self.norm, self.block_norm, self.block, self.heads = nn.LayerNorm(width), nn.LayerNorm(width), block, heads
+        self.norm, self.block_norm, self.block, self.heads = (
+            nn.LayerNorm(width),
+            nn.LayerNorm(width),
+            block,
+            heads,
+        )
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
 
     def forward(self, h_BTD: Tensor) -> Tensor:
         """The residual stream after it."""
         normed = self.norm(h_BTD)
         by_head = [
-            one(normed).unflatten(2, (self.heads, -1)).transpose(1, 2) for one in (self.query, self.key, self.value)
+            one(normed).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for one in (self.query, self.key, self.value)
         ]
         seen = F.scaled_dot_product_attention(*by_head, is_causal=True)
         h_BTD = h_BTD + self.out(seen.transpose(1, 2).flatten(2))
         return h_BTD + self.block(self.block_norm(h_BTD).flatten(0, 1)).view_as(h_BTD)
 
 
-def language_model(make: Callable[[], PlainTransformer], vocabulary: int, context: int, batch: int) -> Training:
-    """A transformer by backward and torch.optim.Adam, on random tokens that are drawn at every step."""
+def language_model(
+    make: Callable[[], PlainTransformer], vocabulary: int, context: int, batch: int
+) -> Training:
+    """A transformer by backward and torch.optim.Adam, on random tokens that are drawn at every
+    step.
+    """
     model = make()
     optimiser = torch.optim.Adam(model.parameters(), LEARNING_RATE)
 
     def step() -> None:
         tokens_BT = torch.randint(vocabulary, (batch, context + 1))
         optimiser.zero_grad()
-        F.cross_entropy(model(tokens_BT[:, :-1]).flatten(0, 1), tokens_BT[:, 1:].flatten()).backward()
+        F.cross_entropy(
+            model(tokens_BT[:, :-1]).flatten(0, 1), tokens_BT[:, 1:].flatten()
+        ).backward()
         optimiser.step()
 
     return Training(step, dict(model.named_parameters()))

@@ -1,4 +1,5 @@
-"""Laws that a lab can plan by, simulated: predictions of the next budget, and the caution where a law bends.
+"""Laws that a lab can plan by, simulated: predictions of the next budget, and the caution where a
+law bends.
 
 python -m benchmarks.planning                  # all parts, results/fits/planning.md
 python -m benchmarks.planning --part ahead     # one part, replacing its rows there
@@ -45,8 +46,11 @@ class Score(NamedTuple):
     holds: Sequence[float]
 
 
-# --------------------------------------------------------------------------------------------------------------- ahead
-def next_budget(name: str, grid: Grid, replicates: int, low: float, is_true: bool) -> Iterator[Score]:
+# --------------------------------------------------------------------------------------------------
+# ahead
+def next_budget(
+    name: str, grid: Grid, replicates: int, low: float, is_true: bool
+) -> Iterator[Score]:
     """One new run at the middle of the largest budget, foreseen from the others."""
     rng = generator(name)
     seen: list[Seen] = []
@@ -65,7 +69,14 @@ def next_budget(name: str, grid: Grid, replicates: int, low: float, is_true: boo
 
 
 def next_size(
-    name: str, law: str, sizes: np.ndarray, log_loss: np.ndarray, seeds: int, sd: float, replicates: int, is_true: bool
+    name: str,
+    law: str,
+    sizes: np.ndarray,
+    log_loss: np.ndarray,
+    seeds: int,
+    sd: float,
+    replicates: int,
+    is_true: bool,
 ) -> Iterator[Score]:
     """One new run at the largest size, foreseen by the curve through the others."""
     rng = generator(name)
@@ -113,15 +124,21 @@ def _chance(new: NewRun, truth: float, sd: float) -> float:
 
 
 def ahead(replicates: int) -> Iterator[Score]:
-    """New runs of the next budget of compute, where laws of two sizes are true and where they bend."""
+    """New runs of the next budget of compute, where laws of two sizes are true and where they
+    bend.
+    """
     for budgets in (4, 6):
-        yield from next_budget(f"surface, {budgets - 1} budgets", isoflop_grid(budgets), replicates, 0.93, True)
+        yield from next_budget(
+            f"surface, {budgets - 1} budgets", isoflop_grid(budgets), replicates, 0.93, True
+        )
     for percent in (1, 2):  # that a step of a factor of 10^0.5 adds to what a step before it showed
         bend = percent / 100 / (2 * np.log(10**0.5) ** 2)
         name = f"surface of 4 budgets that bends by {percent} % a step"
         yield from next_budget(name, isoflop_grid(5, bend=bend), replicates, 0.8, False)
         name = f"surface of 4 budgets that bends by {percent} % at the next one alone"
-        yield from next_budget(name, isoflop_grid(5, bend=2 * bend, late=True), replicates, 0.0, False)
+        yield from next_budget(
+            name, isoflop_grid(5, bend=2 * bend, late=True), replicates, 0.0, False
+        )
 
 
 def curves(replicates: int) -> Iterator[Score]:
@@ -130,23 +147,45 @@ def curves(replicates: int) -> Iterator[Score]:
     pure = -0.3 * np.log(sizes)
     floor = np.log(1 + (sizes / 3e4) ** -0.5)
     for seeds, sd in ((1, 0.02), (3, 0.02)):
-        yield from next_size(f"pure law, 7 sizes of {seeds} runs", "pure", sizes, pure, seeds, sd, replicates, True)
-        yield from next_size(f"floor law, 7 sizes of {seeds} runs", "floor", sizes, floor, seeds, sd, replicates, True)
-    yield from next_size("pure law where there is a floor", "pure", sizes, floor, 3, 0.02, replicates, False)
+        yield from next_size(
+            f"pure law, 7 sizes of {seeds} runs", "pure", sizes, pure, seeds, sd, replicates, True
+        )
+        yield from next_size(
+            f"floor law, 7 sizes of {seeds} runs",
+            "floor",
+            sizes,
+            floor,
+            seeds,
+            sd,
+            replicates,
+            True,
+        )
+    yield from next_size(
+        "pure law where there is a floor", "pure", sizes, floor, 3, 0.02, replicates, False
+    )
     kinked = pure - 0.2 * np.maximum(np.log(sizes / sizes[4]), 0)
-    yield from next_size("pure law that breaks at 5 of 7 sizes", "pure", sizes, kinked, 3, 0.02, replicates, False)
+    yield from next_size(
+        "pure law that breaks at 5 of 7 sizes", "pure", sizes, kinked, 3, 0.02, replicates, False
+    )
 
 
-# --------------------------------------------------------------------------------------------------------- without law
+# --------------------------------------------------------------------------------------------------
+# without law
 def bent(x: np.ndarray) -> np.ndarray:
     """ln loss that falls, and rises once the data run out: no law of size goes through it."""
     return np.log(x**-0.4 + 2e-3 * (x / 1e4) ** 0.8)
 
 
 def bins_lead(
-    name: str, gain: float, sizes: tuple[np.ndarray, np.ndarray], sd: tuple[float, float], replicates: int
+    name: str,
+    gain: float,
+    sizes: tuple[np.ndarray, np.ndarray],
+    sd: tuple[float, float],
+    replicates: int,
 ) -> Score:
-    """Whether bins say that one of two arms is ahead somewhere, the first being better by `gain` in ln loss."""
+    """Whether bins say that one of two arms is ahead somewhere, the first being better by `gain` in
+    ln loss.
+    """
     rng, found = generator(name), []
     for _ in range(replicates):
         arms = []
@@ -179,29 +218,47 @@ def bins(replicates: int) -> Iterator[Score]:
         yield bins_lead(f"arms 20 % apart, {design}, sd 0.1", 0.2, sizes, (0.1, 0.1), replicates)
 
 
-# ---------------------------------------------------------------------------------------------------------- multiplier
+# --------------------------------------------------------------------------------------------------
+# multiplier
 def advantage(compute: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
-    """How many times the compute of the first arm the second needs, a power of compute between the `ends`."""
+    """How many times the compute of the first arm the second needs, a power of compute between the
+    `ends`.
+    """
     along = np.log(compute / compute.min()) / np.log(compute.max() / compute.min())
     return np.exp(np.interp(along, (0, 1), np.log(ends)))
 
 
-def optimum_of(grid: Grid, log_loss: np.ndarray, sd: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def optimum_of(
+    grid: Grid, log_loss: np.ndarray, sd: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """The least losses of the budgets, by parabolas."""
-    valleys = isoflop(grid.compute, grid.n, np.exp(log_loss + sd * rng.standard_normal(log_loss.size))).used
-    return np.array([valley.budget for valley in valleys]), np.array([valley.y_best for valley in valleys])
+    valleys = isoflop(
+        grid.compute, grid.n, np.exp(log_loss + sd * rng.standard_normal(log_loss.size))
+    ).used
+    return np.array([valley.budget for valley in valleys]), np.array(
+        [valley.y_best for valley in valleys]
+    )
 
 
-def of_optima(name: str, ends: tuple[float, float], sd: float, replicates: int, **pins: Any) -> Iterator[Score]:
-    """Two tables of five budgets of nine sizes over two decades of compute, the second arm behind by `ends`."""
+def of_optima(
+    name: str, ends: tuple[float, float], sd: float, replicates: int, **pins: Any
+) -> Iterator[Score]:
+    """Two tables of five budgets of nine sizes over two decades of compute, the second arm behind
+    by `ends`.
+    """
     rng, grid = generator(name), isoflop_grid(5)
     behind = np.sqrt(advantage(grid.compute, ends))
-    losses = grid.log_loss, np.log(1.8 + 480 * (grid.n / behind) ** -0.35 + 2100 * (grid.d / behind) ** -0.37)
+    losses = (
+        grid.log_loss,
+        np.log(1.8 + 480 * (grid.n / behind) ** -0.35 + 2100 * (grid.d / behind) ** -0.37),
+    )
     held: dict[str, list[bool]] = {}
     for _ in range(replicates):
         x, y = zip(*(optimum_of(grid, loss, sd, rng) for loss in losses), strict=True)
         names = ("first", "second")
-        found = multiplier(dict(zip(names, x, strict=True)), dict(zip(names, y, strict=True)), **pins)
+        found = multiplier(
+            dict(zip(names, x, strict=True)), dict(zip(names, y, strict=True)), **pins
+        )
         if found.refusals or len(found.sizes) < 5:
             continue
         if ends[0] == ends[1]:
@@ -209,7 +266,9 @@ def of_optima(name: str, ends: tuple[float, float], sd: float, replicates: int, 
                 inside = _holds(found.sizes[index].multiplier.interval, ends[0])
                 held.setdefault(f"multiplier inside at the {place} budget", []).append(inside)
         if found.trend:
-            held.setdefault("trend inside", []).append(_holds(found.trend.interval, float((ends[1] / ends[0]) ** 0.5)))
+            held.setdefault("trend inside", []).append(
+                _holds(found.trend.interval, float((ends[1] / ends[0]) ** 0.5))
+            )
             held.setdefault("trend has the right sign", []).append(found.trend.value < 1)
             held.setdefault("trend is beyond doubt", []).append(found.trend.interval.high < 1)
     for what, holds in held.items():
@@ -222,14 +281,19 @@ def of_optima(name: str, ends: tuple[float, float], sd: float, replicates: int, 
 def multipliers(replicates: int) -> Iterator[Score]:
     """The compute multiplier of isoFLOP tables, and its trend."""
     yield from of_optima("equal tables, noise of 1 %", (1.0, 1.0), 0.01, replicates)
-    yield from of_optima("equal tables, noise of 1 %, floor known", (1.0, 1.0), 0.01, replicates, floor=1.8)
+    yield from of_optima(
+        "equal tables, noise of 1 %, floor known", (1.0, 1.0), 0.01, replicates, floor=1.8
+    )
     yield from of_optima("1.4 falling to 1.1, noise of 1 %", (1.4, 1.1), 0.01, replicates)
     yield from of_optima("1.4 falling to 1.1, noise of .2 %", (1.4, 1.1), 0.002, replicates)
 
 
-# ------------------------------------------------------------------------------------------------------------- isoFLOP
+# --------------------------------------------------------------------------------------------------
+# isoFLOP
 class Valleys(NamedTuple):
-    """A surface's exponents, and its grids: how far sizes go from the middle, and where that lies off the best one."""
+    """A surface's exponents, and its grids: how far sizes go from the middle, and where that lies
+    off the best one.
+    """
 
     alpha: float = 0.34
     beta: float = 0.28
@@ -238,23 +302,39 @@ class Valleys(NamedTuple):
     drift: float = 0.0
 
 
-def valley_runs(of: Valleys, sd: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Budgets, sizes and losses of six budgets of nine sizes of y = 1.8 + 480 N^-alpha + 2100 D^-beta."""
+def valley_runs(
+    of: Valleys, sd: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Budgets, sizes and losses of six budgets of nine sizes of y = 1.8 + 480 N^-alpha + 2100
+    D^-beta.
+    """
     budget = 1e18 * 10 ** (0.5 * np.arange(6))
     both = of.alpha + of.beta
     best = (480 * of.alpha / (2100 * of.beta)) ** (1 / both) * (budget / 6) ** (of.beta / both)
     middle = of.off + of.drift * np.linspace(-1, 1, 6)
-    x = best[:, None] * np.exp(middle[:, None] + np.linspace(-np.log(of.factor), np.log(of.factor), 9))
+    x = best[:, None] * np.exp(
+        middle[:, None] + np.linspace(-np.log(of.factor), np.log(of.factor), 9)
+    )
     y = 1.8 + 480 * x**-of.alpha + 2100 * (budget[:, None] / 6 / x) ** -of.beta
     return np.repeat(budget, 9), x.ravel(), (y * np.exp(sd * rng.standard_normal(y.shape))).ravel()
 
 
 def valleys(replicates: int) -> Iterator[Score]:
-    """The exponent of the best size, whose valleys are no parabolas: inside wherever no caution stands."""
+    """The exponent of the best size, whose valleys are no parabolas: inside wherever no caution
+    stands.
+    """
     designs = [Valleys(factor=factor, drift=drift) for factor in (3, 8) for drift in (0, 0.4)]
-    designs += [Valleys(off=0.5), Valleys(0.25, 0.45), Valleys(0.25, 0.45, drift=0.4), Valleys(0.25, 0.45, 8)]
+    designs += [
+        Valleys(off=0.5),
+        Valleys(0.25, 0.45),
+        Valleys(0.25, 0.45, drift=0.4),
+        Valleys(0.25, 0.45, 8),
+    ]
     for of, sd in itertools.product(designs, (0.002, 0.005)):
-        name = f"alpha {of.alpha:g}, beta {of.beta:g}, sizes {of.factor:g} times off, centre {of.off:g}±{of.drift:g}"
+        name = (
+            f"alpha {of.alpha:g}, beta {of.beta:g}, sizes {of.factor:g} times off, centre "
+            f"{of.off:g}±{of.drift:g}"
+        )
         rng, calm, cautioned = generator(f"{name} {sd}"), [], []
         for _ in range(replicates):
             law = isoflop(*valley_runs(of, sd, rng))
@@ -266,7 +346,8 @@ def valleys(replicates: int) -> Iterator[Score]:
         yield Score("isoflop", where, "exponent inside, with a caution", 0.0, 1.0, cautioned)
 
 
-# -------------------------------------------------------------------------------------------------------------- misfit
+# --------------------------------------------------------------------------------------------------
+# misfit
 FAULTS = ("floor", "break", "shift", "end")
 
 
@@ -284,7 +365,9 @@ def curve_with(law: str, fault: str, by: float, u: np.ndarray) -> np.ndarray:
 
 
 def fault_of(law: LawName, fault: str, x: np.ndarray, sd: float) -> float:
-    """How much of a fault moves the exponent by 2.5 half-widths of its interval, size means having this sd."""
+    """How much of a fault moves the exponent by 2.5 half-widths of its interval, size means having
+    this sd.
+    """
     u = np.log(x / x[0])
     true = fit_law(x, np.exp(curve_with(law, "", 0.0, u)), law, intervals=False)
     assert true.region is not None
@@ -317,7 +400,12 @@ def _squares(fit: Fit) -> np.ndarray:
 
 def misfits(replicates: int) -> Iterator[Score]:
     """MISFIT of laws that are true, and of each kind of fault."""
-    designs: list[tuple[LawName, int, int]] = [("pure", 6, 1), ("pure", 10, 1), ("pure", 7, 4), ("pure", 12, 4)]
+    designs: list[tuple[LawName, int, int]] = [
+        ("pure", 6, 1),
+        ("pure", 10, 1),
+        ("pure", 7, 4),
+        ("pure", 12, 4),
+    ]
     designs += [("floor", 9, 1), ("floor", 12, 1), ("floor", 7, 4), ("floor", 12, 4)]
     for law, sizes, seeds in designs:
         x = np.geomspace(1e3, 1e6, sizes)
@@ -335,9 +423,12 @@ def misfits(replicates: int) -> Iterator[Score]:
             yield Score("misfit", name, what, *((0.5, 1.0) if fault else (0.0, 0.07)), told)
 
 
-# -------------------------------------------------------------------------------------------------------------- groups
+# --------------------------------------------------------------------------------------------------
+# groups
 class Correlated(NamedTuple):
-    """Errors that rows of a group share: an offset, a slope, and a part that the next row remembers; their sds."""
+    """Errors that rows of a group share: an offset, a slope, and a part that the next row
+    remembers; their sds.
+    """
 
     offset: float = 0.01
     slope: float = 0.004
@@ -348,18 +439,27 @@ class Correlated(NamedTuple):
 SHARED = Correlated()
 
 
-def shared_errors(rng: np.random.Generator, groups: int, rows: int, sds: Correlated = SHARED) -> np.ndarray:
+def shared_errors(
+    rng: np.random.Generator, groups: int, rows: int, sds: Correlated = SHARED
+) -> np.ndarray:
     """Errors of ln loss of the rows of every group, one group after the other."""
     along = np.linspace(-1, 1, rows)
-    errors = sds.offset * rng.standard_normal((groups, 1)) + sds.slope * rng.standard_normal((groups, 1)) * along
+    errors = (
+        sds.offset * rng.standard_normal((groups, 1))
+        + sds.slope * rng.standard_normal((groups, 1)) * along
+    )
     memory = rng.standard_normal((groups, rows))
     for row in range(1, rows):
         memory[:, row] = 0.8 * memory[:, row - 1] + 0.6 * memory[:, row]
-    return (errors + sds.remembered * memory + sds.own * rng.standard_normal((groups, rows))).ravel()
+    return (
+        errors + sds.remembered * memory + sds.own * rng.standard_normal((groups, rows))
+    ).ravel()
 
 
 def grouped(replicates: int) -> Iterator[Score]:
-    """Intervals over runs whose checkpoints are rows: of a curve over tokens, and of a law of both sizes."""
+    """Intervals over runs whose checkpoints are rows: of a curve over tokens, and of a law of both
+    sizes.
+    """
     for groups in (6, 10, 20):
         low = 0.93 if groups >= 10 else 0.0
         name = f"{groups} groups of 15 rows"
@@ -376,20 +476,35 @@ def grouped(replicates: int) -> Iterator[Score]:
             y = (1.8 + 480 * n**-0.35 + 2100 * tokens**-0.37) * np.exp(errors)
             surface = fit_surface(n, tokens, y, intervals=False)
             held.setdefault("exponent of a curve", []).append(_holds(by_groups.alpha_interval, 0.1))
-            held.setdefault("the same by the profile, for comparison", []).append(_holds(pure.alpha_interval, 0.1))
+            held.setdefault("the same by the profile, for comparison", []).append(
+                _holds(pure.alpha_interval, 0.1)
+            )
             if surface.region is None:
                 continue
             wide = surface_by_groups(surface, n, tokens, y, group.astype(str))
-            for what, found, truth in (("N", wide.alpha, 0.35), ("D", wide.beta, 0.37), ("floor", wide.floor, 1.8)):
+            for what, found, truth in (
+                ("N", wide.alpha, 0.35),
+                ("D", wide.beta, 0.37),
+                ("floor", wide.floor, 1.8),
+            ):
                 inside = _holds(found.interval if found else None, truth)
                 held.setdefault(f"{what} of a law of two sizes", []).append(inside)
         for what, holds in held.items():
             is_open = "comparison" in what
-            yield Score("groups", name, what, 0.0 if is_open else low, 1.0 if is_open or not low else 0.99, holds)
+            yield Score(
+                "groups",
+                name,
+                what,
+                0.0 if is_open else low,
+                1.0 if is_open or not low else 0.99,
+                holds,
+            )
 
 
 class Checkpoints(NamedTuple):
-    """Rows inside runs of a cosine: N and D of each, its run, and the share of the peak rate that is left."""
+    """Rows inside runs of a cosine: N and D of each, its run, and the share of the peak rate that
+    is left.
+    """
 
     n: np.ndarray
     d: np.ndarray
@@ -399,15 +514,21 @@ class Checkpoints(NamedTuple):
 
 def checkpoints(rows: int = 10) -> Checkpoints:
     """Rows of 16 runs: four sizes, each with four lengths."""
-    sizes, lengths = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e8, 1e10, 4), np.geomspace(2e9, 1e11, 4)))
+    sizes, lengths = (
+        axis.ravel() for axis in np.meshgrid(np.geomspace(1e8, 1e10, 4), np.geomspace(2e9, 1e11, 4))
+    )
     done = np.linspace(0.2, 1, rows)
     left = np.tile(0.5 * (1 + np.cos(np.pi * done)), sizes.size)
     d = (lengths[:, None] * done).ravel()
-    return Checkpoints(np.repeat(sizes, rows), d, np.repeat(np.arange(sizes.size), rows).astype(str), left)
+    return Checkpoints(
+        np.repeat(sizes, rows), d, np.repeat(np.arange(sizes.size), rows).astype(str), left
+    )
 
 
 def scheduled(replicates: int) -> Iterator[Score]:
-    """Laws of two sizes of checkpoints, whose loss is above that of runs that end there: with the schedule, without."""
+    """Laws of two sizes of checkpoints, whose loss is above that of runs that end there: with the
+    schedule, without.
+    """
     made = checkpoints()
     for decay in (0.02, 0.05):
         name = f"16 runs of a cosine, {decay:g} nats above at the peak"
@@ -415,13 +536,19 @@ def scheduled(replicates: int) -> Iterator[Score]:
         held: dict[str, list[bool]] = {}
         for _ in range(replicates):
             errors = shared_errors(rng, 16, made.n.size // 16)
-            y = (1.8 + 480 * made.n**-0.35 + 2100 * made.d**-0.37) * np.exp(decay * made.left + errors)
+            y = (1.8 + 480 * made.n**-0.35 + 2100 * made.d**-0.37) * np.exp(
+                decay * made.left + errors
+            )
             for words, schedule in (("with the schedule", made.left), ("without", None)):
                 law = fit_surface(made.n, made.d, y, intervals=False, schedule=schedule)
                 if law.region is None:
                     continue
                 wide = surface_by_groups(law, made.n, made.d, y, made.run)
-                numbers = {"alpha": (wide.alpha, 0.35), "beta": (wide.beta, 0.37), "floor": (wide.floor, 1.8)}
+                numbers = {
+                    "alpha": (wide.alpha, 0.35),
+                    "beta": (wide.beta, 0.37),
+                    "floor": (wide.floor, 1.8),
+                }
                 numbers |= {"decay": (wide.decay, decay)} if schedule is not None else {}
                 for what, (found, truth) in numbers.items():
                     inside = _holds(found.interval if found else None, truth)
@@ -435,7 +562,8 @@ def _holds(interval: Interval | None, truth: float) -> bool:
     return interval is not None and interval.low <= truth <= interval.high
 
 
-# -------------------------------------------------------------------------------------------------------------- scores
+# --------------------------------------------------------------------------------------------------
+# scores
 SIGMOID = {"midpoint": 2.5, "slope": -6.0, "chance": 0.25, "ceiling": 0.95}
 SCORE_SD = 0.01  # of a score between models of one loss
 
@@ -447,7 +575,9 @@ def score_of(loss: np.ndarray) -> np.ndarray:
 
 
 def sigmoids(replicates: int) -> Iterator[Score]:
-    """Sigmoids of scores over losses by which levels are known: parameters, and scores at a lower loss than any."""
+    """Sigmoids of scores over losses by which levels are known: parameters, and scores at a lower
+    loss than any.
+    """
     ahead = np.array([1.9])
     for points, last in ((8, 2.0), (12, 2.3)):
         losses = np.linspace(3.2, last, points)
@@ -460,7 +590,9 @@ def sigmoids(replicates: int) -> Iterator[Score]:
             )
             held: dict[str, list[bool]] = {"is not refused": []}
             for _ in range(replicates):
-                law = fit_sigmoid(losses, score_of(losses) + SCORE_SD * rng.standard_normal(points), levels)
+                law = fit_sigmoid(
+                    losses, score_of(losses) + SCORE_SD * rng.standard_normal(points), levels
+                )
                 held["is not refused"].append(not law.refusals)
                 if law.refusals:
                     continue
@@ -470,14 +602,18 @@ def sigmoids(replicates: int) -> Iterator[Score]:
                 new, truth = scores_at(law, ahead), float(score_of(ahead)[0])
                 held.setdefault("curve at 1.9", []).append(bool(new.low[0] <= truth <= new.high[0]))
                 run = truth + SCORE_SD * rng.standard_normal()
-                held.setdefault("one new run at 1.9", []).append(bool(new.run_low[0] <= run <= new.run_high[0]))
+                held.setdefault("one new run at 1.9", []).append(
+                    bool(new.run_low[0] <= run <= new.run_high[0])
+                )
             for what, holds in held.items():
                 low, high = (0.0, 1.0) if what == "is not refused" else (0.92, 1.0)
                 yield Score("sigmoid", name, what, low, high, holds)
 
 
 def known_errors(replicates: int) -> Iterator[Score]:
-    """Laws of runs whose standard errors are known, and of errors that are said to be half of what they are."""
+    """Laws of runs whose standard errors are known, and of errors that are said to be half of what
+    they are.
+    """
     x, sd = np.geomspace(1e2, 1e6, 9), np.geomspace(0.02, 0.002, 9)
     for law, floor in (("pure", 0.0), ("floor", 1.0), ("floor", 0.2)):
         truth = floor + (x / 1e4) ** -0.5
@@ -489,10 +625,18 @@ def known_errors(replicates: int) -> Iterator[Score]:
                 fit = fit_law(x, y, law, known=Known(said * sd * y))  # type: ignore[arg-type]
                 if not fit.refusals:
                     held.append(_holds(fit.alpha_interval, 0.5))
-            yield Score("errors", name, "exponent", 0.92 if said == 1 else 0.0, 0.985 if said == 1 else 1.0, held)
+            yield Score(
+                "errors",
+                name,
+                "exponent",
+                0.92 if said == 1 else 0.0,
+                0.985 if said == 1 else 1.0,
+                held,
+            )
 
 
-# ---------------------------------------------------------------------------------------------------------------- page
+# --------------------------------------------------------------------------------------------------
+# page
 PARTS: dict[str, Callable[[int], Iterator[Score | Shortening]]] = {
     "ahead": ahead,
     "curves": curves,
@@ -517,7 +661,11 @@ def lines_of(scores: Iterator[Score | Shortening]) -> pd.DataFrame:
             console.print(*rows[-1], sep=" | ")
             continue
         share = float(np.mean(score.holds)) if score.holds else float("nan")
-        asked = "" if (score.low, score.high) == (0, 1) else f"{100 * score.low:g} to {100 * score.high:g} %"
+        asked = (
+            ""
+            if (score.low, score.high) == (0, 1)
+            else f"{100 * score.low:g} to {100 * score.high:g} %"
+        )
         count = f"{sum(score.holds):.4g} of {len(score.holds)}, {100 * share:.3g} %"
         met = ("yes" if score.low <= share <= score.high else "NO") if asked else ""
         rows.append((score.part, score.scenario, score.what, count, asked, met))
@@ -528,7 +676,9 @@ def lines_of(scores: Iterator[Score | Shortening]) -> pd.DataFrame:
 def kept_rows(lines: pd.DataFrame, told: str) -> report.Report:
     """The page of all rows, each of which has the commit at which it was made."""
     by_commit = lines.groupby(["commit", "date"], sort=False)["part"].unique()
-    commits = (f"{', '.join(parts)} at {commit} ({date})" for (commit, date), parts in by_commit.items())
+    commits = (
+        f"{', '.join(parts)} at {commit} ({date})" for (commit, date), parts in by_commit.items()
+    )
     columns = ("part", "scenario", "what", "found", "accepted", "met")
     return report.Report(
         name="planning",
@@ -536,26 +686,49 @@ def kept_rows(lines: pd.DataFrame, told: str) -> report.Report:
         table=lines,
         shown={name: name for name in columns},
         notes=[
-            f"Made, by commit: {'; '.join(commits)}. {told} `python -m benchmarks.planning --part NAME` makes a part "
-            "anew, and leaves the others as they are. Shortening is the mean share of an interval that is lost by "
+            f"Made, by commit: {'; '.join(commits)}. {told} `python -m benchmarks.planning --part "
+            "NAME` makes a part "
+            "anew, and leaves the others as they are. Shortening is the mean share of an interval "
+            "that is lost by "
             "four runs. Rows without an accepted range are for comparison. Misses stay."
         ],
     )
 
 
-@click.command(help="Simulate what docs/fitting.md promises to who plans by laws, and keep the table.")
-@click.option("--part", "parts", multiple=True, type=click.Choice(list(PARTS)), help="Only this.  [default: all]")
+@click.command(
+    help="Simulate what docs/fitting.md promises to who plans by laws, and keep the table."
+)
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(list(PARTS)),
+    help="Only this.  [default: all]",
+)
 @click.option("--replicates", default=REPLICATES, show_default=True)
-@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="For results.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=FOLDER,
+    show_default=True,
+    help="For results.",
+)
 def main(parts: tuple[str, ...], replicates: int, folder: Path) -> None:
     """Simulate parts, and keep the rows of the others."""
     load_before, began = os.getloadavg()[0], time.perf_counter()
     asked = parts or tuple(PARTS)
     kept = folder / "planning.csv"
-    before = pd.read_csv(kept, keep_default_na=False) if kept.exists() else pd.DataFrame(columns=["part"])
+    before = (
+        pd.read_csv(kept, keep_default_na=False)
+        if kept.exists()
+        else pd.DataFrame(columns=["part"])
+    )
     made = pd.concat([lines_of(PARTS[part](replicates)) for part in asked])
     tables = [before[~before["part"].isin(asked)], made.assign(**report.provenance(load_before))]
-    told = f"The last run made {', '.join(asked)} with {replicates} replicates in {time.perf_counter() - began:.0f} s."
+    told = (
+        f"The last run made {', '.join(asked)} with {replicates} replicates in "
+        f"{time.perf_counter() - began:.0f} s."
+    )
     found = kept_rows(pd.concat(tables, ignore_index=True), told)
     console.print(f"written: {', '.join(map(str, report.write(found, folder, load_before)))}")
 

@@ -1,4 +1,6 @@
-"""Where the time of whole runs goes: in kernels and optimisers, in moving knots, in looking at errors, in the rest."""
+"""Where the time of whole runs goes: in kernels and optimisers, in moving knots, in looking at
+errors, in the rest.
+"""
 
 import cProfile
 import pstats
@@ -35,16 +37,24 @@ JOBS: dict[str, tuple[Network, Recipe]] = {
         KanShape(shape=(2, 5, 1), grid=20),
         Recipe(optimizer=LM, max_evaluations=400, restarts=STARTS, grid_extension=GRIDS),
     ),
-    "L-BFGS, G=20": (KanShape(shape=(2, 5, 1), grid=20), Recipe(optimizer=LBFGS, max_evaluations=1500)),
+    "L-BFGS, G=20": (
+        KanShape(shape=(2, 5, 1), grid=20),
+        Recipe(optimizer=LBFGS, max_evaluations=1500),
+    ),
     "L-BFGS, G=5 to 160": (
         KanShape(shape=(2, 5, 1), grid=160),
         Recipe(optimizer=LBFGS, max_evaluations=1500, grid_extension=LONG_GRIDS),
     ),
     "L-BFGS, G=20, knots moved 10 times": (
         KanShape(shape=(2, 5, 1), grid=20),
-        Recipe(optimizer=LBFGS, max_evaluations=1500, grid_updates=GridUpdates(every=120, until=1200)),
+        Recipe(
+            optimizer=LBFGS, max_evaluations=1500, grid_updates=GridUpdates(every=120, until=1200)
+        ),
     ),
-    "L-BFGS, width 20": (MlpShape(shape=(2, 20, 20, 1)), Recipe(optimizer=LBFGS, max_evaluations=1500)),
+    "L-BFGS, width 20": (
+        MlpShape(shape=(2, 20, 20, 1)),
+        Recipe(optimizer=LBFGS, max_evaluations=1500),
+    ),
     "Adam, batches of 64": (
         KanShape(shape=(2, 5, 1), grid=20),
         Recipe(optimizer=Adam(name="adam", batch_size=64), max_evaluations=10_000),
@@ -73,11 +83,18 @@ def compare(folder: Path) -> Report:
         name="profile",
         title="Where the time of a run goes: fused engine, 1000 points of exp2d",
         table=table,
-        shown={"job": "job", "network": "network", "cpu_ms": "CPU ms", "us_per_evaluation": "µs an evaluation"}
+        shown={
+            "job": "job",
+            "network": "network",
+            "cpu_ms": "CPU ms",
+            "us_per_evaluation": "µs an evaluation",
+        }
         | {f"{part}_percent": f"{part} %" for part in (*PARTS, "rest")},
         notes=[
-            "Training is kernels and optimiser loops, which are one compiled function. Errors are those of the "
-            "learning curve and of the end. The rest is drawing samples, the record, and Python between.",
+            "Training is kernels and optimiser loops, which are one compiled function. Errors are "
+            "those of the "
+            "learning curve and of the end. The rest is drawing samples, the record, and Python "
+            "between.",
         ],
     )
 

@@ -1,11 +1,13 @@
 """pykan's own long jobs, measured once: more than an hour, so their numbers are kept.
 
-    python -m benchmarks.pykan_jobs        # adds what is missing to results/benchmarks/pykan_jobs.csv
+    python -m benchmarks.pykan_jobs        # adds what is missing to
+    results/benchmarks/pykan_jobs.csv
 
-A job is that of pykan's examples and the KAN paper: fit with LBFGS for 200 steps, refine the grid, fit on. A step has
-up to 20 iterations and 25 evaluations, so "200 steps" are nearly 5000 evaluations. Float64, one thread, our samples.
-A job whose rows are all there is skipped; one that was cut off starts over. `cpu_seconds` are those of all `fit` so
-far, the knots' updates and the loss of the test points after each step included, as `fit` has them.
+A job is that of pykan's examples and the KAN paper: fit with LBFGS for 200 steps, refine the grid,
+fit on. A step has up to 20 iterations and 25 evaluations, so "200 steps" are nearly 5000
+evaluations. Float64, one thread, our samples. A job whose rows are all there is skipped; one that
+was cut off starts over. `cpu_seconds` are those of all `fit` so far, the knots' updates and the
+loss of the test points after each step included, as `fit` has them.
 """
 
 import io
@@ -46,17 +48,25 @@ def main() -> None:
         keep(without(read(), job, seed))
         for row in measure(job, seed):
             keep(pd.concat([read(), pd.DataFrame([row])], ignore_index=True))
-            words = f"G={row['grid']}, test RMSE {row['test_rmse']:.2e} after {row['cpu_seconds']:.1f} CPU s"
+            words = (
+                f"G={row['grid']}, test RMSE {row['test_rmse']:.2e} after "
+                f"{row['cpu_seconds']:.1f} CPU s"
+            )
             print(f"{name}: {words}", flush=True)
 
 
 def in_order() -> list[tuple[Job, int]]:
-    """Every job and seed: the first seed of all first, except of the one that takes longest, which is last."""
-    many = [(job, seed) for seed in SEEDS for job in JOBS if seed in job.seeds and len(job.seeds) > 1]
+    """Every job and seed: the first seed of all first, except of the one that takes longest, which
+    is last.
+    """
+    many = [
+        (job, seed) for seed in SEEDS for job in JOBS if seed in job.seeds and len(job.seeds) > 1
+    ]
     return many + [(job, seed) for job in JOBS if len(job.seeds) == 1 for seed in job.seeds]
 
 
-# ------------------------------------------------------------------------------------------------------ the kept table
+# --------------------------------------------------------------------------------------------------
+# the kept table
 def read() -> pd.DataFrame:
     """What has been measured, one row for each grid of a job; empty if nothing has."""
     return pd.read_csv(KEPT) if KEPT.exists() else pd.DataFrame(columns=[*JOB_COLUMNS, "grid"])
@@ -82,7 +92,9 @@ def without(table: pd.DataFrame, job: Job, seed: int) -> pd.DataFrame:
 def is_complete(table: pd.DataFrame, job: Job, seed: int) -> bool:
     """Whether every grid of the job has been measured, or all up to one where it failed."""
     rows = rows_of(table, job, seed)
-    return list(rows["grid"]) == list(job.grids) or (len(rows) > 0 and rows["problem"].notna().iloc[-1])
+    return list(rows["grid"]) == list(job.grids) or (
+        len(rows) > 0 and rows["problem"].notna().iloc[-1]
+    )
 
 
 def _is_of(table: pd.DataFrame, job: Job, seed: int) -> pd.Series:
@@ -90,9 +102,12 @@ def _is_of(table: pd.DataFrame, job: Job, seed: int) -> pd.Series:
     return (table[JOB_COLUMNS] == key).all(axis=1)
 
 
-# ------------------------------------------------------------------------------------------------------- one job's rows
+# --------------------------------------------------------------------------------------------------
+# one job's rows
 def measure(job: Job, seed: int) -> Iterator[dict]:
-    """Train at each grid; a row after each. An exception of pykan's ends the job with a row that has its words."""
+    """Train at each grid; a row after each. An exception of pykan's ends the job with a row that
+    has its words.
+    """
     splits = draw(job.run_task, seed)
     dataset = _dataset(splits)
     cpu_seconds = wall_seconds = 0.0
@@ -101,7 +116,9 @@ def measure(job: Job, seed: int) -> Iterator[dict]:
         with redirect_stdout(io.StringIO()):
             import kan
 
-            model = kan.KAN(width=list(job.shape), grid=job.grids[0], k=3, seed=seed, ckpt_path=folder)
+            model = kan.KAN(
+                width=list(job.shape), grid=job.grids[0], k=3, seed=seed, ckpt_path=folder
+            )
         for grid in job.grids:
             problem = None
             try:
@@ -115,7 +132,13 @@ def measure(job: Job, seed: int) -> Iterator[dict]:
                 problem = f"{type(error).__name__}: {error}"[:200]
             train_rmse, test_rmse = (_rmse(model, dataset, part) for part in ("train", "test"))
             yield {
-                **dict(zip(JOB_COLUMNS, [job.task, str(list(job.shape)), job.train_points, seed], strict=True)),
+                **dict(
+                    zip(
+                        JOB_COLUMNS,
+                        [job.task, str(list(job.shape)), job.train_points, seed],
+                        strict=True,
+                    )
+                ),
                 "grid": grid,
                 "steps": STEPS,
                 "evaluations": sum(evaluations),
@@ -166,7 +189,9 @@ def _dataset(splits: Splits) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def _rmse(model, dataset: dict[str, torch.Tensor], part: str) -> float:
-    return (model(dataset[f"{part}_input"]) - dataset[f"{part}_label"]).square().mean().sqrt().item()
+    return (
+        (model(dataset[f"{part}_input"]) - dataset[f"{part}_label"]).square().mean().sqrt().item()
+    )
 
 
 def _provenance() -> dict[str, str]:

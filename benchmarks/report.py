@@ -1,4 +1,6 @@
-"""A comparison's table: printed, and kept as results/benchmarks/<name>.csv and .md with where it was measured."""
+"""A comparison's table: printed, and kept as results/benchmarks/<name>.csv and .md with where it
+was measured.
+"""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +21,9 @@ PACKAGES = ("numba", "llvmlite", "pykan", "inkan")
 
 @dataclass(frozen=True)
 class Report:
-    """`shown` are the columns of `table` that are printed, with their headings; the CSV has all of them."""
+    """`shown` are the columns of `table` that are printed, with their headings; the CSV has all of
+    them.
+    """
 
     name: str
     title: str
@@ -40,7 +44,9 @@ def rich_table(report: Report) -> Table:
 
 
 def write(report: Report, folder: Path, load_before: float) -> list[Path]:
-    """Keep the table, and where its rows were made unless they say so themselves; the paths of its two files."""
+    """Keep the table, and where its rows were made unless they say so themselves; the paths of its
+    two files.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     csv, page = folder / f"{report.name}.csv", folder / f"{report.name}.md"
     where = provenance(load_before)
@@ -94,7 +100,9 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cells(report: Report) -> list[list[str]]:
-    return [list(map(digits, row)) for row in report.table[list(report.shown)].itertuples(index=False)]
+    return [
+        list(map(digits, row)) for row in report.table[list(report.shown)].itertuples(index=False)
+    ]
 
 
 def _version(name: str) -> str:

@@ -1,4 +1,5 @@
-"""Intervals over replicates that are splits of the same rows, simulated: how often they hold the population's value.
+"""Intervals over replicates that are splits of the same rows, simulated: how often they hold the
+population's value.
 
 python -m benchmarks.shared_rows    # results/fits/shared_rows.md, a minute on one core
 """
@@ -37,7 +38,9 @@ class Design(NamedTuple):
 
     @property
     def overlap(self) -> float:
-        """As `Manifest.overlap` has it: a fifth of the rows is kept for validation, and a fifth for testing."""
+        """As `Manifest.overlap` has it: a fifth of the rows is kept for validation, and a fifth for
+        testing.
+        """
         return self.test / (self.rows - 2 * (self.rows // 5))
 
 
@@ -51,20 +54,32 @@ class Rows(NamedTuple):
     x_test: Array
 
 
-DESIGNS = (Design("all rows", 500, 300, 100, 100), Design("a third of the training rows", 1000, 198, 198, 198))
+DESIGNS = (
+    Design("all rows", 500, 300, 100, 100),
+    Design("a third of the training rows", 1000, 198, 198, 198),
+)
 Learner = Callable[[Rows, np.random.Generator], Array]
 
 
 def population(generator: np.random.Generator, rows: int) -> tuple[Array, Array]:
     """A table of a population that is linear in part, with noise."""
     x = generator.standard_normal((rows, INPUTS))
-    smooth = x[:, 0] + 0.5 * x[:, 1] + 0.3 * x[:, 2] + 0.5 * x[:, 0] * x[:, 1] + 0.5 * np.sin(2 * x[:, 2])
+    smooth = (
+        x[:, 0]
+        + 0.5 * x[:, 1]
+        + 0.3 * x[:, 2]
+        + 0.5 * x[:, 0] * x[:, 1]
+        + 0.5 * np.sin(2 * x[:, 2])
+    )
     return x, smooth + 0.7 * generator.standard_normal(rows)
 
 
 def ridge(rows: Rows, generator: np.random.Generator) -> Array:
     """Least squares with a little shrinkage: what it learns hangs on the rows alone."""
-    x, x_test = (np.concatenate([points, np.ones((*points.shape[:2], 1))], 2) for points in (rows.x, rows.x_test))
+    x, x_test = (
+        np.concatenate([points, np.ones((*points.shape[:2], 1))], 2)
+        for points in (rows.x, rows.x_test)
+    )
     transposed = x.transpose(0, 2, 1)
     weights = np.linalg.solve(transposed @ x + np.eye(INPUTS + 1), transposed @ rows.y[..., None])
     return (x_test @ weights)[..., 0]
@@ -81,7 +96,9 @@ def tree(rows: Rows, generator: np.random.Generator) -> Array:
 
     predicted = []
     for x, y, x_test in zip(rows.x, rows.y, rows.x_test, strict=True):
-        one = DecisionTreeRegressor(max_depth=5, min_samples_leaf=5, max_features=4, random_state=_seed(generator))
+        one = DecisionTreeRegressor(
+            max_depth=5, min_samples_leaf=5, max_features=4, random_state=_seed(generator)
+        )
         predicted.append(one.fit(x, y).predict(x_test))
     return np.array(predicted)
 
@@ -111,7 +128,10 @@ def mlp(rows: Rows, generator: np.random.Generator) -> Array:
         if step % 6 == 0:
             missed = np.mean((outputs(rows.x_validation) - rows.y_validation) ** 2, 1)
             is_less = missed < least
-            least, predicted[is_less] = np.where(is_less, missed, least), outputs(rows.x_test)[is_less]
+            least, predicted[is_less] = (
+                np.where(is_less, missed, least),
+                outputs(rows.x_test)[is_less],
+            )
     return predicted
 
 
@@ -137,15 +157,23 @@ def gaps(design: Design, arms: str, data_sets: int, replicates: int) -> Array:
         x, y = population(generator, design.rows)
         order = np.array([generator.permutation(design.rows) for _ in range(replicates)])
         ends = np.cumsum([design.test, design.validation, design.train])
-        test, validation, train = (order[:, end - size : end] for end, size in zip(ends, design[:1:-1], strict=True))
+        test, validation, train = (
+            order[:, end - size : end] for end, size in zip(ends, design[:1:-1], strict=True)
+        )
         rows = Rows(x[train], y[train], x[validation], y[validation], x[test])
-        first, second = (np.mean((learner(rows, generator) - y[test]) ** 2, 1) for learner in ARMS[arms])
+        first, second = (
+            np.mean((learner(rows, generator) - y[test]) ** 2, 1) for learner in ARMS[arms]
+        )
         found.append(np.log(second / first) / 2)
     return np.array(found)
 
 
-def lines_of(design: Design, arms: str, data_sets: int, sizes: tuple[int, ...] = REPLICATES) -> list[dict]:
-    """A row for each number of replicates: how often the interval holds the population's value, with and without."""
+def lines_of(
+    design: Design, arms: str, data_sets: int, sizes: tuple[int, ...] = REPLICATES
+) -> list[dict]:
+    """A row for each number of replicates: how often the interval holds the population's value,
+    with and without.
+    """
     found, lines = gaps(design, arms, data_sets, max(sizes)), []
     are_equal = "equal" in arms
     truth = 0.0 if are_equal else float(found.mean())
@@ -162,23 +190,41 @@ def lines_of(design: Design, arms: str, data_sets: int, sizes: tuple[int, ...] =
 
 
 @click.command(help="Simulate intervals over splits of the same rows, and keep the table.")
-@click.option("--tables", default=DATA_SETS, show_default=True, help="Of the population, for each row.")
-@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="For results.")
+@click.option(
+    "--tables", default=DATA_SETS, show_default=True, help="Of the population, for each row."
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=FOLDER,
+    show_default=True,
+    help="For results.",
+)
 def main(tables: int, folder: Path) -> None:
     """Simulate all arms under all designs."""
     load_before = os.getloadavg()[0]
-    table = pd.DataFrame([line for design in DESIGNS for arms in ARMS for line in lines_of(design, arms, tables)])
+    table = pd.DataFrame(
+        [line for design in DESIGNS for arms in ARMS for line in lines_of(design, arms, tables)]
+    )
     found = report.Report(
         name="shared_rows",
-        title="Replicates that are splits of the same rows: how often an interval of 95 % holds the population's value",
+        title=(
+            "Replicates that are splits of the same rows: how often an interval of 95 % holds "
+            "the population's value"
+        ),
         table=table,
         shown={str(name): str(name) for name in table},
         notes=[
-            f"{tables} tables a row. `without` is Student's interval, as if replicates were independent; `with` has s "
-            "sqrt(1/R + test rows / all rows that training may have) in place of s sqrt(1/R), which is Nadeau and "
-            "Bengio's where all are used. Asked: 92 to 98 %; equal arms decided in 6 % or less. Wide (above 98 %) are "
-            "arms that differ by the chance of training more than by rows. Their replicates are nearly independent, "
-            "but a spread between replicates does not say so, and the interval is safe, at the price of open answers."
+            f"{tables} tables a row. `without` is Student's interval, as if replicates were "
+            "independent; `with` has s "
+            "sqrt(1/R + test rows / all rows that training may have) in place of s sqrt(1/R), "
+            "which is Nadeau and "
+            "Bengio's where all are used. Asked: 92 to 98 %; equal arms decided in 6 % or less. "
+            "Wide (above 98 %) are "
+            "arms that differ by the chance of training more than by rows. Their replicates are "
+            "nearly independent, "
+            "but a spread between replicates does not say so, and the interval is safe, at the "
+            "price of open answers."
         ],
     )
     console.print(f"written: {', '.join(map(str, report.write(found, folder, load_before)))}")

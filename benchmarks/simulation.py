@@ -1,7 +1,8 @@
-"""What the scaling analysis must live up to, by simulation: how often intervals hold the truth, and tests are wrong.
+"""What the scaling analysis must live up to, by simulation: how often intervals hold the truth, and
+tests are wrong.
 
-Nothing here is for display: benchmarks/fingerprint.py hashes this file, and `python -m benchmarks.coverage` keeps what
-it gives.
+Nothing here is for display: benchmarks/fingerprint.py hashes this file, and `python -m
+benchmarks.coverage` keeps what it gives.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ from harness.laws import (
 from harness.laws.frontier import frontier
 
 REPLICATES, AGAIN, WORKERS, CHUNK = 500, 4, 2, 25
-FEW = 5  # replicates whose mean is kept too: simulated again, they show that kept numbers are this code's
+# replicates whose mean is kept too: simulated again, they show that kept numbers are this code's
+FEW = 5
 DRAWS = 399  # of a bootstrap that is only looked at beside the profile
 FRONTIER_DRAWS = 100
 
@@ -52,7 +54,9 @@ Row = dict[str, float]
 
 
 class Accepted(NamedTuple):
-    """The range in which the mean of a score must lie, and what it would be if nothing were approximate."""
+    """The range in which the mean of a score must lie, and what it would be if nothing were
+    approximate.
+    """
 
     low: float
     high: float
@@ -75,10 +79,12 @@ CHOSEN, BEATS_LAST = "law with a floor is chosen", "forecasts better than the la
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is simulated, how one replicate is scored, and the range in which the mean of each score is `accepted`.
+    """What is simulated, how one replicate is scored, and the range in which the mean of each score
+    is `accepted`.
 
-    A score that has no range there is shown for comparison. `law` is fitted to the runs of `arms`. Of the replicates
-    at most the share `refused` may be refused. `places` are what the score needs: losses, a crossing, numbers of runs.
+    A score that has no range there is shown for comparison. `law` is fitted to the runs of `arms`.
+    Of the replicates at most the share `refused` may be refused. `places` are what the score needs:
+    losses, a crossing, numbers of runs.
     """
 
     name: str
@@ -90,7 +96,8 @@ class Scenario:
     refused: float = FEW_REFUSED
 
 
-# ---------------------------------------------------------------------------------------- scores: None where refused
+# ---------------------------------------------------------------------------------------- scores:
+# None where refused
 def one_law(scenario: Scenario, rng: np.random.Generator) -> Row | None:
     """Whether exponent, floor, and two predictions a decade ahead are held."""
     (arm,) = scenario.arms
@@ -114,7 +121,11 @@ def intervals_compared(scenario: Scenario, rng: np.random.Generator) -> Row | No
     if fit.refusals:
         return None
     others = cross_check(x, y, fit, DRAWS, seed=int(rng.integers(2**32)))
-    kinds = {"profile": fit.alpha_interval, "bootstrap of sizes": others.pairs, "sandwich": sandwich(fit)}
+    kinds = {
+        "profile": fit.alpha_interval,
+        "bootstrap of sizes": others.pairs,
+        "sandwich": sandwich(fit),
+    }
     if others.stratified:  # None where outliers leave a size a single run
         kinds["bootstrap within sizes"] = others.stratified
     return {kind: _holds(interval, arm.alpha) for kind, interval in kinds.items()}
@@ -127,7 +138,11 @@ def spoilt_runs(scenario: Scenario, rng: np.random.Generator) -> Row | None:
     if fit.refusals or fit.alpha is None:
         return None
     warned = "OUTLIERS" in [caution.code for caution in fit.warnings]
-    return {BIAS: fit.alpha - arm.alpha, EXPONENT: _holds(fit.alpha_interval, arm.alpha), WARNED: warned}
+    return {
+        BIAS: fit.alpha - arm.alpha,
+        EXPONENT: _holds(fit.alpha_interval, arm.alpha),
+        WARNED: warned,
+    }
 
 
 def costs(scenario: Scenario, rng: np.random.Generator) -> Row | None:
@@ -142,11 +157,15 @@ def costs(scenario: Scenario, rng: np.random.Generator) -> Row | None:
         return None
     truth = _size_at(second, losses) / _size_at(first, losses)
     held = (found.low <= truth) & (truth <= found.high)
-    return {f"cost ratio at loss {loss:g}": bool(one) for loss, one in zip(losses, held, strict=True)}
+    return {
+        f"cost ratio at loss {loss:g}": bool(one) for loss, one in zip(losses, held, strict=True)
+    }
 
 
 def crossings(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether the set of equal sizes holds the crossing, which is at `places`, and whether an end of it is open."""
+    """Whether the set of equal sizes holds the crossing, which is at `places`, and whether an end
+    of it is open.
+    """
     fits = _two_fits(scenario, rng)
     if fits is None:
         return None
@@ -165,10 +184,14 @@ def exponents(scenario: Scenario, rng: np.random.Generator) -> Row | None:
 
 
 def multiplier(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether the one cost ratio of arms that share floor and exponent is held, and whether sharing is rejected."""
+    """Whether the one cost ratio of arms that share floor and exponent is held, and whether sharing
+    is rejected.
+    """
     first, second = scenario.arms
     runs = {"first": runs_of(first, rng), "second": runs_of(second, rng)}
-    found = fit_shared({arm: x for arm, (x, _) in runs.items()}, {arm: y for arm, (_, y) in runs.items()}, "both")
+    found = fit_shared(
+        {arm: x for arm, (x, _) in runs.items()}, {arm: y for arm, (_, y) in runs.items()}, "both"
+    )
     if found.multipliers is None or found.alphas is None or found.floors is None or found.p is None:
         return None
     return {
@@ -180,7 +203,9 @@ def multiplier(scenario: Scenario, rng: np.random.Generator) -> Row | None:
 
 
 def selection(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether a law with a floor is chosen, and whether the choice forecasts better than the last value does."""
+    """Whether a law with a floor is chosen, and whether the choice forecasts better than the last
+    value does.
+    """
     found = select_law(*runs_of(scenario.arms[0], rng))
     if found.chosen is None or found.last_value is None or found.chosen not in found.extrapolation:
         return None
@@ -210,12 +235,16 @@ def equal_arms(scenario: Scenario, rng: np.random.Generator) -> Row:
 def lower_edges(scenario: Scenario, rng: np.random.Generator) -> Row | None:
     """Whether the exponent of the quantile of `places` is held."""
     (arm,), (quantile,) = scenario.arms, scenario.places
-    fit = frontier(*runs_of(arm, rng), quantile, seed=int(rng.integers(2**32)), replicates=FRONTIER_DRAWS)
+    fit = frontier(
+        *runs_of(arm, rng), quantile, seed=int(rng.integers(2**32)), replicates=FRONTIER_DRAWS
+    )
     return None if fit.refusals else {EXPONENT: _holds(fit.alpha_interval, arm.alpha)}
 
 
 def unequal_search(scenario: Scenario, rng: np.random.Generator) -> Row:
-    """Whether equal arms are told to be equal, although one was run as often as `places` says and the other less."""
+    """Whether equal arms are told to be equal, although one was run as often as `places` says and
+    the other less.
+    """
     ran, ran_less = (int(count) for count in scenario.places)
     cells = equal_cells(rng, ran, ran_less)
     return {"median": _holds(ratio(cells).interval, 1.0)}
@@ -223,7 +252,10 @@ def unequal_search(scenario: Scenario, rng: np.random.Generator) -> Row:
 
 def equal_cells(rng: np.random.Generator, ran: int, ran_less: int) -> list[SizePair]:
     """Seven sizes of two arms that are the same, sd .3, but not run equally often."""
-    return [SizePair(0.3 * rng.standard_normal(ran), 0.3 * rng.standard_normal(ran_less)) for _ in range(7)]
+    return [
+        SizePair(0.3 * rng.standard_normal(ran), 0.3 * rng.standard_normal(ran_less))
+        for _ in range(7)
+    ]
 
 
 def _two_fits(scenario: Scenario, rng: np.random.Generator) -> tuple[Fit, Fit] | None:
@@ -244,11 +276,15 @@ def _within(ends: tuple[np.ndarray, np.ndarray], truth: np.ndarray) -> bool:
     return bool(np.all((ends[0] <= truth) & (truth <= ends[1])))
 
 
-# ----------------------------------------------------------------------------------------------------------- scenarios
+# --------------------------------------------------------------------------------------------------
+# scenarios
 PURE_HELD = {EXPONENT: HELD, CURVE: HELD, NEW_SIZE: HELD}
 FLOOR_HELD = PURE_HELD | {FLOOR: HELD}
 WEAK_HELD = {EXPONENT: AT_LEAST, FLOOR: AT_LEAST, CURVE: AT_LEAST, NEW_SIZE: AT_LEAST}
-COST, SIZE = {"cost ratio at loss 5": HELD, "cost ratio at loss 30": HELD}, {REJECTED: Accepted(0.0, 0.07, 0.05)}
+COST, SIZE = (
+    {"cost ratio at loss 5": HELD, "cost ratio at loss 30": HELD},
+    {REJECTED: Accepted(0.0, 0.07, 0.05)},
+)
 UNBIASED = {BIAS: Accepted(-0.03, 0.03, 0), WARNED: Accepted(0.99, 1.0)}
 WEAK = floored(1, alpha=0.5, decades=1)
 UNLIKE = (Arm(), Arm(alpha=0.8, seeds=3, sd=0.2))
@@ -263,14 +299,46 @@ ONE_LAW = (
     Scenario("pure law, sd .05 rising to .3", one_law, PURE_HELD, (Arm(sd=0.05, last_sd=0.3),)),
     Scenario("pure law, sd .3 falling to .05", one_law, PURE_HELD, (Arm(sd=0.3, last_sd=0.05),)),
     Scenario("pure law, t noise of 3 dof", one_law, PURE_HELD, (Arm(t_dof=3),)),
-    Scenario("floor, reducible 3 times the floor", one_law, FLOOR_HELD, (Arm(**floored(3)),), "floor"),
-    Scenario("floor, reducible 1 times the floor", one_law, FLOOR_HELD, (Arm(**floored(1)),), "floor"),
-    Scenario("floor, reducible .3 times the floor", one_law, FLOOR_HELD, (Arm(**floored(0.3)),), "floor"),
-    Scenario("floor, 3 seeds of sd .3", one_law, FLOOR_HELD, (Arm(**floored(1), seeds=3, sd=0.3),), "floor"),
-    Scenario("floor, size effect of sd .05", one_law, FLOOR_HELD, (Arm(**floored(1), size_sd=0.05),), "floor"),
-    Scenario("floor, sd .05 rising to .3", one_law, FLOOR_HELD, (Arm(**floored(1), sd=0.05, last_sd=0.3),), "floor"),
-    Scenario("floor, sd .3 falling to .05", one_law, FLOOR_HELD, (Arm(**floored(1), sd=0.3, last_sd=0.05),), "floor"),
-    Scenario("floor, t noise of 3 dof", one_law, FLOOR_HELD, (Arm(**floored(1), t_dof=3),), "floor"),
+    Scenario(
+        "floor, reducible 3 times the floor", one_law, FLOOR_HELD, (Arm(**floored(3)),), "floor"
+    ),
+    Scenario(
+        "floor, reducible 1 times the floor", one_law, FLOOR_HELD, (Arm(**floored(1)),), "floor"
+    ),
+    Scenario(
+        "floor, reducible .3 times the floor", one_law, FLOOR_HELD, (Arm(**floored(0.3)),), "floor"
+    ),
+    Scenario(
+        "floor, 3 seeds of sd .3",
+        one_law,
+        FLOOR_HELD,
+        (Arm(**floored(1), seeds=3, sd=0.3),),
+        "floor",
+    ),
+    Scenario(
+        "floor, size effect of sd .05",
+        one_law,
+        FLOOR_HELD,
+        (Arm(**floored(1), size_sd=0.05),),
+        "floor",
+    ),
+    Scenario(
+        "floor, sd .05 rising to .3",
+        one_law,
+        FLOOR_HELD,
+        (Arm(**floored(1), sd=0.05, last_sd=0.3),),
+        "floor",
+    ),
+    Scenario(
+        "floor, sd .3 falling to .05",
+        one_law,
+        FLOOR_HELD,
+        (Arm(**floored(1), sd=0.3, last_sd=0.05),),
+        "floor",
+    ),
+    Scenario(
+        "floor, t noise of 3 dof", one_law, FLOOR_HELD, (Arm(**floored(1), t_dof=3),), "floor"
+    ),
     Scenario("floor law where there is no floor", one_law, WEAK_HELD, (Arm(),), "floor"),
     Scenario(
         "weak: 5 sizes over a decade, 3 seeds",
@@ -281,18 +349,34 @@ ONE_LAW = (
         refused=0.2,
     ),
     Scenario("5 % of runs 8 times too high", spoilt_runs, UNBIASED, (Arm(outliers=0.05),)),
-    Scenario("1 of 5 runs failed at the two largest sizes, x10", spoilt_runs, UNBIASED, (Arm(failed=10),)),
-    Scenario("1 of 5 runs failed at the two largest sizes, x1000", spoilt_runs, UNBIASED, (Arm(failed=1000),)),
+    Scenario(
+        "1 of 5 runs failed at the two largest sizes, x10", spoilt_runs, UNBIASED, (Arm(failed=10),)
+    ),
+    Scenario(
+        "1 of 5 runs failed at the two largest sizes, x1000",
+        spoilt_runs,
+        UNBIASED,
+        (Arm(failed=1000),),
+    ),
 )
 CHOICE = (
     Scenario("choice of a law, no floor", selection, {CHOSEN: Accepted(0.0, 0.08)}),
     Scenario(
-        "choice of a law, reducible 3 times the floor", selection, {CHOSEN: Accepted(0.9, 1.0)}, (Arm(**floored(3)),)
+        "choice of a law, reducible 3 times the floor",
+        selection,
+        {CHOSEN: Accepted(0.9, 1.0)},
+        (Arm(**floored(3)),),
     ),
 )
 TWO_ARMS = (
     Scenario("cost, pure laws", costs, COST, (Arm(), Arm(at=2e6)), places=(5, 30)),
-    Scenario("cost, pure laws, unequal noise", costs, COST, (Arm(alpha=0.8, seeds=3, sd=0.3), Arm()), places=(5, 30)),
+    Scenario(
+        "cost, pure laws, unequal noise",
+        costs,
+        COST,
+        (Arm(alpha=0.8, seeds=3, sd=0.3), Arm()),
+        places=(5, 30),
+    ),
     Scenario("cost, floors", costs, COST, (Arm(floor=1), Arm(floor=1, at=2e6)), "floor", (5, 30)),
     Scenario(
         "cost, floors, unequal noise",
@@ -310,7 +394,13 @@ TWO_ARMS = (
         "floor",
         (4, 30),
     ),
-    Scenario("crossing", crossings, {CROSSING: HELD}, (Arm(at=MIDDLE), Arm(alpha=0.8, at=MIDDLE)), places=(MIDDLE,)),
+    Scenario(
+        "crossing",
+        crossings,
+        {CROSSING: HELD},
+        (Arm(at=MIDDLE), Arm(alpha=0.8, at=MIDDLE)),
+        places=(MIDDLE,),
+    ),
     Scenario(
         "crossing, unequal noise",
         crossings,
@@ -330,18 +420,32 @@ TWO_ARMS = (
         "crossing, weak: 5 sizes over a decade",
         crossings,
         {CROSSING: AT_LEAST, UNBOUNDED: Accepted(0.6, 1.0)},
-        (Arm(at=10**3.5, sizes=5, decades=1, seeds=3), Arm(alpha=0.95, at=10**3.5, sizes=5, decades=1, seeds=3)),
+        (
+            Arm(at=10**3.5, sizes=5, decades=1, seeds=3),
+            Arm(alpha=0.95, at=10**3.5, sizes=5, decades=1, seeds=3),
+        ),
         places=(10**3.5,),
     ),
     Scenario("exponents, pure laws", exponents, SIZE, (Arm(), Arm())),
-    Scenario("exponents, unequal noise", exponents, SIZE, (Arm(sizes=6, seeds=3, sd=0.3), Arm(sizes=9))),
+    Scenario(
+        "exponents, unequal noise", exponents, SIZE, (Arm(sizes=6, seeds=3, sd=0.3), Arm(sizes=9))
+    ),
     Scenario("exponents, floors", exponents, SIZE, (Arm(floor=1), Arm(floor=1, at=2e5)), "floor"),
     Scenario(
-        "exponents, floors, unequal noise", exponents, SIZE, (Arm(floor=1), Arm(floor=1, alpha=0.7, sd=0.2)), "floor"
+        "exponents, floors, unequal noise",
+        exponents,
+        SIZE,
+        (Arm(floor=1), Arm(floor=1, alpha=0.7, sd=0.2)),
+        "floor",
     ),
     Scenario("loss ratio, pure laws", losses_at_a_size, {LOSS: HELD}, UNLIKE, places=(1e5,)),
     Scenario("loss ratio, floors", losses_at_a_size, {LOSS: HELD}, UNLIKE_FLOORED, "floor", (1e5,)),
-    Scenario("bins of equal arms", equal_arms, {TOLD_APART: Accepted(0.0, 0.08, 0.05)}, 2 * (Arm(sizes=16, seeds=3),)),
+    Scenario(
+        "bins of equal arms",
+        equal_arms,
+        {TOLD_APART: Accepted(0.0, 0.08, 0.05)},
+        2 * (Arm(sizes=16, seeds=3),),
+    ),
     Scenario(
         "bins of equal arms without a slope",
         equal_arms,
@@ -375,7 +479,9 @@ EDGES = (
 PROFILE = {"profile": HELD}
 COMPARED = (
     Scenario("intervals of a pure law", intervals_compared, PROFILE),
-    Scenario("intervals of a floor law", intervals_compared, PROFILE, (Arm(**floored(1)),), "floor"),
+    Scenario(
+        "intervals of a floor law", intervals_compared, PROFILE, (Arm(**floored(1)),), "floor"
+    ),
     Scenario(
         "intervals of a floor law, size effect",
         intervals_compared,
@@ -395,22 +501,34 @@ COMPARED = (
 SCENARIOS = ONE_LAW + CHOICE + TWO_ARMS + EDGES + COMPARED
 
 
-# ---------------------------------------------------------------------------------------------------------- simulation
+# --------------------------------------------------------------------------------------------------
+# simulation
 def simulate(scenario: Scenario, replicates: Iterable[int]) -> list[Row | None]:
-    """The score of every replicate; its random numbers hang on the scenario's name and its own number only."""
+    """The score of every replicate; its random numbers hang on the scenario's name and its own
+    number only.
+    """
     name = zlib.crc32(scenario.name.encode())
-    return [scenario.score(scenario, np.random.default_rng((name, replicate))) for replicate in replicates]
+    return [
+        scenario.score(scenario, np.random.default_rng((name, replicate)))
+        for replicate in replicates
+    ]
 
 
 def mean_of(rows: list[Row | None]) -> pd.DataFrame:
-    """The mean of every score over the replicates that were not refused: mean, its standard error, and of how many."""
+    """The mean of every score over the replicates that were not refused: mean, its standard error,
+    and of how many.
+    """
     kept = pd.DataFrame([row for row in rows if row is not None]).astype(float)
     count = kept.count()
-    return pd.DataFrame({"mean": kept.mean(), "standard_error": kept.std() / np.sqrt(count), "replicates": count})
+    return pd.DataFrame(
+        {"mean": kept.mean(), "standard_error": kept.std() / np.sqrt(count), "replicates": count}
+    )
 
 
 def missed(scenario: Scenario, found: pd.DataFrame, errors: float = 0.0) -> list[str]:
-    """The scores whose mean is outside of its accepted range by more than so many standard errors."""
+    """The scores whose mean is outside of its accepted range by more than so many standard
+    errors.
+    """
     names = []
     for what, accepted in scenario.accepted.items():
         mean, spread, replicates = found.loc[what]
@@ -430,14 +548,16 @@ def pool() -> Executor:
 def simulated(scenario: Scenario, replicates: range, executor: Executor) -> list[Row | None]:
     """The scores of the numbered replicates of a scenario, in the processes of `executor`."""
     chunks = [replicates[start : start + CHUNK] for start in range(0, len(replicates), CHUNK)]
-    return [row for rows in executor.map(simulate, [scenario] * len(chunks), chunks) for row in rows]
+    return [
+        row for rows in executor.map(simulate, [scenario] * len(chunks), chunks) for row in rows
+    ]
 
 
 def judged(scenario: Scenario, executor: Executor, first: int = REPLICATES) -> pd.DataFrame:
     """One line a score: its mean over the first replicates, and whether that is accepted.
 
-    Of a hundred shares a few miss their range by chance: what is missed is decided by four times as many new
-    replicates, in columns of their own.
+    Of a hundred shares a few miss their range by chance: what is missed is decided by four times as
+    many new replicates, in columns of their own.
     """
     rows = simulated(scenario, range(first), executor)
     found = mean_of(rows)
@@ -447,8 +567,12 @@ def judged(scenario: Scenario, executor: Executor, first: int = REPLICATES) -> p
         again = mean_of(simulated(scenario, range(first, (1 + AGAIN) * first), executor))
         failed = [what for what in missed(scenario, again) if what in doubtful]
     ranges = pd.DataFrame(scenario.accepted, index=["accepted_low", "accepted_high", "nominal"]).T
-    lines = found.join(ranges).join(again.loc[doubtful, ["mean", "replicates"]].add_prefix("again_"))
+    lines = found.join(ranges).join(
+        again.loc[doubtful, ["mean", "replicates"]].add_prefix("again_")
+    )
     lines = lines.assign(mean_of_few=mean_of(rows[:FEW])["mean"])
     met = {what: what not in failed for what in scenario.accepted}
-    lines = lines.assign(met=lines.index.map(met), scenario=scenario.name, refused=sum(row is None for row in rows))
+    lines = lines.assign(
+        met=lines.index.map(met), scenario=scenario.name, refused=sum(row is None for row in rows)
+    )
     return lines.rename_axis("what").reset_index()

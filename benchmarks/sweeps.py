@@ -1,6 +1,8 @@
-"""What a sweep costs beside its training: sending off, looking, starting, saving, publishing; on a SLURM of its own.
+"""What a sweep costs beside its training: sending off, looking, starting, saving, publishing; on a
+SLURM of its own.
 
-python -m benchmarks.sweeps        # five minutes: results/benchmarks/sweeps.md; needs SLURM, as slurm/testbed does
+python -m benchmarks.sweeps        # five minutes: results/benchmarks/sweeps.md; needs SLURM, as
+slurm/testbed does
 """
 
 import json
@@ -40,7 +42,10 @@ REPLICATES = 105
 ROUNDS = 5
 STARTS = 5  # jobs of an engine that are started one after the other
 OF_FILE, DTYPE = "replicates: 5", "dtype: float64"  # what is changed in it
-BUDGETS = "budgets: {flops_train.shared_dense: [3.0e+7, 1.0e+8, 3.0e+8, 1.0e+9, 3.0e+9], flops_train.local_min: same}"
+BUDGETS = (
+    "budgets: {flops_train.shared_dense: [3.0e+7, 1.0e+8, 3.0e+8, 1.0e+9, 3.0e+9], "
+    "flops_train.local_min: same}"
+)
 SHORT = """
 question: How long until it trains?
 tasks: [exp2d]
@@ -50,7 +55,10 @@ recipes: {{short: {{optimizer: {{name: lbfgs}}, max_evaluations: 200}}}}
 seeds: [0]
 engine: {engine}
 """
-PARTS = ("- srun, Python, the worker's imports", "- its trainer: imports, kernels, samples, first evaluation")
+PARTS = (
+    "- srun, Python, the worker's imports",
+    "- its trainer: imports, kernels, samples, first evaluation",
+)
 PROFILE = {"partition": "gpu", "memory_gb": 2}
 CHECKPOINTS = 20
 CHECKPOINT_EVERY = 60.0  # seconds, by default
@@ -66,7 +74,9 @@ class Took(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Work of ours, beside a floor: what some of it takes by the shortest way; seconds of all rounds."""
+    """Work of ours, beside a floor: what some of it takes by the shortest way; seconds of all
+    rounds.
+    """
 
     what: str
     took: Sequence[Took]
@@ -82,7 +92,9 @@ class Bed(NamedTuple):
     environment: Mapping[str, str]
 
     def run(self, *command: str) -> str:
-        """What a command prints; its failure is ours, but for exit code 3 of a sweep that is not over."""
+        """What a command prints; its failure is ours, but for exit code 3 of a sweep that is not
+        over.
+        """
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
         if done.returncode not in (0, 3):
             raise click.ClickException(f"{' '.join(command)}: {done.stderr.strip()}")
@@ -102,7 +114,9 @@ def compare() -> report.Report:
     with bed() as up:
         longer = (BUDGETS, "cap: {evaluations: 10000}")  # for jobs of the usual length
         text = toy_laws(longer, (OF_FILE, f"replicates: {REPLICATES}"))
-        sweep = plan_of(StudyFile(write_sweep(up.folder, "sweep", text, {"sbatch": {"hold": True}})))
+        sweep = plan_of(
+            StudyFile(write_sweep(up.folder, "sweep", text, {"sbatch": {"hold": True}}))
+        )
         rows = [*submitting(up, sweep), *looking(up, sweep), *starting(up), *saving(up.folder)]
     return report.Report(
         name="sweeps",
@@ -119,13 +133,18 @@ def compare() -> report.Report:
             "ratio": "ours ÷ floor",
         },
         notes=[
-            f"The sweep is toy_laws.yaml with {REPLICATES} replicates and ten times its evaluations; its jobs are held "
-            f"in the queue. `submit` and `status`: medians of {ROUNDS} whole processes, with those that they start, in "
-            "turn with the floor. The records and event logs of all runs that `status` reads at last are copies of "
+            f"The sweep is toy_laws.yaml with {REPLICATES} replicates and ten times its "
+            "evaluations; its jobs are held "
+            f"in the queue. `submit` and `status`: medians of {ROUNDS} whole processes, with "
+            "those that they start, in "
+            "turn with the floor. The records and event logs of all runs that `status` reads at "
+            "last are copies of "
             "one run's; they are published once.",
-            f"Job to first step: medians of {STARTS} jobs, one at a time, from the first line of the job's script to "
+            f"Job to first step: medians of {STARTS} jobs, one at a time, from the first line of "
+            "the job's script to "
             "the first evaluation, and of its two parts. Kernels are compiled before. "
-            f"Checkpoints: medians of {CHECKPOINTS}, of toy_laws.yaml's costliest pack; their share of training is "
+            f"Checkpoints: medians of {CHECKPOINTS}, of toy_laws.yaml's costliest pack; their "
+            "share of training is "
             f"that where one is written every {CHECKPOINT_EVERY:.0f} s, as by default.",
         ],
     )
@@ -150,26 +169,39 @@ def cells(row: Row) -> dict[str, object]:
     }
 
 
-# ---------------------------------------------------------------------------------------------------------------- bed
+# --------------------------------------------------------------------------------------------------
+# bed
 @contextmanager
 def bed() -> Iterator[Bed]:
     """A SLURM of two nodes, ended after the block; where none is installed, that is said."""
     script = [sys.executable, str(ROOT / "slurm" / "testbed")]
     with TemporaryDirectory() as folder:
         slurm = Path(folder) / "slurm"
-        done = subprocess.run([*script, "up", "--folder", str(slurm)], capture_output=True, text=True)
+        done = subprocess.run(
+            [*script, "up", "--folder", str(slurm)], capture_output=True, text=True
+        )
         if done.returncode:
             raise click.ClickException(f"this needs SLURM: {done.stderr.strip()}")
         try:
-            environment = {**os.environ, "SLURM_CONF": str(slurm / "slurm.conf"), "PYTHONPATH": str(ROOT)}
+            environment = {
+                **os.environ,
+                "SLURM_CONF": str(slurm / "slurm.conf"),
+                "PYTHONPATH": str(ROOT),
+            }
             yield Bed(Path(folder), environment)
         finally:
-            subprocess.run([*script, "down", "--folder", str(slurm)], capture_output=True, check=True)
+            subprocess.run(
+                [*script, "down", "--folder", str(slurm)], capture_output=True, check=True
+            )
 
 
-def write_sweep(folder: Path, name: str, text: str, profile: Mapping[str, object] | None = None) -> Path:
+def write_sweep(
+    folder: Path, name: str, text: str, profile: Mapping[str, object] | None = None
+) -> Path:
     """An experiment as NAME.yaml, its profile as NAME.profile.yaml."""
-    (folder / f"{name}.profile.yaml").write_text(json.dumps(PROFILE | (profile or {})), encoding="utf-8")
+    (folder / f"{name}.profile.yaml").write_text(
+        json.dumps(PROFILE | (profile or {})), encoding="utf-8"
+    )
     file = folder / f"{name}.yaml"
     file.write_text(text, encoding="utf-8")
     return file
@@ -180,7 +212,9 @@ def toy_laws(*changes: tuple[str, str]) -> str:
     text = TOY_LAWS.read_text(encoding="utf-8")
     for old, new in changes:
         if old not in text:
-            raise click.ClickException(f"{TOY_LAWS} has no line `{old}` any more; mend benchmarks/sweeps.py")
+            raise click.ClickException(
+                f"{TOY_LAWS} has no line `{old}` any more; mend benchmarks/sweeps.py"
+            )
         text = text.replace(old, new)
     return text
 
@@ -192,20 +226,38 @@ def profile_of(up: Bed, name: str) -> tuple[str, str]:
 
 def harness(up: Bed, command: str, name: str, results: str, *options: str) -> tuple[str, ...]:
     """One of the harness's commands on a sweep of this name."""
-    return (*HARNESS, command, str(up.folder / f"{name}.yaml"), "--results", str(up.folder / results), *options)
+    return (
+        *HARNESS,
+        command,
+        str(up.folder / f"{name}.yaml"),
+        "--results",
+        str(up.folder / results),
+        *options,
+    )
 
 
-# --------------------------------------------------------------------------------------------------------------- rows
+# --------------------------------------------------------------------------------------------------
+# rows
 def submitting(up: Bed, sweep: Manifest) -> list[Row]:
-    """Sending the sweep off, each time into a new folder; the last time its jobs stay in the queue."""
+    """Sending the sweep off, each time into a new folder; the last time its jobs stay in the
+    queue.
+    """
     dry, real, bare = [], [], []
     for number in range(ROUNDS):
         results = f"results-{number}"
-        dry.append(up.time(*harness(up, "submit", "sweep", results, *profile_of(up, "sweep"), "--dry-run")))
-        real.append(up.time(*harness(up, "submit", "sweep", results, *profile_of(up, "sweep"), "--yes")))
+        dry.append(
+            up.time(*harness(up, "submit", "sweep", results, *profile_of(up, "sweep"), "--dry-run"))
+        )
+        real.append(
+            up.time(*harness(up, "submit", "sweep", results, *profile_of(up, "sweep"), "--yes"))
+        )
         (sent,) = read_submissions(up.folder / results / "sweep")
         array = f"--array=0-{len(sent.jobs) - 1}"
-        bare.append(up.time("sbatch", "--hold", array, "--job-name=bare", "--output=/dev/null", "--wrap=true"))
+        bare.append(
+            up.time(
+                "sbatch", "--hold", array, "--job-name=bare", "--output=/dev/null", "--wrap=true"
+            )
+        )
         for name in ["bare", *([sent.name] if number < ROUNDS - 1 else [])]:
             up.run("scancel", f"--name={name}")
     runs, jobs = f"{len(sweep.runs):,} runs", len(sent.jobs)
@@ -216,7 +268,9 @@ def submitting(up: Bed, sweep: Manifest) -> list[Row]:
 
 
 def looking(up: Bed, sweep: Manifest) -> list[Row]:
-    """`harness status` while all jobs are queued, and when all runs have records and all workers have ended."""
+    """`harness status` while all jobs are queued, and when all runs have records and all workers
+    have ended.
+    """
     results = up.folder / f"results-{ROUNDS - 1}"
     queued = look_at(up, results.name, "0 records")
     published = publishing(sweep, results)
@@ -238,7 +292,13 @@ def write_logs(folder: Path) -> None:
     (submission,) = read_submissions(folder)
     for place, job in enumerate(submission.jobs):
         log = EventLog(folder / "attempts", new_id())
-        begun = {"submission": submission.id, "place": place, "host": "n1", "pid": 0, "slurm_number": f"1_{place}"}
+        begun = {
+            "submission": submission.id,
+            "place": place,
+            "host": "n1",
+            "pid": 0,
+            "slurm_number": f"1_{place}",
+        }
         log.write("begun", **begun, slurm_started_at=str(time.time()), restarts=0)
         log.write("first_step")
         for pack, seconds in zip(job.packs, job.pack_seconds, strict=True):
@@ -255,13 +315,19 @@ def starting(up: Bed) -> list[Row]:
         lines.mkdir()
         first_line = f"date +%s.%N > {lines}/${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID"
         text = SHORT.format(sizes=[50 + 10 * place for place in range(STARTS)], engine=engine)
-        write_sweep(up.folder, engine, text, {"jobs_at_once": 1, "job_minutes": 1e-5, "setup": [first_line]})
+        write_sweep(
+            up.folder, engine, text, {"jobs_at_once": 1, "job_minutes": 1e-5, "setup": [first_line]}
+        )
         up.run(*harness(up, "submit", engine, results, *profile_of(up, engine), "--yes"))
         parts = [parts_of(one, lines) for one in ended_attempts(up.folder / results / engine)]
         bare = [import_in_a_job(up) for _ in range(STARTS)]
         whole = [Took(sum(each)) for each in parts]
-        rows.append(Row(f"job to first step, {engine} engine", whole, "a job that imports torch", bare))
-        rows += [Row(name, [Took(each[place]) for each in parts]) for place, name in enumerate(PARTS)]
+        rows.append(
+            Row(f"job to first step, {engine} engine", whole, "a job that imports torch", bare)
+        )
+        rows += [
+            Row(name, [Took(each[place]) for each in parts]) for place, name in enumerate(PARTS)
+        ]
     return rows
 
 
@@ -293,7 +359,9 @@ def import_in_a_job(up: Bed) -> Took:
 
 
 def saving(folder: Path) -> list[Row]:
-    """A checkpoint of toy_laws.yaml's costliest pack, by engine, and its bytes written and flushed by themselves."""
+    """A checkpoint of toy_laws.yaml's costliest pack, by engine, and its bytes written and flushed
+    by themselves.
+    """
     rows, path = [], folder / "pack.checkpoint"
     for name, engine in ENGINES.items():
         file = write_sweep(folder, "saved", toy_laws((DTYPE, f"{DTYPE}\nengine: {name}")))
@@ -305,7 +373,10 @@ def saving(folder: Path) -> list[Row]:
         write = partial(write_checkpoint, checkpoint, path)
         write()
         data = path.read_bytes()
-        both = [(clocked(write), clocked(partial(flush, folder / "bytes", data))) for _ in range(CHECKPOINTS)]
+        both = [
+            (clocked(write), clocked(partial(flush, folder / "bytes", data)))
+            for _ in range(CHECKPOINTS)
+        ]
         ours, floor = zip(*both, strict=True)
         share = statistics.median(one.wall for one in ours) / CHECKPOINT_EVERY
         what = f"a checkpoint, {name} engine, {len(data) / 1e6:.1f} MB: {share:.3%} of training"
@@ -314,15 +385,21 @@ def saving(folder: Path) -> list[Row]:
 
 
 def publishing(sweep: Manifest, folder: Path) -> Row:
-    """A record for every run, the numbers of each being those of one that is trained here; and files as large."""
+    """A record for every run, the numbers of each being those of one that is trained here; and
+    files as large.
+    """
     quick = plan_of(StudyFile(TOY_LAWS))
     cheapest = {planned.run_id: planned.run for planned in quick.runs}[quick.packs[-1][0]]
     (trained,) = train_pack([cheapest], folder / "trained")
-    copies = [trained.model_copy(update={"run_id": one.run_id, "run": one.run}) for one in sweep.runs]
+    copies = [
+        trained.model_copy(update={"run_id": one.run_id, "run": one.run}) for one in sweep.runs
+    ]
     ours = clocked(lambda: [publish(record, folder / "runs") for record in copies])
     data = record_path(folder / "runs", copies[0].run_id).read_bytes()
     (folder / "bare").mkdir()
-    floor = clocked(lambda: [flush(folder / "bare" / f"{number}", data) for number in range(len(copies))])
+    floor = clocked(
+        lambda: [flush(folder / "bare" / f"{number}", data) for number in range(len(copies))]
+    )
     return Row(f"publishing {len(copies):,} records", [ours], "files as large, flushed", [floor])
 
 

@@ -31,14 +31,21 @@ def compare(folder: Path) -> Report:
     for _ in range(ROUNDS if available_cores() > 1 else 0):
         for workers, seconds in both.items():
             seconds.append(_with_workers(runs, workers))
-    rows = [_row("this process, CPU time", 1, ALONE, statistics.median(alone), statistics.median(alone))]
+    rows = [
+        _row("this process, CPU time", 1, ALONE, statistics.median(alone), statistics.median(alone))
+    ]
     for workers, seconds in both.items():
         if seconds:
             wall, cpu = map(statistics.median, zip(*seconds, strict=True))
-            rows.append(_row(f"{workers} worker{'s' * (workers > 1)}, wall time", workers, LANES, wall, cpu))
+            rows.append(
+                _row(f"{workers} worker{'s' * (workers > 1)}, wall time", workers, LANES, wall, cpu)
+            )
     return Report(
         name="throughput",
-        title=f"Runs of {EXP2D_WIDE.words}, G = 3 to {GRID} by extension, Levenberg-Marquardt, restarts included",
+        title=(
+            f"Runs of {EXP2D_WIDE.words}, G = 3 to {GRID} by extension, Levenberg-Marquardt, "
+            "restarts included"
+        ),
         table=pd.DataFrame(rows),
         shown={
             "what": "trained by",
@@ -49,7 +56,8 @@ def compare(folder: Path) -> Report:
             "share_of_cores": "share of its cores",
         },
         notes=[
-            f"Medians of {ROUNDS} rounds, in which one worker and two take turns; their clock starts when the first of "
+            f"Medians of {ROUNDS} rounds, in which one worker and two take turns; their clock "
+            "starts when the first of "
             "them has begun to train. Wall time needs a machine that does nothing else.",
         ],
     )
@@ -77,7 +85,9 @@ def _alone(runs: list[RunSpec]) -> float:
 
 
 def _with_workers(runs: list[RunSpec], workers: int) -> tuple[float, float]:
-    """Wall seconds from the first evaluations that are heard of until the last run has ended; CPU seconds of all."""
+    """Wall seconds from the first evaluations that are heard of until the last run has ended; CPU
+    seconds of all.
+    """
     began: float | None = None
     with tempfile.TemporaryDirectory() as records:
         for _, event in train_here([(run,) for run in runs], TrainingOrder(Path(records)), workers):

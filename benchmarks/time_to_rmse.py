@@ -1,7 +1,9 @@
-"""CPU seconds to a test error: our Levenberg-Marquardt against pykan's L-BFGS, same samples, same grids.
+"""CPU seconds to a test error: our Levenberg-Marquardt against pykan's L-BFGS, same samples, same
+grids.
 
-pykan's side is not run here: `python -m benchmarks.pykan_jobs` has measured it. For each grid our run starts anew, its
-restarts and its coarser grids included, so that its seconds are all that this grid takes.
+pykan's side is not run here: `python -m benchmarks.pykan_jobs` has measured it. For each grid our
+run starts anew, its restarts and its coarser grids included, so that its seconds are all that this
+grid takes.
 """
 
 import statistics
@@ -17,17 +19,29 @@ from benchmarks.jobs import EXP2D_NARROW, JOBS, Job
 from benchmarks.report import Report
 from harness.base.files import whole_file
 from harness.record import Metrics
-from harness.spec import GridExtension, GridUpdates, KanShape, LevenbergMarquardt, Recipe, Restarts, RunSpec
+from harness.spec import (
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    LevenbergMarquardt,
+    Recipe,
+    Restarts,
+    RunSpec,
+)
 from harness.train import fused_engine
 
-# Chosen once, for all jobs together, by validation errors, mostly under seeds from 3 on; a first look, at how many
-# evaluations to try and whether a ridge helps, was under seeds 0 to 4 and saw their test errors too.
+# Chosen once, for all jobs together, by validation errors, mostly under seeds from 3 on; a first
+# look, at how many evaluations to try and whether a ridge helps, was under seeds 0 to 4 and saw
+# their test errors too.
 RESTARTS = Restarts(count=8, evaluations=20)
 EVALUATIONS_OF_A_GRID = 60
-# Knots move to the training points' activations before training and before each refinement, and not in between.
+# Knots move to the training points' activations before training and before each refinement, and not
+# in between.
 GRID_UPDATES = GridUpdates(every=EVALUATIONS_OF_A_GRID, until=EVALUATIONS_OF_A_GRID)
 FIVE_SEEDS = EXP2D_NARROW._replace(seeds=(0, 1, 2, 3, 4))
-MANY_SEEDS = EXP2D_NARROW._replace(seeds=tuple(range(20)))  # five say little about a median with a long tail above
+MANY_SEEDS = EXP2D_NARROW._replace(
+    seeds=tuple(range(20))
+)  # five say little about a median with a long tail above
 
 
 class Run(NamedTuple):
@@ -43,16 +57,26 @@ class Run(NamedTuple):
 
 
 def compare(folder: Path) -> Report:
-    """Medians over seeds, a row for each job and grid; the runs themselves go to time_to_rmse_runs.csv."""
+    """Medians over seeds, a row for each job and grid; the runs themselves go to
+    time_to_rmse_runs.csv.
+    """
     train(EXP2D_NARROW, 0, EXP2D_NARROW.grids[0])  # compiles
-    runs = [train(job, seed, grid) for job in (*JOBS[1:], MANY_SEEDS) for seed in job.seeds for grid in job.grids]
+    runs = [
+        train(job, seed, grid)
+        for job in (*JOBS[1:], MANY_SEEDS)
+        for seed in job.seeds
+        for grid in job.grids
+    ]
     _keep_runs(runs, folder)
     theirs = pykan_jobs.read()
     rows = [_row(job, grid, runs, theirs) for job in JOBS for grid in job.grids]
     rows += [_row(job, grid, runs, None) for job in (FIVE_SEEDS, MANY_SEEDS) for grid in job.grids]
     return Report(
         name="time_to_rmse",
-        title="CPU seconds to each grid and test RMSE there: ours (Levenberg-Marquardt) and pykan's (L-BFGS)",
+        title=(
+            "CPU seconds to each grid and test RMSE there: ours (Levenberg-Marquardt) and "
+            "pykan's (L-BFGS)"
+        ),
         table=pd.DataFrame(rows),
         shown={
             "job": "function, KAN",
@@ -68,11 +92,15 @@ def compare(folder: Path) -> Report:
             "not_worse": "ours at most pykan's",
         },
         notes=[
-            "Medians over seeds. Seconds and errors are of the whole way to a grid: restarts, coarser grids, knots. "
-            "pykan's were measured once and not in this run (pykan_jobs.csv), so that the machine may have been in "
+            "Medians over seeds. Seconds and errors are of the whole way to a grid: restarts, "
+            "coarser grids, knots. "
+            "pykan's were measured once and not in this run (pykan_jobs.csv), so that the machine "
+            "may have been in "
             "another mood.",
-            f"Our recipe is the same for all: {RESTARTS.count} starts of {RESTARTS.evaluations} evaluations, then "
-            f"{EVALUATIONS_OF_A_GRID} a grid, uniform knots. pykan's is its own: one start, 200 steps a grid.",
+            f"Our recipe is the same for all: {RESTARTS.count} starts of {RESTARTS.evaluations} "
+            "evaluations, then "
+            f"{EVALUATIONS_OF_A_GRID} a grid, uniform knots. pykan's is its own: one start, 200 "
+            "steps a grid.",
         ],
     )
 
@@ -113,14 +141,18 @@ def train(job: Job, seed: int, grid: int) -> Run:
     return Run(job, seed, grid, cpu, wall, outcome.evaluations, outcome.metrics)
 
 
-# ---------------------------------------------------------------------------------------------------------------- rows
+# --------------------------------------------------------------------------------------------------
+# rows
 def _keep_runs(runs: Sequence[Run], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(
         {
             "job": run.job.words,
             "train_points": run.job.train_points,
-            **{name: getattr(run, name) for name in ("seed", "grid", "cpu_seconds", "wall_seconds", "evaluations")},
+            **{
+                name: getattr(run, name)
+                for name in ("seed", "grid", "cpu_seconds", "wall_seconds", "evaluations")
+            },
             **(run.metrics.model_dump() if run.metrics else {}),
         }
         for run in runs
@@ -133,7 +165,9 @@ def _row(job: Job, grid: int, runs: Sequence[Run], theirs: pd.DataFrame | None) 
     """Medians over the seeds that both have, or over all of ours where pykan has none."""
     pykan = None if theirs is None else _of_pykan(theirs, job, grid)
     seeds = job.seeds if pykan is None or pykan.empty else tuple(pykan["seed"])
-    ours = [run for run in runs if (run.job.words, run.grid) == (job.words, grid) and run.seed in seeds]
+    ours = [
+        run for run in runs if (run.job.words, run.grid) == (job.words, grid) and run.seed in seeds
+    ]
     row: dict[str, Any] = {
         "job": job.words,
         "grid": grid,
@@ -141,7 +175,10 @@ def _row(job: Job, grid: int, runs: Sequence[Run], theirs: pd.DataFrame | None) 
         "seeds": len(seeds),
         "cpu_seconds": statistics.median(run.cpu_seconds for run in ours),
         "wall_seconds": statistics.median(run.wall_seconds for run in ours),
-        **{name: statistics.median(_errors(ours, name)) for name in ("train_rmse", "validation_rmse", "test_rmse")},
+        **{
+            name: statistics.median(_errors(ours, name))
+            for name in ("train_rmse", "validation_rmse", "test_rmse")
+        },
         "worst_test_rmse": max(_errors(ours, "test_rmse")),
     }
     if pykan is None or pykan.empty:

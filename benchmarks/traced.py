@@ -1,10 +1,11 @@
-"""What torch has a device do, operation by operation: what a GPU is asked to launch, and where the host waits for it.
+"""What torch has a device do, operation by operation: what a GPU is asked to launch, and where the
+host waits for it.
 
     done = operations(lambda: settings.tell(state, loss_R, gradient_RP))
     len(done), sum(one.bytes for one in done), [one.name for one in done if one.waits]
 
-Two calls with equal lists can be captured as one graph of a GPU if nothing in them waits. Of tensors on the device
-`meta`, which have no data, copies from the host are found too.
+Two calls with equal lists can be captured as one graph of a GPU if nothing in them waits. Of
+tensors on the device `meta`, which have no data, copies from the host are found too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from harness.count.dispatched import VIEWS
 
 ALLOCATIONS = frozenset(("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"))
 # The host needs a number, or the length of what comes out, before it can go on.
-ASKING = frozenset(("_local_scalar_dense", "_unique2", "equal", "masked_select", "nonzero", "unique_dim"))
+ASKING = frozenset(
+    ("_local_scalar_dense", "_unique2", "equal", "masked_select", "nonzero", "unique_dim")
+)
 # A tensor is made of Python's numbers, which a device must have copied.
 FROM_PYTHON = frozenset(("lift_fresh", "lift_fresh_copy"))
 WAITING = ASKING | FROM_PYTHON
@@ -54,7 +57,9 @@ class _Trace(TorchDispatchMode):
         out = func(*args, **kwargs)
         name = func.overloadpacket.__name__
         if name in FROM_PYTHON or name.removesuffix("_") not in VIEWS:
-            tensors = [leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, Tensor)]
+            tensors = [
+                leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, Tensor)
+            ]
             moved = sum(map(stored_bytes, tensors))
             devices = {tensor.device.type for tensor in tensors}
             waits = name in WAITING or len(devices) > 1 or _is_masked(name, args)
@@ -64,7 +69,9 @@ class _Trace(TorchDispatchMode):
 
 def stored_bytes(tensor: Tensor) -> int:
     """Of the elements that are stored: one along an expanded axis, whose stride is 0."""
-    stored = prod(size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride)
+    stored = prod(
+        size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride
+    )
     return stored * tensor.element_size()
 
 

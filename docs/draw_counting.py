@@ -1,8 +1,10 @@
-"""Draw docs/figures/flops_per_parameter.png: forward FLOPs per trainable parameter, by width and convention.
+"""Draw docs/figures/flops_per_parameter.png: forward FLOPs per trainable parameter, by width and
+convention.
 
     python docs/draw_counting.py
 
-The numbers that are drawn are stored in the picture. tests/docs/test_counting_page.py compares them with the code.
+The numbers that are drawn are stored in the picture. tests/docs/test_counting_page.py compares them
+with the code.
 """
 
 import json
@@ -62,15 +64,23 @@ DRAWN = (
 
 
 def flops_per_parameter(line: Line, width: int) -> float:
-    """Of one hidden layer more, from `width` nodes to `width` nodes, with its activations if it has some."""
+    """Of one hidden layer more, from `width` nodes to `width` nodes, with its activations if it has
+    some.
+    """
     deep, shallow = (count(line.network_of((width,) * nodes)) for nodes in (3, 2))
-    added = [deep[name] - shallow[name] for name in (f"flops_forward.{line.convention}", "params.trainable")]
+    added = [
+        deep[name] - shallow[name]
+        for name in (f"flops_forward.{line.convention}", "params.trainable")
+    ]
     return added[0] / added[1]
 
 
 def curves() -> dict[str, list[float]]:
     """What is drawn: label -> FLOPs per parameter at every width of WIDTHS, to 6 digits."""
-    return {line.label: [float(f"{flops_per_parameter(line, width):.6g}") for width in WIDTHS] for line in DRAWN}
+    return {
+        line.label: [float(f"{flops_per_parameter(line, width):.6g}") for width in WIDTHS]
+        for line in DRAWN
+    }
 
 
 def draw() -> Figure:
@@ -92,21 +102,39 @@ def draw() -> Figure:
 
 def _draw_line(axes: Axes, line: Line, style: Style) -> None:
     colour = style.colour
-    mark: dict[str, Any] = {"ls": "", "marker": style.marker, "ms": 4, "mew": 0, "color": colour, "zorder": 4}
+    mark: dict[str, Any] = {
+        "ls": "",
+        "marker": style.marker,
+        "ms": 4,
+        "mew": 0,
+        "color": colour,
+        "zorder": 4,
+    }
     fine = np.unique(np.geomspace(WIDTHS[0], WIDTHS[-1], 120).astype(int))
-    axes.plot(fine, [flops_per_parameter(line, int(n)) for n in fine], ls=style.line, color=colour, lw=1.2)
+    axes.plot(
+        fine, [flops_per_parameter(line, int(n)) for n in fine], ls=style.line, color=colour, lw=1.2
+    )
     axes.plot(MARKED, [flops_per_parameter(line, width) for width in MARKED], **mark)
     last = flops_per_parameter(line, WIDTHS[-1])
     axes.plot(WIDTHS[-1] * 1.9, last * line.lift, clip_on=False, **mark)
     words = f"{line.label.replace(', ', chr(10))}: {last:.{0 if last > 10 else 2}f}"
-    axes.text(WIDTHS[-1] * 2.5, last * line.lift, words, va="center", fontsize=LABEL_SIZE, color=style.text_colour)
+    axes.text(
+        WIDTHS[-1] * 2.5,
+        last * line.lift,
+        words,
+        va="center",
+        fontsize=LABEL_SIZE,
+        color=style.text_colour,
+    )
 
 
 @themed
 def main() -> None:
     """Write the picture, with the numbers in it."""
     with whole_file(PICTURE) as new:
-        draw().savefig(new, dpi=DPI, metadata={"Description": json.dumps(curves()), "Software": None})
+        draw().savefig(
+            new, dpi=DPI, metadata={"Description": json.dumps(curves()), "Software": None}
+        )
 
 
 if __name__ == "__main__":

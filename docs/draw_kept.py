@@ -1,8 +1,10 @@
-"""Draw the kept figures anew, from kept numbers, as the code draws them now: `python docs/draw_kept.py [WORD]...`.
+"""Draw the kept figures anew, from kept numbers, as the code draws them now: `python
+docs/draw_kept.py [WORD]...`.
 
-With words, only those in folders whose name has one of them. Nothing is trained. Pages of replays get the new figures
-in place of the old. Names of experiments' figures are of the file as it is now. What needs more than the kept numbers
-stays as it is: courses of training (Figs. 2.3, 3.4), pruned networks (Tables 1 and 2, App. C).
+With words, only those in folders whose name has one of them. Nothing is trained. Pages of replays
+get the new figures in place of the old. Names of experiments' figures are of the file as it is now.
+What needs more than the kept numbers stays as it is: courses of training (Figs. 2.3, 3.4), pruned
+networks (Tables 1 and 2, App. C).
 """
 
 import functools
@@ -47,11 +49,14 @@ MARK = "<picture>"
 Draw = Callable[[], Figure | None]
 
 
-# -------------------------------------------------------------------------------------------------------- experiments
+# --------------------------------------------------------------------------------------------------
+# experiments
 def study_of(folder: Path) -> StudyFile | None:
-    """The file and scale whose kept results these are; None of earlier files, whose figures stay as they are.
+    """The file and scale whose kept results these are; None of earlier files, whose figures stay as
+    they are.
 
-    Those are also of files that gave each size a cap of its own, in place of the budgets that they say now.
+    Those are also of files that gave each size a cap of its own, in place of the budgets that they
+    say now.
     """
     stem, _, scale = folder.name.partition("-")
     file = ROOT / "experiments" / f"{stem}.yaml"
@@ -72,7 +77,9 @@ def of_experiment(folder: Path, study: StudyFile) -> Iterator[tuple[str, Draw]]:
     table = every if "won_on" in every else reported(manifest, every)
     laws = fit_table(table, headline_axes(manifest))
     answer = kept_answer(folder / "answer.json") or main_headline(manifest, table, every)
-    baselines = list(itertools.chain.from_iterable(baselines_of(table, task) for task in table["task"].unique()))
+    baselines = list(
+        itertools.chain.from_iterable(baselines_of(table, task) for task in table["task"].unique())
+    )
     if isinstance(answer, Headline):
         baselines = list(answer.baselines)
         styles = experiment_styles(manifest, {side.label: side.names for side in answer.sides})
@@ -84,7 +91,9 @@ def of_experiment(folder: Path, study: StudyFile) -> Iterator[tuple[str, Draw]]:
 
 
 def kept_answer(path: Path) -> Headline | None:
-    """What is drawn of an answer that is kept, if there is one: that it is not computed anew keeps its seconds."""
+    """What is drawn of an answer that is kept, if there is one: that it is not computed anew keeps
+    its seconds.
+    """
     said = json.loads(path.read_text(encoding="utf-8"))["headline"] if path.exists() else None
     if not said:
         return None
@@ -93,7 +102,10 @@ def kept_answer(path: Path) -> Headline | None:
         ratio = Found(**{name: reading["ratio"][name] for name in NUMBERS})
         readings.append(Reading(reading["task"], reading["axis"], reading["place"], ratio))
     return Headline(
-        **{side: Side(said[side]["label"], tuple(said[side]["names"])) for side in ("first", "second")},
+        **{
+            side: Side(said[side]["label"], tuple(said[side]["names"]))
+            for side in ("first", "second")
+        },
         **{name: said[name] for name in ("metric", "level", "replicates", "formulas", "clock")},
         **{name: tuple(said[name]) for name in ("columns", "limits", "places", "looks", "efforts")},
         readings=tuple(readings),
@@ -103,12 +115,15 @@ def kept_answer(path: Path) -> Headline | None:
     )
 
 
-# ------------------------------------------------------------------------------------------------------------ replays
+# --------------------------------------------------------------------------------------------------
+# replays
 def of_replay(folder: Path) -> Iterator[Picture]:
     """The pictures of a replay that its kept runs are enough for."""
     replay = next(replay for name, replay in REPLAYS.items() if folder.name.startswith(name))
     table = pd.read_csv(folder / "runs.csv")
-    cell = table.groupby(["task", "series", "shape", "grid", "trial"], dropna=False, sort=False).ngroup()
+    cell = table.groupby(
+        ["task", "series", "shape", "grid", "trial"], dropna=False, sort=False
+    ).ngroup()
     table = table.assign(arm=table["series"].str.split(" ").str[0], cell=cell)
     yield from _pictures(replay, table)
 
@@ -118,7 +133,9 @@ def _pictures(replay: Replay, table: pd.DataFrame) -> Iterator[Picture]:
         for axis in curves.COUNTS:
             yield poisson.norms_picture(table, replay, axis)
     elif isinstance(replay.kind, functools.partial) and replay.kind.func is curves.curves:
-        points = curves.beside(curves.published_points(replay, **replay.kind.keywords), table, replay.tolerance)
+        points = curves.beside(
+            curves.published_points(replay, **replay.kind.keywords), table, replay.tolerance
+        )
         yield curves.errors_picture(points, replay, replay.kind.keywords["x"])
     elif isinstance(replay.kind, functools.partial) and replay.kind.func is bests.bests:
         measured = bests.measured_runs(table, replay.kind.keywords["inputs"])
@@ -130,12 +147,15 @@ def into_page(page: Path, picture: Picture) -> None:
     drawn = inline_svg(picture.draw, picture.stem, picture.alt)
     figure = f"{drawn}\n<figcaption>{escape(picture.caption)}</figcaption>"
     pattern = IN_PAGE.format(stem=picture.stem)
-    text, count = re.subn(pattern, rf"\1{MARK}\2", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    text, count = re.subn(
+        pattern, rf"\1{MARK}\2", page.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
     assert count == 1, f"{page} has {count} pictures of {picture.stem}"
     page.write_text(text.replace(MARK, figure), encoding="utf-8")
 
 
-# ---------------------------------------------------------------------------------------------------------------- all
+# --------------------------------------------------------------------------------------------------
+# all
 def write(draw: Draw, folder: Path, stem: str) -> None:
     """Write a figure, as the kinds of files that are kept of it."""
     with tempfile.TemporaryDirectory() as temporary:

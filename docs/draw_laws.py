@@ -1,6 +1,7 @@
 """Draws the figures of fitting.md, of a simulated table: `python docs/draw_laws.py`.
 
-The true law is that of the page, y = 1.8 + 480 N^-0.35 + 2100 D^-0.37 with noise of half a per cent.
+The true law is that of the page, y = 1.8 + 480 N^-0.35 + 2100 D^-0.37 with noise of half a per
+cent.
 """
 
 from pathlib import Path

@@ -32,7 +32,11 @@ def draw_box(axes: Axes, name: str, words: str, x: float, y: float, colour: str)
     """A box with a name and what happens there."""
     corner = (x - WIDTH / 2, y - HEIGHT / 2)
     shape = "round,pad=0.02,rounding_size=0.1"
-    axes.add_patch(FancyBboxPatch(corner, WIDTH, HEIGHT, boxstyle=shape, facecolor=colour, edgecolor="0.4", lw=0.8))
+    axes.add_patch(
+        FancyBboxPatch(
+            corner, WIDTH, HEIGHT, boxstyle=shape, facecolor=colour, edgecolor="0.4", lw=0.8
+        )
+    )
     axes.text(x, y + 0.13, name, ha="center", va="center", fontsize=10.5)
     axes.text(x, y - 0.19, words, ha="center", va="center", fontsize=7, color="0.3")
 

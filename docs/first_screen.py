@@ -34,10 +34,13 @@ def answer() -> str:
     manifest, runs = read_manifest(QUICKSTART), pd.read_csv(QUICKSTART / "runs.csv")
     every = with_readings(runs, pd.read_csv(QUICKSTART / "readings.csv.xz"))
     table = reported(manifest, every)
-    lines = console_lines(main_headline(manifest, table, every), judge_all(manifest, table, every), [])
+    lines = console_lines(
+        main_headline(manifest, table, every), judge_all(manifest, table, every), []
+    )
     errors = max(number for number, line in enumerate(lines) if line.startswith("  test RMSE"))
     exponents, efforts = (
-        [number for number, line in enumerate(lines) if word in line] for word in ("Exponent by", " by runs a size: ")
+        [number for number, line in enumerate(lines) if word in line]
+        for word in ("Exponent by", " by runs a size: ")
     )
     verdict = next(number for number, line in enumerate(lines) if line.startswith("Verdict"))
     of_laws = lines[exponents[0] : efforts[0]]
@@ -45,20 +48,29 @@ def answer() -> str:
 
 
 def searched() -> str:
-    """Who leads on the toys at their largest size: a row a training, count and effort, a column a toy."""
+    """Who leads on the toys at their largest size: a row a training, count and effort, a column a
+    toy.
+    """
     rows = [["at equal", "runs a size", *FORMULAS.values()], ["---"] * (2 + len(FORMULAS))]
     for name in EFFORTS:
         kept = json.loads((KEPT / name / "answer.json").read_text(encoding="utf-8"))
         rows += _rows(name, kept["headline"], kept["verdicts"][0]["cap"][DENSE])
-    how = "**Toy functions: whose test RMSE is lower, how many times?** (11/16: KANs win 11 of 16 searches)"
+    how = (
+        "**Toy functions: whose test RMSE is lower, how many times?** (11/16: KANs win 11 of "
+        "16 searches)"
+    )
     return "\n".join([how, "", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def _rows(name: str, headline: dict[str, Any], cap: float) -> list[list[str]]:
-    """The rows of one answer at its largest size, whose runs may each spend `cap` FLOPs: a row an effort."""
+    """The rows of one answer at its largest size, whose runs may each spend `cap` FLOPs: a row an
+    effort.
+    """
     largest = headline["places"][-1]
     by_effort = {(one["runs"], one["task"]): one["ratio"] for one in headline["efforts"]}
-    at_largest = (one for one in headline["readings"] if (one["axis"], one["place"]) == (PARAMS, largest))
+    at_largest = (
+        one for one in headline["readings"] if (one["axis"], one["place"]) == (PARAMS, largest)
+    )
     size = human(next(at_largest)["ratio"]["at"])
     level = f"{100 * headline['level']:.3g} % intervals"
     words = f"{size} parameters, each run at most {human(cap)} training FLOPs (dense); {level}"
@@ -83,5 +95,7 @@ def written(readme: str) -> str:
     """The README with its blocks made anew. Comments mark where each begins and ends."""
     for name, block in {"answer": answer(), "searched": searched()}.items():
         begin, end = f"<!-- {name}: made by docs/first_screen.py -->\n", "\n<!-- end -->"
-        readme = re.sub(f"{begin}.*?{end}", lambda _, text=f"{begin}{block}{end}": text, readme, flags=re.DOTALL)
+        readme = re.sub(
+            f"{begin}.*?{end}", lambda _, text=f"{begin}{block}{end}": text, readme, flags=re.DOTALL
+        )
     return readme

@@ -48,7 +48,13 @@ from harness.study.folders import KeptRecords
 
 DOCS = Path(__file__).parent
 WIDTH = 120
-WORDS = {str: "string", Path: "string", bool: "boolean", int: "integer", float: "number"}  # of types, in a schema
+WORDS = {
+    str: "string",
+    Path: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+}  # of types, in a schema
 SAID = {"string": "text"}  # of what a schema calls otherwise than the page
 DEFS = "#/$defs/"
 CODES_HEAD = """# Codes: what capital letters in a table mean, and what to do
@@ -58,7 +64,10 @@ caution), or leaves runs out (a note). A report links each code to these words.
 [fitting.md](fitting.md) explains laws and intervals.
 """
 CODE_KINDS: dict[CodeKind, tuple[str, str]] = {
-    "refusal": ("Refusals", "There is no number, because any number would mislead. The code stands in its place."),
+    "refusal": (
+        "Refusals",
+        "There is no number, because any number would mislead. The code stands in its place.",
+    ),
     "caution": ("Cautions", "There is a number. Quote it together with its caution."),
     "note": ("Notes", "Nothing is wrong. The code says which runs or sizes a row leaves out."),
 }
@@ -108,7 +117,9 @@ def codes_page() -> str:
         parts.append(f"## {title}\n\n{introduction}\n")
         for name, code in CODES.items():
             if code.kind == kind:
-                parts.append(f"### {name}\n\n{textwrap.fill(f'{code.meaning} {code.advice}', WIDTH)}\n")
+                parts.append(
+                    f"### {name}\n\n{textwrap.fill(f'{code.meaning} {code.advice}', WIDTH)}\n"
+                )
     return "\n".join(parts)
 
 
@@ -117,7 +128,9 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of every answer, by how the command is called, and of every object in one."""
     shapes: dict[str, Any] = {}
     told = {"properties": {"format": {"const": FORMAT}}, "required": ["format"]}
-    calls = {f"harness {call}": {**_schema(answer, shapes), **told} for call, answer in ANSWERS.items()}
+    calls = {
+        f"harness {call}": {**_schema(answer, shapes), **told} for call, answer in ANSWERS.items()
+    }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": {**calls, **shapes}}
 
 
@@ -129,13 +142,21 @@ def _schema(kind: Any, shapes: dict[str, Any]) -> dict[str, Any]:
     if origin is Annotated:
         return _schema(json_type(kind), shapes)
     if origin in (Union, UnionType):
-        return _any_of([{"type": "null"} if one is NoneType else _schema(one, shapes) for one in parts])
+        return _any_of(
+            [{"type": "null"} if one is NoneType else _schema(one, shapes) for one in parts]
+        )
     if origin is Literal:
         return {"type": "string", "examples": list(parts)}
     if origin in (dict, Mapping):
-        return {"type": "object", **({} if parts[1] is Any else {"additionalProperties": _schema(parts[1], shapes)})}
+        return {
+            "type": "object",
+            **({} if parts[1] is Any else {"additionalProperties": _schema(parts[1], shapes)}),
+        }
     if origin in (list, tuple, Sequence):
-        return {"type": "array", "items": _any_of([_schema(one, shapes) for one in parts if one is not ...])}
+        return {
+            "type": "array",
+            "items": _any_of([_schema(one, shapes) for one in parts if one is not ...]),
+        }
     name = (origin or kind).__name__ + "".join(one.__name__ for one in parts)
     found = _object(kind, shapes)
     if shapes.setdefault(name, found) != found:
@@ -145,7 +166,9 @@ def _schema(kind: Any, shapes: dict[str, Any]) -> dict[str, Any]:
 
 def _any_of(schemas: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One of these, null the last."""
-    different = sorted((one for number, one in enumerate(schemas) if one not in schemas[:number]), key=_is_null)
+    different = sorted(
+        (one for number, one in enumerate(schemas) if one not in schemas[:number]), key=_is_null
+    )
     return {"anyOf": different} if len(different) > 1 else different[0]
 
 
@@ -161,7 +184,10 @@ def _object(kind: Any, shapes: dict[str, Any]) -> dict[str, Any]:
         "description": inspect.cleandoc((get_origin(kind) or kind).__doc__ or ""),
         "type": "object",
         "allOf": [_schema(key.type, shapes) for key in keys.values() if key.is_inline],
-        "properties": {name: {"description": key.meaning, **_schema(key.type, shapes)} for name, key in own.items()},
+        "properties": {
+            name: {"description": key.meaning, **_schema(key.type, shapes)}
+            for name, key in own.items()
+        },
         "required": [name for name, key in own.items() if not key.may_lack],
     }
 
@@ -180,7 +206,9 @@ class Page(NamedTuple):
         others = [self.words(one) for one in shape["allOf"] if _name(one) in self.shared]
         also = f"\n\nThe keys of {' and '.join(others)}, and:" if others else ""
         lines = ["| key | type | meaning |", "|---|---|---|"]
-        for (words_of_type, meaning), rows in itertools.groupby(self.rows(shape, ""), key=lambda row: row[1:]):
+        for (words_of_type, meaning), rows in itertools.groupby(
+            self.rows(shape, ""), key=lambda row: row[1:]
+        ):
             keys = ", ".join(f"`{key}`" for key, *_ in rows)
             lines.append(f"| {keys} | {words_of_type} | {meaning} |")
         return f"{words}{also}\n\n" + "\n".join(lines) + "\n"
@@ -193,9 +221,18 @@ class Page(NamedTuple):
         for key, schema in shape["properties"].items():
             path = prefix + (key if key.replace("_", "").isalnum() else f'["{key}"]')
             words, examples = self.words(schema), list(_examples(schema))
-            meaning = schema["description"] + (f": {', '.join(f'`{one}`' for one in examples)}" if examples else "")
-            inside = [(way, self.shapes[name]) for way, name in _objects(schema) if name not in self.shared]
-            told = [meaning, *(one["description"].replace("\n", " ").replace("  ", " ") for _, one in inside)]
+            meaning = schema["description"] + (
+                f": {', '.join(f'`{one}`' for one in examples)}" if examples else ""
+            )
+            inside = [
+                (way, self.shapes[name])
+                for way, name in _objects(schema)
+                if name not in self.shared
+            ]
+            told = [
+                meaning,
+                *(one["description"].replace("\n", " ").replace("  ", " ") for _, one in inside),
+            ]
             yield path, words if key in shape["required"] else f"{words}, at times", ". ".join(told)
             for way, one in inside:
                 yield from self.rows(one, f"{path}{way}.")
@@ -216,7 +253,9 @@ class Page(NamedTuple):
         name = _name(schema)
         if name in self.shared:
             return f"[{name}](#{name.lower()}){mark}"
-        inline = [self.words(one) for one in self.shapes[name]["allOf"] if _name(one) in self.shared]
+        inline = [
+            self.words(one) for one in self.shapes[name]["allOf"] if _name(one) in self.shared
+        ]
         return " and ".join([*inline, "object"]) + mark
 
 
@@ -252,13 +291,19 @@ def json_page(made: Mapping[str, Any]) -> str:
     for call, name in calls.items():
         same = f"The keys of [{name}](#{name.lower()}).\n"
         parts.append(f"### `{call}`\n\n{same if name in shared else page.section(name)}")
-    parts += ["## Objects in several answers\n", *(f"### {name}\n\n{page.section(name)}" for name in shared)]
+    parts += [
+        "## Objects in several answers\n",
+        *(f"### {name}\n\n{page.section(name)}" for name in shared),
+    ]
     return "\n".join(parts)
 
 
 def schema_text(made: Mapping[str, Any]) -> str:
     """docs/json_schema.json: a line an object."""
-    lines = [f"{json.dumps(name)}: {json.dumps(one, ensure_ascii=False)}" for name, one in made["$defs"].items()]
+    lines = [
+        f"{json.dumps(name)}: {json.dumps(one, ensure_ascii=False)}"
+        for name, one in made["$defs"].items()
+    ]
     head = {name: one for name, one in made.items() if name != "$defs"}
     return json.dumps(head)[:-1] + ', "$defs": {\n' + ",\n".join(lines) + "\n}}\n"
 
@@ -266,7 +311,11 @@ def schema_text(made: Mapping[str, Any]) -> str:
 def pages() -> dict[str, str]:
     """What is written, by the names of files as they are from docs/."""
     made = schema()
-    own = {"codes.md": codes_page(), "json.md": json_page(made), "json_schema.json": schema_text(made)}
+    own = {
+        "codes.md": codes_page(),
+        "json.md": json_page(made),
+        "json_schema.json": schema_text(made),
+    }
     return own | write_numbers.pages() | write_kept.pages()
 
 

@@ -1,6 +1,8 @@
-"""Runs the notebooks of examples/, and keeps what they show in them: `python docs/write_notebooks.py`.
+"""Runs the notebooks of examples/, and keeps what they show in them: `python
+docs/write_notebooks.py`.
 
-It trains for a few minutes. Lines of progress are left out, as they are of this machine and this hour.
+It trains for a few minutes. Lines of progress are left out, as they are of this machine and this
+hour.
 """
 
 import shutil
@@ -16,12 +18,16 @@ KEPT = ("execute_result", "stream")  # and not what is written again and again, 
 
 
 def ran(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
-    """The notebook after it has run from top to bottom, in a copy of the experiments in an empty folder."""
+    """The notebook after it has run from top to bottom, in a copy of the experiments in an empty
+    folder.
+    """
     for name in ("examples", "experiments"):
         shutil.copytree(ROOT / name, folder / name)
     for cell in notebook.cells:
         cell |= {"outputs": [], "execution_count": None} if cell.cell_type == "code" else {}
-    NotebookClient(notebook, timeout=1500, resources={"metadata": {"path": str(folder / "examples")}}).execute()
+    NotebookClient(
+        notebook, timeout=1500, resources={"metadata": {"path": str(folder / "examples")}}
+    ).execute()
     return notebook
 
 

@@ -9,11 +9,41 @@ if TYPE_CHECKING:
     from harness import nn
     from harness.base.errors import HarnessError
     from harness.nn.estimators import KANClassifier, KANRegressor, MLPClassifier, MLPRegressor
-    from harness.python import compare, design, fit, load_network, match, new, plan, read, run, runs, verdicts
+    from harness.python import (
+        compare,
+        design,
+        fit,
+        load_network,
+        match,
+        new,
+        plan,
+        read,
+        run,
+        runs,
+        verdicts,
+    )
 
-# What is imported when it is first used, and from where: `import harness` takes no time, and never needs torch.
-_ESTIMATORS = ("KANClassifier", "KANRegressor", "MLPClassifier", "MLPRegressor")  # which need scikit-learn
-_FUNCTIONS = ("compare", "design", "fit", "load_network", "match", "new", "plan", "read", "run", "runs", "verdicts")
+# What is imported when it is first used, and from where: `import harness` takes no time, and never
+# needs torch.
+_ESTIMATORS = (
+    "KANClassifier",
+    "KANRegressor",
+    "MLPClassifier",
+    "MLPRegressor",
+)  # which need scikit-learn
+_FUNCTIONS = (
+    "compare",
+    "design",
+    "fit",
+    "load_network",
+    "match",
+    "new",
+    "plan",
+    "read",
+    "run",
+    "runs",
+    "verdicts",
+)
 _LATER = {
     **dict.fromkeys(_ESTIMATORS, "harness.nn.estimators"),
     "HarnessError": "harness.base.errors",

@@ -19,7 +19,9 @@ def json_of(*words: object) -> dict:
     """What a command prints with --json, which must be strict."""
     done = invoke(*words, "--json")
     assert done.exit_code == 0, done.output
-    return json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not strict JSON"))
+    return json.loads(
+        done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not strict JSON")
+    )
 
 
 def said(*words: object, exit_code: int = 0) -> str:

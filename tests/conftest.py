@@ -1,4 +1,6 @@
-"""One thread: small ensembles are slower on two, and a lane's bits must not hang on the load. One core for laws too."""
+"""One thread: small ensembles are slower on two, and a lane's bits must not hang on the load. One
+core for laws too.
+"""
 
 import os
 import signal
@@ -15,12 +17,16 @@ from hypothesis import settings
 os.environ.pop("COLUMNS", None)
 import harness.show.console  # noqa: F401  its width is that of when it is first imported
 
-settings.register_profile("any machine", deadline=None)  # an example's time says how busy the machine is
+settings.register_profile(
+    "any machine", deadline=None
+)  # an example's time says how busy the machine is
 settings.load_profile("any machine")
 
 
 def pytest_configure():
-    """In the background of a script pytest and all its children would ignore the Ctrl-C that some tests send."""
+    """In the background of a script pytest and all its children would ignore the Ctrl-C that some
+    tests send.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -71,7 +77,9 @@ def disk() -> Iterator[Callable[..., Disk]]:
     def mount(folder: Path, size: str = "1m") -> Disk:
         folder.mkdir(parents=True)
         done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], capture_output=True, text=True
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)],
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")

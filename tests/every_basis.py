@@ -1,7 +1,9 @@
-"""The dense evaluator of B-spline KANs, as PyTorch code has it that knows nothing of local support: a reference.
+"""The dense evaluator of B-spline KANs, as PyTorch code has it that knows nothing of local support:
+a reference.
 
-All bases of every input by Cox-de Boor, then one matrix product: the convention `shared_dense` of `harness.count`.
-Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients of a spline.
+All bases of every input by Cox-de Boor, then one matrix product: the convention `shared_dense` of
+`harness.count`. Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients of
+a spline.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from harness.families.kan import KanShape
 from harness.families.layout import of_layer
 
 
-def evaluate(network: KanShape, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor) -> Tensor:
+def evaluate(
+    network: KanShape, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], h_RIN: Tensor
+) -> Tensor:
     """Outputs [R, O, N] of the network."""
     for layer, knots_RIT in enumerate(knots):
         h_RIN = _evaluate_layer(of_layer(parameters, layer), knots_RIT, h_RIN, network.order)
@@ -24,7 +28,9 @@ def evaluate(network: KanShape, parameters: Mapping[str, Tensor], knots: Sequenc
 
 
 def all_bases(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
-    """Every basis at every sample, [R, I, C, N]; 7 operations a term, as differences of knots have no sample axis."""
+    """Every basis at every sample, [R, I, C, N]; 7 operations a term, as differences of knots have
+    no sample axis.
+    """
     t, x = knots_RIT[..., None], x_RIN[:, :, None]
     bases = ((t[:, :, :-1] <= x) & (x < t[:, :, 1:])).to(x.dtype)
     for degree in range(1, order + 1):
@@ -38,7 +44,9 @@ def all_bases(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
     return bases
 
 
-def _evaluate_layer(parameters: Mapping[str, Tensor], knots_RIT: Tensor, h_RIN: Tensor, order: int) -> Tensor:
+def _evaluate_layer(
+    parameters: Mapping[str, Tensor], knots_RIT: Tensor, h_RIN: Tensor, order: int
+) -> Tensor:
     coef_RICO = parameters["coef"]
     if "scale" in parameters:
         coef_RICO = coef_RICO * parameters["scale"][:, :, None, :]

@@ -17,7 +17,9 @@ def made_headline(
     names: tuple[str, str] = ("kan", "mlp"),
     clock: str | None = None,
 ) -> Headline:
-    """Tasks with these formulas and ratios in turn; each side leads once on every axis, and baselines are worse."""
+    """Tasks with these formulas and ratios in turn; each side leads once on every axis, and
+    baselines are worse.
+    """
     axes, ratio = [*AXES, *([clock] if clock else [])], itertools.cycle(ratios)
     readings = [Reading(*place, next(ratio)) for place in itertools.product(formulas, axes, PLACES)]
     leads, largest, baselines = [], [], []

@@ -1,4 +1,6 @@
-"""An experiment with looks that trains in seconds: one rule is decided early, and one stays open."""
+"""An experiment with looks that trains in seconds: one rule is decided early, and one stays
+open.
+"""
 
 TEXT = """
 question: Which is better?

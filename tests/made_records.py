@@ -35,7 +35,9 @@ def small_plan() -> Manifest:
 
 
 def made_record(planned, validation=0.1, test=0.2, status="done") -> Record:
-    metrics = Metrics(train_rmse=0.1, validation_rmse=validation, test_rmse=test, test_root_median_square=0.1)
+    metrics = Metrics(
+        train_rmse=0.1, validation_rmse=validation, test_rmse=test, test_root_median_square=0.1
+    )
     return Record(
         run_id=planned.run_id,
         run=planned.run,
@@ -53,7 +55,10 @@ def made_record(planned, validation=0.1, test=0.2, status="done") -> Record:
 
 
 def made_of_plan(plan: Manifest) -> list[Record]:
-    return [made_record(run).model_copy(update={"counts": plan.cells[run.cell].counts}) for run in plan.runs]
+    return [
+        made_record(run).model_copy(update={"counts": plan.cells[run.cell].counts})
+        for run in plan.runs
+    ]
 
 
 def made_at(record: Record, **where) -> Record:

@@ -1,4 +1,6 @@
-"""Made-up studies, through real plans, records and fits: what figures and reports are drawn from."""
+"""Made-up studies, through real plans, records and fits: what figures and reports are drawn
+from.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -55,10 +57,16 @@ def study(
     diverged: tuple[str, int] | None = None,
     bent: tuple[str, ...] = (),
 ) -> Study:
-    """Of RMSE = N^-alpha with 5 % of noise; of the largest size one arm may diverge, `bent` ones are 30 times worse."""
-    shapes = [f"family: mlp, depth: {2 + i // 4}, activation: {ACTIVATIONS[i % 4]}" for i in range(len(exponents))]
+    """Of RMSE = N^-alpha with 5 % of noise; of the largest size one arm may diverge, `bent` ones
+    are 30 times worse.
+    """
+    shapes = [
+        f"family: mlp, depth: {2 + i // 4}, activation: {ACTIVATIONS[i % 4]}"
+        for i in range(len(exponents))
+    ]
     arms = "\n".join(
-        f"  {name}: {{architecture: {{{shape}}}, recipe: adam}}" for name, shape in zip(exponents, shapes, strict=True)
+        f"  {name}: {{architecture: {{{shape}}}, recipe: adam}}"
+        for name, shape in zip(exponents, shapes, strict=True)
     )
     at = ", ".join(map(str, budgets))
     text = YAML.format(question=question, tasks=tasks, arms=arms, budgets=at, more=more)
@@ -68,7 +76,11 @@ def study(
         cell = manifest.cells[planned.cell]
         largest = cell.asked == budgets[-1]
         offset = 1 + list(exponents).index(cell.arm) / 2
-        rmse = offset * cell.counts["params.trainable"] ** -exponents[cell.arm] * np.exp(noise.normal(0, 0.05))
+        rmse = (
+            offset
+            * cell.counts["params.trainable"] ** -exponents[cell.arm]
+            * np.exp(noise.normal(0, 0.05))
+        )
         rmse *= 30 if largest and cell.arm in bent else 1
         failed = largest and (cell.arm, planned.run.seed) == diverged
         publish(record_of(planned, cell.counts, None if failed else rmse), results / "runs")
@@ -104,6 +116,10 @@ def record_of(planned: PlannedRun, counts: dict[str, int], rmse: float | None) -
     """All errors are the same; a run without one has diverged."""
     names = ("train_rmse", "validation_rmse", "test_rmse", "test_root_median_square")
     spent = {"evaluations": 100, "iterations": 90, "by_stage": ((100, 90),)}
-    found = {"metrics": Metrics(**dict.fromkeys(names, rmse)) if rmse else None, "curve": (), "counts": counts}
+    found = {
+        "metrics": Metrics(**dict.fromkeys(names, rmse)) if rmse else None,
+        "curve": (),
+        "counts": counts,
+    }
     record = made_record(planned, status="done" if rmse else "diverged")
     return record.model_copy(update={**spent, **found, "provenance": TESTHOST})

@@ -1,4 +1,6 @@
-"""Small experiments, and submissions that nobody sent off: files as `harness submit` writes them."""
+"""Small experiments, and submissions that nobody sent off: files as `harness submit` writes
+them.
+"""
 
 import json
 import socket
@@ -26,10 +28,15 @@ engine: torch
 
 
 def small(
-    seeds: Sequence[int] = (0, 1), sizes: Sequence[int] = (20,), evaluations: int = 20, target: str = "xy"
+    seeds: Sequence[int] = (0, 1),
+    sizes: Sequence[int] = (20,),
+    evaluations: int = 20,
+    target: str = "xy",
 ) -> str:
     """The text of an experiment of small MLPs, of which the seeds of a size are a pack."""
-    return EXPERIMENT.format(seeds=list(seeds), sizes=list(sizes), evaluations=evaluations, target=target)
+    return EXPERIMENT.format(
+        seeds=list(seeds), sizes=list(sizes), evaluations=evaluations, target=target
+    )
 
 
 @dataclass(frozen=True)
@@ -69,8 +76,21 @@ def job(*packs: tuple[str, ...], seconds: float = 1.0) -> SentJob:
 
 def submission(name: str, jobs: tuple[SentJob, ...], **fields: Any) -> Submission:
     """From this machine, with nothing in it but what is said."""
-    where = {"host": socket.gethostname(), "profile": None, "slots": 1, "checkpoint_seconds": 60.0, "device": "cpu"}
-    sent = {"id": "5ub", "at": now(), "snapshot": "c0de", "roots": (), "jobs": jobs, "experiment": name}
+    where = {
+        "host": socket.gethostname(),
+        "profile": None,
+        "slots": 1,
+        "checkpoint_seconds": 60.0,
+        "device": "cpu",
+    }
+    sent = {
+        "id": "5ub",
+        "at": now(),
+        "snapshot": "c0de",
+        "roots": (),
+        "jobs": jobs,
+        "experiment": name,
+    }
     return Submission(**sent | where | fields)
 
 
@@ -82,4 +102,6 @@ def write(folder: Path, sent: Submission, manifest: Manifest) -> Submission:
 def send_off(folder: Path, **fields: Any) -> Submission:
     """A submission of the plan of a folder, a job a pack, of which no worker has begun yet."""
     manifest = read_manifest(folder)
-    return write(folder, submission(manifest.name, tuple(map(job, manifest.packs)), **fields), manifest)
+    return write(
+        folder, submission(manifest.name, tuple(map(job, manifest.packs)), **fields), manifest
+    )

@@ -1,4 +1,6 @@
-"""Networks of every kind, for all tests, at shapes from one edge to layers of 32 nodes; all their parameters train."""
+"""Networks of every kind, for all tests, at shapes from one edge to layers of 32 nodes; all their
+parameters train.
+"""
 
 from itertools import product
 
@@ -21,7 +23,10 @@ SETTINGS = {
     ],
     # Every grid and order with all parts, and every choice of parts.
     families.KanShape: [
-        *({"grid": grid, "order": order, "scales": True, "bias": True} for grid, order in GRIDS_AND_ORDERS),
+        *(
+            {"grid": grid, "order": order, "scales": True, "bias": True}
+            for grid, order in GRIDS_AND_ORDERS
+        ),
         *(
             {"grid": 4, "base": base, "scales": scales, "bias": bias}
             for base, scales, bias in product((True, False), repeat=3)
@@ -35,7 +40,9 @@ SETTINGS = {
         *({"grid": 4, "place": "before", "rank": rank} for rank in (2, 3)),
     ],
     families.GatedMlpShape: [{"activation": name} for name in ("silu", "gelu", "relu")],
-    families.RbfKanShape: [{"grid": grid, "norm": norm} for grid, norm in product((1, 5, 8), (True, False))],
+    families.RbfKanShape: [
+        {"grid": grid, "norm": norm} for grid, norm in product((1, 5, 8), (True, False))
+    ],
     families.ChebyshevKanShape: [{"degree": degree} for degree in (1, 2, 4)],
     families.FourierKanShape: [{"harmonics": harmonics} for harmonics in (1, 4)],
     families.GroupedChebyshevShape: [
@@ -57,7 +64,9 @@ def networks(*families, shapes=SHAPES):
 
 
 def begun(network, lanes=2, gain=1.0, seed=0):
-    """Parameters and knots with which lanes begin; a lane's are the same whatever the number of lanes."""
+    """Parameters and knots with which lanes begin; a lane's are the same whatever the number of
+    lanes.
+    """
     generators = [np.random.default_rng([seed, lane]) for lane in range(lanes)]
     flat = families.initialise(network, generators, gain, torch.float64, "cpu")
     return flat, network.draw_knots(generators, torch.float64, "cpu")
@@ -66,11 +75,17 @@ def begun(network, lanes=2, gain=1.0, seed=0):
 def evaluated_by(evaluate, network):
     """The same network with another evaluator; None leaves it its own."""
     kind = type(network)
-    return network if evaluate is None else type(kind.__name__, (kind,), {"evaluate": evaluate})(**dict(network))
+    return (
+        network
+        if evaluate is None
+        else type(kind.__name__, (kind,), {"evaluate": evaluate})(**dict(network))
+    )
 
 
 def local(network, parameters, knots, h_RIN):
-    """The evaluator of a KAN that gathers coefficients, whatever the shape: what `executed` counts. [R, O, N]."""
+    """The evaluator of a KAN that gathers coefficients, whatever the shape: what `executed` counts.
+    [R, O, N].
+    """
     for layer, knots_RIT in enumerate(knots):
         active = active_bases(knots_RIT, h_RIN, network.order)
         h_RIN = evaluate_locally(of_layer(parameters, layer), active, h_RIN)

@@ -1,8 +1,9 @@
 """Code blocks of a page: what each is, and what it prints when it runs.
 
-A fence says the language. `python` runs, in order, in one namespace. `sh` commands of `harness` run or are parsed.
-`yaml` is an experiment, a part of one, or a profile. A block without a language is what the block before it prints; a
-line … stands for lines that are left out. `<!-- file: NAME -->` above a block makes it a file of this name.
+A fence says the language. `python` runs, in order, in one namespace. `sh` commands of `harness` run
+or are parsed. `yaml` is an experiment, a part of one, or a profile. A block without a language is
+what the block before it prints; a line … stands for lines that are left out. `<!-- file: NAME -->`
+above a block makes it a file of this name.
 """
 
 import io
@@ -47,8 +48,12 @@ def blocks_of(page: str) -> list[Block]:
         before = text[: match.start()]
         named = re.search(r"<!-- file: (\S+) -->\n\Z", before)
         section = len(re.findall(r"^#+ ", FENCE.sub("", before), flags=re.MULTILINE))
-        found.append(Block(page, before.count("\n") + 1, match[1], match[2], named and named[1], section))
-    assert text.count("```") == 2 * len(found), f"{page}: a fence is neither of three ` alone nor with a language alone"
+        found.append(
+            Block(page, before.count("\n") + 1, match[1], match[2], named and named[1], section)
+        )
+    assert text.count("```") == 2 * len(found), (
+        f"{page}: a fence is neither of three ` alone nor with a language alone"
+    )
     return found
 
 
@@ -62,7 +67,9 @@ def write_files(page: str, folder: Path) -> None:
 
 
 def printed_by(blocks: list[Block], block: Block) -> Block | None:
-    """What the page says that the block prints: the next block, if it has no language and is in the same section."""
+    """What the page says that the block prints: the next block, if it has no language and is in the
+    same section.
+    """
     following = [other for other in blocks if other.line > block.line]
     if following and not following[0].language and following[0].section == block.section:
         return following[0]
@@ -70,7 +77,9 @@ def printed_by(blocks: list[Block], block: Block) -> Block | None:
 
 
 def lines_of(block: Block) -> list[str]:
-    """The commands of a `sh` block, without their comments; `a && b` are two, and of `a | b` it is the first."""
+    """The commands of a `sh` block, without their comments; `a && b` are two, and of `a | b` it is
+    the first.
+    """
     commands: list[str] = []
     for line in block.text.splitlines():
         code = re.sub(r"(^|\s+)# .*$", "", line)
@@ -82,9 +91,13 @@ def run_line(line: str, codes: tuple[int, ...] = (0,)) -> str:
     """What a command prints; it must end with one of these exit codes."""
     words = shlex.split(line)
     if words[0] != "harness":
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # `python` is the one that tests
+        path = os.pathsep.join(
+            [str(Path(sys.executable).parent), os.environ["PATH"]]
+        )  # `python` is the one that tests
         environment = {**os.environ, "PATH": path}
-        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, env=environment)
+        done = subprocess.run(
+            ["bash", "-c", line], capture_output=True, text=True, check=True, env=environment
+        )
         return done.stdout + done.stderr
     forget_own_modules()
     result = CliRunner().invoke(main, words[1:])
@@ -101,7 +114,9 @@ def forget_own_modules() -> None:
 
 
 def parse_line(line: str) -> None:
-    """The command of `harness` takes these options and arguments, and the files that it reads are there."""
+    """The command of `harness` takes these options and arguments, and the files that it reads are
+    there.
+    """
     _, name, *words = shlex.split(line)
     # Without its parent, a command would keep another help than users see.
     parent = click.Context(main, info_name="harness", **main.context_settings)
@@ -128,14 +143,16 @@ def _normal(line: str) -> str:
 def assert_printed(shown: Block, printed: str, tolerance: float) -> None:
     """The page's lines are among those that came out, in this order.
 
-    Numbers may be apart by the tolerance, relative, or by one in their last digit. With a tolerance one line in five
-    may differ: the last bits of training, and so a cell, depend on the processor.
+    Numbers may be apart by the tolerance, relative, or by one in their last digit. With a tolerance
+    one line in five may differ: the last bits of training, and so a cell, depend on the processor.
     """
     lines = [_normal(line) for line in printed.splitlines()]
     expected = [_normal(line) for line in shown.text.splitlines() if line.strip() not in ("", "…")]
     missing, start = [], 0
     for line in expected:
-        found = [number for number in range(start, len(lines)) if _same(line, lines[number], tolerance)]
+        found = [
+            number for number in range(start, len(lines)) if _same(line, lines[number], tolerance)
+        ]
         if found:
             start = found[0] + 1
         else:

@@ -1,4 +1,6 @@
-"""Published data that tests may read: beside the checkout, or where HARNESS_SHARED says; skipped where missing."""
+"""Published data that tests may read: beside the checkout, or where HARNESS_SHARED says; skipped
+where missing.
+"""
 
 import os
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Benchmarks time the same computation: peers make our loss from our parameters, and a checkout its own code."""
+"""Benchmarks time the same computation: peers make our loss from our parameters, and a checkout its
+own code.
+"""
 
 import shutil
 
@@ -10,7 +12,17 @@ from pydantic import TypeAdapter
 
 from benchmarks import blocks, engines, operations, plain, report
 from benchmarks.checkouts import BEFORE, ROOT, TODAY, started
-from benchmarks.implementations import DENSE, FUSED, PYKAN, TORCH, dense, fused, initial, of_mlp, pykan
+from benchmarks.implementations import (
+    DENSE,
+    FUSED,
+    PYKAN,
+    TORCH,
+    dense,
+    fused,
+    initial,
+    of_mlp,
+    pykan,
+)
 from benchmarks.implementations import batched as in_lanes
 from benchmarks.measures import Measured, Work
 from harness.families.transformer import Transformer
@@ -54,7 +66,9 @@ def test_a_vmapped_ensemble_trains_as_its_networks_by_themselves():
 
 
 def test_memory_and_operations_are_those_of_the_work():
-    """Two arrays of 4 MB at once, two lanes; a fill, two sums and a number that Python waits for."""
+    """Two arrays of 4 MB at once, two lanes; a fill, two sums and a number that Python waits
+    for.
+    """
 
     def run():
         ones = torch.ones(500_000, dtype=torch.float64)
@@ -74,14 +88,18 @@ def test_plain_blocks_have_the_parameters_of_ours():
         described = yaml.safe_load(
             f"{{family: transformer, layers: 2, width: 64, heads: 2, block: {{{block.settings}}}}}"
         )
-        ours = TypeAdapter(Transformer).validate_python(described).network_of(10, 30, "", scales=False)
+        ours = (
+            TypeAdapter(Transformer).validate_python(described).network_of(10, 30, "", scales=False)
+        )
         network = plain.PlainTransformer(3, 10, 64, 2, block.make)
         assert sum(values.numel() for values in network.parameters()) == ours.trainable, name
 
 
 @pytest.mark.nightly
 def test_each_checkout_measures_its_own_code(tmp_path):
-    shutil.copytree(ROOT / "harness", tmp_path / "harness", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "harness", tmp_path / "harness", ignore=shutil.ignore_patterns("__pycache__")
+    )
     with started(before=tmp_path) as checkouts:
         folders = {name: checkout.ask("folder") for name, checkout in checkouts.items()}
     assert folders == {BEFORE: str(tmp_path), TODAY: str(ROOT)}

@@ -1,4 +1,6 @@
-"""The command line as a user meets it: the main job, its interruption, its help, and every bad input."""
+"""The command line as a user meets it: the main job, its interruption, its help, and every bad
+input.
+"""
 
 import json
 import os
@@ -39,11 +41,15 @@ seeds: [0, 1]
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """A folder in which the tiny experiment has run, though whoever read its output left at once, as `| head -1`."""
+    """A folder in which the tiny experiment has run, though whoever read its output left at once,
+    as `| head -1`.
+    """
     folder = tmp_path_factory.mktemp("finished")
     (folder / "tiny.yaml").write_text(TINY)
     command = [sys.executable, "-m", "harness", "run", "tiny.yaml", "--workers", "1"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
         running.stdout.readline()
         running.stdout.close()
         code, said = running.wait(240), running.stderr.read()
@@ -58,7 +64,9 @@ def test_run_leaves_table_fits_figures_and_report(finished):
     folder = finished / "results" / "tiny"
     table = pd.read_csv(folder / "runs.csv")
     assert len(table) == 2 * 3 * 2
-    pd.testing.assert_frame_equal(pd.read_parquet(folder / "runs.parquet"), table, check_dtype=False)
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(folder / "runs.parquet"), table, check_dtype=False
+    )
     laws = json.loads((folder / "fits.json").read_text())["laws"]
     assert {(one["series"], one["axis"], law) for one in laws for law in one["fits"]} >= {
         (arm, axis, law)
@@ -72,9 +80,20 @@ def test_run_leaves_table_fits_figures_and_report(finished):
 
 
 def test_progress_tells_the_error_by_which_networks_are_chosen(finished):
-    """The least test error of all runs would be a look at the test rows, and lower than what the answer says."""
-    last = [line for line in (finished / "said.txt").read_text().splitlines() if "100% (12/12 runs)" in line][-1]
-    best = pd.read_csv(finished / "results" / "tiny" / "runs.csv").groupby("arm")["val_loss"].min().sort_values()
+    """The least test error of all runs would be a look at the test rows, and lower than what the
+    answer says.
+    """
+    last = [
+        line
+        for line in (finished / "said.txt").read_text().splitlines()
+        if "100% (12/12 runs)" in line
+    ][-1]
+    best = (
+        pd.read_csv(finished / "results" / "tiny" / "runs.csv")
+        .groupby("arm")["val_loss"]
+        .min()
+        .sort_values()
+    )
     in_words = ", ".join(f"{arm} {loss:.2g}" for arm, loss in best.items())
     assert f"{in_words} on xy (best validation RMSE)" in last
 
@@ -99,26 +118,36 @@ def test_a_scale_has_its_own_folder_and_shares_records(finished, monkeypatch):
 def test_running_again_trains_nothing_and_changes_no_record(finished, monkeypatch):
     records = {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()}
     read = []
-    monkeypatch.setattr(store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1])
+    monkeypatch.setattr(
+        store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1]
+    )
     monkeypatch.chdir(finished)
     done = invoke("run", "tiny.yaml")
     assert done.exit_code == 0
     assert sorted(path.name for path in read) == sorted(path.name for path in records)
     assert "all 12 runs have records" in done.stderr
-    assert {path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()} == records
+    assert {
+        path: path.read_bytes() for path in (finished / "results" / "runs").iterdir()
+    } == records
 
 
 @pytest.mark.parametrize("command", ["status", "fit", "report"])
 def test_an_edited_file_is_not_taken_for_the_plan(command, finished, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY + "window: {kan: {max: 100}}\n")
-    done = said(command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"), exit_code=2)
+    done = said(
+        command, str(tmp_path / "tiny.yaml"), "--results", str(finished / "results"), exit_code=2
+    )
     assert "is not what was planned (it differs in: window)" in done
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process group")
-@pytest.mark.parametrize("ended_by", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "ended_by", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)]
+)
 def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_path, monkeypatch):
-    """Interrupted after the first pack: exit code 3, a sentence that says how to go on, and only the rest is redone."""
+    """Interrupted after the first pack: exit code 3, a sentence that says how to go on, and only
+    the rest is redone.
+    """
     # Adam never comes to rest, so that all runs together take some seconds.
     slow = TINY.replace("name: lbfgs}, max_evaluations: 12", "name: adam}, max_evaluations: 6000")
     few = slow.replace("[30, 60, 120]", "[60, 120]")
@@ -126,7 +155,12 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     (tmp_path / "tiny.yaml").write_text(few)
     command = [sys.executable, "-u", "-m", "harness", "run", "tiny.yaml", "--workers", "1"]
     with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         while not list((tmp_path / "results" / "runs").glob("*.json")):
             assert process.poll() is None, process.communicate()
@@ -136,7 +170,10 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     kept = {path.name: path.read_bytes() for path in (tmp_path / "results" / "runs").glob("*.json")}
 
     assert process.returncode == 3, errors
-    assert re.search(r"\nstopping\nstopped: \d+ of 8 runs have records; run the same command again to go on\n$", errors)
+    assert re.search(
+        r"\nstopping\nstopped: \d+ of 8 runs have records; run the same command again to go on\n$",
+        errors,
+    )
     assert "Traceback" not in errors
     assert 1 <= len(kept) < 8
     assert not list((tmp_path / "results" / "runs").glob(".*"))
@@ -146,7 +183,9 @@ def test_ctrl_c_keeps_finished_packs_and_the_same_command_goes_on(ended_by, tmp_
     resumed = invoke("run", "tiny.yaml", "--workers", "1").stderr
 
     assert f"({8 - len(kept)}/{8 - len(kept)} runs)" in resumed
-    after = {path.name: path.read_bytes() for path in (tmp_path / "results" / "runs").glob("*.json")}
+    after = {
+        path.name: path.read_bytes() for path in (tmp_path / "results" / "runs").glob("*.json")
+    }
     assert len(after) == 8
     assert kept.items() <= after.items()
 
@@ -157,7 +196,12 @@ def test_ctrl_c_while_compiling_stops_at_once(tmp_path, monkeypatch):
     (tmp_path / "tiny.yaml").write_text(TINY)
     command = [sys.executable, "-u", "-m", "harness", "run", "tiny.yaml"]
     with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         assert any("compiling kernels" in line for line in process.stderr)
         time.sleep(3)
@@ -184,7 +228,9 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
     texts = {
         "all": SEARCHED,
         "nobody": free,
-        "one": free.replace("space: {architecture.order", "space: {recipe: [lbfgs, levenberg], architecture.order"),
+        "one": free.replace(
+            "space: {architecture.order", "space: {recipe: [lbfgs, levenberg], architecture.order"
+        ),
         "both": free.replace("space: {", "space: {recipe: [lbfgs, levenberg], "),
     }
     noted = {}
@@ -201,7 +247,9 @@ def test_a_plan_says_where_one_arm_has_a_choice_of_recipes_that_others_lack(tmp_
     assert noted == {"all": [], "nobody": [], "one": [words], "both": []}
 
 
-@pytest.mark.parametrize(("option", "told"), [("--quiet", "`2>/dev/null` hides it"), ("--json", "is in answer.json")])
+@pytest.mark.parametrize(
+    ("option", "told"), [("--quiet", "`2>/dev/null` hides it"), ("--json", "is in answer.json")]
+)
 def test_what_run_has_no_option_for_has_another_way(option, told):
     refused = invoke("run", "experiments/quickstart.yaml", option)
     assert refused.stderr.startswith(f"error: {option}: no such option; ")
@@ -219,7 +267,10 @@ def test_every_command_has_help_with_an_example():
     ("words", "told"),
     [
         (("fit", "a.csv", "--y", "loss", "--y=rmse"), "--y is there twice, as loss and rmse"),
-        (("design", "a.csv", "--arms", "a", "b", "--arms", "c", "d"), "--arms is there twice, as a b and c d"),
+        (
+            ("design", "a.csv", "--arms", "a", "b", "--arms", "c", "d"),
+            "--arms is there twice, as a b and c d",
+        ),
         (
             ("run", "a.yaml", "--workers", "2", "--set", "a=1", "--set", "b=2", "--workers", "3"),
             "as 2 and 3; it takes one",
@@ -258,11 +309,18 @@ def test_the_group_knows_the_short_help_of_each_command():
 def _loaded_by(code: str) -> set[str]:
     """The modules that are loaded when some code has run in a process of its own."""
     code = f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"
-    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr.split())
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stderr.split()
+    )
 
 
 HEAVY = {"torch", "pandas", "scipy", "numpy"}
-COMMAND = "from harness.cli import main; from contextlib import suppress\nwith suppress(SystemExit): main({})"
+COMMAND = (
+    "from harness.cli import main; from contextlib import suppress\nwith "
+    "suppress(SystemExit): main({})"
+)
 LIGHT = {  # code, and what it loads no module of
     "help": (COMMAND.format(["--help"]), HEAVY | {"pydantic", "rich", "harness.cli.commands"}),
     "help of all commands": (
@@ -270,7 +328,8 @@ LIGHT = {  # code, and what it loads no module of
         {"torch", "pandas", "scipy.stats", "matplotlib"},
     ),
     "completion of a replay's name": (
-        "import os; os.environ |= {'_HARNESS_COMPLETE': 'bash_complete', 'COMP_WORDS': 'harness replay f', "
+        "import os; os.environ |= {'_HARNESS_COMPLETE': 'bash_complete', 'COMP_WORDS': 'harness "
+        "replay f', "
         "'COMP_CWORD': '2'}\n" + COMMAND.format("[], 'harness'"),
         HEAVY | {"pydantic", "rich"},
     ),
@@ -297,14 +356,18 @@ def test_what_is_asked_again_and_again_loads_nothing_slow(what):
 
 def test_a_look_at_a_sweep_is_light_and_loads_no_other_command(finished):
     loaded = _loaded_by(COMMAND.format(["status", str(finished / "results" / "tiny")]))
-    assert {name for name in loaded if name.startswith("harness.cli.commands.")} == {"harness.cli.commands.status"}
+    assert {name for name in loaded if name.startswith("harness.cli.commands.")} == {
+        "harness.cli.commands.status"
+    }
     assert not HEAVY & loaded
 
 
 def test_python_m_harness_is_the_command():
     """With and without the name of the room, as jobs that were sent off before have it."""
     for module in ("harness", "harness.cli"):
-        done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True
+        )
         assert done.stdout == invoke("--version").stdout
 
 
@@ -312,7 +375,10 @@ def test_plan_shows_asked_achieved_and_infeasible(tmp_path):
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY.replace("at: [30,", "at: [3, 30,"))
     shown = said("plan", str(file), "--results", str(tmp_path / "results"))
-    assert "infeasible: xy kan: params.trainable=3 cannot be met within 20%; nearest: grid=1 gives 30" in shown
+    assert (
+        "infeasible: xy kan: params.trainable=3 cannot be met within 20%; nearest: grid=1 gives 30"
+        in shown
+    )
     assert "uncalibrated" in shown
     assert (tmp_path / "results" / "tiny" / "manifest.json").exists()
 
@@ -338,7 +404,9 @@ def test_a_full_disk_is_no_mistake(disk, tmp_path):
     command = ("plan", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / "results"))
     small = disk(tmp_path / "results")
     small.fill()
-    assert "No space left on device; make room there, and run the same command again" in said(*command, exit_code=3)
+    assert "No space left on device; make room there, and run the same command again" in said(
+        *command, exit_code=3
+    )
     small.make_room()
     assert invoke(*command).exit_code == 0
 
@@ -347,9 +415,14 @@ def test_an_unwritable_results_folder_is_named(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "taken").write_text("a file")
     (tmp_path / "broken").symlink_to(tmp_path / "gone")
-    whys = {"taken": "/tiny: Not a directory", "broken": f": a link to {tmp_path / 'gone'}, which is not"}
+    whys = {
+        "taken": "/tiny: Not a directory",
+        "broken": f": a link to {tmp_path / 'gone'}, which is not",
+    }
     for name, why in whys.items():
-        done = said("run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name), exit_code=2)
+        done = said(
+            "run", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path / name), exit_code=2
+        )
         assert f"error: {tmp_path / name}{why}" in done
         assert "choose another --results folder" in done
     assert (tmp_path / "taken").read_text() == "a file"
@@ -363,7 +436,9 @@ def test_output_that_cannot_be_written_is_told(finished, monkeypatch, capsys):
             with pytest.raises(SystemExit) as ended:
                 main(command)
         assert ended.value.code == 3
-        assert capsys.readouterr().err.startswith("error: standard output: No space left on device; ")
+        assert capsys.readouterr().err.startswith(
+            "error: standard output: No space left on device; "
+        )
 
 
 @pytest.mark.parametrize("command", ["status", "fit", "report"])
@@ -388,7 +463,9 @@ def test_an_output_that_is_a_folder_is_named(finished, tmp_path):
     (tmp_path / "results" / "tiny" / "runs.csv").mkdir()
     done = invoke("fit", str(tmp_path / "results" / "tiny"))
     assert done.exit_code == 2
-    assert "runs.csv: Is a directory; move it away or choose another --results folder" in done.stderr
+    assert (
+        "runs.csv: Is a directory; move it away or choose another --results folder" in done.stderr
+    )
     assert "α, E = 0" in done.stdout
 
 
@@ -412,7 +489,12 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
 
     def crash(packs, *others, **named):
         for pack in packs:
-            failure = Failure("crashed", "RuntimeError: boom", "Traceback ...\nRuntimeError: boom\n", "0123456789ab")
+            failure = Failure(
+                "crashed",
+                "RuntimeError: boom",
+                "Traceback ...\nRuntimeError: boom\n",
+                "0123456789ab",
+            )
             yield pack, here.Failed(failure, "give up", True)
 
     monkeypatch.setattr("harness.dispatch.here.train_here", crash)
@@ -423,7 +505,11 @@ def test_a_crash_in_a_pack_is_told_and_leaves_a_log(tmp_path, monkeypatch):
 
 def test_characters_that_act_on_a_terminal_are_shown(tmp_path):
     names = ("\u202ea", "\x1b]0;title\x07b")
-    rows = [f"{name},{n},{1 / n + 0.01 / n**2}" for name in names for n in (1, 10, 100, 1000, 10_000, 100_000)]
+    rows = [
+        f"{name},{n},{1 / n + 0.01 / n**2}"
+        for name in names
+        for n in (1, 10, 100, 1000, 10_000, 100_000)
+    ]
     (tmp_path / "t.csv").write_text("\n".join(["arch,n,y", *rows]), encoding="utf-8")
     words = ["fit", str(tmp_path / "t.csv"), "--x", "n", "--y", "y", "--by", "arch"]
     for shown in (said(*words), said(*words, "--where", "arch=c", exit_code=2)):
@@ -439,7 +525,13 @@ def test_a_gpu_that_is_not_here_is_said_before_a_plan_is_frozen(tmp_path):
     file.write_text(TINY + "device: cuda\n", encoding="utf-8")
     for warns in (("validate", file), ("plan", file, *results)):
         told = said(*warns)
-        assert "warning: device: cuda, but torch sees no GPU here: `harness run` refuses; submit it" in told
+        assert (
+            "warning: device: cuda, but torch sees no GPU here: `harness run` refuses; submit it"
+            in told
+        )
         refused = said("run", file, *results, exit_code=2)
-        assert "device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one" in refused
+        assert (
+            "device: cuda, but torch sees no GPU here; say device: cpu, or run where there is one"
+            in refused
+        )
         assert results[1].exists() == (warns[0] == "plan")

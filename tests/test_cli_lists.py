@@ -30,7 +30,9 @@ def test_all_that_there_is_is_listed(what):
     listed = said("list", what)
     assert all(name in listed for name in THERE[what])
     for row in rows:
-        assert {head for head, value in zip(heads, row, strict=True) if value in (None, "")} <= {"inputs"}, row
+        assert {head for head, value in zip(heads, row, strict=True) if value in (None, "")} <= {
+            "inputs"
+        }, row
 
 
 def test_the_experiments_of_the_project_are_listed():
@@ -45,7 +47,9 @@ def test_every_family_is_listed_with_its_fields(monkeypatch):
     words = re.sub(r"[,;=│|]", " ", listed).split()
     begins = [words.index(name) for name in FAMILIES]
     assert begins == sorted(begins)
-    for (name, architecture), begin, end in zip(FAMILIES.items(), begins, [*begins[1:], len(words)], strict=True):
+    for (name, architecture), begin, end in zip(
+        FAMILIES.items(), begins, [*begins[1:], len(words)], strict=True
+    ):
         assert set(architecture.model_fields) - {"family"} <= set(words[begin:end]), name
     assert "prelu" in listed
     assert "true|false|frozen" in listed

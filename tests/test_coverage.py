@@ -1,6 +1,7 @@
 """Intervals hold the truth as often as they say, by the simulations of benchmarks/simulation.py.
 
-What results/fits/coverage.csv keeps is believed for its code, numpy and scipy; otherwise all is simulated here.
+What results/fits/coverage.csv keeps is believed for its code, numpy and scipy; otherwise all is
+simulated here.
 """
 
 import ast
@@ -38,7 +39,9 @@ def is_accepted(scenario, lines):
 
 
 def few_differ_by(name):
-    """How far the means of the first five replicates, simulated again, are from those that are kept, at most."""
+    """How far the means of the first five replicates, simulated again, are from those that are
+    kept, at most.
+    """
     kept = KEPT[KEPT["scenario"] == name].set_index("what")["mean_of_few"].dropna()
     again = mean_of(simulate(BY_NAME[name], range(FEW)))["mean"]
     assert set(again.index) == set(kept.index)
@@ -55,7 +58,9 @@ def test_acceptance(name, stands, request):
     is_accepted(scenario, lines)
     assert (lines["replicates"].max() + lines["refused"].max()) == REPLICATES
     ranges = lines.set_index("what").loc[list(scenario.accepted), ["accepted_low", "accepted_high"]]
-    assert ranges.to_numpy().tolist() == [list(accepted[:2]) for accepted in scenario.accepted.values()]
+    assert ranges.to_numpy().tolist() == [
+        list(accepted[:2]) for accepted in scenario.accepted.values()
+    ]
 
 
 @pytest.mark.nightly
@@ -73,12 +78,21 @@ def test_acceptance_simulated(name, workers):
 
 
 def test_the_hash_covers_what_decides_the_numbers():
-    """Laws, intervals and comparisons, the made-up arms and the scores; neither verdicts nor the page."""
+    """Laws, intervals and comparisons, the made-up arms and the scores; neither verdicts nor the
+    page.
+    """
     files = files_behind("benchmarks.simulation")
 
-    of_simulations = {"benchmarks.arms", "benchmarks.simulation", "harness.laws.profile", "harness.comparison.ratios"}
+    of_simulations = {
+        "benchmarks.arms",
+        "benchmarks.simulation",
+        "harness.laws.profile",
+        "harness.comparison.ratios",
+    }
     assert of_simulations <= set(files)
-    assert {"benchmarks.coverage", "harness.comparison.verdict", "harness.laws.isoflop"}.isdisjoint(files)
+    assert {"benchmarks.coverage", "harness.comparison.verdict", "harness.laws.isoflop"}.isdisjoint(
+        files
+    )
 
 
 def test_only_meaning_counts_in_the_hash():
@@ -89,8 +103,12 @@ def test_only_meaning_counts_in_the_hash():
 
 
 def test_rows_that_stay_keep_their_commit(tmp_path, monkeypatch):
-    """A part of results/fits/planning.md that is made anew has today's commit, the others have theirs."""
-    old = pd.DataFrame([{"part": part, "scenario": "", "what": "", "found": "1", "commit": "abc"} for part in "ab"])
+    """A part of results/fits/planning.md that is made anew has today's commit, the others have
+    theirs.
+    """
+    old = pd.DataFrame(
+        [{"part": part, "scenario": "", "what": "", "found": "1", "commit": "abc"} for part in "ab"]
+    )
     old.assign(accepted="", met="", date="then").to_csv(tmp_path / "planning.csv", index=False)
     made = {"b": lambda replicates: iter([planning.Score("b", "", "", 0.0, 1.0, [True])])}
     monkeypatch.setattr(planning, "PARTS", made)

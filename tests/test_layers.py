@@ -44,7 +44,9 @@ def is_text(node: ast.AST) -> bool:
 
 
 def test_every_room_has_its_line_in_the_law():
-    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    rooms = {
+        path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"
+    }
     lines = law()
     assert rooms == {room for line in lines for room in line}
     assert sum(map(len, lines)) == len(rooms) <= MOST_ROOMS
@@ -55,7 +57,9 @@ def test_every_room_has_its_line_in_the_law():
 def test_every_room_has_its_line_in_the_tree():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     (tree,) = re.findall(r"```\n(harness/\n.*?)```", page, flags=re.DOTALL)
-    assert re.findall(r"^  (\S+)/ ", tree, flags=re.MULTILINE) == [room for rooms in law() for room in rooms]
+    assert re.findall(r"^  (\S+)/ ", tree, flags=re.MULTILINE) == [
+        room for rooms in law() for room in rooms
+    ]
 
 
 def test_a_room_imports_only_from_the_lines_above_its_own():
@@ -74,13 +78,21 @@ def test_what_a_room_imports_by_name_is_there_and_above_it_too():
     found = set()
     for rooms in law():
         for path in (path for room in rooms for path in sorted((PACKAGE / room).rglob("*.py"))):
-            texts = {node.value for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if is_text(node)}
+            texts = {
+                node.value
+                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                if is_text(node)
+            }
             modules = {text for text in texts if re.fullmatch(r"harness(\.\w+)+", text)}
             assert [name for name in modules if importlib.util.find_spec(name) is None] == [], path
             room = path.relative_to(PACKAGE).parts[0]
-            found |= {(room, name) for name in modules if name.split(".")[1] not in allowed | {room}}
+            found |= {
+                (room, name) for name in modules if name.split(".")[1] not in allowed | {room}
+            }
         allowed.update(rooms)
-    assert found == {("spec", f"harness.{name}") for name in ("count.conventions", "judging.quantities", "tasks")}
+    assert found == {
+        ("spec", f"harness.{name}") for name in ("count.conventions", "judging.quantities", "tasks")
+    }
 
 
 def test_every_room_says_what_lives_in_it():
@@ -91,7 +103,9 @@ def test_every_room_says_what_lives_in_it():
 def test_what_the_code_names_in_backquotes_is_there():
     rooms = "|".join(room for line in law() for room in line)
     for path in PACKAGE.rglob("*.py"):
-        for name in re.findall(rf"`(?:harness\.)?((?:{rooms})(?:\.\w+)+)", path.read_text(encoding="utf-8")):
+        for name in re.findall(
+            rf"`(?:harness\.)?((?:{rooms})(?:\.\w+)+)", path.read_text(encoding="utf-8")
+        ):
             try:
                 pkgutil.resolve_name(f"harness.{name.removesuffix('.py')}")
             except (ImportError, AttributeError) as error:
@@ -100,7 +114,10 @@ def test_what_the_code_names_in_backquotes_is_there():
 
 def test_analysis_never_loads_torch():
     paths = [path for room in WITHOUT_TORCH for path in sorted((PACKAGE / room).rglob("*.py"))]
-    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in paths
+    ]
     modules = [name for name in modules if not name.endswith("__main__")]
     code = f"""
 import importlib, sys
@@ -136,7 +153,9 @@ def lines_of(folder: Path) -> int:
     return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in folder.rglob("*.py"))
 
 
-@pytest.mark.parametrize(("rooms", "most"), [(SAYS_AND_JUDGES, 18_679), (("",), 53_125)], ids=["said", "all"])
+@pytest.mark.parametrize(
+    ("rooms", "most"), [(SAYS_AND_JUDGES, 18_679), (("",), 53_125)], ids=["said", "all"]
+)
 def test_lines_stay_within_what_was_reached(rooms, most):
     """What was reached: who needs more raises it in a commit that says why, who needs less lowers it."""
     assert sum(lines_of(PACKAGE / room) for room in rooms) <= most

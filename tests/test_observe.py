@@ -34,15 +34,23 @@ def test_it_draws_the_networks_of_the_first_replicate_whose_errors_are_those_of_
     said("run", "q.yaml", "--workers", "1")
     output = said("observe", "q.yaml")
     assert {arm for arm in ("kan", "mlp") if f"mess3, {arm}: a probe" in output} == {"kan", "mlp"}
-    errors = [f"{value:.2g}" for value in pd.read_csv(results / "runs.csv")["observed.belief_error"]]
-    assert all(any(f"errs by {error}," in line for error in errors) for line in output.splitlines()[:2])
+    errors = [
+        f"{value:.2g}" for value in pd.read_csv(results / "runs.csv")["observed.belief_error"]
+    ]
+    assert all(
+        any(f"errs by {error}," in line for error in errors) for line in output.splitlines()[:2]
+    )
     assert (results / "beliefs-mess3.png").stat().st_size > 10_000
 
 
 def test_snapshots_are_states_on_the_way_whose_errors_are_those_of_shorter_runs(results):
-    """Of a constant learning rate: a run that ends at a moment ends where a longer one's snapshot was taken."""
+    """Of a constant learning rate: a run that ends at a moment ends where a longer one's snapshot
+    was taken.
+    """
     longer = TEXT + "snapshots: 4\n"
-    shorter = longer.replace("max_evaluations: 30", "max_evaluations: 10").replace("snapshots: 4", "snapshots: 1")
+    shorter = longer.replace("max_evaluations: 30", "max_evaluations: 10").replace(
+        "snapshots: 4", "snapshots: 1"
+    )
     courses = {}
     for name, text in {"q": longer, "p": shorter}.items():
         Path(f"{name}.yaml").write_text(text, encoding="utf-8")
@@ -50,7 +58,10 @@ def test_snapshots_are_states_on_the_way_whose_errors_are_those_of_shorter_runs(
         said("observe", f"{name}.yaml")
         courses[name] = pd.read_csv(results.with_name(name) / "course-mess3.csv")
     course = courses["q"]
-    assert course.groupby("arm")["evaluations"].apply(list).to_dict() == {"kan": [1, 3, 10, 30], "mlp": [1, 3, 10, 30]}
+    assert course.groupby("arm")["evaluations"].apply(list).to_dict() == {
+        "kan": [1, 3, 10, 30],
+        "mlp": [1, 3, 10, 30],
+    }
     at_ten = course[course["evaluations"] == 10].reset_index(drop=True)
     pd.testing.assert_frame_equal(at_ten, courses["p"])
     last = course[course["evaluations"] == 30].set_index("arm")["excess"]

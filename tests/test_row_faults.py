@@ -43,7 +43,9 @@ def test_a_row_after_a_cell_of_any_length_is_named_by_its_line(here):
 def test_no_best_size_is_said_where_the_loss_rises(here):
     table = _grid(Path("rising.csv"), {"a": 1.0}, rising=True)
 
-    told = said("fit", table, "--x", "N", "--and", "D", "--y", "y", "--predict", "C=1e9", exit_code=USAGE)
+    told = said(
+        "fit", table, "--x", "N", "--and", "D", "--y", "y", "--predict", "C=1e9", exit_code=USAGE
+    )
 
     assert "by this law no N is best there" in told
 
@@ -52,7 +54,17 @@ def test_no_best_size_is_said_where_the_loss_rises(here):
 def test_a_delta_beyond_all_losses_is_refused(here, delta):
     table = _grid(Path("g.csv"), {"a": 1.0})
 
-    told = said("fit", table, "--x", "N", "--y", "y", "--objective", f"huber_log(delta={delta})", exit_code=USAGE)
+    told = said(
+        "fit",
+        table,
+        "--x",
+        "N",
+        "--y",
+        "y",
+        "--objective",
+        f"huber_log(delta={delta})",
+        exit_code=USAGE,
+    )
 
     assert "1e+06 at most" in told
 
@@ -66,12 +78,19 @@ def test_texts_and_tables_are_regular_files(tmp_path):
 
     for path in ("/dev/zero", "pipe.txt"):
         assert "no regular file" in refused(read_text, TextFile(text=path), tmp_path)
-    assert "1,000,000,000 bytes of text; at most 100,000,000" in refused(read_text, TextFile(text="big.txt"), tmp_path)
-    assert "no regular file" in refused(read_data_file, DataFile(data="pipe.csv", output="y"), tmp_path)
+    assert "1,000,000,000 bytes of text; at most 100,000,000" in refused(
+        read_text, TextFile(text="big.txt"), tmp_path
+    )
+    assert "no regular file" in refused(
+        read_data_file, DataFile(data="pipe.csv", output="y"), tmp_path
+    )
 
 
 def test_words_of_a_user_make_no_element_of_a_page():
-    assert without_html("a <b>b</b> <!-- c --> <.001, a < b") == "a &lt;b>b&lt;/b> &lt;!-- c --> <.001, a < b"
+    assert (
+        without_html("a <b>b</b> <!-- c --> <.001, a < b")
+        == "a &lt;b>b&lt;/b> &lt;!-- c --> <.001, a < b"
+    )
 
 
 def test_no_text_of_a_table_begins_as_a_formula():
@@ -88,7 +107,10 @@ def test_no_text_of_a_table_begins_as_a_formula():
 def test_code_that_would_end_the_process_is_an_error():
     before = os._exit
 
-    with pytest.raises(UserCodeError, match=r"mine: SystemExit: os\._exit\(0\)"), calling_user_code("mine"):
+    with (
+        pytest.raises(UserCodeError, match=r"mine: SystemExit: os\._exit\(0\)"),
+        calling_user_code("mine"),
+    ):
         os._exit(0)
 
     assert os._exit is before
@@ -102,7 +124,8 @@ def test_a_process_that_the_users_code_forks_ends_as_it_says():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
-# --------------------------------------------------------------------------------------------------- one kind of laws
+# --------------------------------------------------------------------------------------------------
+# one kind of laws
 def test_all_series_of_a_table_are_fitted_by_one_kind_of_loss():
     """One arm has an outlier, which asks for Huber's loss."""
     noise, sizes = np.random.default_rng(1), np.geomspace(10, 1e4, 16)
@@ -110,7 +133,14 @@ def test_all_series_of_a_table_are_fitted_by_one_kind_of_loss():
     for series in ("clean", "odd"):
         losses = 3 * sizes**-0.5 * np.exp(noise.normal(0, 0.01, sizes.size))
         losses[7] *= 1.3 if series == "odd" else 1
-        runs = {"task": "", "series": series, "size": sizes, "test_loss": losses, "status": "done", "metric": "y"}
+        runs = {
+            "task": "",
+            "series": series,
+            "size": sizes,
+            "test_loss": losses,
+            "status": "done",
+            "metric": "y",
+        }
         runs |= {"in_window": True, "until_minimum": False, "hold_out": 0}
         parts.append(pd.DataFrame(runs))
     table = pd.concat(parts, ignore_index=True)
@@ -118,20 +148,29 @@ def test_all_series_of_a_table_are_fitted_by_one_kind_of_loss():
     for laws in (("pure", "floor"), (AUTO,)):
         both = fit_runs({"size": table}, Fitting(laws))
         alone = fit_runs({"size": table[table["series"] == "clean"]}, Fitting(laws))
-        kinds = {fit.objective.partition("(")[0] for series in both for fit in series.fits.values() if fit.objective}
+        kinds = {
+            fit.objective.partition("(")[0]
+            for series in both
+            for fit in series.fits.values()
+            if fit.objective
+        }
 
         assert kinds == {"huber"}
         assert alone[0].fits["pure"].objective == "least_squares"
 
 
 def test_arms_of_a_grid_by_tokens_a_parameter_are_compared_by_their_surfaces(here):
-    """Arms of which one can lose 1.25 times as much: equal losses cost it 1.25^(1 / exponent) = 4.28 times as much."""
+    """Arms of which one can lose 1.25 times as much: equal losses cost it 1.25^(1 / exponent) =
+    4.28 times as much.
+    """
     table = _grid(Path("grid.csv"), {"kan": 1.0, "mlp": 1.25})
 
     told = said("compare", table, "kan", "mlp", "--x", "N", "--and", "D", "--y", "y", "--by", "arm")
 
     assert "BY_SURFACE" in told
-    ratios = [[*map(float, row)] for row in re.findall(r"([\d.]+) \[([\d.]+), ([\d.]+)\] *│ *│", told)]
+    ratios = [
+        [*map(float, row)] for row in re.findall(r"([\d.]+) \[([\d.]+), ([\d.]+)\] *│ *│", told)
+    ]
     assert ratios
     assert all(4.28 / 1.1 < ratio < 4.28 * 1.1 for ratio, _, _ in ratios)
     assert any(low <= 4.28 <= high for _, low, high in ratios)

@@ -1,7 +1,9 @@
-"""What the documentation site needs beside mkdocs: files outside of docs/, and the help of commands.
+"""What the documentation site needs beside mkdocs: files outside of docs/, and the help of
+commands.
 
-Files of the site have their paths in the repository, so that a link leads to the same file there and on GitHub. What a
-page links to is part of the site: Markdown, notebooks, code and folders as pages, other files as they are.
+Files of the site have their paths in the repository, so that a link leads to the same file there
+and on GitHub. What a page links to is part of the site: Markdown, notebooks, code and folders as
+pages, other files as they are.
 """
 
 import html
@@ -22,8 +24,12 @@ from harness.cli.group import imported
 
 ROOT = Path(__file__).parents[2]
 # In Markdown ("[a](b)", and "[a]: b" in a line of its own) and HTML, and not to other sites.
-LINK = re.compile(r'(?:\]\(|^\[[^\]]+\]: )([^)#\s:]+)(?:[)#]|$)|(?:href|src)="([^"#:]+)["#]', re.MULTILINE)
-BY_FILE = re.compile(r"\[[\w/-]+\.md\]\(([^)#\s:]+\.md)(#[^)]*)?\)")  # a link whose words are the name of a file
+LINK = re.compile(
+    r'(?:\]\(|^\[[^\]]+\]: )([^)#\s:]+)(?:[)#]|$)|(?:href|src)="([^"#:]+)["#]', re.MULTILINE
+)
+BY_FILE = re.compile(
+    r"\[[\w/-]+\.md\]\(([^)#\s:]+\.md)(#[^)]*)?\)"
+)  # a link whose words are the name of a file
 WITH_LINKS = {".md", ".ipynb", ".html", ""}  # a folder has no suffix
 CODE = {".py": "python", ".yaml": "yaml"}
 HELP_WIDTH = 76  # characters
@@ -40,26 +46,35 @@ class Converted(File):
 
 
 def on_startup(command: str, dirty: bool) -> None:
-    """Put the commands in place of their stand-ins, and make their help Markdown, with an example and the options."""
+    """Put the commands in place of their stand-ins, and make their help Markdown, with an example
+    and the options.
+    """
     main.context_settings["terminal_width"] = HELP_WIDTH
-    main.help = inspect.cleandoc(main.help or "").replace(":\n    ", ":\n\n    ")  # indented after a blank line: code
+    main.help = inspect.cleandoc(main.help or "").replace(
+        ":\n    ", ":\n\n    "
+    )  # indented after a blank line: code
     for name in list(main.commands):
         command_itself = imported(name)
         example = (command_itself.epilog or "").removeprefix("Example: ")
         help_words = inspect.cleandoc(command_itself.help or "")
-        command_itself.help = f"{help_words}\n\n**Example:**\n\n```sh\n{example}\n```\n\n{options_of(command_itself)}"
+        command_itself.help = (
+            f"{help_words}\n\n**Example:**\n\n```sh\n{example}\n```\n\n{options_of(command_itself)}"
+        )
         main.add_command(command_itself)
 
 
 def options_of(command: click.Command) -> str:
-    """The options of a command as a definition list, which fits a phone, without the `--help` of all commands.
+    """The options of a command as a definition list, which fits a phone, without the `--help` of
+    all commands.
 
     They are hidden from mkdocs-click, which would list them as code.
     """
     command.add_help_option = False
     listed = ["**Options:**"]
     for parameter in command.get_params(click.Context(command)):
-        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(click.Context(command))):
+        if isinstance(parameter, click.Option) and (
+            record := parameter.get_help_record(click.Context(command))
+        ):
             names, words = record
             listed.append(f"`{names}`\n:   " + PLACE.sub(r"`\g<0>`", words))
             parameter.hidden = True
@@ -84,20 +99,27 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Keep search to pages of the nav, give others (code) the whole screen, name links by titles, and mend one page.
+    """Keep search to pages of the nav, give others (code) the whole screen, name links by titles,
+    and mend one page.
 
     The log of changes has lines that begin with two words in brackets, which is a link in Markdown.
     """
     if not (page.parent or page.is_homepage):
         page.meta |= {"search": {"exclude": True}, "hide": ["navigation", "toc"]}
-    markdown = BY_FILE.sub(lambda link: f"[{title_of(page, link[1])}]({link[1]}{link[2] or ''})", markdown)
+    markdown = BY_FILE.sub(
+        lambda link: f"[{title_of(page, link[1])}]({link[1]}{link[2] or ''})", markdown
+    )
     return markdown.replace("] [", "], [") if page.file.src_uri == "CHANGELOG.md" else markdown
 
 
 def title_of(page: Page, target: str) -> str:
     """The first heading of the page that a link of this page leads to."""
     path = ROOT / posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), target))
-    return path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") if path.exists() else target
+    return (
+        path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+        if path.exists()
+        else target
+    )
 
 
 def linked(file: File) -> list[str]:
@@ -105,7 +127,10 @@ def linked(file: File) -> list[str]:
     if Path(file.src_uri).suffix not in WITH_LINKS:
         return []
     targets = [in_markdown or in_html for in_markdown, in_html in LINK.findall(file.content_string)]
-    return [posixpath.normpath(posixpath.join(posixpath.dirname(file.src_uri), target)) for target in targets]
+    return [
+        posixpath.normpath(posixpath.join(posixpath.dirname(file.src_uri), target))
+        for target in targets
+    ]
 
 
 def brought(uri: str, config: MkDocsConfig) -> File:
@@ -118,7 +143,9 @@ def brought(uri: str, config: MkDocsConfig) -> File:
         page = Converted.generated(config, uri, content=markdown_of_notebook(path))
     elif path.suffix in CODE:
         code = path.read_text(encoding="utf-8")
-        page = Converted.generated(config, uri, content=f"# {uri}\n\n````{CODE[path.suffix]}\n{code}\n````")
+        page = Converted.generated(
+            config, uri, content=f"# {uri}\n\n````{CODE[path.suffix]}\n{code}\n````"
+        )
     elif path.suffix == ".html":
         page = File.generated(config, uri, content=with_way_home(path))
     else:
@@ -137,14 +164,20 @@ def unchanged(uri: str, destination: str, config: MkDocsConfig) -> File:
 def with_way_home(page: Path) -> str:
     """A page that stands by itself, with a link to the site."""
     home = "../" * len(page.relative_to(ROOT).parents[1:]) + "index.html"
-    return page.read_text(encoding="utf-8").replace("<body>", f'<body>\n<p><a href="{home}">Documentation</a></p>')
+    return page.read_text(encoding="utf-8").replace(
+        "<body>", f'<body>\n<p><a href="{home}">Documentation</a></p>'
+    )
 
 
 def markdown_of_folder(folder: Path) -> str:
     """Links to its files, pages first and by their titles, and its figures."""
     files, figures = [], []
     for path in sorted(folder.iterdir(), key=lambda path: (path.suffix != ".md", path.name)):
-        title = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") if path.suffix == ".md" else path.name
+        title = (
+            path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+            if path.suffix == ".md"
+            else path.name
+        )
         link = f"[{title}]({folder.name}/{path.name})"
         if path.suffix == ".png":
             figures.append(f"!{link}")
@@ -165,9 +198,15 @@ def markdown_of_notebook(notebook: Path) -> str:
 
 def markdown_of_output(output: dict[str, Any]) -> str:
     """What a cell showed: a picture, a table or text."""
-    data = {kind: "".join(lines) for kind, lines in output.get("data", {"text/plain": output.get("text", "")}).items()}
+    data = {
+        kind: "".join(lines)
+        for kind, lines in output.get("data", {"text/plain": output.get("text", "")}).items()
+    }
     if "image/png" in data:
-        return f'<img alt="{html.escape(data["text/plain"])}" src="data:image/png;base64,{data["image/png"].strip()}">'
+        return (
+            f'<img alt="{html.escape(data["text/plain"])}" '
+            f'src="data:image/png;base64,{data["image/png"].strip()}">'
+        )
     if "text/html" in data:
         return f"<div>{data['text/html']}</div>"
     return f"```text\n{data['text/plain']}\n```"

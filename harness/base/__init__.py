@@ -1,1 +1,3 @@
-"""What everything stands on: errors, files, provenance, the user's code. It knows nothing of experiments."""
+"""What everything stands on: errors, files, provenance, the user's code. It knows nothing of
+experiments.
+"""

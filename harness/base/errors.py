@@ -1,4 +1,6 @@
-"""The one error users see: a sentence that names the culprit and the next move, never a traceback."""
+"""The one error users see: a sentence that names the culprit and the next move, never a
+traceback.
+"""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -12,8 +14,8 @@ INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 class HarnessError(Exception):
     """A mistake the user can mend, or a state that must not be read over.
 
-    `exit_code` is what the command line returns: USAGE (2) for wrong input, INCOMPLETE (3) when results are
-    missing or damaged.
+    `exit_code` is what the command line returns: USAGE (2) for wrong input, INCOMPLETE (3) when
+    results are missing or damaged.
     """
 
     def __init__(self, message: str, exit_code: int = USAGE):
@@ -30,7 +32,9 @@ class Stopped(HarnessError):
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """What to say after a wrong `word`: the nearest allowed spelling if one is near, and all that is allowed."""
+    """What to say after a wrong `word`: the nearest allowed spelling if one is near, and all that
+    is allowed.
+    """
     allowed = list(dict.fromkeys(allowed))
     near = [name for name in allowed if name.startswith(f"{word}.")]
     near = near or difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
@@ -40,7 +44,9 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 
 @contextmanager
 def at(place: str) -> Iterator[None]:
-    """A mistake in the block is one of this place of a file, with whose dotted path its message then begins."""
+    """A mistake in the block is one of this place of a file, with whose dotted path its message
+    then begins.
+    """
     try:
         yield
     except HarnessError as error:

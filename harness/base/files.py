@@ -22,9 +22,17 @@ from typing import Any
 
 from harness.base.errors import INCOMPLETE, HarnessError
 
-NAME = re.compile(r"[A-Za-z0-9_=+][A-Za-z0-9._=+-]*")  # which every file system, shell and scheduler takes as it is
+NAME = re.compile(
+    r"[A-Za-z0-9_=+][A-Za-z0-9._=+-]*"
+)  # which every file system, shell and scheduler takes as it is
 UNFINISHED = re.compile(r"\.[0-9a-f]{32}(\.\w+)?")
-NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # a file system without them
+NO_LINKS = (
+    errno.EPERM,
+    errno.EACCES,
+    errno.ENOSYS,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+)  # a file system without them
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or what a user may have of it
 STALE_SECONDS = 3600.0  # nobody writes one file, or copies one snapshot, for so long
 
@@ -60,9 +68,14 @@ def is_writable(folder: Path) -> bool:
 
 
 def unwritable(error: OSError, folder: Path | None = None) -> HarnessError:
-    """What to tell of a file that cannot be written, and the next move: a full disk is no mistake of the command's."""
+    """What to tell of a file that cannot be written, and the next move: a full disk is no mistake
+    of the command's.
+    """
     if error.errno in FULL:
-        return HarnessError(f"{os_words(error, folder)}; make room there, and run the same command again", INCOMPLETE)
+        return HarnessError(
+            f"{os_words(error, folder)}; make room there, and run the same command again",
+            INCOMPLETE,
+        )
     move = "ask its owner" if isinstance(error, PermissionError) else "move it away"
     return HarnessError(f"{os_words(error, folder)}; {move} or choose another `results` folder")
 
@@ -72,18 +85,25 @@ def os_words(error: OSError, folder: Path | None = None) -> str:
     path = Path(error.filename or folder or "a file")
     why = error.strerror
     if isinstance(error, FileExistsError):
-        why = f"a link to {path.readlink()}, which is not there" if path.is_symlink() else "a file and no folder"
+        why = (
+            f"a link to {path.readlink()}, which is not there"
+            if path.is_symlink()
+            else "a file and no folder"
+        )
     return f"{path}: {why}"
 
 
 def check_regular(path: Path) -> None:
-    """An OSError if the path is there and is no file or folder: a device or a pipe may never end."""
+    """An OSError if the path is there and is no file or folder: a device or a pipe may never
+    end.
+    """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EINVAL, "no regular file", str(path))
 
 
 def private_folder(folder: Path, shared: bool = False) -> None:
-    """Make a folder of what jobs run or go on from: for its user alone, or `shared` with the group of the one above.
+    """Make a folder of what jobs run or go on from: for its user alone, or `shared` with the group
+    of the one above.
 
     One that is there stays as it is.
     """
@@ -95,7 +115,8 @@ def private_folder(folder: Path, shared: bool = False) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path to write to, which becomes `path` when the block ends well; else `path` stays as it was.
+    """A temporary path to write to, which becomes `path` when the block ends well; else `path`
+    stays as it was.
 
     It has the ending of `path`, by which some writers choose a format.
     """
@@ -118,7 +139,9 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def unfinished(path: Path) -> Path:
-    """A name beside `path` for what is not whole yet; what killed processes left under such names is removed."""
+    """A name beside `path` for what is not whole yet; what killed processes left under such names
+    is removed.
+    """
     _remove_stale(path.parent)
     return path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
 
@@ -126,7 +149,9 @@ def unfinished(path: Path) -> Path:
 @cache  # once a process is often enough, and large folders take their time
 def _remove_stale(folder: Path) -> None:
     with suppress(OSError), tempfile.TemporaryFile(dir=folder) as new:
-        now = os.fstat(new.fileno()).st_mtime  # by the file server's clock, which the others' times are of
+        now = os.fstat(
+            new.fileno()
+        ).st_mtime  # by the file server's clock, which the others' times are of
         for path in folder.iterdir():
             with suppress(OSError):  # another process removes them too
                 if UNFINISHED.fullmatch(path.name) and now - path.lstat().st_mtime > STALE_SECONDS:
@@ -147,20 +172,24 @@ def user_cache() -> Path:
 
 
 def listed(folder: Path) -> list[Path]:
-    """What is in a folder, by name: nothing if it is not there, and an OSError if it may not be read."""
+    """What is in a folder, by name: nothing if it is not there, and an OSError if it may not be
+    read.
+    """
     try:
         return [folder / name for name in sorted(os.listdir(folder))]
     except FileNotFoundError:
         return []
 
 
-# ---------------------------------------------------------------------------------------------------------------- locks
+# --------------------------------------------------------------------------------------------------
+# locks
 @contextmanager
 def locked(path: Path, message: str, wait_seconds: float = 0.0) -> Iterator[None]:
-    """Hold the lock at `path` while the block lasts; a HarnessError if another holds it for longer than this waits.
+    """Hold the lock at `path` while the block lasts; a HarnessError if another holds it for longer
+    than this waits.
 
-    The error begins with who that is, and goes on with `message`. The lock of a process of this machine that no longer
-    lives is taken over.
+    The error begins with who that is, and goes on with `message`. The lock of a process of this
+    machine that no longer lives is taken over.
     """
     since = datetime.now(UTC).isoformat(timespec="microseconds")
     owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since})
@@ -168,7 +197,11 @@ def locked(path: Path, message: str, wait_seconds: float = 0.0) -> Iterator[None
     while not (_made(path, owner) or _taken_over(path, owner)):
         if time.monotonic() >= deadline:
             holder = _owner(path)
-            who = "process {pid} on {host}, since {since},".format(**holder) if holder else "another writer"
+            who = (
+                "process {pid} on {host}, since {since},".format(**holder)
+                if holder
+                else "another writer"
+            )
             raise HarnessError(f"{path}: {who} {message}", INCOMPLETE)
         time.sleep(0.01)
     try:
@@ -187,7 +220,9 @@ def _made(path: Path, owner: str) -> bool:
 
 
 def _taken_over(path: Path, owner: str) -> bool:
-    """Put this lock in the place of a stale one: of several that would, the one that is first to claim that."""
+    """Put this lock in the place of a stale one: of several that would, the one that is first to
+    claim that.
+    """
     stale, claim = _owner(path), path.with_suffix(".claim")
     is_stale = stale and stale["host"] == socket.gethostname() and not lives(stale["pid"])
     if not (is_stale and _made(claim, owner)):

@@ -13,7 +13,19 @@ from typing import Any
 NONE = "–"  # where there is no number
 MOST_NAMED = 3  # of those of which the same is said
 WRITTEN_OUT = 10_000  # below, no number has a power of ten
-NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+NUMBER_WORDS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+)
 UNITS = {"": 1, "%": 0.01, "k": 1e3, "m": 1e6}
 PLAIN = (0.001, 1e5)  # what is typeset is written out within, and else a multiple of a power of ten
 
@@ -23,7 +35,11 @@ def number(value: float | None, digits: int = 3) -> str:
     if value is None or not math.isfinite(value):
         return _without_digits(value)
     rounded = float(f"{value:.{digits}g}")
-    return f"{rounded:,.4g}" if 1000 <= abs(rounded) < WRITTEN_OUT and digits < 4 else f"{value:,.{digits}g}"
+    return (
+        f"{rounded:,.4g}"
+        if 1000 <= abs(rounded) < WRITTEN_OUT and digits < 4
+        else f"{value:,.{digits}g}"
+    )
 
 
 def human(value: float | None, digits: int = 3) -> str:
@@ -52,8 +68,14 @@ def exponent(value: float | None) -> str:
 
 def as_typed(text: str) -> str:
     """JSON or a list with its large whole floats as people type them: `[4e8, 2.5e7]` of `[400000000.0, 25000000.0]`."""
-    whole_float = r'(?<![\w."])\d{7,}\.0(?![\w."])'  # not a part of a longer number, a name or a quoted text
-    return re.sub(whole_float, lambda match: str(Decimal(match[0]).normalize()).lower().replace("e+", "e"), text)
+    whole_float = (
+        r'(?<![\w."])\d{7,}\.0(?![\w."])'  # not a part of a longer number, a name or a quoted text
+    )
+    return re.sub(
+        whole_float,
+        lambda match: str(Decimal(match[0]).normalize()).lower().replace("e+", "e"),
+        text,
+    )
 
 
 def number_meant(value: Any) -> str:
@@ -80,7 +102,11 @@ def likewise(names: Iterable[str], is_alike: bool = True) -> str:
     first, *others = names
     named, more = ", ".join(others[:MOST_NAMED]), len(others) - MOST_NAMED
     every = f"{named}{f' and {more} more' if more > 0 else ''}"
-    return f"{first} ({f'likewise {every}' if is_alike else f'{every} too, with other numbers'})" if others else first
+    return (
+        f"{first} ({f'likewise {every}' if is_alike else f'{every} too, with other numbers'})"
+        if others
+        else first
+    )
 
 
 def plural(count: int, noun: str) -> str:
@@ -93,7 +119,9 @@ def interval(low: float, high: float, write: Callable[[float], str] = number) ->
     return f"[{write(low)}, {write(high)}]"
 
 
-def estimate(value: float | None, low: float, high: float, write: Callable[[float | None], str] = number) -> str:
+def estimate(
+    value: float | None, low: float, high: float, write: Callable[[float | None], str] = number
+) -> str:
     """A ratio or another quantity with its interval: `3.2 [1.1, 9]`."""
     return f"{write(value)} {interval(low, high, write)}"
 

@@ -24,7 +24,9 @@ def one_or_many(kind: Any) -> BeforeValidator:
 
 
 def left_out_at(default: Any, description: str | None = None) -> Any:
-    """A field with this default, at which data leave it out: what came later changes no hash of what was before."""
+    """A field with this default, at which data leave it out: what came later changes no hash of
+    what was before.
+    """
     return Field(default, description=description, exclude_if=lambda value: value == default)
 
 
@@ -36,7 +38,9 @@ def problem_of(error: ValueError | OSError) -> str:
 
 
 def all_fields(model: BaseModel) -> dict[str, Any]:
-    """The JSON data of a model with every field, those too that its JSON leaves out at their defaults."""
+    """The JSON data of a model with every field, those too that its JSON leaves out at their
+    defaults.
+    """
     data = model.model_dump(mode="json")
     for name in type(model).model_fields:
         value = getattr(model, name)

@@ -1,4 +1,6 @@
-"""Why there is no number, and what to know of one: codes with sentences (`show.codes` says what each code means)."""
+"""Why there is no number, and what to know of one: codes with sentences (`show.codes` says what
+each code means).
+"""
 
 from __future__ import annotations
 

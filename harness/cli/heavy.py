@@ -1,4 +1,6 @@
-"""What commands load when they are called, with pandas, scipy.stats and matplotlib: see `harness.cli.later`."""
+"""What commands load when they are called, with pandas, scipy.stats and matplotlib: see
+`harness.cli.later`.
+"""
 # ruff: noqa: F401
 
 from harness.judging.by_laws import ComparisonRequest, curves_of_laws
@@ -31,8 +33,21 @@ from harness.show.tables.comparison import (
 )
 from harness.show.tables.forms import form_sentences, form_tables
 from harness.show.tables.headline import READINGS, WIDTH, console_lines, reading_rows, wrapped
-from harness.show.tables.laws import IN_THE_REPORT, checklists, law_sentences, law_tables, note_sentences, uncrossed
-from harness.show.tables.to_come import ahead_tables, design_frame, design_sentences, power_sentences, power_table
+from harness.show.tables.laws import (
+    IN_THE_REPORT,
+    checklists,
+    law_sentences,
+    law_tables,
+    note_sentences,
+    uncrossed,
+)
+from harness.show.tables.to_come import (
+    ahead_tables,
+    design_frame,
+    design_sentences,
+    power_sentences,
+    power_table,
+)
 from harness.show.tables.verdicts import answer_sentences, rules_table
 from harness.show.words import loss_of_laws
 from harness.study.analysis import (

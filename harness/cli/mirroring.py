@@ -36,10 +36,24 @@ def _mirror(
 # A command gets the `mirror` that they ask for; a HarnessError if wandb cannot do it.
 wandb_options = gathered(
     _mirror,
-    click.option("--wandb", type=click.Choice(["online", "offline"]), help="Copy finished runs to wandb."),
-    click.option("--wandb-losing", is_flag=True, help="Of a search, also copy the runs that validation does not pick."),
-    click.option("--wandb-project", default="harness", show_default=True, metavar="NAME", help="The wandb project."),
-    click.option("--wandb-entity", metavar="NAME", help="The wandb team or user.  [default: yours]"),
+    click.option(
+        "--wandb", type=click.Choice(["online", "offline"]), help="Copy finished runs to wandb."
+    ),
+    click.option(
+        "--wandb-losing",
+        is_flag=True,
+        help="Of a search, also copy the runs that validation does not pick.",
+    ),
+    click.option(
+        "--wandb-project",
+        default="harness",
+        show_default=True,
+        metavar="NAME",
+        help="The wandb project.",
+    ),
+    click.option(
+        "--wandb-entity", metavar="NAME", help="The wandb team or user.  [default: yours]"
+    ),
 )
 
 
@@ -47,7 +61,11 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
     """What copies the finished runs of a plan to wandb."""
 
     def picked() -> Collection[str]:
-        tables = heavy.recorded_tables(manifest, folder, TERMINAL.say) if manifest.experiment.search else None
+        tables = (
+            heavy.recorded_tables(manifest, folder, TERMINAL.say)
+            if manifest.experiment.search
+            else None
+        )
         if tables is None:
             return ()
         winners = tables.judged
@@ -57,14 +75,23 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
 
 
 def copy_answer(export: Export, answered: heavy.Answered, lines: Sequence[str]) -> None:
-    """Copy the answer with its table, verdicts and figures; `lines` are it as the terminal has it."""
+    """Copy the answer with its table, verdicts and figures; `lines` are it as the terminal has
+    it.
+    """
     headline, verdicts, manifest = answered.headline, answered.verdicts, export.manifest
     rules = ((verdict.claim, verdict.rule, verdict.verdict) for verdict in verdicts)
     tables: dict[str, list[tuple]] = {"rules": [("claim", "rule", "verdict"), *rules]}
     if isinstance(headline, heavy.Headline):
         tables = {"table": [heavy.READINGS, *heavy.reading_rows(headline)], **tables}
-    figures = {f"{name}_figure": path for name in FIGURES if (path := export.folder.parent / f"{name}.png").exists()}
-    summary = {"answer": "\n".join(lines), "verdict": {verdict.claim: verdict.verdict for verdict in verdicts}}
+    figures = {
+        f"{name}_figure": path
+        for name in FIGURES
+        if (path := export.folder.parent / f"{name}.png").exists()
+    }
+    summary = {
+        "answer": "\n".join(lines),
+        "verdict": {verdict.claim: verdict.verdict for verdict in verdicts},
+    }
     last = max(record.provenance.started_at for record in answered.analysis.records.values())
     export.answer(of_answer(manifest, last, summary, tables=tables, figures=figures), TERMINAL.say)
 

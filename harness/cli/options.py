@@ -21,9 +21,11 @@ PATH = click.Path(path_type=Path)
 
 
 class Sectioned(click.Command):
-    """A command of many options: its help lists them under headings, and those of no heading under Options.
+    """A command of many options: its help lists them under headings, and those of no heading under
+    Options.
 
-    `sections` has the names of options by heading, in the order of the help; a name that the command lacks is left out.
+    `sections` has the names of options by heading, in the order of the help; a name that the
+    command lacks is left out.
     """
 
     def __init__(self, *arguments: Any, sections: dict[str, Sequence[str]], **named: Any):
@@ -32,8 +34,14 @@ class Sectioned(click.Command):
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """As of every click.Command, in sections."""
-        options = [option for option in self.get_params(context) if isinstance(option, click.Option)]
-        lines = {str(option.name): line for option in options if (line := option.get_help_record(context))}
+        options = [
+            option for option in self.get_params(context) if isinstance(option, click.Option)
+        ]
+        lines = {
+            str(option.name): line
+            for option in options
+            if (line := option.get_help_record(context))
+        }
         under_headings = {name for names in self.sections.values() for name in names}
         others = [name for name in lines if name not in under_headings]
         for heading, names in (self.sections | {"Options": others}).items():
@@ -42,11 +50,15 @@ class Sectioned(click.Command):
 
 
 class Number(click.FloatRange):
-    """A finite number, which help and errors call a number: nan lies within every range of click."""
+    """A finite number, which help and errors call a number: nan lies within every range of
+    click.
+    """
 
     name = "number"
 
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> Any:
         """As of every click.FloatRange."""
         number = super().convert(value, parameter, context)
         if not math.isfinite(number):
@@ -59,12 +71,18 @@ class Count(click.IntRange):
 
     name = "number"
 
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> Any:
         """As of every click.IntRange."""
         try:
             int(value)
         except ValueError:
-            self.fail(f"{value!r} is no whole number; write {number_meant(value) or 'one as 2'}", parameter, context)
+            self.fail(
+                f"{value!r} is no whole number; write {number_meant(value) or 'one as 2'}",
+                parameter,
+                context,
+            )
         return super().convert(value, parameter, context)
 
 
@@ -93,7 +111,10 @@ scale_option = click.option(
     default=FULL,
     show_default=True,
     metavar="NAME",
-    help="One of the file's `scales:`. Results go to results/<name>-<scale>, a FOLDER for other commands.",
+    help=(
+        "One of the file's `scales:`. Results go to results/<name>-<scale>, a FOLDER for other "
+        "commands."
+    ),
 )
 results_option = click.option(
     "--results",
@@ -103,13 +124,20 @@ results_option = click.option(
     help="Folder of results: runs/ and a folder for each experiment.",
 )
 replan_option = click.option(
-    "--replan", is_flag=True, help="Freeze the file as it is now. The earlier plan and all records are kept."
+    "--replan",
+    is_flag=True,
+    help="Freeze the file as it is now. The earlier plan and all records are kept.",
 )
-workers_option = click.option("--workers", type=COUNT, help="How many processes train.  [default: one a core]")
+workers_option = click.option(
+    "--workers", type=COUNT, help="How many processes train.  [default: one a core]"
+)
 until_decided_option = click.option(
     "--until-decided",
     is_flag=True,
-    help="Judge rules after each number of replicates in the file's `looks:`; add more only while a rule is open.",
+    help=(
+        "Judge rules after each number of replicates in the file's `looks:`; add more only while "
+        "a rule is open."
+    ),
 )
 settings_option = click.option(
     "--set",
@@ -117,19 +145,25 @@ settings_option = click.option(
     multiple=True,
     metavar="PATH=VALUE",
     callback=lambda context, option, texts: settings_of(texts),
-    help="Set a field of the file, such as 'match.at=[60, 120]'. Repeat it for several. Results have a folder of their "
+    help="Set a field of the file, such as 'match.at=[60, 120]'. Repeat it for several. Results "
+    "have a folder of their "
     "own, results/<name>+match.at=60_120, a FOLDER for other commands.",
 )
 mixed_code_option = click.option(
     "--mixed-code",
     is_flag=True,
-    help="Take records that other code trained than the plan's first. Later commands take them too, and say so.",
+    help=(
+        "Take records that other code trained than the plan's first. Later commands take them "
+        "too, and say so."
+    ),
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask. Scripts need it.")
 
 
 def gathered(make: Callable[..., dict[str, Any]], *options: Decorator) -> Decorator:
-    """The same of options that a command does not get as typed, but as `make` makes of all that is given to it."""
+    """The same of options that a command does not get as typed, but as `make` makes of all that is
+    given to it.
+    """
 
     def decorated(command: Callable) -> Callable:
         @functools.wraps(command)
@@ -147,7 +181,9 @@ def study_options(*options: Decorator) -> Decorator:
 
 
 def _study(**given: Any) -> dict[str, Any]:
-    fields = {name: given.pop(name) for name in ("file", "results", "scale", "settings") if name in given}
+    fields = {
+        name: given.pop(name) for name in ("file", "results", "scale", "settings") if name in given
+    }
     return {"study": StudyFile(**fields | {"file": shipped_or_own(fields["file"])}), **given}
 
 
@@ -160,20 +196,28 @@ def _frozen(file: Path, results: Path, **given: Any) -> dict[str, Any]:
 
 takes_study = study_options(file_argument, results_option, scale_option, settings_option)
 takes_planned = study_options(planned_argument, results_option, scale_option)
-plan_options = gathered(_frozen, planned_argument, results_option)  # a command gets the frozen plan, and its folder
+plan_options = gathered(
+    _frozen, planned_argument, results_option
+)  # a command gets the frozen plan, and its folder
 # docs/write.py says what each answer is.
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else."
+)
 
 
 def confirm(question: str, yes: bool, refused: str) -> None:
-    """Go on if the user agrees, or has said --yes; a HarnessError that begins with `refused` if not, or if nobody can.
+    """Go on if the user agrees, or has said --yes; a HarnessError that begins with `refused` if
+    not, or if nobody can.
 
-    Who asks without a terminal is a script: a question that it answers by chance is worse than none. Enter says no.
+    Who asks without a terminal is a script: a question that it answers by chance is worse than
+    none. Enter says no.
     """
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
-        raise HarnessError(f"{refused}: there is no terminal to ask at; --yes goes on without asking")
+        raise HarnessError(
+            f"{refused}: there is no terminal to ask at; --yes goes on without asking"
+        )
     try:
         agreed = click.confirm(question)
     except click.Abort:  # Ctrl-C or the end of the input

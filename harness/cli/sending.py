@@ -1,4 +1,6 @@
-"""What `submit` and `retry` share: where jobs go, the question before that, and what this machine has trained."""
+"""What `submit` and `retry` share: where jobs go, the question before that, and what this machine
+has trained.
+"""
 
 import sys
 from functools import partial
@@ -34,11 +36,15 @@ def _where(
         read = read_profile(profile)
         if read.wandb and not mirror:
             check_wandb(read.wandb.mode)
-        where = Destination(read, read.slots, mirror or read.wandb, dry_run, max_gpu_hours, profile, idle_gpus)
+        where = Destination(
+            read, read.slots, mirror or read.wandb, dry_run, max_gpu_hours, profile, idle_gpus
+        )
         return {"where": where, **given}
     if local:
         return {"where": Destination(None, local, mirror, dry_run, max_gpu_hours), **given}
-    raise HarnessError("--profile, --local: give a profile, as in slurm/, or --local N for this machine")
+    raise HarnessError(
+        "--profile, --local: give a profile, as in slurm/, or --local N for this machine"
+    )
 
 
 # Where jobs run and what may be spent.
@@ -51,7 +57,10 @@ where_options = gathered(
         help="What a job asks SLURM for, such as slurm/cpu.yaml (docs/cluster.md).",
     ),
     click.option(
-        "--local", type=COUNT, metavar="N", help="Use no cluster: train N packs of runs at a time on this machine."
+        "--local",
+        type=COUNT,
+        metavar="N",
+        help="Use no cluster: train N packs of runs at a time on this machine.",
     ),
     click.option("--dry-run", is_flag=True, help="Show what would be sent, and do nothing."),
     yes_option,
@@ -59,15 +68,23 @@ where_options = gathered(
         "--max-gpu-hours",
         type=POSITIVE,
         metavar="HOURS",
-        help="Send nothing if more hours are predicted (core-hours if the profile asks for no GPU).",
+        help=(
+            "Send nothing if more hours are predicted (core-hours if the profile asks for no GPU)."
+        ),
     ),
-    click.option("--idle-gpus", is_flag=True, help="Book the GPUs of the profile for runs that train on CPUs."),
+    click.option(
+        "--idle-gpus",
+        is_flag=True,
+        help="Book the GPUs of the profile for runs that train on CPUs.",
+    ),
     wandb_options,
 )
 
 
 def ask_and_send(request: Request, yes: bool) -> None:
-    """Show what there is to send off, ask, and send it, as `send_off` does; what this machine trains is then shown."""
+    """Show what there is to send off, ask, and send it, as `send_off` does; what this machine
+    trains is then shown.
+    """
     agree = partial(confirm, yes=yes, refused="nothing was submitted")
     if not send_off(request, ANSWERS, agree):
         return

@@ -12,11 +12,15 @@ from harness.show.tables.table import Table, for_terminal
 
 
 def show(parts: Iterable[Table | str]) -> None:
-    """Print tables as the terminal is wide, and sentences each on one line of a log, with fields as options."""
+    """Print tables as the terminal is wide, and sentences each on one line of a log, with fields as
+    options.
+    """
     context = click.get_current_context(silent=True)
     options = context.command.params if context else []
     for part in parts:
-        shown = for_terminal(part, console.width) if isinstance(part, Table) else typed(part, options)
+        shown = (
+            for_terminal(part, console.width) if isinstance(part, Table) else typed(part, options)
+        )
         console.print(shown, soft_wrap=True)
 
 

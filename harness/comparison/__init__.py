@@ -1,4 +1,5 @@
-"""Two arms compared: costs at equal loss, losses at equal size, exponents, and what may be concluded.
+"""Two arms compared: costs at equal loss, losses at equal size, exponents, and what may be
+concluded.
 
 Usable on its own beside harness.laws, with numpy and scipy only.
 """
@@ -27,4 +28,11 @@ from harness.comparison.ratios import (
     loss_ratio,
 )
 from harness.comparison.survivors import Failures, failure_cautions
-from harness.comparison.verdict import ClaimNumber, JudgedClaim, judge, sentence, task_level, to_number
+from harness.comparison.verdict import (
+    ClaimNumber,
+    JudgedClaim,
+    judge,
+    sentence,
+    task_level,
+    to_number,
+)

@@ -1,7 +1,9 @@
-"""Two arms without a law: their runs in bins of size that both reach, who is better bin by bin, and over all bins.
+"""Two arms without a law: their runs in bins of size that both reach, who is better bin by bin, and
+over all bins.
 
-Over all bins the median stands for the runs of a bin. The best of all runs would reward the arm that ran more: of equal
-arms with a seed sd of .3, the best of 44 is 1.32 times better than the best of 6. (`--best-of` has the expected best.)
+Over all bins the median stands for the runs of a bin. The best of all runs would reward the arm
+that ran more: of equal arms with a seed sd of .3, the best of 44 is 1.32 times better than the best
+of 6. (`--best-of` has the expected best.)
 """
 
 from collections.abc import Sequence
@@ -21,7 +23,9 @@ from harness.laws.replicates import half_width
 
 MOST_BINS = 6  # of a verdict without a law: more bins widen the band of each
 UNITS_A_BIN = (4, 3, 2)  # sizes, or else runs, that each arm should have in every bin
-WELCH = 0.6  # of the error that is allowed: of 44 runs against 6, Welch's interval errs 1.5 times as often as it says
+# of the error that is allowed: of 44 runs against 6, Welch's interval errs 1.5 times as often as it
+# says
+WELCH = 0.6
 FEWEST_OF_SIZES = 3  # bins that sizes should fill: fewer show too little of a curve
 
 
@@ -33,8 +37,10 @@ def shared_range(
     if low < high:
         return (float(low), float(high)), ()
     reason = (
-        f"the first arm's {what} run from {first.min():.4g} to {first.max():.4g}, the second's from "
-        f"{second.min():.4g} to {second.max():.4g}: no range is attained by both. Add sizes that bring them together."
+        f"the first arm's {what} run from {first.min():.4g} to {first.max():.4g}, the "
+        "second's from "
+        f"{second.min():.4g} to {second.max():.4g}: no range is attained by both. Add sizes that "
+        "bring them together."
     )
     return None, (Refusal("NO_OVERLAP", reason),)
 
@@ -47,7 +53,9 @@ class ArmRuns:
     y: np.ndarray
 
 
-Placed = tuple[np.ndarray, np.ndarray, np.ndarray]  # ln size, ln loss and bin of every different run of an arm
+Placed = tuple[
+    np.ndarray, np.ndarray, np.ndarray
+]  # ln size, ln loss and bin of every different run of an arm
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,9 @@ class SizePair:
 
 
 def to_runs(x: ArrayLike, y: ArrayLike) -> ArmRuns:
-    """Runs from one size and one loss each; raises HarnessError on rows that are not finite and positive."""
+    """Runs from one size and one loss each; raises HarnessError on rows that are not finite and
+    positive.
+    """
     return ArmRuns(*runs(x, y))
 
 
@@ -76,7 +86,9 @@ def matched_edges(first_x: np.ndarray, second_x: np.ndarray, bins: int) -> np.nd
 
 
 def bin_of(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The bin of every size, whose lower edge belongs to it (the last bin has its upper edge too); -1 outside."""
+    """The bin of every size, whose lower edge belongs to it (the last bin has its upper edge too);
+    -1 outside.
+    """
     index = np.searchsorted(edges, x, side="right") - 1
     index[x == edges[-1]] = len(edges) - 2
     return np.where((x >= edges[0]) & (x <= edges[-1]), index, -1)
@@ -85,9 +97,9 @@ def bin_of(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def cells(first: ArmRuns, second: ArmRuns, edges: np.ndarray) -> list[SizePair]:
     """One cell for each bin, empty where an arm has no runs; every run stands at the bin's middle.
 
-    Arms have other sizes within a bin, and losses fall with size: runs are moved to the middle along the slope of ln
-    loss in ln x there, one for both arms, from the runs of the bin and its neighbours. Copies of a
-    run count once.
+    Arms have other sizes within a bin, and losses fall with size: runs are moved to the middle
+    along the slope of ln loss in ln x there, one for both arms, from the runs of the bin and its
+    neighbours. Copies of a run count once.
     """
     middles = (np.log(edges[:-1]) + np.log(edges[1:])) / 2
     arms: list[Placed] = []
@@ -97,12 +109,18 @@ def cells(first: ArmRuns, second: ArmRuns, edges: np.ndarray) -> list[SizePair]:
     pairs = []
     for place, middle in enumerate(middles):
         slope = _slope(arms, place)
-        pairs.append(SizePair(*(v[index == place] - slope * (u[index == place] - middle) for u, v, index in arms)))
+        pairs.append(
+            SizePair(
+                *(v[index == place] - slope * (u[index == place] - middle) for u, v, index in arms)
+            )
+        )
     return pairs
 
 
 def _slope(arms: list[Placed], place: int) -> float:
-    """The slope of ln loss in ln x about a bin, within arms; 0 where each arm has one size there."""
+    """The slope of ln loss in ln x about a bin, within arms; 0 where each arm has one size
+    there.
+    """
     products = squares = 0.0
     for u, v, index in arms:
         near = (index >= 0) & (np.abs(index - place) <= 1)
@@ -111,13 +129,15 @@ def _slope(arms: list[Placed], place: int) -> float:
     return products / squares if squares > 0 else 0.0
 
 
-# ----------------------------------------------------------------------------------------------------------- bin by bin
+# --------------------------------------------------------------------------------------------------
+# bin by bin
 @dataclass(frozen=True)
 class Dominance:
-    """The share of size bins in which A has the lower loss, with the range that the noise leaves it.
+    """The share of size bins in which A has the lower loss, with the range that the noise leaves
+    it.
 
-    The band holds all bins at once; where a bin lacks an arm, its ratio and upper end are null. Shares are of the bins
-    where both arms have runs.
+    The band holds all bins at once; where a bin lacks an arm, its ratio and upper end are null.
+    Shares are of the bins where both arms have runs.
     """
 
     level: Annotated[float, "of the band"]
@@ -135,32 +155,39 @@ def dominance(first: ArmRuns, second: ArmRuns, edges: np.ndarray, level: float =
 
     Raises HarnessError where no bin has runs of both arms.
 
-    The band is simultaneous by Sidak: bins hold different runs, so they are independent and the correction is exact,
-    where a bootstrap of the largest t has too few runs a bin to resample. A bin with one run of an arm shows no noise
-    and decides nothing.
+    The band is simultaneous by Sidak: bins hold different runs, so they are independent and the
+    correction is exact, where a bootstrap of the largest t has too few runs a bin to resample. A
+    bin with one run of an arm shows no noise and decides nothing.
     """
     both = cells(first, second, edges)
     filled = np.array([bool(cell.first.size and cell.second.size) for cell in both])
     if not filled.any():
         raise HarnessError("no bin holds runs of both arms; choose fewer bins.")
     each = level ** (1 / int(filled.sum()))
-    ratio, low, high = exp_of([_welch(cell, each) for cell in both]).T  # two runs of an arm bound next to nothing
-    share, at_least, at_most = (float(np.mean(better[filled])) for better in (ratio > 1, low > 1, ~(high < 1)))
+    ratio, low, high = exp_of(
+        [_welch(cell, each) for cell in both]
+    ).T  # two runs of an arm bound next to nothing
+    share, at_least, at_most = (
+        float(np.mean(better[filled])) for better in (ratio > 1, low > 1, ~(high < 1))
+    )
     return Dominance(level, edges, ratio, low, high, share, at_least, at_most)
 
 
 def without_law(first: ArmRuns, second: ArmRuns, level: float = 0.95) -> Dominance | None:
-    """Two arms in as many bins as their runs support: who is ahead where no law can say; None if they share no bin.
+    """Two arms in as many bins as their runs support: who is ahead where no law can say; None if
+    they share no bin.
 
-    Sizes are the units of replication where there are many, or where the arms have others: a bin then shows what a
-    line through it misses. Arms of a few common sizes have runs as units.
+    Sizes are the units of replication where there are many, or where the arms have others: a bin
+    then shows what a line through it misses. Arms of a few common sizes have runs as units.
     """
     if not (first.x.size and second.x.size):
         return None
     shared, _ = shared_range("sizes", first.x, second.x)
     if shared is None:
         return None
-    sizes = [np.unique(arm.x[(shared[0] <= arm.x) & (arm.x <= shared[1])]) for arm in (first, second)]
+    sizes = [
+        np.unique(arm.x[(shared[0] <= arm.x) & (arm.x <= shared[1])]) for arm in (first, second)
+    ]
     by_size = _size_means(first), _size_means(second)
     units: list[tuple[tuple[ArmRuns, ArmRuns], int]] = [(by_size, 1)]
     if np.array_equal(sizes[0], sizes[1]):
@@ -197,7 +224,8 @@ def _welch(cell: SizePair, level: float) -> tuple[float, float, float]:
     return gap, gap - half, gap + half
 
 
-# -------------------------------------------------------------------------------------------------------- over all bins
+# --------------------------------------------------------------------------------------------------
+# over all bins
 @dataclass(frozen=True)
 class Ratio:
     """The loss of B / A over all bins that both arms have, without a law."""
@@ -208,10 +236,12 @@ class Ratio:
 
 
 def ratio(cells: Sequence[SizePair], level: float = 0.95) -> Ratio:
-    """second / first at equal size, by medians of the cells that both arms have runs in; above 1 the first is better.
+    """second / first at equal size, by medians of the cells that both arms have runs in; above 1
+    the first is better.
 
-    The cell is the unit of replication: the interval is Student's t over the cells' ln ratios, which asks nothing of
-    the runs within and holds what sizes differ by; from a single cell it is open. Raises HarnessError without cells.
+    The cell is the unit of replication: the interval is Student's t over the cells' ln ratios,
+    which asks nothing of the runs within and holds what sizes differ by; from a single cell it is
+    open. Raises HarnessError without cells.
     """
     cells = [cell for cell in cells if cell.first.size and cell.second.size]
     if not cells:

@@ -1,4 +1,6 @@
-"""Where one arm's curve crosses the other's: the set of sizes at which they may be equal, never a bare point."""
+"""Where one arm's curve crosses the other's: the set of sizes at which they may be equal, never a
+bare point.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +17,9 @@ from harness.laws import Fit, predict
 
 CrossoverKind = Literal["none", "bounded", "half-open", "everything"]
 ArmName = Literal["first", "second"]
-STEPS = 32  # of the range in ln x; where the fitted curves cross is searched besides, so that no set is overlooked
+# of the range in ln x; where the fitted curves cross is searched besides, so that no set is
+# overlooked
+STEPS = 32
 
 
 @dataclass(frozen=True)
@@ -31,27 +35,30 @@ class Ahead:
 class Crossover:
     """The sizes at which the curves of two arms may be equal, and who is ahead on the others.
 
-    none: nowhere, one arm is ahead all along. bounded: every interval ends within the range. half-open: one reaches its
-    smallest or its largest size, so that the data do not say where it ends, or whether the curves cross at all.
-    everything: nowhere is one arm ahead beyond doubt.
+    none: nowhere, one arm is ahead all along. bounded: every interval ends within the range.
+    half-open: one reaches its smallest or its largest size, so that the data do not say where it
+    ends, or whether the curves cross at all. everything: nowhere is one arm ahead beyond doubt.
     """
 
     level: Annotated[float, "of the set"]
     searched: Annotated[tuple[float, float] | None, "the range of sizes"] = None
     refusals: Annotated[tuple[Refusal, ...], "why there is no answer"] = ()
     kind: Annotated[CrossoverKind | None, "of the set; null if refused"] = None
-    equal: Annotated[tuple[tuple[OrNull, OrNull], ...], "stretches of sizes at which they may be equal"] = ()
+    equal: Annotated[
+        tuple[tuple[OrNull, OrNull], ...], "stretches of sizes at which they may be equal"
+    ] = ()
     ahead: Annotated[tuple[Ahead, ...], "who is ahead on the others"] = ()
-    estimate: Annotated[float | None, "the size where the curves cross, if the set is bounded and they cross once"] = (
-        None
-    )
+    estimate: Annotated[
+        float | None, "the size where the curves cross, if the set is bounded and they cross once"
+    ] = None
 
 
 def crossover(first: Fit, second: Fit) -> Crossover:
-    """The set of sizes where equal losses are not rejected at the fits' level: for pure laws it is Fieller's, by Welch.
+    """The set of sizes where equal losses are not rejected at the fits' level: for pure laws it is
+    Fieller's, by Welch.
 
-    It is searched over the sizes that both arms share. The set holds a true crossing in the range at the level,
-    pointwise. Fits at different levels raise HarnessError.
+    It is searched over the sizes that both arms share. The set holds a true crossing in the range
+    at the level, pointwise. Fits at different levels raise HarnessError.
     """
     level = common_level(first, second)
     shared, refusals = shared_sizes(first, second)
@@ -75,8 +82,12 @@ def crossover(first: Fit, second: Fit) -> Crossover:
     return _described(level, cuts, state, np.exp(crossings))
 
 
-def _described(level: float, cuts: np.ndarray, state: np.ndarray, crossings: np.ndarray) -> Crossover:
-    """The stretches between `cuts` [s + 1] in words; `state` [s] is 0 where equal, else the sign of ln second/first."""
+def _described(
+    level: float, cuts: np.ndarray, state: np.ndarray, crossings: np.ndarray
+) -> Crossover:
+    """The stretches between `cuts` [s + 1] in words; `state` [s] is 0 where equal, else the sign of
+    ln second/first.
+    """
     equal: list[tuple[float, float]] = []
     ahead: list[Ahead] = []
     for (low, high), sign in zip(pairwise(cuts.tolist()), state, strict=True):
@@ -92,7 +103,9 @@ def _described(level: float, cuts: np.ndarray, state: np.ndarray, crossings: np.
     else:
         kind = "half-open" if state[0] == 0 or state[-1] == 0 else "bounded"
     estimate = float(crossings[0]) if kind == "bounded" and len(crossings) == 1 else None
-    return Crossover(level, (float(cuts[0]), float(cuts[-1])), (), kind, tuple(equal), tuple(ahead), estimate)
+    return Crossover(
+        level, (float(cuts[0]), float(cuts[-1])), (), kind, tuple(equal), tuple(ahead), estimate
+    )
 
 
 def _roots(function: Callable[[np.ndarray], np.ndarray], nodes: np.ndarray) -> np.ndarray:
@@ -101,4 +114,6 @@ def _roots(function: Callable[[np.ndarray], np.ndarray], nodes: np.ndarray) -> n
     change = np.flatnonzero((signs[:-1] > 0) != (signs[1:] > 0))
     if not change.size:
         return np.array([])
-    return elementwise.find_root(function, (nodes[change], nodes[change + 1]), tolerances={"xatol": 1e-9}).x
+    return elementwise.find_root(
+        function, (nodes[change], nodes[change + 1]), tolerances={"xatol": 1e-9}
+    ).x

@@ -1,7 +1,8 @@
-"""How much more of a size, such as compute, the second arm needs for the loss that the first reaches, and its trend.
+"""How much more of a size, such as compute, the second arm needs for the loss that the first
+reaches, and its trend.
 
-Both arms have laws of one form, y = E + (x / X)^-alpha, fitted at once. What they share is asked for, or found: one
-floor, as arms of one data set have, unless the points reject it.
+Both arms have laws of one form, y = E + (x / X)^-alpha, fitted at once. What they share is asked
+for, or found: one floor, as arms of one data set have, unless the points reject it.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,8 @@ MIN_SIZES = 3  # of an arm
 SPARE_POINTS = 2  # of both arms, beyond the number of parameters
 FATAL = ("NONMONOTONE", "RANGE")  # refusals of an arm's own law that forbid a law of both
 REJECTED = 0.05
-CLEARLY = 0.01  # below which floors are each arm's own: a choice at 5 % would cost intervals 2 % of their coverage
+# below which floors are each arm's own: a choice at 5 % would cost intervals 2 % of their coverage
+CLEARLY = 0.01
 WARN_DECADES = 0.5
 SAME_BUDGET = 1.05
 NO_ERRORS: Mapping[str, np.ndarray | None] = MappingProxyType({})
@@ -40,7 +42,8 @@ class AtSize:
 
 @dataclass(frozen=True)
 class Multiplier:
-    """How many times the size of the first arm the second needs for equal loss; above 1 the first is better.
+    """How many times the size of the first arm the second needs for equal loss; above 1 the first
+    is better.
 
     If `refusals` has any, there are no numbers.
     """
@@ -52,10 +55,15 @@ class Multiplier:
     warnings: Annotated[tuple[Caution, ...], "what to know before quoting it"] = ()
     parameters: Annotated[int | None, "of both laws"] = None
     dof: Annotated[int | None, "points − parameters"] = None
-    p: Annotated[float | None, "chance of so much worse a fit than with nothing shared, if sharing is true"] = None
-    sizes: Annotated[tuple[AtSize, ...], "the sizes of A, or five of them, and those asked for"] = ()
+    p: Annotated[
+        float | None, "chance of so much worse a fit than with nothing shared, if sharing is true"
+    ] = None
+    sizes: Annotated[
+        tuple[AtSize, ...], "the sizes of A, or five of them, and those asked for"
+    ] = ()
     trend: Annotated[
-        Estimate | None, "the factor that it grows by in each decade of size; null if exponents are not free"
+        Estimate | None,
+        "the factor that it grows by in each decade of size; null if exponents are not free",
     ] = None
 
 
@@ -68,10 +76,11 @@ def multiplier(
     level: float = 0.95,
     sd: Mapping[str, np.ndarray | None] = NO_ERRORS,
 ) -> Multiplier:
-    """The multiplier of two arms, at the sizes of the first and at those asked for; x and y are runs by arm.
+    """The multiplier of two arms, at the sizes of the first and at those asked for; x and y are
+    runs by arm.
 
-    Sizes weigh by known standard errors `sd` of runs, where an arm has them.
-    `floor` and `alpha` are `free`, `shared`, or a number above 0 (of the floor also 0) that both arms have. Without
+    Sizes weigh by known standard errors `sd` of runs, where an arm has them. `floor` and `alpha`
+    are `free`, `shared`, or a number above 0 (of the floor also 0) that both arms have. Without
     `floor` it is shared, and free where sharing is rejected at 1 %.
     """
     fits = own_laws(x, y, sd, level)
@@ -80,7 +89,10 @@ def multiplier(
     if floor is None and isinstance(joint, Joint) and alpha == "free":
         p = sharing_p(joint, fits)
         if p is not None and p < CLEARLY:
-            reason = f"one floor of both arms is rejected (p = {p:.2g}): each has its own. Do the losses mean the same?"
+            reason = (
+                f"one floor of both arms is rejected (p = {p:.2g}): each has its own. Do the "
+                "losses mean the same?"
+            )
             base = replace(base, floor="free", warnings=(Caution("SHARING_REJECTED", reason),))
             joint = _law(fits, base)
     if not isinstance(joint, Joint):
@@ -91,7 +103,10 @@ def multiplier(
     sizes = [_at(joint, size, first, second) for size in (*places.tolist(), *at)]
     problem, p = joint.region.problem, sharing_p(joint, fits)
     if p is not None and p < REJECTED:
-        reason = f"what both laws have in common (p = {p:.2g}) is rejected by the points: let it be free."
+        reason = (
+            f"what both laws have in common (p = {p:.2g}) is rejected by the points: let it "
+            "be free."
+        )
         base = replace(base, warnings=(*base.warnings, Caution("SHARING_REJECTED", reason)))
     return replace(
         base,
@@ -105,11 +120,16 @@ def multiplier(
 
 
 def own_laws(
-    x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], sd: Mapping[str, np.ndarray | None], level: float
+    x: Mapping[str, ArrayLike],
+    y: Mapping[str, ArrayLike],
+    sd: Mapping[str, np.ndarray | None],
+    level: float,
 ) -> dict[str, Fit]:
     """Each arm's own law with a floor, without intervals."""
     known = {arm: Known(sd.get(arm)) for arm in x}
-    return {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False, known=known[arm]) for arm in x}
+    return {
+        arm: fit_law(x[arm], y[arm], "floor", level, intervals=False, known=known[arm]) for arm in x
+    }
 
 
 def _law(fits: Mapping[str, Fit], asked: Multiplier) -> Joint | tuple[Refusal, ...]:
@@ -122,7 +142,8 @@ def _law(fits: Mapping[str, Fit], asked: Multiplier) -> Joint | tuple[Refusal, .
     need = sum(parameter_numbers(len(fits), asked.floor, asked.alpha)) + SPARE_POINTS
     if min(points) < MIN_SIZES or sum(points) < need:
         reason = (
-            f"{points[0]} and {points[1]} sizes; laws of both arms need {MIN_SIZES} each, and {need} in all. Add "
+            f"{points[0]} and {points[1]} sizes; laws of both arms need {MIN_SIZES} each, and "
+            f"{need} in all. Add "
             "sizes, or give the floor or the exponent that both have."
         )
         refusals.append(Refusal("TOO_FEW", reason))
@@ -133,7 +154,9 @@ def _law(fits: Mapping[str, Fit], asked: Multiplier) -> Joint | tuple[Refusal, .
 
 
 def _log_reducible(joint: Joint, p: np.ndarray, u: float) -> tuple[np.ndarray, np.ndarray]:
-    """ln(loss of the first arm at u less the floor of the second) and its gradient; nan where none is left."""
+    """ln(loss of the first arm at u less the floor of the second) and its gradient; nan where none
+    is left.
+    """
     (floor, other_floor), (scale, _), (log_alpha, _) = joint.places
     every = with_pins(p, joint.pins)
     alpha = np.exp(every[..., log_alpha])
@@ -142,7 +165,11 @@ def _log_reducible(joint: Joint, p: np.ndarray, u: float) -> tuple[np.ndarray, n
     gradient = np.zeros(every.shape)
     gradient[..., scale], gradient[..., log_alpha] = alpha, log_own
     if floor != other_floor:
-        reducible, of_floor, of_other = np.exp(log_own), np.exp(every[..., floor]), np.exp(every[..., other_floor])
+        reducible, of_floor, of_other = (
+            np.exp(log_own),
+            np.exp(every[..., floor]),
+            np.exp(every[..., other_floor]),
+        )
         left = reducible + of_floor - of_other
         with np.errstate(invalid="ignore", divide="ignore"):
             gradient *= (reducible / left)[..., None]
@@ -187,23 +214,34 @@ def _at(joint: Joint, size: float, first: Fit, second: Fit) -> AtSize:
     u = float(np.log(size) - logs.log_x_first)
     quantity = log_multiplier(joint, u)
     value = float(quantity(region.solution.p)[0])
-    loss = region.problem.law.curve(region.solution.p, np.array([[u, 0]]))[0][0] + logs.log_y_average
+    loss = (
+        region.problem.law.curve(region.solution.p, np.array([[u, 0]]))[0][0] + logs.log_y_average
+    )
     if np.isnan(value):  # the first is below the second's floor
         estimate = Estimate(np.inf, Interval(0.0, np.inf, joint.level))
     else:
         estimate = estimate_of(np.exp([value, *quantity_interval(region, quantity)]), joint.level)
-    both = is_within(size, first.points.sizes) and is_within(size * estimate.value, second.points.sizes)
+    both = is_within(size, first.points.sizes) and is_within(
+        size * estimate.value, second.points.sizes
+    )
     return AtSize(size, float(np.exp(loss)), estimate, not both)
 
 
 def is_within(size: float, sizes: np.ndarray) -> bool:
-    """Whether a size lies within others in order; a budget that is asked for is as run within 5 %."""
+    """Whether a size lies within others in order; a budget that is asked for is as run within 5
+    %.
+    """
     return bool(sizes[0] / SAME_BUDGET <= size <= sizes[-1] * SAME_BUDGET)
 
 
 def _trend(joint: Joint, first: Fit, second: Fit) -> Estimate:
-    """Over the sizes that both arms have, or else those of the first: 10 to the mean slope of ln multiplier in ln x."""
-    low, high = (pick(first.points.sizes[end], second.points.sizes[end]) for pick, end in ((max, 0), (min, -1)))
+    """Over the sizes that both arms have, or else those of the first: 10 to the mean slope of ln
+    multiplier in ln x.
+    """
+    low, high = (
+        pick(first.points.sizes[end], second.points.sizes[end])
+        for pick, end in ((max, 0), (min, -1))
+    )
     low, high = (low, high) if low < high else first.points.sizes[[0, -1]]
     ends = (float(np.log(at) - joint.region.problem.logs.log_x_first) for at in (low, high))
     quantity = _log_slope(joint, (next(ends), next(ends)))
@@ -218,10 +256,16 @@ def _trend(joint: Joint, first: Fit, second: Fit) -> Estimate:
 def _cautions(sizes: list[AtSize], first: Fit, second: Fit) -> tuple[Caution, ...]:
     far = []
     for place in sizes:
-        asked = np.log10(place.size / first.points.sizes[-1]), np.log10(first.points.sizes[0] / place.size)
+        asked = (
+            np.log10(place.size / first.points.sizes[-1]),
+            np.log10(first.points.sizes[0] / place.size),
+        )
         needs = place.size * place.multiplier.value / second.points.sizes[-1]
         far.append(max(*asked, np.log10(needs) if np.isfinite(needs) and needs > 0 else 0.0))
     if not far or max(far) <= WARN_DECADES:
         return ()
-    reason = f"a multiplier lies {max(far):.2g} decades beyond the runs of an arm: the laws may end before."
+    reason = (
+        f"a multiplier lies {max(far):.2g} decades beyond the runs of an arm: the laws may "
+        "end before."
+    )
     return (Caution("EXTRAPOLATED", reason),)

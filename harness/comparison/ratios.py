@@ -19,10 +19,14 @@ from harness.laws.fitting import region_of
 from harness.laws.law import exp_of
 from harness.laws.points import Numbers, NumbersOrNull
 
-REACH_DECADES = 1.0  # beyond the sizes, as far as laws are asked elsewhere: an end further out is open
+REACH_DECADES = (
+    1.0  # beyond the sizes, as far as laws are asked elsewhere: an end further out is open
+)
 SEEN = 257  # sizes at which a law is seen to fall
 CURVE = 33  # places of a curve, where none are asked for
-NODES = 9  # of a profile in ln loss, which is more nearly quadratic than one in size: within .1 % of an interval
+# of a profile in ln loss, which is more nearly quadratic than one in size: within .1 % of an
+# interval
+NODES = 9
 LEAST = 1e-30  # no curve tells a smaller exponent from 0
 
 
@@ -30,7 +34,8 @@ def common_level(first: Fit, second: Fit) -> float:
     """The level of both fits' intervals, which must be one."""
     if first.level != second.level:
         raise HarnessError(
-            f"the first fit has level={first.level:g} and the second level={second.level:g}; fit both at one level."
+            f"the first fit has level={first.level:g} and the second level={second.level:g}; fit "
+            "both at one level."
         )
     return first.level
 
@@ -41,7 +46,9 @@ def refused_fits(first: Fit, second: Fit) -> tuple[Refusal, ...]:
     for arm, fit in (("first", first), ("second", second)):
         if fit.refusals:
             reasons = " ".join(map(str, fit.refusals))
-            refusals.append(Refusal("REFUSED_FIT", f"the {arm} arm's {fit.law} law was refused. {reasons}"))
+            refusals.append(
+                Refusal("REFUSED_FIT", f"the {arm} arm's {fit.law} law was refused. {reasons}")
+            )
     return tuple(refusals)
 
 
@@ -55,46 +62,61 @@ def shared_sizes(first: Fit, second: Fit) -> tuple[tuple[float, float] | None, t
 def places_asked(
     name: str, at: ArrayLike | None, shared: tuple[float, float], extrapolate: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The places asked for [m], or a curve of them over the `shared` range, and which of them lie outside of it."""
+    """The places asked for [m], or a curve of them over the `shared` range, and which of them lie
+    outside of it.
+    """
     if at is None:
         places = np.geomspace(*shared, CURVE)
         return places, np.zeros(CURVE, dtype=bool)
     places = np.atleast_1d(np.asarray(at, float))
     wrong = ~(np.isfinite(places) & (places > 0))
     if wrong.any():
-        raise HarnessError(f"{name} {places[wrong][0]} is not a finite number above 0; ask at one that is.")
+        raise HarnessError(
+            f"{name} {places[wrong][0]} is not a finite number above 0; ask at one that is."
+        )
     outside = (places < shared[0] * (1 - 1e-12)) | (places > shared[1] * (1 + 1e-12))
     if outside.any() and not extrapolate:
         raise HarnessError(
-            f"{name} {places[outside][0]:.6g} is not attained by both arms, which share {shared[0]:.6g} to "
-            f"{shared[1]:.6g}. Ask within, or pass extrapolate=True for a ratio that is marked as extrapolated."
+            f"{name} {places[outside][0]:.6g} is not attained by both arms, which share "
+            f"{shared[0]:.6g} to "
+            f"{shared[1]:.6g}. Ask within, or pass extrapolate=True for a ratio that is marked as "
+            "extrapolated."
         )
     return places, outside
 
 
-# -------------------------------------------------------------------------------------------------- sizes at equal loss
+# --------------------------------------------------------------------------------------------------
+# sizes at equal loss
 @dataclass(frozen=True)
 class CostRatio:
     """Sizes of two arms at equal loss, by their laws. If `refusals` has any, there are no numbers.
 
-    An estimate is 0 or not finite where a law does not come to the loss within a decade of its sizes.
+    An estimate is 0 or not finite where a law does not come to the loss within a decade of its
+    sizes.
     """
 
     level: Annotated[float, "of intervals"]
-    attained: Annotated[tuple[float, float] | None, "the range of mean losses that both arms attain"] = None
+    attained: Annotated[
+        tuple[float, float] | None, "the range of mean losses that both arms attain"
+    ] = None
     refusals: Annotated[tuple[Refusal, ...], "why there are no numbers"] = ()
     losses: Annotated[Numbers | None, "where they are compared"] = None
     estimate: Annotated[NumbersOrNull | None, "size B / A at each loss"] = None
     low: Annotated[NumbersOrNull | None, "lower ends"] = None
     high: Annotated[NumbersOrNull | None, "upper ends"] = None
-    extrapolated: Annotated[np.ndarray | None, list[bool] | None, "which losses lie outside of that range"] = None
+    extrapolated: Annotated[
+        np.ndarray | None, list[bool] | None, "which losses lie outside of that range"
+    ] = None
 
 
-def cost_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate: bool = False) -> CostRatio:
-    """The ratio of sizes at equal loss, at the losses `at` (33 over the attained range where left out).
+def cost_ratio(
+    first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate: bool = False
+) -> CostRatio:
+    """The ratio of sizes at equal loss, at the losses `at` (33 over the attained range where left
+    out).
 
-    A ratio above 1 is a cheaper first arm. Losses outside of the mean losses that both arms attain raise HarnessError,
-    unless `extrapolate`; so do fits at different levels.
+    A ratio above 1 is a cheaper first arm. Losses outside of the mean losses that both arms attain
+    raise HarnessError, unless `extrapolate`; so do fits at different levels.
     """
     level = common_level(first, second)
     if refusals := refused_fits(first, second):
@@ -115,14 +137,19 @@ def _not_falling(first: Fit, second: Fit) -> tuple[Refusal, ...]:
     for arm, fit in (("first", first), ("second", second)):
         curve = predict(fit, np.geomspace(fit.points.sizes[0], fit.points.sizes[-1], SEEN))
         if np.any(np.diff(curve) > 0) or curve[0] == curve[-1]:
-            reason = f"the {arm} arm's {fit.law} law does not fall with size, so no size belongs to a loss."
+            reason = (
+                f"the {arm} arm's {fit.law} law does not fall with size, so no size belongs "
+                "to a loss."
+            )
             refusals.append(Refusal("NOT_FALLING", reason + " Compare losses at equal size."))
     return tuple(refusals)
 
 
 def _log_size(fit: Fit, losses: np.ndarray, most: float) -> Profiled:
     """ln of the size at which the law has each loss [m]."""
-    is_local = any(caution.code == "LOCAL_SLOPE" for caution in fit.warnings)  # which says nothing beyond its sizes
+    is_local = any(
+        caution.code == "LOCAL_SLOPE" for caution in fit.warnings
+    )  # which says nothing beyond its sizes
     reach = 0.0 if is_local else REACH_DECADES * np.log(10)
     limits = float(np.log(fit.points.sizes[0]) - reach), float(np.log(fit.points.sizes[-1]) + reach)
 
@@ -133,7 +160,9 @@ def _log_size(fit: Fit, losses: np.ndarray, most: float) -> Profiled:
 
 
 def _solved_for(fit: Fit, losses: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """ln of the size at which the law has each loss [m], -inf or inf where it is beyond the limits."""
+    """ln of the size at which the law has each loss [m], -inf or inf where it is beyond the
+    limits.
+    """
     highest, lowest = predict(fit, np.exp(limits), far=True)
     log_sizes = np.where(losses >= highest, -np.inf, np.inf)
     within = (losses < highest) & (losses > lowest)
@@ -146,10 +175,13 @@ def _solved_for(fit: Fit, losses: np.ndarray, limits: tuple[float, float]) -> np
     return log_sizes
 
 
-# ------------------------------------------------------------------------------------------------- losses at equal size
+# -------------------------------------------------------------------------------------------------
+# losses at equal size
 @dataclass(frozen=True)
 class LossRatio:
-    """Losses of two arms at equal size, by their laws. If `refusals` has any, there are no numbers."""
+    """Losses of two arms at equal size, by their laws. If `refusals` has any, there are no
+    numbers.
+    """
 
     level: Annotated[float, "of intervals"]
     shared: Annotated[tuple[float, float] | None, "the range of sizes that both arms have"] = None
@@ -158,14 +190,19 @@ class LossRatio:
     estimate: Annotated[NumbersOrNull | None, "loss B / A at each size"] = None
     low: Annotated[NumbersOrNull | None, "lower ends"] = None
     high: Annotated[NumbersOrNull | None, "upper ends"] = None
-    extrapolated: Annotated[np.ndarray | None, list[bool] | None, "which sizes lie outside of that range"] = None
+    extrapolated: Annotated[
+        np.ndarray | None, list[bool] | None, "which sizes lie outside of that range"
+    ] = None
 
 
-def loss_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate: bool = False) -> LossRatio:
-    """The ratio of the two laws' losses at sizes `at` (33 over the shared sizes where left out), with intervals.
+def loss_ratio(
+    first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate: bool = False
+) -> LossRatio:
+    """The ratio of the two laws' losses at sizes `at` (33 over the shared sizes where left out),
+    with intervals.
 
-    Sizes outside of those that both arms have raise HarnessError, unless `extrapolate`; they are then marked. A ratio
-    above 1 is a lower loss of the first arm.
+    Sizes outside of those that both arms have raise HarnessError, unless `extrapolate`; they are
+    then marked. A ratio above 1 is a lower loss of the first arm.
     """
     level = common_level(first, second)
     shared, refusals = shared_sizes(first, second)
@@ -176,10 +213,16 @@ def loss_ratio(first: Fit, second: Fit, at: ArrayLike | None = None, extrapolate
     return LossRatio(level, shared, (), sizes, estimate, low, high, extrapolated)
 
 
-def log_loss_ratio(first: Fit, second: Fit, log_sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """ln(y_second / y_first) at ln sizes [m]: estimate, low and high, +-inf where open; neither fit is refused."""
+def log_loss_ratio(
+    first: Fit, second: Fit, log_sizes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """ln(y_second / y_first) at ln sizes [m]: estimate, low and high, +-inf where open; neither fit
+    is refused.
+    """
     most = most_root(region_of(first).dof, region_of(second).dof, first.level)
-    return difference(_log_loss(second, log_sizes, most), _log_loss(first, log_sizes, most), first.level)
+    return difference(
+        _log_loss(second, log_sizes, most), _log_loss(first, log_sizes, most), first.level
+    )
 
 
 def _log_loss(fit: Fit, log_sizes: np.ndarray, most: float) -> Profiled:
@@ -190,10 +233,13 @@ def _log_loss(fit: Fit, log_sizes: np.ndarray, most: float) -> Profiled:
         return deviance(fit, sizes[:, None], np.exp(estimate[:, None] + offset), far=True)
 
     offsets = profiled(away, np.zeros_like(estimate), (-FAR, FAR), most, dof, NODES)
-    return Profiled(estimate, estimate[:, None] + offsets.down, estimate[:, None] + offsets.up, most, dof)
+    return Profiled(
+        estimate, estimate[:, None] + offsets.down, estimate[:, None] + offsets.up, most, dof
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------ exponents
+# --------------------------------------------------------------------------------------------------
+# exponents
 @dataclass(frozen=True)
 class ExponentDifference:
     """The exponent of A minus that of B; without numbers when refused."""
@@ -205,13 +251,16 @@ class ExponentDifference:
 
 
 def exponent_difference(first: Fit, second: Fit) -> ExponentDifference:
-    """The difference of two exponents; its interval leaves 0 out when their equality is rejected at the fits' level.
+    """The difference of two exponents; its interval leaves 0 out when their equality is rejected at
+    the fits' level.
 
-    Fits at different levels, or of different laws, whose exponents are different quantities, raise HarnessError.
+    Fits at different levels, or of different laws, whose exponents are different quantities, raise
+    HarnessError.
     """
     if first.law != second.law:
         raise HarnessError(
-            f"law={first.law!r} of the first arm and law={second.law!r} of the second have exponents of different "
+            f"law={first.law!r} of the first arm and law={second.law!r} of the second have "
+            "exponents of different "
             "meaning; fit one law to both."
         )
     level = common_level(first, second)
@@ -219,7 +268,9 @@ def exponent_difference(first: Fit, second: Fit) -> ExponentDifference:
         return ExponentDifference(level, refusals)
     most = most_root(region_of(first).dof, region_of(second).dof, level)
     estimate, low, high = difference(_exponent(first, most), _exponent(second, most), level)
-    return ExponentDifference(level, (), float(estimate[0]), Interval(float(low[0]), float(high[0]), level))
+    return ExponentDifference(
+        level, (), float(estimate[0]), Interval(float(low[0]), float(high[0]), level)
+    )
 
 
 def _exponent(fit: Fit, most: float) -> Profiled:

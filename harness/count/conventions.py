@@ -1,21 +1,26 @@
-"""Every convention: a rule by which the parameters or the FLOPs of a network are counted, and what is said of it.
+"""Every convention: a rule by which the parameters or the FLOPs of a network are counted, and what
+is said of it.
 
-To add one, add it to CONVENTIONS. Then it can be matched, fitted and judged by its name, it stands in plans and
-records, and figures, tables and messages have its words. A count is named by its kind and its convention:
-`params.paper`, and of FLOPs both `flops_forward.local_min`, a sample, and `flops_train.local_min`, a run.
+To add one, add it to CONVENTIONS. Then it can be matched, fitted and judged by its name, it stands
+in plans and records, and figures, tables and messages have its words. A count is named by its kind
+and its convention: `params.paper`, and of FLOPs both `flops_forward.local_min`, a sample, and
+`flops_train.local_min`, a run.
 
-A family counts a layer, and its layers add up. One maps I inputs to O outputs over E = I O edges. A multiply, an add, a
-compare and a divide are 1 each, a fused multiply-add 2; transcendental functions cost what the weight table says. But
-for the MLP, every layer expands each input in n bases (their cost is b) and maps all of them linearly:
+A family counts a layer, and its layers add up. One maps I inputs to O outputs over E = I O edges. A
+multiply, an add, a compare and a divide are 1 each, a fused multiply-add 2; transcendental
+functions cost what the weight table says. But for the MLP, every layer expands each input in n
+bases (their cost is b) and maps all of them linearly:
 
-    convention     forward FLOPs            meaning
-    per_edge       E (b + 2 n) + ...        bases computed again on every edge: pykan 0.0.x, and what KANbeFair counts
-    shared_dense   I b + 2 E n + ...        bases once an input, all n multiplied: good PyTorch code (the default)
-    local_min      I b' + 2 E (k + 1) + ... splines only: the k + 1 bases that are not zero, by the cheapest recursion
-    matmul         the matrix products      what torch.utils.flop_counter sees of the evaluator that trains here
+    convention     forward FLOPs            meaning per_edge       E (b + 2 n) + ...        bases
+    computed again on every edge: pykan 0.0.x, and what KANbeFair counts shared_dense   I b + 2 E n
+    + ...        bases once an input, all n multiplied: good PyTorch code (the default) local_min
+    I b' + 2 E (k + 1) + ... splines only: the k + 1 bases that are not zero, by the cheapest
+    recursion matmul         the matrix products      what torch.utils.flop_counter sees of the
+    evaluator that trains here
 
-An MLP has one count. Splines count here as the local evaluator computes them, whose spline part has no matrix product
-at all: `matmul` sees only the base branch of it. Wide layers of a KAN train as one product, and count the same.
+An MLP has one count. Splines count here as the local evaluator computes them, whose spline part has
+no matrix product at all: `matmul` sees only the base branch of it. Wide layers of a KAN train as
+one product, and count the same.
 """
 
 from collections.abc import Callable
@@ -29,10 +34,11 @@ from harness.spec.counts import Axis, CountKind
 
 @dataclass(frozen=True)
 class Flops:
-    """The FLOPs of a network, a sample; a function gives None for a network that its convention does not define.
+    """The FLOPs of a network, a sample; a function gives None for a network that its convention
+    does not define.
 
-    `forward` is of a forward pass, by a table of weights, and `evaluation` of a forward and backward pass, by the
-    default table.
+    `forward` is of a forward pass, by a table of weights, and `evaluation` of a forward and
+    backward pass, by the default table.
     """
 
     forward: Callable[[Network, str], int | None]
@@ -41,12 +47,14 @@ class Flops:
 
 @dataclass(frozen=True, eq=False)  # there is one of each
 class Convention:
-    """A rule by which parameters, or FLOPs, are counted; `parameters` gives None for a network that it does not define.
+    """A rule by which parameters, or FLOPs, are counted; `parameters` gives None for a network that
+    it does not define.
 
-    `words` stand on axes of figures, of FLOPs in brackets; `short` stands where there is little room. `rule`, `source`
-    (whose count it is) and `misleads` are its row in docs/counting.md. One that `has_penalty` counts what a penalty on
-    edges takes, and one that `skips_zeros` leaves out what an optimiser multiplies by zeros of a Jacobian. An
-    answer compares sides under the kinds of count in `in_answers`.
+    `words` stand on axes of figures, of FLOPs in brackets; `short` stands where there is little
+    room. `rule`, `source` (whose count it is) and `misleads` are its row in docs/counting.md. One
+    that `has_penalty` counts what a penalty on edges takes, and one that `skips_zeros` leaves out
+    what an optimiser multiplies by zeros of a Jacobian. An answer compares sides under the kinds of
+    count in `in_answers`.
     """
 
     name: str
@@ -75,7 +83,11 @@ def by_families(name: str) -> Flops:
         return before + sum(network.flops(name, WEIGHTS[weights]))
 
     def evaluation(network: Network) -> int | None:
-        return None if is_unknown(network) else network.evaluation_flops(name, WEIGHTS[DEFAULT_WEIGHTS])
+        return (
+            None
+            if is_unknown(network)
+            else network.evaluation_flops(name, WEIGHTS[DEFAULT_WEIGHTS])
+        )
 
     return Flops(forward, evaluation)
 
@@ -88,7 +100,10 @@ CONVENTIONS = [
         short="trainable",
         rule="every scalar that the optimiser moves",
         source="this project, by default; equal to the size of the live parameter vector",
-        misleads="the scales w_s count, though they add no function; knots do not, even where they follow the data",
+        misleads=(
+            "the scales w_s count, though they add no function; knots do not, even where "
+            "they follow the data"
+        ),
         parameters=lambda network: network.trainable,
         in_answers=("params",),
     ),
@@ -96,10 +111,12 @@ CONVENTIONS = [
         name="stored",
         words="numbers that a trained network keeps, frozen ones and knots too",
         short="stored",
-        rule="those, and every number that is kept but not trained: frozen base weights, frequencies of Fourier "
+        rule="those, and every number that is kept but not trained: frozen base weights, "
+        "frequencies of Fourier "
         "features (F an input), knots (G + 2k + 1 a node with splines)",
         source="whoever writes a trained network to a file",
-        misleads="knots that never move are uniform, for which two numbers would do; frequencies could be drawn again "
+        misleads="knots that never move are uniform, for which two numbers would do; frequencies "
+        "could be drawn again "
         "from the seed; not defined for a user's module",
         parameters=lambda network: None if isinstance(network, ModuleShape) else network.stored,
     ),
@@ -109,7 +126,8 @@ CONVENTIONS = [
         short="paper's",
         rule="KAN: G an edge. MLP: 1 an edge",
         source="the KAN paper's figures",
-        misleads="leaves out k, base weights, scales, biases. What is left out weighs most on coarse grids, so "
+        misleads="leaves out k, base weights, scales, biases. What is left out weighs most on "
+        "coarse grids, so "
         "exponents change too",
         parameters=lambda network: network.parameters_by("paper"),
     ),
@@ -119,7 +137,10 @@ CONVENTIONS = [
         short="non-embedding",
         rule="transformers: all but those of tokens, positions and logits",
         source="Kaplan et al. 2020 (arXiv 2001.08361), whose laws are in it",
-        misleads="a small transformer has a tenth to a fifth of its parameters, and of its work, in what is left out",
+        misleads=(
+            "a small transformer has a tenth to a fifth of its parameters, and of its work, "
+            "in what is left out"
+        ),
         parameters=lambda network: network.parameters_by("non_embedding"),
     ),
     Convention(
@@ -136,7 +157,10 @@ CONVENTIONS = [
         words="shared-dense",
         short="dense",
         rule="bases once an input, all of them multiplied. The default",
-        source="good PyTorch code without custom kernels: efficient-kan, pykan from 0.2 on, the dense evaluator here",
+        source=(
+            "good PyTorch code without custom kernels: efficient-kan, pykan from 0.2 on, the "
+            "dense evaluator here"
+        ),
         misleads="multiplies G + k coefficients of which k + 1 count; for fine grids mostly zeros",
         flops=by_families("shared_dense"),
         has_penalty=True,
@@ -146,10 +170,12 @@ CONVENTIONS = [
         name="local_min",
         words="local minimum",
         short="local",
-        rule="bases once an input, only the k + 1 that are not zero, by the triangular recursion (The NURBS Book, "
+        rule="bases once an input, only the k + 1 that are not zero, by the triangular recursion "
+        "(The NURBS Book, "
         "A2.2)",
         source="local kernels; the evaluator that trains here comes near it",
-        misleads="grids look free, for it does not depend on G; gathers are no FLOPs, but take time; no lower bound "
+        misleads="grids look free, for it does not depend on G; gathers are no FLOPs, but take "
+        "time; no lower bound "
         "either: polynomials stored for every interval need less",
         flops=by_families("local_min"),
         has_penalty=True,
@@ -189,20 +215,30 @@ CONVENTIONS = [
         words="matrix products only",
         short="products",
         rule="matrix products only",
-        source="what `torch.utils.flop_counter` sees of the local evaluator, though wide KAN layers train as products",
-        misleads="misses nearly everything that a local KAN does, and reverses the order of evaluators",
+        source=(
+            "what `torch.utils.flop_counter` sees of the local evaluator, though wide KAN "
+            "layers train as products"
+        ),
+        misleads=(
+            "misses nearly everything that a local KAN does, and reverses the order of evaluators"
+        ),
         flops=by_families("matmul"),
     ),
     Convention(
         name="executed",
         words="executed by torch",
         short="executed",
-        rule="every operation that the torch engine dispatches, compares included, whichever engine trains",
+        rule=(
+            "every operation that the torch engine dispatches, compares included, whichever "
+            "engine trains"
+        ),
         source="the torch engine's evaluator",
-        misleads="one program on one engine: speaks of this code, not of KANs; wide KAN layers count as the local "
+        misleads="one program on one engine: speaks of this code, not of KANs; wide KAN layers "
+        "count as the local "
         "evaluator",
-        # A family says it of its layers, of a KAN for the local evaluator. It equals what `harness.count.dispatched`
-        # counts of the torch engine (tests/measure), work that is done once for all samples left out.
+        # A family says it of its layers, of a KAN for the local evaluator. It equals what
+        # `harness.count.dispatched` counts of the torch engine (tests/measure), work that is done
+        # once for all samples left out.
         flops=Flops(
             forward=lambda network, weights: network.executed_forward(WEIGHTS[weights]),
             evaluation=lambda network: network.executed_evaluation(WEIGHTS[DEFAULT_WEIGHTS]),
@@ -232,7 +268,9 @@ CLOCKS = (
 
 
 def all_axes() -> dict[str, Axis]:
-    """Every axis by its name: counts of parameters, of forward and of training FLOPs, then clocks."""
+    """Every axis by its name: counts of parameters, of forward and of training FLOPs, then
+    clocks.
+    """
     return _all_axes(tuple(CONVENTIONS))
 
 
@@ -249,12 +287,22 @@ def _axis(kind: CountKind, convention: Convention) -> Axis:
         case "params":
             words = convention.words
             short = "params" if convention is CONVENTIONS[0] else f"params ({convention.short})"
-            head = "per parameter" if convention is CONVENTIONS[0] else f"per parameter ({convention.name})"
+            head = (
+                "per parameter"
+                if convention is CONVENTIONS[0]
+                else f"per parameter ({convention.name})"
+            )
         case "flops_forward":
-            words, head = f"forward FLOPs per sample ({convention.words})", f"per forward FLOP ({convention.words})"
+            words, head = (
+                f"forward FLOPs per sample ({convention.words})",
+                f"per forward FLOP ({convention.words})",
+            )
             short = f"forward FLOPs ({convention.short})"
         case "flops_train":
-            words, head = f"training FLOPs ({convention.words})", f"per training FLOP ({convention.words})"
+            words, head = (
+                f"training FLOPs ({convention.words})",
+                f"per training FLOP ({convention.words})",
+            )
             short = f"FLOPs ({convention.short})"
     return Axis(
         name=f"{kind}.{convention.name}",

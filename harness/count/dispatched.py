@@ -4,17 +4,17 @@
         loss.backward()                              # any torch code
     counter.executed                                 # Executed(matmul, elementwise, compares)
 
-    operations                           count
-    matrix products                      the formulas of torch.utils.flop_counter: 2 m n k, the bias of addmm included
-    arithmetic, activations              what the tables below say, an element of the output
-    sum, mean                            1 an element of the input; of n terms that is one add too many for a sum, as
+    operations                           count matrix products                      the formulas of
+    torch.utils.flop_counter: 2 m n k, the bias of addmm included arithmetic, activations
+    what the tables below say, an element of the output sum, mean                            1 an
+    element of the input; of n terms that is one add too many for a sum, as
                                          2 m n k has it too
-    scatter_add (backward of gather)     1 an element added
-    compares, selections                 1 an element of the output; clamp 1 a bound; a search in T knots ceil(log2 T)
-    copies, gathers, concatenations      no FLOPs
-    views                                nothing at all
+    scatter_add (backward of gather)     1 an element added compares, selections                 1
+    an element of the output; clamp 1 a bound; a search in T knots ceil(log2 T) copies, gathers,
+    concatenations      no FLOPs views                                nothing at all
 
-Arithmetic on integers is not floating point: the sums that make gather's indices are the addresses that they are.
+Arithmetic on integers is not floating point: the sums that make gather's indices are the addresses
+that they are.
 
 An operation that is in no table is an error that names it.
 """
@@ -43,17 +43,21 @@ def _names(text: str) -> frozenset[str]:
 
 
 VIEWS = _names(
-    "alias as_strided detach diagonal expand lift_fresh permute select slice split split_with_sizes squeeze t transpose"
+    "alias as_strided detach diagonal expand lift_fresh permute select slice split "
+    "split_with_sizes squeeze t transpose"
     " unbind unfold unsqueeze view _reshape_alias _unsafe_view"
 )
 MOVES = _names(
-    "arange cat clone constant_pad_nd copy empty empty_like eye fill flip full full_like gather index index_select"
-    " linspace new_empty new_empty_strided new_full new_ones new_zeros ones ones_like repeat replication_pad1d roll"
+    "arange cat clone constant_pad_nd copy empty empty_like eye fill flip full full_like gather "
+    "index index_select"
+    " linspace new_empty new_empty_strided new_full new_ones new_zeros ones ones_like repeat "
+    "replication_pad1d roll"
     " scalar_tensor scatter select_backward slice_backward stack zero zeros zeros_like _to_copy"
 )
 PRODUCTS = _names("addmm baddbmm bmm mm")
 COMPARES = _names(
-    "bitwise_and bitwise_not bitwise_or eq ge gt le logical_and logical_not logical_or lt masked_fill maximum minimum"
+    "bitwise_and bitwise_not bitwise_or eq ge gt le logical_and logical_not logical_or lt "
+    "masked_fill maximum minimum"
     " nan_to_num ne where"
 )
 BOUNDS = _names("clamp clamp_max clamp_min")
@@ -61,7 +65,9 @@ REDUCTIONS = _names("mean sum")
 ADDED_INTO = _names("index_add scatter_add")
 # FLOPs an element of the output.
 ARITHMETIC = {
-    **dict.fromkeys(_names("abs add ceil div floor mul neg reciprocal round rsub sqrt sub trunc"), 1),
+    **dict.fromkeys(
+        _names("abs add ceil div floor mul neg reciprocal round rsub sqrt sub trunc"), 1
+    ),
     "addcdiv": 2,
     "addcmul": 2,
     "lerp": 3,  # a + w (b - a)
@@ -70,15 +76,17 @@ ARITHMETIC = {
 POWERS = {0: 0, 1: 0, 2: 1, 3: 2}
 
 _FORWARD = WEIGHTS[DEFAULT_WEIGHTS]
-# The weight table prices forward functions. Its own prices (multiply, add, divide and exp 1 each) give what torch's
-# backward kernels execute, s being the sigmoid and Phi the normal distribution function:
+# The weight table prices forward functions. Its own prices (multiply, add, divide and exp 1 each)
+# give what torch's backward kernels execute, s being the sigmoid and Phi the normal distribution
+# function:
 FUNCTIONS = {
     **_FORWARD,
     "threshold_backward": _FORWARD["relu"],  # relu's: g where x > 0
     "sigmoid_backward": 3,  # g y (1 - y), from the output y
     "tanh_backward": 3,  # g (1 - y y), from the output y
     "silu_backward": _FORWARD["sigmoid"] + 5,  # g s (1 + x (1 - s)), s anew
-    # g (Phi + x phi): Phi is gelu less its multiplication by x, phi = c exp(-x x / 2) is 4, the rest 3.
+    # g (Phi + x phi): Phi is gelu less its multiplication by x, phi = c exp(-x x / 2) is 4, the
+    # rest 3.
     "gelu_backward": _FORWARD["gelu"] - 1 + 4 + 3,
 }
 
@@ -115,14 +123,20 @@ class Counter(TorchDispatchMode):
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         executed = self.count(func, args, kwargs, out)
-        self.executed = Executed(*(before + more for before, more in zip(self.executed, executed, strict=True)))
+        self.executed = Executed(
+            *(before + more for before, more in zip(self.executed, executed, strict=True))
+        )
         return out
 
-    def count(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> Executed:
+    def count(
+        self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any
+    ) -> Executed:
         """What one operation did; an UnknownOperation if no table has it."""
         name = func.overloadpacket.__name__.removesuffix("_")
         if func.namespace != "aten":
-            raise UnknownOperation(f"{func} is not an operation of aten; the counter has no table for it")
+            raise UnknownOperation(
+                f"{func} is not an operation of aten; the counter has no table for it"
+            )
         if name in VIEWS | MOVES:
             return Executed(0, 0, 0)
         if name in PRODUCTS:
@@ -141,23 +155,30 @@ class Counter(TorchDispatchMode):
 def executed_forward(network: Network) -> Executed:
     """A forward pass, per sample and lane.
 
-    Per sample means what one sample more costs: what an evaluation does once for all its samples (weights padded, read
-    and scaled, knot differences) has no share in it. Counts are affine in samples, so the division leaves no rest.
+    Per sample means what one sample more costs: what an evaluation does once for all its samples
+    (weights padded, read and scaled, knot differences) has no share in it. Counts are affine in
+    samples, so the division leaves no rest.
     """
     return _per_sample(lambda samples: _count(network, samples, with_backward=False))
 
 
 @cache
 def executed_evaluation(network: Network) -> Executed:
-    """A forward and a backward pass of the mean squared error, per sample and lane as in `executed_forward`."""
+    """A forward and a backward pass of the mean squared error, per sample and lane as in
+    `executed_forward`.
+    """
     return _per_sample(lambda samples: _count(network, samples, with_backward=True))
 
 
-# ----------------------------------------------------------------------------------------------------- one evaluation
+# --------------------------------------------------------------------------------------------------
+# one evaluation
 def _per_sample(count: Callable[[int], Executed]) -> Executed:
     """From whole blocks of samples, which need no padding."""
     few, many = count(SAMPLE_BLOCK), count(2 * SAMPLE_BLOCK)
-    shares = [divmod(after - before, LANES * SAMPLE_BLOCK) for before, after in zip(few, many, strict=True)]
+    shares = [
+        divmod(after - before, LANES * SAMPLE_BLOCK)
+        for before, after in zip(few, many, strict=True)
+    ]
     assert not any(remainder for _, remainder in shares), "counts are not affine in samples"
     return Executed(*(share for share, _ in shares))
 
@@ -165,7 +186,9 @@ def _per_sample(count: Callable[[int], Executed]) -> Executed:
 def _count(network: Network, samples: int, with_backward: bool) -> Executed:
     """In float64, on tensors without data: what is executed depends on shapes only."""
     options: dict[str, Any] = {"dtype": torch.float64, "device": "meta"}
-    flat_RP = torch.empty(LANES, families.parameter_count(network), requires_grad=with_backward, **options)
+    flat_RP = torch.empty(
+        LANES, families.parameter_count(network), requires_grad=with_backward, **options
+    )
     knots = network.draw_knots([np.random.default_rng(0)] * LANES, **options)
     x_RNI = torch.empty(LANES, samples, network.inputs, **options)
     y_RNO = torch.empty(LANES, samples, network.outputs, **options)
@@ -177,7 +200,8 @@ def _count(network: Network, samples: int, with_backward: bool) -> Executed:
     return counter.executed
 
 
-# ------------------------------------------------------------------------------------------------------ one operation
+# --------------------------------------------------------------------------------------------------
+# one operation
 def _compares(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
     """Compares an element of the output, None for what is no comparison."""
     if name in COMPARES:
@@ -189,7 +213,9 @@ def _compares(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int 
     return None
 
 
-def _elementwise(func: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], out: Tensor) -> int:
+def _elementwise(
+    func: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], out: Tensor
+) -> int:
     if name in ARITHMETIC:
         return (ARITHMETIC[name] + _scalar_factors(kwargs)) * out.numel()
     if name in FUNCTIONS:
@@ -201,7 +227,9 @@ def _elementwise(func: Any, name: str, args: Sequence[Any], kwargs: Mapping[str,
     if name == "pow" and not isinstance(args[1], Tensor) and args[1] in POWERS:
         return POWERS[args[1]] * out.numel()
     exponent = f" with exponent {args[1]}" if name == "pow" else ""
-    raise UnknownOperation(f"the counter does not know {func}{exponent}; add it to a table of {__name__}")
+    raise UnknownOperation(
+        f"the counter does not know {func}{exponent}; add it to a table of {__name__}"
+    )
 
 
 def _scalar_factors(kwargs: Mapping[str, Any]) -> int:

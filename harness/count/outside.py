@@ -1,4 +1,6 @@
-"""Whether a family of the user's own is what it says: tried on a small network before anything is planned with it."""
+"""Whether a family of the user's own is what it says: tried on a small network before anything is
+planned with it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ LARGEST_TRIED = 100_000  # parameters
 
 @cache
 def check_family(network: LayeredShape) -> None:
-    """A HarnessError if a network of a user's family cannot be trained, or counts other work than torch does.
+    """A HarnessError if a network of a user's family cannot be trained, or counts other work than
+    torch does.
 
     It is drawn and evaluated in two lanes, unless it has more than LARGEST_TRIED parameters.
     """
@@ -38,14 +41,19 @@ def check_family(network: LayeredShape) -> None:
 
 def _check_counts(network: LayeredShape, where: str) -> None:
     prices = WEIGHTS[DEFAULT_WEIGHTS]
-    counts = {"trainable parameters": network.trainable, "products": sum(map(network.products, network.layers))}
+    counts = {
+        "trainable parameters": network.trainable,
+        "products": sum(map(network.products, network.layers)),
+    }
     for convention in ("per_edge", "shared_dense", "local_min"):
         counts[f"FLOPs under {convention}"] = sum(network.flops(convention, prices))
     counts["executed forward"] = network.executed_forward(prices)
     counts["executed forward and backward"] = network.executed_evaluation(prices)
     for name, value in counts.items():
         if not isinstance(value, int) or value < 0:
-            raise HarnessError(f"{where}: it counts {name}: {value!r}; give an integer of 0 or more")
+            raise HarnessError(
+                f"{where}: it counts {name}: {value!r}; give an integer of 0 or more"
+            )
 
 
 def _check_draws(network: LayeredShape, where: str) -> None:
@@ -53,17 +61,24 @@ def _check_draws(network: LayeredShape, where: str) -> None:
     for layer in network.layers:
         for name, shape in network.layer_shapes(layer).items():
             names.add(name)
-            values, again = (network.draw(layer, name, shape, np.random.default_rng(0)) for _ in range(2))
+            values, again = (
+                network.draw(layer, name, shape, np.random.default_rng(0)) for _ in range(2)
+            )
             if tuple(np.shape(values)) != tuple(shape):
                 which = f"{name!r} of layer {layer.number}"
-                raise HarnessError(f"{where}: draw gives {list(np.shape(values))} for {which}, not {list(shape)}")
+                raise HarnessError(
+                    f"{where}: draw gives {list(np.shape(values))} for {which}, not {list(shape)}"
+                )
             if not np.array_equal(values, again):
                 raise HarnessError(
-                    f"{where}: draw gives other values of {name!r} from the same generator; let all that is random "
+                    f"{where}: draw gives other values of {name!r} from the same generator; let "
+                    "all that is random "
                     "come from `generator`"
                 )
     for name in set(network.scaled) - names:
-        raise HarnessError(f"{where}: scaled names {name!r}, but its parameters are {', '.join(sorted(names))}")
+        raise HarnessError(
+            f"{where}: scaled names {name!r}, but its parameters are {', '.join(sorted(names))}"
+        )
     held, counted = families.parameter_count(network), network.trainable + network.frozen
     if held != counted:
         raise HarnessError(f"{where}: it counts {counted} parameters, but its layers have {held}")
@@ -79,28 +94,48 @@ def _check_outputs(network: LayeredShape, where: str) -> None:
     def outputs(lanes: Sequence[int], x_NI: Tensor) -> Tensor:
         chosen = list(lanes)
         with torch.no_grad():
-            return families.forward(network, flat_RP[chosen], [tensor[chosen] for tensor in knots], x_NI[chosen])
+            return families.forward(
+                network, flat_RP[chosen], [tensor[chosen] for tensor in knots], x_NI[chosen]
+            )
 
     together = outputs((0, 1), x_RNI)
     shape = [2, TRIED_POINTS, network.outputs]
     if list(together.shape) != shape or together.dtype != torch.float64:
         kind = str(together.dtype).removeprefix("torch.")
         raise HarnessError(
-            f"{where}: {TRIED_POINTS} points in float64 give {list(together.shape)} in {kind}, not {shape} in float64"
+            f"{where}: {TRIED_POINTS} points in float64 give {list(together.shape)} in {kind}, "
+            f"not {shape} in float64"
         )
     if not torch.isfinite(together).all():
-        raise HarnessError(f"{where}: its initial outputs are not all finite on [-1, 1]^{network.inputs}")
+        raise HarnessError(
+            f"{where}: its initial outputs are not all finite on [-1, 1]^{network.inputs}"
+        )
     if not torch.equal(together, outputs((0, 1), x_RNI)):
-        raise HarnessError(f"{where}: two passes of the same points differ; they must not depend on chance")
-    apart = [outputs((0, 1), x_RNI[:, part]) for part in (slice(0, SAMPLE_BLOCK), slice(SAMPLE_BLOCK, None))]
+        raise HarnessError(
+            f"{where}: two passes of the same points differ; they must not depend on chance"
+        )
+    apart = [
+        outputs((0, 1), x_RNI[:, part])
+        for part in (slice(0, SAMPLE_BLOCK), slice(SAMPLE_BLOCK, None))
+    ]
     if not torch.allclose(together, torch.cat(apart, 1), rtol=1e-9, atol=1e-12):
-        raise HarnessError(f"{where}: a point's output depends on the other points, so that it has no error of its own")
+        raise HarnessError(
+            f"{where}: a point's output depends on the other points, so that it has no error "
+            "of its own"
+        )
     if not torch.equal(together[0], outputs((0, 2), x_RNI)[0]):
-        raise HarnessError(f"{where}: the outputs of a lane depend on the other lanes; keep axis R apart everywhere")
+        raise HarnessError(
+            f"{where}: the outputs of a lane depend on the other lanes; keep axis R apart "
+            "everywhere"
+        )
 
 
 def _check_executed(network: LayeredShape, where: str) -> None:
-    from harness.count.dispatched import UnknownOperation, executed_evaluation, executed_forward  # needs torch
+    from harness.count.dispatched import (  # needs torch
+        UnknownOperation,
+        executed_evaluation,
+        executed_forward,
+    )
 
     prices = WEIGHTS[DEFAULT_WEIGHTS]
     try:
@@ -113,6 +148,7 @@ def _check_executed(network: LayeredShape, where: str) -> None:
     ):
         if declared != counted:
             raise HarnessError(
-                f"{where}: it counts {declared} FLOPs for a {passes} of one point, but torch executes {counted}; mend "
+                f"{where}: it counts {declared} FLOPs for a {passes} of one point, but torch "
+                f"executes {counted}; mend "
                 f"layer_{method}, or expansion_{method} of an ExpansionShape"
             )

@@ -18,14 +18,18 @@ from harness.base.errors import INCOMPLETE, HarnessError
 ASK_SECONDS = 15  # a controller under load takes long to answer
 ORDER_SECONDS = 60  # for what must not be cut off half done
 SILENT_SECONDS = 60.0  # for so long nothing more is asked of who did not answer
-# Variables of the job that one submits from, which would pin the jobs that it submits; and the user's defaults for
-# SLURM's commands, which would change what they answer.
-LEAKED = re.compile(r"(SLURM|SLURMD|SRUN|SBATCH|SALLOC|PMI|PMIX|SQUEUE|SACCT|SCANCEL|SCONTROL|SINFO)_")
+# Variables of the job that one submits from, which would pin the jobs that it submits; and the
+# user's defaults for SLURM's commands, which would change what they answer.
+LEAKED = re.compile(
+    r"(SLURM|SLURMD|SRUN|SBATCH|SALLOC|PMI|PMIX|SQUEUE|SACCT|SCANCEL|SCONTROL|SINFO)_"
+)
 WHICH_CLUSTER = ("SLURM_CONF", "SLURM_CLUSTERS")
 
 
 class Listed(NamedTuple):
-    """A job as squeue or sacct has it: `number` is `4711_3` for task 3 of an array, `name` that of its array."""
+    """A job as squeue or sacct has it: `number` is `4711_3` for task 3 of an array, `name` that of
+    its array.
+    """
 
     number: str
     name: str
@@ -39,9 +43,11 @@ class Listed(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """What squeue or sacct said: jobs by (array name, task), or why nothing; then no job may be taken for dead.
+    """What squeue or sacct said: jobs by (array name, task), or why nothing; then no job may be
+    taken for dead.
 
-    A job that is no array has no task, and nor has what is left of an array that was cancelled before any task began.
+    A job that is no array has no task, and nor has what is left of an array that was cancelled
+    before any task began.
     """
 
     jobs: Mapping[tuple[str, int | None], Listed]
@@ -57,7 +63,9 @@ class SilentError(HarnessError):
 
 
 class Limits(NamedTuple):
-    """What the cluster takes: the largest array, how many more jobs of this user now, and how it is configured."""
+    """What the cluster takes: the largest array, how many more jobs of this user now, and how it is
+    configured.
+    """
 
     largest_array: int
     room: int
@@ -66,7 +74,9 @@ class Limits(NamedTuple):
 
 
 DEFAULT_LIMITS = Limits(largest_array=1001, room=10_000)  # of a SLURM whose administrators set none
-_silent_until: dict[tuple[str, bool], float] = {}  # by cluster, and whether it is of accounts, which another daemon has
+_silent_until: dict[
+    tuple[str, bool], float
+] = {}  # by cluster, and whether it is of accounts, which another daemon has
 
 
 def ask(*command: str) -> str:
@@ -76,7 +86,10 @@ def ask(*command: str) -> str:
     """
     asked = os.environ.get("SLURM_CONF", ""), command[0].startswith("sacct")
     if time.monotonic() < _silent_until.get(asked, 0.0):
-        raise HarnessError(f"{command[0]}: not asked again, as SLURM did not answer within {ASK_SECONDS} s", INCOMPLETE)
+        raise HarnessError(
+            f"{command[0]}: not asked again, as SLURM did not answer within {ASK_SECONDS} s",
+            INCOMPLETE,
+        )
     try:
         return _run(command, ASK_SECONDS).stdout
     except SilentError:
@@ -85,34 +98,55 @@ def ask(*command: str) -> str:
 
 
 def order(*command: str) -> None:
-    """Have one of SLURM's commands do something, which takes its time; a HarnessError if it fails."""
+    """Have one of SLURM's commands do something, which takes its time; a HarnessError if it
+    fails.
+    """
     _run(command, ORDER_SECONDS)
 
 
 def try_script(script: Path) -> str:
-    """When and where a job script would start, in SLURM's words; a HarnessError if it would be refused."""
-    return _run(("sbatch", "--test-only", str(script)), ORDER_SECONDS).stderr  # where sbatch says it
+    """When and where a job script would start, in SLURM's words; a HarnessError if it would be
+    refused.
+    """
+    return _run(
+        ("sbatch", "--test-only", str(script)), ORDER_SECONDS
+    ).stderr  # where sbatch says it
 
 
 def _run(command: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
-    environment = {**scrubbed(os.environ), "SLURM_BITSTR_LEN": "0"}  # lists of tasks are not cut short
+    environment = {
+        **scrubbed(os.environ),
+        "SLURM_BITSTR_LEN": "0",
+    }  # lists of tasks are not cut short
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds, env=environment
+        )
     except FileNotFoundError:
-        raise HarnessError(f"{command[0]}: there is no SLURM here; submit from a login node, or use --local") from None
+        raise HarnessError(
+            f"{command[0]}: there is no SLURM here; submit from a login node, or use --local"
+        ) from None
     except subprocess.TimeoutExpired:
-        raise SilentError(f"{command[0]} did not answer within {seconds} s; try again later", INCOMPLETE) from None
+        raise SilentError(
+            f"{command[0]} did not answer within {seconds} s; try again later", INCOMPLETE
+        ) from None
     if "configuration source" in done.stderr:  # told in four lines, none of which helps
         move = "submit from a login node, or use --local"
         raise HarnessError(f"{command[0]} knows no cluster here (SLURM_CONF?); {move}")
     if done.returncode:
-        raise HarnessError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}", INCOMPLETE)
+        raise HarnessError(
+            f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}", INCOMPLETE
+        )
     return done
 
 
 def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without what a job that one is in has put there."""
-    return {name: value for name, value in environment.items() if name in WHICH_CLUSTER or not LEAKED.match(name)}
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in WHICH_CLUSTER or not LEAKED.match(name)
+    }
 
 
 @contextmanager
@@ -127,7 +161,8 @@ def outside_of_any_job() -> Iterator[None]:
         os.environ.update(before)
 
 
-# -------------------------------------------------------------------------------------------------------------- state
+# --------------------------------------------------------------------------------------------------
+# state
 def squeue(names: Sequence[str]) -> Queue:
     """All jobs of arrays with these names that SLURM remembers, ended ones too, by one question."""
     if not names:
@@ -138,18 +173,29 @@ def squeue(names: Sequence[str]) -> Queue:
 
 
 def sacct(names: Sequence[str], since: str) -> Queue:
-    """The same of ended jobs that squeue has forgotten, where there is accounting; `since` is when they were sent off.
+    """The same of ended jobs that squeue has forgotten, where there is accounting; `since` is when
+    they were sent off.
 
     Only asked for by state, and until now, it lists those that were cancelled before they began.
     """
-    local = datetime.fromisoformat(since).astimezone().strftime("%Y-%m-%dT%H:%M:%S")  # all that it understands
-    command = ("sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,JobName,State,Reason")
+    local = (
+        datetime.fromisoformat(since).astimezone().strftime("%Y-%m-%dT%H:%M:%S")
+    )  # all that it understands
+    command = (
+        "sacct",
+        "--noheader",
+        "--parsable2",
+        "--allocations",
+        "--format=JobID,JobName,State,Reason",
+    )
     ended = ("--endtime=now", "--state=BF,CA,CD,DL,F,NF,OOM,PR,TO")
     return _jobs(names, *command, f"--name={','.join(names)}", f"--starttime={local}", *ended)
 
 
 def _jobs(names: Sequence[str], *command: str) -> Queue:
-    """Those of arrays with these names in what a command prints: number, name, state and reason, a job a line."""
+    """Those of arrays with these names in what a command prints: number, name, state and reason, a
+    job a line.
+    """
     try:
         lines = ask(*command).splitlines()
     except HarnessError as error:
@@ -162,14 +208,18 @@ def _jobs(names: Sequence[str], *command: str) -> Queue:
             state, _, by = state.partition(" ")  # sacct: CANCELLED by 1000
             array = number.partition("_")[0]
             for task in tasks_of(number):
-                jobs[name, task] = Listed(array if task is None else f"{array}_{task}", name, state, by or reason)
+                jobs[name, task] = Listed(
+                    array if task is None else f"{array}_{task}", name, state, by or reason
+                )
     return Queue(jobs)
 
 
 def tasks_of(number: str) -> list[int | None]:
-    """The tasks that SLURM's number of a job is of: `4711_3`, `4711_[0,5-7,10-90:2%2]`, or `4711`, which has none.
+    """The tasks that SLURM's number of a job is of: `4711_3`, `4711_[0,5-7,10-90:2%2]`, or `4711`,
+    which has none.
 
-    squeue and sacct write them all out if asked, but then 24.11 leaves out the last one of steps, as of `10-90:2`.
+    squeue and sacct write them all out if asked, but then 24.11 leaves out the last one of steps,
+    as of `10-90:2`.
     """
     _, is_array, tasks = number.partition("_")
     if not is_array:
@@ -183,13 +233,20 @@ def tasks_of(number: str) -> list[int | None]:
 
 
 def cause(error: HarnessError) -> str:
-    """What one of SLURM's commands complained of in the end, without the options that it was given here."""
+    """What one of SLURM's commands complained of in the end, without the options that it was given
+    here.
+    """
     command, _, complaint = str(error).partition(": ")
     name = command.split()[0]
-    return f"{name}: {complaint.splitlines()[-1].removeprefix(f'{name}: ')}" if complaint else str(error)
+    return (
+        f"{name}: {complaint.splitlines()[-1].removeprefix(f'{name}: ')}"
+        if complaint
+        else str(error)
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------- limits
+# --------------------------------------------------------------------------------------------------
+# limits
 def cluster_name() -> str:
     """What the cluster at hand calls itself."""
     return _configuration().get("ClusterName", "")
@@ -201,17 +258,32 @@ def _configuration() -> dict[str, str]:
 
 
 def limits() -> Limits:
-    """What the cluster takes, by `scontrol show config` and, with accounting, the user's association."""
+    """What the cluster takes, by `scontrol show config` and, with accounting, the user's
+    association.
+    """
     configuration = _configuration()
     has_accounting = configuration.get("AccountingStorageType", "").endswith("slurmdbd")
     most = [int(configuration["MaxJobCount"])]
     if has_accounting:
         whose = f"user={user()}", f"cluster={configuration.get('ClusterName', '')}"
-        question = ("sacctmgr", "--noheader", "--parsable2", "show", "assoc", "format=MaxSubmitJobs", *whose)
+        question = (
+            "sacctmgr",
+            "--noheader",
+            "--parsable2",
+            "show",
+            "assoc",
+            "format=MaxSubmitJobs",
+            *whose,
+        )
         with suppress(HarnessError):
             most += [int(line) for line in ask(*question).split() if line.isdecimal()]
-    jobs_now = sum(len(tasks_of(number)) for number in ask("squeue", "--noheader", "--me", "--format=%i").split())
-    largest_array = max(1, int(configuration.get("MaxArraySize", "1001")))  # tasks count from 0; 0 means no arrays
+    jobs_now = sum(
+        len(tasks_of(number))
+        for number in ask("squeue", "--noheader", "--me", "--format=%i").split()
+    )
+    largest_array = max(
+        1, int(configuration.get("MaxArraySize", "1001"))
+    )  # tasks count from 0; 0 means no arrays
     return Limits(largest_array, max(0, min(most) - jobs_now), has_accounting, configuration)
 
 
@@ -225,9 +297,12 @@ def user() -> str:
         return str(os.getuid())
 
 
-# ------------------------------------------------------------------------------------------------------------- orders
+# --------------------------------------------------------------------------------------------------
+# orders
 def scancel(numbers: Sequence[str]) -> None:
-    """End jobs or take them out of the queue, a hundred at a time; a HarnessError if that failed for some."""
+    """End jobs or take them out of the queue, a hundred at a time; a HarnessError if that failed
+    for some.
+    """
     failure = None
     for begin in range(0, len(numbers), 100):
         try:
@@ -244,10 +319,11 @@ def can_requeue() -> bool:
 
 
 def state_of(number: str) -> str:
-    """What the controller says of one job, to a worker that was told to stop and asks why; empty if nothing.
+    """What the controller says of one job, to a worker that was told to stop and asks why; empty if
+    nothing.
 
-    A job that is being ended is COMPLETING, and only JSON, which older SLURMs lack, has what it ends as too: CANCELLED,
-    TIMEOUT, or PENDING for one that starts again.
+    A job that is being ended is COMPLETING, and only JSON, which older SLURMs lack, has what it
+    ends as too: CANCELLED, TIMEOUT, or PENDING for one that starts again.
     """
     with suppress(HarnessError, ValueError, LookupError):
         state = json.loads(ask("scontrol", "show", "job", "--json", number))["jobs"][0]["job_state"]

@@ -1,7 +1,8 @@
-"""What a profile's cluster can and cannot do: rows of what was looked at, whether it holds, and what to do if not.
+"""What a profile's cluster can and cannot do: rows of what was looked at, whether it holds, and
+what to do if not.
 
-SLURM is asked, and the results folder is tried from here and from a node: a probe job, sent as those of a sweep are,
-answers by files.
+SLURM is asked, and the results folder is tried from here and from a node: a probe job, sent as
+those of a sweep are, answers by files.
 """
 
 import json
@@ -55,12 +56,17 @@ def examine(
             yield finding._replace(about=group)
     if wait_minutes is None:
         return
-    not_sent = should("probe job", False, "not sent, as something failed", "mend that and ask again")
-    for finding in [not_sent] if failed else try_node(profile, results.resolve(), wait_minutes, tell):
+    not_sent = should(
+        "probe job", False, "not sent, as something failed", "mend that and ask again"
+    )
+    for finding in (
+        [not_sent] if failed else try_node(profile, results.resolve(), wait_minutes, tell)
+    ):
         yield finding._replace(about="node")
 
 
-# ------------------------------------------------------------------------------------------------------------ cluster
+# --------------------------------------------------------------------------------------------------
+# cluster
 def ask_cluster(profile: Profile) -> Iterator[Finding]:
     """What SLURM says of itself and of the profile."""
     if shutil.which("sbatch") is None:
@@ -75,10 +81,14 @@ def ask_cluster(profile: Profile) -> Iterator[Finding]:
                 yield from partition_rows(profile, partitions[name])
         yield _would_start(profile)  # what else does not fit there, sbatch says
     except HarnessError as error:
-        finding = re.sub(r"[\s*]+", " ", str(error))  # SLURM frames in stars that its controller is down
+        finding = re.sub(
+            r"[\s*]+", " ", str(error)
+        )  # SLURM frames in stars that its controller is down
         later = "ask again later; if it stays so, ask the administrators"
         elsewhere = "run this on a login node of the cluster, or set SLURM_CONF to its slurm.conf"
-        yield must("controller", False, finding, later if error.exit_code == INCOMPLETE else elsewhere)
+        yield must(
+            "controller", False, finding, later if error.exit_code == INCOMPLETE else elsewhere
+        )
 
 
 def _would_start(profile: Profile) -> Finding:
@@ -86,11 +96,18 @@ def _would_start(profile: Profile) -> Finding:
     try:
         with tempfile.TemporaryDirectory() as folder:
             script = Path(folder) / "script.sh"
-            script.write_text(script_text(profile, "harness-doctor", Path(folder), (), "this"), encoding="utf-8")
+            script.write_text(
+                script_text(profile, "harness-doctor", Path(folder), (), "this"), encoding="utf-8"
+            )
             answer = try_script(script)
     except HarnessError as error:
         finding = why_refused(re.sub(r"^.*--test-only \S+: ", "", str(error), flags=re.DOTALL))
-        return must("sbatch", False, finding, "change the profile: `scontrol show partition` says what is taken")
+        return must(
+            "sbatch",
+            False,
+            finding,
+            "change the profile: `scontrol show partition` says what is taken",
+        )
     when = re.search(r"to start (at .*)", answer)
     start = f"; alone it would start {when.group(1)}" if when else ""
     return Finding("ok", "sbatch", f"takes such a job{start}")
@@ -119,7 +136,8 @@ def partition_names(profile: Profile, partitions: Mapping[str, Fields]) -> list[
     return [name for name, fields in partitions.items() if fields.get("Default") == "YES"]
 
 
-# --------------------------------------------------------------------------------------------------------------- rows
+# --------------------------------------------------------------------------------------------------
+# rows
 def cluster_rows(cluster_limits: Limits) -> list[Finding]:
     """What the version and the memory of a cluster mean for a sweep."""
     number = cluster_limits.configuration.get("SLURM_VERSION", "")
@@ -129,7 +147,8 @@ def cluster_rows(cluster_limits: Limits) -> list[Finding]:
     memory = time_seconds(cluster_limits.configuration.get("MinJobAge", "300"))
     remembers = cluster_limits.has_accounting or memory >= SHORTEST_MEMORY_SECONDS
     watch = (
-        "`harness status --watch` sees why in that time; later, a killed one is lost 10 min after its last sign of life"
+        "`harness status --watch` sees why in that time; later, a killed one is lost 10 min "
+        "after its last sign of life"
     )
     accounting = ", and sacct for longer" if cluster_limits.has_accounting else ""
     finding = f"squeue knows for {duration(memory)} how a job ended (MinJobAge){accounting}"
@@ -138,7 +157,9 @@ def cluster_rows(cluster_limits: Limits) -> list[Finding]:
 
 
 def partition_rows(profile: Profile, fields: Fields) -> list[Finding]:
-    """Whether a partition is up and gives jobs so much time: SLURM may take others, and let them wait for ever."""
+    """Whether a partition is up and gives jobs so much time: SLURM may take others, and let them
+    wait for ever.
+    """
     state = fields.get("State", "UP")
     finding = f"{fields['PartitionName']}{'' if profile.partition else ', the default'}, {state}"
     up = must("partition", state == "UP", finding, "wait until `sinfo` says up, or choose another")
@@ -146,7 +167,9 @@ def partition_rows(profile: Profile, fields: Fields) -> list[Finding]:
     shorter = f"{most // 60:g} or less"
     jobs_too = f" and job_minutes: {shorter}" if profile.job_minutes * 60 > most else ""
     finding = f"{profile.time_minutes} min asked, the partition allows {duration(most)}"
-    time = must("time", profile.time_minutes * 60 <= most, finding, f"time_minutes: {shorter}{jobs_too}")
+    time = must(
+        "time", profile.time_minutes * 60 <= most, finding, f"time_minutes: {shorter}{jobs_too}"
+    )
     return [up, time]
 
 
@@ -158,20 +181,26 @@ class Talk(NamedTuple):
     log: str | None = None
 
 
-# -------------------------------------------------------------------------------------------------------------- files
+# --------------------------------------------------------------------------------------------------
+# files
 def try_results(results: Path) -> list[Finding]:
     """What files in the results folder do on this machine."""
     try:
         with _own_folder(results) as folder:
             return try_files(folder)
     except OSError as error:
-        finding, move = f"{results}: {error.strerror}", "choose one that you may write to: --results"
+        finding, move = (
+            f"{results}: {error.strerror}",
+            "choose one that you may write to: --results",
+        )
         return [must("folder", False, finding, move)]
 
 
 @contextmanager
 def _own_folder(results: Path) -> Iterator[Path]:
-    """A hidden folder in `results`, which is removed at the end, `results` too if it was not there."""
+    """A hidden folder in `results`, which is removed at the end, `results` too if it was not
+    there.
+    """
     made = not results.exists()
     folder = results / f".doctor-{new_id()}"
     folder.mkdir(parents=True)
@@ -183,9 +212,14 @@ def _own_folder(results: Path) -> Iterator[Path]:
             results.rmdir()
 
 
-# ---------------------------------------------------------------------------------------------------------------- job
-def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callable[[str], None]) -> list[Finding]:
-    """What a job sees that is sent as those of a sweep are, with the code in a snapshot, and asks for the same."""
+# --------------------------------------------------------------------------------------------------
+# job
+def try_node(
+    profile: Profile, results: Path, wait_minutes: float, tell: Callable[[str], None]
+) -> list[Finding]:
+    """What a job sees that is sent as those of a sweep are, with the code in a snapshot, and asks
+    for the same.
+    """
     with _own_folder(results) as folder:
         try:
             snapshot = take_snapshot(folder, [])
@@ -197,14 +231,27 @@ def try_node(profile: Profile, results: Path, wait_minutes: float, tell: Callabl
         try:
             request = {"profile": profile.model_dump(mode="json"), "torch": version("torch")}
             write_whole(folder / "asked.json", json.dumps(request))
-            minutes, seconds = min(PROBE_MINUTES, profile.time_minutes), min(PROBE_SAVE_SECONDS, profile.save_seconds)
+            minutes, seconds = (
+                min(PROBE_MINUTES, profile.time_minutes),
+                min(PROBE_SAVE_SECONDS, profile.save_seconds),
+            )
             short = profile.model_copy(update={"time_minutes": minutes, "save_seconds": seconds})
             with executor(logs_folder(folder), short, name, roots) as sender:
                 number = launch(sender, 1, "harness.dispatch.node", str(folder))
-            tell(f"probe job {number}: waiting for it, at most {wait_minutes:g} min (--wait); Ctrl-C cancels it")
+            tell(
+                f"probe job {number}: waiting for it, at most {wait_minutes:g} min (--wait); "
+                "Ctrl-C cancels it"
+            )
             talk = _talk(folder, name, wait_minutes * 60, tell)
         except HarnessError as error:
-            return [must("probe job", False, str(error), "change the profile so that SLURM takes its jobs")]
+            return [
+                must(
+                    "probe job",
+                    False,
+                    str(error),
+                    "change the profile so that SLURM takes its jobs",
+                )
+            ]
         finally:
             _end(name, tell, by_itself=talk is not None and talk.report is not None)
         if talk.report is None:
@@ -225,17 +272,35 @@ def _talk(folder: Path, name: str, wait_seconds: float, tell: Callable[[str], No
             if listed and listed != before:
                 tell(f"SLURM: {listed.words}")
                 end = max(end, time.monotonic() + RUN_SECONDS) if listed.state == "RUNNING" else end
-                end = min(end, time.monotonic() + LATE_SECONDS) if listed.state in (GONE, "COMPLETED") else end
-            has_failed = listed and ENDED.get(listed.state) in ("crashed", "timed out", "out of memory", "cancelled")
+                end = (
+                    min(end, time.monotonic() + LATE_SECONDS)
+                    if listed.state in (GONE, "COMPLETED")
+                    else end
+                )
+            has_failed = listed and ENDED.get(listed.state) in (
+                "crashed",
+                "timed out",
+                "out of memory",
+                "cancelled",
+            )
             if has_failed or (listed and (held_up := stuck(listed)) and held_up.for_ever):
                 break
         time.sleep(LOOK_SECONDS)
-    logs = [log.read_text(encoding="utf-8", errors="replace") for log in logs_folder(folder).glob("*_log.out")]
-    return Talk(listed, report=read(report) if report.exists() else None, log="".join(logs) if logs else None)
+    logs = [
+        log.read_text(encoding="utf-8", errors="replace")
+        for log in logs_folder(folder).glob("*_log.out")
+    ]
+    return Talk(
+        listed,
+        report=read(report) if report.exists() else None,
+        log="".join(logs) if logs else None,
+    )
 
 
 def _end(name: str, tell: Callable[[str], None], by_itself: bool) -> None:
-    """Wait until the job is over, cancelled if it does not end `by_itself`: it must write nothing any more."""
+    """Wait until the job is over, cancelled if it does not end `by_itself`: it must write nothing
+    any more.
+    """
     begin, cancelled = time.monotonic(), False
     try:
         while time.monotonic() - begin < END_SECONDS:
@@ -243,7 +308,11 @@ def _end(name: str, tell: Callable[[str], None], by_itself: bool) -> None:
             listed = queue.of(name, 0)
             if not queue.silent and (listed is None or listed.state in ENDED):
                 return
-            if listed and not cancelled and not (by_itself and time.monotonic() - begin < BY_ITSELF_SECONDS):
+            if (
+                listed
+                and not cancelled
+                and not (by_itself and time.monotonic() - begin < BY_ITSELF_SECONDS)
+            ):
                 scancel([listed.number])
                 tell(f"probe job {listed.number}: cancelled")
                 cancelled = True
@@ -253,7 +322,8 @@ def _end(name: str, tell: Callable[[str], None], by_itself: bool) -> None:
     tell(f"the probe job may still be there; `scancel --name={name}` ends it")
 
 
-# --------------------------------------------------------------------------------------------------------------- rows
+# --------------------------------------------------------------------------------------------------
+# rows
 def missing_row(talk: Talk, wait_minutes: float) -> Finding:
     """Why the job has not reported."""
     state = talk.listed.words if talk.listed else "unknown to squeue"
@@ -266,11 +336,23 @@ def missing_row(talk: Talk, wait_minutes: float) -> Finding:
         return should("probe job", False, f"{late}: {state}", move)
     if talk.log is None:
         finding = f"{state} without a log: its node cannot write into this results folder"
-        return must("probe job", False, finding, "choose a results folder that all nodes share: --results")
+        return must(
+            "probe job", False, finding, "choose a results folder that all nodes share: --results"
+        )
     lines = (line.strip() for line in talk.log.splitlines())
-    printed = [line for line in lines if line and not line.startswith("srun: ")]  # which says how the others ended
-    last = f"it printed last: {printed[-1][:300]}" if printed else "it printed nothing, not even an error of Python"
-    next_move = "try setup: and python: in a shell on a node: `srun --pty bash`; the harness must be installed there"
+    printed = [
+        line for line in lines if line and not line.startswith("srun: ")
+    ]  # which says how the others ended
+    last = (
+        f"it printed last: {printed[-1][:300]}"
+        if printed
+        else "it printed nothing, not even an error of Python"
+    )
+    next_move = (
+        "try setup: and python: in a shell on a node: `srun --pty bash`; the harness "
+        "must be "
+        "installed there"
+    )
     return must("probe job", False, f"{state} without a report; {last}", next_move)
 
 
@@ -279,7 +361,13 @@ def reported_rows(report: Mapping[str, Any], snapshot: Snapshot) -> list[Finding
     is_ours = Path(report["code"]) in snapshot.roots
     changed = " and changes since" if snapshot.dirty else ""
     commit = f", commit {snapshot.commit[:12]}{changed}" if snapshot.commit else ""
-    ours, theirs = f"a snapshot of the code here{commit}", f"{report['code']}, not from the snapshot of the code here"
+    ours, theirs = (
+        f"a snapshot of the code here{commit}",
+        f"{report['code']}, not from the snapshot of the code here",
+    )
     move = "leave PYTHONPATH alone in setup: and in the node's site settings"
     row = must("harness", is_ours, f"{report['harness']} from {ours if is_ours else theirs}", move)
-    return [row, *(Finding(*fields) for fields in report.get("rows", ()))]  # other code may report otherwise
+    return [
+        row,
+        *(Finding(*fields) for fields in report.get("rows", ())),
+    ]  # other code may report otherwise

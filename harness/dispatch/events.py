@@ -1,6 +1,8 @@
-"""The event log of an attempt: one JSON object a line, one writer a file, and its last change the heartbeat.
+"""The event log of an attempt: one JSON object a line, one writer a file, and its last change the
+heartbeat.
 
-A worker that is killed can leave a torn last line: it is left out when read, as what it would have said is not known.
+A worker that is killed can leave a torn last line: it is left out when read, as what it would have
+said is not known.
 """
 
 import json
@@ -13,7 +15,9 @@ from typing import Any, NamedTuple
 
 from harness.base.files import listed, private_folder
 
-Event = dict[str, Any]  # `event` says which, `at` when; see harness.dispatch.worker for what each holds
+Event = dict[
+    str, Any
+]  # `event` says which, `at` when; see harness.dispatch.worker for what each holds
 
 
 def seconds_of(moment: str) -> float:
@@ -22,7 +26,9 @@ def seconds_of(moment: str) -> float:
 
 
 class Attempt(NamedTuple):
-    """One execution of a job by a worker, as its event log has it; `beat_at` is when it last gave a sign of life."""
+    """One execution of a job by a worker, as its event log has it; `beat_at` is when it last gave a
+    sign of life.
+    """
 
     id: str
     events: tuple[Event, ...]
@@ -40,7 +46,9 @@ class Attempt(NamedTuple):
 
 
 class EventLog:
-    """The log of one attempt, written as things happen. A full disk loses events, never the training."""
+    """The log of one attempt, written as things happen. A full disk loses events, never the
+    training.
+    """
 
     def __init__(self, folder: Path, attempt: str):
         private_folder(folder)
@@ -49,7 +57,9 @@ class EventLog:
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one event with the time of now."""
-        line = json.dumps({"event": event, "at": datetime.now(UTC).isoformat(timespec="microseconds"), **fields})
+        line = json.dumps(
+            {"event": event, "at": datetime.now(UTC).isoformat(timespec="microseconds"), **fields}
+        )
         whole = f"\n{line}\n" if self._torn else f"{line}\n"
         try:
             with open(self.path, "a", encoding="utf-8") as file:

@@ -1,6 +1,8 @@
-"""Packs on this machine: one worker process a slot, one thread a worker; a large pack that is a whole plan has more.
+"""Packs on this machine: one worker process a slot, one thread a worker; a large pack that is a
+whole plan has more.
 
-A worker publishes the records of a pack when the pack ends. What is stopped or dies goes on from its checkpoint.
+A worker publishes the records of a pack when the pack ends. What is stopped or dies goes on from
+its checkpoint.
 """
 
 import os
@@ -17,7 +19,16 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import is_writable, user_cache
 from harness.base.user_code import handling
 from harness.dispatch import slots
-from harness.dispatch.slots import Done, Evaluated, Failure, IsCold, PackedRuns, Saved, Slot, TrainingOrder
+from harness.dispatch.slots import (
+    Done,
+    Evaluated,
+    Failure,
+    IsCold,
+    PackedRuns,
+    Saved,
+    Slot,
+    TrainingOrder,
+)
 from harness.planning.plan import planned_flops
 from harness.record import record_path
 from harness.spec import Manifest, RunSpec, run_id, stages
@@ -39,7 +50,8 @@ class Begun(NamedTuple):
 class Failed(NamedTuple):
     """An attempt at the pack has failed, and what comes of it.
 
-    Quarantined: the same place in the code failed twice, or the worker ended twice without a traceback.
+    Quarantined: the same place in the code failed twice, or the worker ended twice without a
+    traceback.
     """
 
     failure: Failure
@@ -74,7 +86,8 @@ def available_cores() -> int:
 
 
 def threads_of(manifest: Manifest, workers: int) -> int:
-    """Threads of each worker: one; of a plan that is a single large pack all, for the torch engine on a CPU.
+    """Threads of each worker: one; of a plan that is a single large pack all, for the torch engine
+    on a CPU.
 
     It hangs on the plan and not on what is left of it, as bits can hang on it.
     """
@@ -95,12 +108,14 @@ def train_here(
     unwanted: Callable[[], Collection[str]] = tuple,
     compiled: Callable[[int, int], None] = lambda done, of: None,
 ) -> Generator[tuple[PackedRuns, TrainingEvent]]:
-    """Train `packs`, yielding what happens to each when it happens; those that fail are retried by cause.
+    """Train `packs`, yielding what happens to each when it happens; those that fail are retried by
+    cause.
 
-    Ends early when `stop` says so or when it is closed: workers save their checkpoints first. A HarnessError ends all,
-    unless it is of a pack's target. Runs whose ids are `unwanted` when their pack's turn comes are left out. `announce`
-    hears when kernels are to be compiled, when that is done, and what is wrong with checkpoints; `compiled`, several
-    times a second, how many of them are done.
+    Ends early when `stop` says so or when it is closed: workers save their checkpoints first. A
+    HarnessError ends all, unless it is of a pack's target. Runs whose ids are `unwanted` when their
+    pack's turn comes are left out. `announce` hears when kernels are to be compiled, when that is
+    done, and what is wrong with checkpoints; `compiled`, several times a second, how many of them
+    are done.
     """
     waiting = deque(PackTask(tuple(pack)) for pack in packs)
     numbers = range(min(workers, len(packs)))
@@ -114,7 +129,9 @@ def train_here(
             while not stop() and (waiting or any(worker.task for worker in working.values())):
                 for number in numbers:
                     yield from _hand_out(number, working, waiting, order, unwanted)
-                connection.wait([worker.slot.pipe for worker in working.values()], timeout=POLL_SECONDS)
+                connection.wait(
+                    [worker.slot.pipe for worker in working.values()], timeout=POLL_SECONDS
+                )
                 for number in list(working):
                     yield from _listen(number, working, waiting, announce)
         finally:
@@ -131,13 +148,16 @@ def train_here(
 def next_move(failures: Sequence[Failure], runs: int) -> tuple[Move, bool]:
     """What to do with a pack of so many runs after these failures, and whether it is quarantined.
 
-    One that is killed twice is taken for one that needs too much memory; one that crashes is tried once more.
+    One that is killed twice is taken for one that needs too much memory; one that crashes is tried
+    once more.
     """
     last, causes = failures[-1], [failure.cause for failure in failures]
     if last.cause == "out_of_memory" or causes.count("killed") > 1:
         return ("split" if runs > 1 else "give up"), False
     if causes.count("crashed") > 1:
-        return "give up", any(failure.traceback_hash == last.traceback_hash for failure in failures[:-1])
+        return "give up", any(
+            failure.traceback_hash == last.traceback_hash for failure in failures[:-1]
+        )
     return "again", False
 
 
@@ -148,11 +168,17 @@ def _hand_out(
     order: TrainingOrder,
     unwanted: Callable[[], Collection[str]],
 ) -> Iterator[tuple[PackedRuns, TrainingEvent]]:
-    """Give the worker of this number a pack if it has none, and a process before if that has died."""
+    """Give the worker of this number a pack if it has none, and a process before if that has
+    died.
+    """
     while waiting and not (number in working and working[number].task):
         task, left_out = waiting.popleft(), unwanted()
-        if left_out:  # a task of which all runs are wanted stays the same, so that its checkpoint is found
-            task = task._replace(pack=tuple(run for run in task.pack if run_id(run) not in left_out))
+        if (
+            left_out
+        ):  # a task of which all runs are wanted stays the same, so that its checkpoint is found
+            task = task._replace(
+                pack=tuple(run for run in task.pack if run_id(run) not in left_out)
+            )
         if all(record_path(order.records, run_id(run)).exists() for run in task.pack):
             yield task.pack, Skipped()
             continue
@@ -163,9 +189,14 @@ def _hand_out(
 
 
 def _listen(
-    number: int, working: dict[int, Worker], waiting: deque[PackTask], announce: Callable[[str], None]
+    number: int,
+    working: dict[int, Worker],
+    waiting: deque[PackTask],
+    announce: Callable[[str], None],
 ) -> Iterator[tuple[PackedRuns, TrainingEvent]]:
-    """What a worker says; one that has failed or died is taken off, and its pack goes where its failures lead."""
+    """What a worker says; one that has failed or died is taken off, and its pack goes where its
+    failures lead.
+    """
     slot, task = working[number]
     heard, alive = slots.messages(slot)
     failure = None
@@ -198,7 +229,8 @@ def _listen(
         yield task.pack, Failed(failure, move, quarantined)
 
 
-# -------------------------------------------------------------------------------------------------------- compilation
+# --------------------------------------------------------------------------------------------------
+# compilation
 def _make_ready(
     slot: Slot,
     runs: Sequence[RunSpec],
@@ -210,9 +242,12 @@ def _make_ready(
 ) -> None:
     """Have the kernels that `runs` need compiled, `at_once` side by side.
 
-    Whoever trains loads what others compiled: the last bits of a kernel hang on which of the two a process did.
+    Whoever trains loads what others compiled: the last bits of a kernel hang on which of the two a
+    process did.
     """
-    one_each = tuple({(run.network.kernels, run.recipe.optimizer.name): run for run in runs}.values())
+    one_each = tuple(
+        {(run.network.kernels, run.recipe.optimizer.name): run for run in runs}.values()
+    )
     slots.send(slot, IsCold(one_each))
     answers, alive = slots.messages(slot)
     while alive and not answers and not stop():
@@ -243,14 +278,18 @@ def _make_ready(
 
 
 def _compilations(runs: Sequence[RunSpec]) -> deque[slots.Compilation]:
-    """What is compiled by a process of its own: each module of kernels, and with the last of them all loops.
+    """What is compiled by a process of its own: each module of kernels, and with the last of them
+    all loops.
 
-    What takes longest comes first: the module with the loops, then the kernels of KANs. Loops are compiled by one
-    process: they have a part in common, whose last bits would else hang on who comes first.
+    What takes longest comes first: the module with the loops, then the kernels of KANs. Loops are
+    compiled by one process: they have a part in common, whose last bits would else hang on who
+    comes first.
     """
     *modules, last = sorted({run.network.kernels for run in runs})
     loops = tuple({run.recipe.optimizer.name: run for run in runs}.values())
-    return deque([slots.Compilation(last, loops), *(slots.Compilation(module, ()) for module in modules)])
+    return deque(
+        [slots.Compilation(last, loops), *(slots.Compilation(module, ()) for module in modules)]
+    )
 
 
 def _has_compiled(slot: Slot) -> bool:
@@ -261,13 +300,18 @@ def _has_compiled(slot: Slot) -> bool:
     ended = slots.kill(slot)
     why = heard[0] if heard else f"its process died, {ended}"
     if why is not None:
-        raise HarnessError(f"the fused engine's kernels could not be compiled ({why}); use engine: torch", INCOMPLETE)
+        raise HarnessError(
+            f"the fused engine's kernels could not be compiled ({why}); use engine: torch",
+            INCOMPLETE,
+        )
     return True
 
 
 @contextmanager
 def _shared_cache() -> Iterator[str]:
-    """All processes share a folder for kernels, also if the user's cannot be written; how what is compiled is kept."""
+    """All processes share a folder for kernels, also if the user's cannot be written; how what is
+    compiled is kept.
+    """
     folder_of_user, before = user_cache(), os.environ.get("HARNESS_CACHE")
     if is_writable(folder_of_user):
         yield " and kept"
@@ -282,14 +326,17 @@ def _shared_cache() -> Iterator[str]:
                 os.environ["HARNESS_CACHE"] = before
 
 
-# ------------------------------------------------------------------------------------------------------------ signals
+# --------------------------------------------------------------------------------------------------
+# signals
 @contextmanager
 def terminated_like_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """SIGTERM, by which schedulers end a job, ends the block as Ctrl-C does, so that workers save what they have.
+    """SIGTERM, by which schedulers end a job, ends the block as Ctrl-C does, so that workers save
+    what they have.
 
-    The first of such signals does; a second Ctrl-C would leave workers that nobody waits for. Python drops an exception
-    that a signal raises inside a destructor or a weak reference's callback, so the block also gets a function that says
-    whether a signal came, and raises at its end if one did.
+    The first of such signals does; a second Ctrl-C would leave workers that nobody waits for.
+    Python drops an exception that a signal raises inside a destructor or a weak reference's
+    callback, so the block also gets a function that says whether a signal came, and raises at its
+    end if one did.
     """
     heard: list[int] = []
     at_ctrl_c = signal.getsignal(signal.SIGINT)

@@ -1,8 +1,10 @@
-"""What a results folder takes on disk, and what of it nothing needs: how that is found, and how it is removed.
+"""What a results folder takes on disk, and what of it nothing needs: how that is found, and how it
+is removed.
 
-A checkpoint is needed while a plan names a run of it that has no record. A snapshot is needed while a run that was sent
-off with it has no record, and its experiment gave a sign of life in the last OLD_DAYS. Only files are found, and
-removed, that this package gave their names: an id of 16 hex digits, or the output of a job.
+A checkpoint is needed while a plan names a run of it that has no record. A snapshot is needed while
+a run that was sent off with it has no record, and its experiment gave a sign of life in the last
+OLD_DAYS. Only files are found, and removed, that this package gave their names: an id of 16 hex
+digits, or the output of a job.
 """
 
 import itertools
@@ -21,14 +23,23 @@ from harness.base.files import STALE_SECONDS, os_words, unfinished
 from harness.base.frozen import problem_of
 from harness.base.provenance import read_marker
 from harness.dispatch.snapshot import KEPT_RESULTS
-from harness.dispatch.submission import Submission, local_log, logs_folder, read_number, read_submissions
+from harness.dispatch.submission import (
+    Submission,
+    local_log,
+    logs_folder,
+    read_number,
+    read_submissions,
+)
 from harness.record import recorded
 from harness.record.networks import FOLDER as NETWORKS
 from harness.spec import manifest_path
 from harness.spec.manifest import plain_plan
 
 # What a folder of the results holds; all others are "other".
-HOLDS = {"runs": "records", **{name: name for name in ("checkpoints", NETWORKS, "snapshots", "data")}}
+HOLDS = {
+    "runs": "records",
+    **{name: name for name in ("checkpoints", NETWORKS, "snapshots", "data")},
+}
 NAMED = re.compile(r"[0-9a-f]{16}\b")  # by an id or a hash
 
 Kind = Literal["checkpoints", "snapshots", "logs", "networks"]
@@ -37,11 +48,16 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 CHECKPOINT = re.compile(rb"harness checkpoint \d+ [0-9a-f]{64}\n")  # of every version
 MANIFEST = re.compile(r"manifest(\.\d+)?\.json")
 OLD_DAYS = 30  # a job waits and trains for less, or gives a sign of life
-NOTABLE_BYTES, NOTABLE_SHARE = 10 * 10**6, 0.1  # from which on `harness status` says what `harness clean` frees
+NOTABLE_BYTES, NOTABLE_SHARE = (
+    10 * 10**6,
+    0.1,
+)  # from which on `harness status` says what `harness clean` frees
 
 
 class OnDisk(NamedTuple):
-    """A file or a snapshot's folder: its size in bytes, the runs that it is of, and in words what needs it, or may."""
+    """A file or a snapshot's folder: its size in bytes, the runs that it is of, and in words what
+    needs it, or may.
+    """
 
     kind: Kind
     path: Path
@@ -52,10 +68,15 @@ class OnDisk(NamedTuple):
 
 def on_disk(results: Path) -> Iterator[OnDisk]:
     """All that may be removed from a results folder, and what needs it."""
-    # Files before plans and submissions: whoever makes one names it first, so that what is new here is found there.
+    # Files before plans and submissions: whoever makes one names it first, so that what is new here
+    # is found there.
     snapshots, checkpoints = list(_snapshots(results)), list(_checkpoints(results))
     networks = _named_files(results / NETWORKS, ".npz")
-    present = {entry.name.removesuffix(".json") for entry in entries(results / "runs") if NAMED.match(entry.name)}
+    present = {
+        entry.name.removesuffix(".json")
+        for entry in entries(results / "runs")
+        if NAMED.match(entry.name)
+    }
     linked = [str(results / name) for name in HOLDS if (results / name).is_symlink()]
     unknown = f"{linked[0]} is a link, so another results folder may need them" if linked else ""
     plans = plans_in(plan_folders(results), present, unknown)
@@ -65,16 +86,22 @@ def on_disk(results: Path) -> Iterator[OnDisk]:
         yield snapshot._replace(needed_by=needed.get(snapshot.path.name, unknown_sent))
     whole = recorded(runs_of(checkpoints) & present, results / "runs").statuses
     for checkpoint in checkpoints:
-        yield checkpoint._replace(needed_by=plans.need([run for run in checkpoint.runs if run not in whole]))
+        yield checkpoint._replace(
+            needed_by=plans.need([run for run in checkpoint.runs if run not in whole])
+        )
     for path, size in networks.items():
         run = path.name[:16]
         if run in plans.naming:
-            yield OnDisk("networks", path, size, (run,), plans.unknown or plans.awaited.get(run, ""))
+            yield OnDisk(
+                "networks", path, size, (run,), plans.unknown or plans.awaited.get(run, "")
+            )
     yield from _logs(sent, present)
 
 
 def notable_bytes(results: Path, sizes: dict[str, int]) -> int:
-    """How much `harness clean` would free of these sizes in checkpoints and snapshots; 0 if that is little."""
+    """How much `harness clean` would free of these sizes in checkpoints and snapshots; 0 if that is
+    little.
+    """
     least = max(NOTABLE_BYTES, NOTABLE_SHARE * sum(sizes.values()))
     if sizes["checkpoints"] + sizes["snapshots"] < least:
         return 0
@@ -91,7 +118,10 @@ def runs_of(rows: Iterable[OnDisk]) -> Set[str]:
 def of_experiments(rows: Iterable[OnDisk], folders: Sequence[Path]) -> list[OnDisk]:
     """Those that belong to the experiments of these folders; what no plan names belongs to none."""
     runs = plans_in(folders).naming.keys()
-    snapshots = {submission.snapshot for submission in itertools.chain.from_iterable(map(read_submissions, folders))}
+    snapshots = {
+        submission.snapshot
+        for submission in itertools.chain.from_iterable(map(read_submissions, folders))
+    }
 
     def belongs(row: OnDisk) -> bool:
         is_inside = any(row.path.is_relative_to(folder) for folder in folders)
@@ -118,13 +148,14 @@ def is_only_copy(snapshot: Path) -> bool:
         return True
 
 
-# --------------------------------------------------------------------------------------------------------------- plans
+# --------------------------------------------------------------------------------------------------
+# plans
 class Plans(NamedTuple):
     """The plans of some folders, the earlier ones that --replan keeps too.
 
-    `naming` has the folder whose plan names a run. `awaited` has the runs of experiments that are not finished, and
-    what says so of each: all seeds of a plan with looks are to be trained. `unknown` says why plans that are not seen
-    may name any run, if so.
+    `naming` has the folder whose plan names a run. `awaited` has the runs of experiments that are
+    not finished, and what says so of each: all seeds of a plan with looks are to be trained.
+    `unknown` says why plans that are not seen may name any run, if so.
     """
 
     naming: Mapping[str, Path]
@@ -140,7 +171,9 @@ class Plans(NamedTuple):
 
 
 def plans_in(folders: Sequence[Path], present: Set[str] = frozenset(), unknown: str = "") -> Plans:
-    """The plans of these folders, each of an experiment; `present` are the runs that have records."""
+    """The plans of these folders, each of an experiment; `present` are the runs that have
+    records.
+    """
     naming: dict[str, Path] = {}
     awaited: dict[str, str] = {}
     for folder in folders:
@@ -153,25 +186,37 @@ def plans_in(folders: Sequence[Path], present: Set[str] = frozenset(), unknown: 
             try:
                 planned = plain_plan(path)["runs"]
             except (OSError, ValueError) as error:
-                unknown = f"{path} cannot be read ({problem_of(error)}), so a plan that is not seen may name them"
+                unknown = (
+                    f"{path} cannot be read ({problem_of(error)}), so a plan that is not "
+                    "seen may name them"
+                )
                 continue
             runs = {run["run_id"] for run in planned}
             naming |= dict.fromkeys(runs, folder)
-            is_trained_here = path == manifest_path(folder) and folder.parent.name not in KEPT_RESULTS
+            is_trained_here = (
+                path == manifest_path(folder) and folder.parent.name not in KEPT_RESULTS
+            )
             if is_trained_here and not runs <= present:
-                awaited |= dict.fromkeys(runs, f"{folder} is not finished, as `harness status {folder}` says")
+                awaited |= dict.fromkeys(
+                    runs, f"{folder} is not finished, as `harness status {folder}` says"
+                )
     return Plans(naming, awaited, unknown)
 
 
 def plan_folders(results: Path) -> list[Path]:
-    """Where there can be plans: the folders of experiments, and of what the project keeps of them."""
+    """Where there can be plans: the folders of experiments, and of what the project keeps of
+    them.
+    """
     tops = [path for path in results.iterdir() if path.name not in HOLDS]
     for kept in KEPT_RESULTS:
         tops += (results / kept).iterdir() if (results / kept).is_dir() else []
-    return [path for path in tops if not path.is_file()]  # a link to a disk that is not there is no file
+    return [
+        path for path in tops if not path.is_file()
+    ]  # a link to a disk that is not there is no file
 
 
-# --------------------------------------------------------------------------------------------------------- submissions
+# --------------------------------------------------------------------------------------------------
+# submissions
 def _sent(results: Path, unknown: str) -> tuple[list[tuple[Path, Submission]], str]:
     """All submissions and the folders of their experiments, and why there may be others, if so."""
     sent: list[tuple[Path, Submission]] = []
@@ -205,12 +250,17 @@ def _logs(sent: Iterable[tuple[Path, Submission]], present: set[str]) -> Iterato
                 yield OnDisk("logs", path, size, tuple(submission.runs))
 
 
-# -------------------------------------------------------------------------------------------------------- files on disk
+# --------------------------------------------------------------------------------------------------
+# files on disk
 def disk_bytes(results: Path) -> dict[str, int]:
-    """Bytes of all files in a results folder, by what they are: records, checkpoints and so on, and "other"."""
+    """Bytes of all files in a results folder, by what they are: records, checkpoints and so on, and
+    "other".
+    """
     sizes = dict.fromkeys([*HOLDS.values(), "other"], 0)
     for top in entries(results):
-        sizes[HOLDS.get(top.name, "other")] += bytes_below(top.path) if top.is_dir() else _bytes(top)
+        sizes[HOLDS.get(top.name, "other")] += (
+            bytes_below(top.path) if top.is_dir() else _bytes(top)
+        )
     return sizes
 
 
@@ -222,16 +272,23 @@ def entries(folder: Path | str) -> list[os.DirEntry[str]]:
 
 
 def bytes_below(folder: Path | str) -> int:
-    """Bytes of all files below a folder; what vanishes meanwhile, or cannot be read, is left out."""
+    """Bytes of all files below a folder; what vanishes meanwhile, or cannot be read, is left
+    out.
+    """
     return sum(
-        bytes_below(entry.path) if entry.is_dir(follow_symlinks=False) else _bytes(entry) for entry in entries(folder)
+        bytes_below(entry.path) if entry.is_dir(follow_symlinks=False) else _bytes(entry)
+        for entry in entries(folder)
     )
 
 
 def file_bytes(folder: Path, ending: str = "") -> dict[Path, int]:
     """Bytes of the files of a folder that have this ending."""
     files = [entry for entry in entries(folder) if entry.name.endswith(ending)]
-    return {Path(entry.path): _bytes(entry) for entry in files if not entry.is_dir(follow_symlinks=False)}
+    return {
+        Path(entry.path): _bytes(entry)
+        for entry in files
+        if not entry.is_dir(follow_symlinks=False)
+    }
 
 
 def _bytes(entry: os.DirEntry[str]) -> int:
@@ -242,7 +299,9 @@ def _bytes(entry: os.DirEntry[str]) -> int:
 
 def _named_files(folder: Path, ending: str = "") -> dict[Path, int]:
     """The same of those that are named by an id or a hash."""
-    return {path: size for path, size in file_bytes(folder, ending).items() if NAMED.match(path.name)}
+    return {
+        path: size for path, size in file_bytes(folder, ending).items() if NAMED.match(path.name)
+    }
 
 
 def _snapshots(results: Path) -> Iterator[OnDisk]:
@@ -277,7 +336,8 @@ def _is_older(path: Path, seconds: float) -> bool:
     return False
 
 
-# ------------------------------------------------------------------------------------------------------------ removing
+# --------------------------------------------------------------------------------------------------
+# removing
 class Removed(NamedTuple):
     """What was removed of a kind."""
 
@@ -287,12 +347,16 @@ class Removed(NamedTuple):
 
 
 def remove(chosen: Iterable[OnDisk]) -> Removed:
-    """Remove these, one after the other: what is interrupted leaves each one whole, gone, or known as half-written."""
+    """Remove these, one after the other: what is interrupted leaves each one whole, gone, or known
+    as half-written.
+    """
     removed, failures = [], []
     for row in chosen:
         try:
             if row.kind == "snapshots":
-                shutil.rmtree(row.path.rename(unfinished(row.path)))  # nobody finds half a snapshot under its name
+                shutil.rmtree(
+                    row.path.rename(unfinished(row.path))
+                )  # nobody finds half a snapshot under its name
             else:
                 row.path.unlink(missing_ok=True)
             removed.append(row.bytes)

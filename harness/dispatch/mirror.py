@@ -1,7 +1,8 @@
-"""Finished records copied to wandb, for those who look at their runs there. Files are the truth; nothing is read back.
+"""Finished records copied to wandb, for those who look at their runs there. Files are the truth;
+nothing is read back.
 
-`harness run` and a job call this when they have trained, and `harness status` each time that it looks. So training
-neither waits for wandb nor fails with it.
+`harness run` and a job call this when they have trained, and `harness status` each time that it
+looks. So training neither waits for wandb nor fails with it.
 """
 
 import hashlib
@@ -31,18 +32,23 @@ ANSWER_SECONDS = 30.0  # after which a server is taken for unreachable, or stuck
 BATCH = 50  # wandb's service, which writes the files of offline runs, is waited for once a batch
 LONGEST_TAG = 64  # characters that wandb takes
 ANSWER = "answer"  # the run of an experiment that has its answer, and its job type
-# A mode beside ours, the service of another program of wandb's, and those under which wandb leaves out our ids.
+# A mode beside ours, the service of another program of wandb's, and those under which wandb leaves
+# out our ids.
 OVERRULED = ("WANDB_MODE", "WANDB_SERVICE", "WANDB_SWEEP_ID", "WANDB_LAUNCH")
 
 
 class Mirror(Frozen):
-    """How records are copied to wandb; `losing` also copies runs of a search that validation does not pick."""
+    """How records are copied to wandb; `losing` also copies runs of a search that validation does
+    not pick.
+    """
 
     mode: Literal["online", "offline"]
     losing: bool = False
     project: str = "harness"
     entity: str | None = None
-    per: SkipJsonSchema[Literal["run"]] = Field("run", exclude=True)  # of earlier versions, and always so now
+    per: SkipJsonSchema[Literal["run"]] = Field(
+        "run", exclude=True
+    )  # of earlier versions, and always so now
 
 
 class WandbRun(NamedTuple):
@@ -67,11 +73,16 @@ class WandbRun(NamedTuple):
         return Path(f"offline-run-{began:%Y%m%d_%H%M%S}-{self.id}", f"run-{self.id}.wandb")
 
 
-# ------------------------------------------------------------------------------------------------------ what is logged
-def of_run(record: Record, manifest: Manifest, planned: Sequence[PlannedRun], is_picked: bool = False) -> WandbRun:
-    """What is logged of a run, which is `planned` in a cell or in several; validation may have picked it.
+# --------------------------------------------------------------------------------------------------
+# what is logged
+def of_run(
+    record: Record, manifest: Manifest, planned: Sequence[PlannedRun], is_picked: bool = False
+) -> WandbRun:
+    """What is logged of a run, which is `planned` in a cell or in several; validation may have
+    picked it.
 
-    The group is the experiment, the job type the arm. Counts are nested, which wandb shows as `params.trainable`.
+    The group is the experiment, the job type the arm. Counts are nested, which wandb shows as
+    `params.trainable`.
     """
     cells = [manifest.cells[planned_run.cell] for planned_run in planned]
     cell, match = cells[0], manifest.experiment.match
@@ -95,7 +106,10 @@ def of_run(record: Record, manifest: Manifest, planned: Sequence[PlannedRun], is
         tags.append("diverged")
     return WandbRun(
         id=record.run_id,
-        name=f"{record.run.task.target} {network.family} {network.dashed}{grid_words} seed {record.run.seed}",
+        name=(
+            f"{record.run.task.target} {network.family} {network.dashed}{grid_words} seed "
+            f"{record.run.seed}"
+        ),
         group=manifest.name,
         job_type=cell.arm,
         tags=tuple(dict.fromkeys(tag[:LONGEST_TAG] for tag in tags)),
@@ -106,10 +120,18 @@ def of_run(record: Record, manifest: Manifest, planned: Sequence[PlannedRun], is
     )
 
 
-def of_answer(manifest: Manifest, last_started_at: str, summary: dict[str, Any], **shown: Any) -> WandbRun:
-    """The run `answer` of an experiment, the same one whenever it is answered anew; `shown` are tables and figures."""
+def of_answer(
+    manifest: Manifest, last_started_at: str, summary: dict[str, Any], **shown: Any
+) -> WandbRun:
+    """The run `answer` of an experiment, the same one whenever it is answered anew; `shown` are
+    tables and figures.
+    """
     named = hashlib.sha256(f"{manifest.name} {manifest.experiment_hash}".encode()).hexdigest()
-    config = {"experiment": manifest.name, "question": manifest.experiment.question, "runs": len(manifest.run_ids())}
+    config = {
+        "experiment": manifest.name,
+        "question": manifest.experiment.question,
+        "runs": len(manifest.run_ids()),
+    }
     return WandbRun(
         id=f"{ANSWER}-{named[:16]}",
         name=ANSWER,
@@ -142,13 +164,21 @@ def _summary(record: Record) -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------------------------------------------ through wandb
+# --------------------------------------------------------------------------------------------------
+# through wandb
 def check_wandb(mode: Literal["online", "offline"]) -> None:
-    """A HarnessError if wandb is not installed, or has no API key to go online with; nothing is asked of its server."""
+    """A HarnessError if wandb is not installed, or has no API key to go online with; nothing is
+    asked of its server.
+    """
     if importlib.util.find_spec("wandb") is None:
-        raise HarnessError(f"wandb: {mode}: it is not installed; `pip install wandb`, or go without")
+        raise HarnessError(
+            f"wandb: {mode}: it is not installed; `pip install wandb`, or go without"
+        )
     if mode == "online" and not _wandb().login(verify=False, prompt=False):
-        move = "`wandb login` or WANDB_API_KEY give one, or say offline, which `wandb sync` uploads at any time"
+        move = (
+            "`wandb login` or WANDB_API_KEY give one, or say offline, which `wandb sync` "
+            "uploads at any time"
+        )
         raise HarnessError(f"wandb: online: there is no API key; {move}")
 
 
@@ -156,9 +186,10 @@ def check_wandb(mode: Literal["online", "offline"]) -> None:
 class Export:
     """Copies the finished runs of a plan to wandb, each once.
 
-    `records` is where the records are, `folder` where offline runs go: each becomes one file, where `wandb sync` finds
-    it, whole or not at all. A file that is there stays as it is. Of a search `picked` gives the ids of runs that
-    validation picks, which alone are copied unless losing runs are asked for.
+    `records` is where the records are, `folder` where offline runs go: each becomes one file, where
+    `wandb sync` finds it, whole or not at all. A file that is there stays as it is. Of a search
+    `picked` gives the ids of runs that validation picks, which alone are copied unless losing runs
+    are asked for.
     """
 
     mirror: Mirror
@@ -168,7 +199,11 @@ class Export:
     picked: Callable[[], Collection[str]] = tuple
     copied: set[str] = field(default_factory=set)
 
-    def go_on(self, say: Callable[[str], None], progress: Callable[[int, int], None] = lambda done, of: None) -> int:
+    def go_on(
+        self,
+        say: Callable[[str], None],
+        progress: Callable[[int, int], None] = lambda done, of: None,
+    ) -> int:
         """Copy what has ended and is not copied, and say how many are; returns how many are left.
 
         `progress` hears how many of how many are through. No failure is raised: the first is said.
@@ -192,21 +227,34 @@ class Export:
         options = "".join(f" --wandb-{name} {value}" for name, value in chosen.items())
         options += " --wandb-losing" if self.mirror.losing else ""
         why = f" ({failures[0]})" if failures else ""
-        move = f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on" if remaining or why else ""
+        move = (
+            f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on"
+            if remaining or why
+            else ""
+        )
         kind = "picked" if is_brief else "finished"
         say(f"wandb: {len(ended) - remaining} of {len(ended)} {kind} runs are {where}{move}")
         return remaining
 
     def answer(self, wandb_run: WandbRun, say: Callable[[str], None]) -> None:
-        """Copy the answer of the experiment, in place of an earlier one. No failure is raised: it is said."""
+        """Copy the answer of the experiment, in place of an earlier one. No failure is raised: it
+        is said.
+        """
         try:
             self._copy([wandb_run])
             say("wandb: the answer is there too")
         except Exception as error:  # wandb raises what it likes
-            say(f"wandb: the answer is not there ({_in_a_line(error)}); the same command tries again")
+            say(
+                f"wandb: the answer is not there ({_in_a_line(error)}); the same command "
+                "tries again"
+            )
 
-    def _logged(self, batch: Sequence[str], picked: Collection[str], failures: list[str]) -> list[WandbRun]:
-        """What is logged of the runs that are not there yet; why some records could not be read is a failure."""
+    def _logged(
+        self, batch: Sequence[str], picked: Collection[str], failures: list[str]
+    ) -> list[WandbRun]:
+        """What is logged of the runs that are not there yet; why some records could not be read is
+        a failure.
+        """
         planned, absent = self._planned, []
         for run in batch:
             try:
@@ -231,7 +279,9 @@ class Export:
     def _copy(self, wandb_runs: Sequence[WandbRun]) -> None:
         """Make each a run of wandb's. Whatever wandb raises ends it."""
         written: list[tuple[WandbRun, Path]] = []
-        with tempfile.TemporaryDirectory(prefix="harness-wandb-", ignore_cleanup_errors=True) as scratch:
+        with tempfile.TemporaryDirectory(
+            prefix="harness-wandb-", ignore_cleanup_errors=True
+        ) as scratch:
             try:
                 for wandb_run in wandb_runs:
                     written.append((wandb_run, _log(wandb_run, self.mirror, scratch)))
@@ -244,7 +294,9 @@ class Export:
                 self.copied.add(wandb_run.id)
 
     def _place(self, wandb_run: WandbRun, file: Path) -> None:
-        """Put an offline run where it belongs: its pictures and tables before the file that names them."""
+        """Put an offline run where it belongs: its pictures and tables before the file that names
+        them.
+        """
         for earlier in self.folder.glob(f"offline-run-*-{wandb_run.id}"):
             shutil.rmtree(earlier)
         path = self.folder / wandb_run.offline_file
@@ -265,7 +317,10 @@ def _log(wandb_run: WandbRun, mirror: Mirror, scratch: str) -> Path:
     run = wandb.init(
         project=mirror.project,
         entity=mirror.entity,
-        **{name: getattr(wandb_run, name) for name in ("group", "job_type", "tags", "id", "name", "config")},
+        **{
+            name: getattr(wandb_run, name)
+            for name in ("group", "job_type", "tags", "id", "name", "config")
+        },
         resume="allow" if mirror.mode == "online" else None,
         settings=wandb.Settings(
             mode=mirror.mode,
@@ -288,7 +343,9 @@ def _log(wandb_run: WandbRun, mirror: Mirror, scratch: str) -> Path:
     for name in names:
         if name != "evaluations":
             run.define_metric(name, step_metric="evaluations", summary="none")
-    for row in wandb_run.history[run.starting_step :]:  # one that was begun before has its first rows
+    for row in wandb_run.history[
+        run.starting_step :
+    ]:  # one that was begun before has its first rows
         run.log(row)
     shown: dict[str, Any] = {}
     for name, table in wandb_run.tables.items():
@@ -302,7 +359,9 @@ def _log(wandb_run: WandbRun, mirror: Mirror, scratch: str) -> Path:
 
 
 def _wandb() -> Any:
-    """The library, which says nothing on the terminal, and takes no setting that overrules what it is asked for."""
+    """The library, which says nothing on the terminal, and takes no setting that overrules what it
+    is asked for.
+    """
     for name in OVERRULED:
         os.environ.pop(name, None)
     os.environ |= {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}

@@ -1,6 +1,8 @@
-"""What is known of an experiment, gathered from its files and from SLURM, and what that leaves to be sent off.
+"""What is known of an experiment, gathered from its files and from SLURM, and what that leaves to
+be sent off.
 
-And how far every experiment of a results folder is, with the disk that it takes: counted, without reading a record.
+And how far every experiment of a results folder is, with the disk that it takes: counted, without
+reading a record.
 """
 
 import itertools
@@ -21,37 +23,63 @@ from harness.dispatch.cluster import Queue, cause, cluster_name, sacct, squeue, 
 from harness.dispatch.events import Attempt, read_attempts, seconds_of
 from harness.dispatch.launch import sent_log
 from harness.dispatch.leftovers import NETWORKS, bytes_below, file_bytes
-from harness.dispatch.state import ENDED, FREE, OVER, UNDERWAY, WENT_WRONG, Evidence, RunState, states, unexplained
-from harness.dispatch.submission import Submission, cancelled, read_orders, read_submissions, write_order
+from harness.dispatch.state import (
+    ENDED,
+    FREE,
+    OVER,
+    UNDERWAY,
+    WENT_WRONG,
+    Evidence,
+    RunState,
+    states,
+    unexplained,
+)
+from harness.dispatch.submission import (
+    Submission,
+    cancelled,
+    read_orders,
+    read_submissions,
+    write_order,
+)
 from harness.record import Recorded, record_path, recorded
 from harness.spec import Manifest, manifest_path
 from harness.spec.manifest import plain_plan, unreadable
 
-CLOCK_SECONDS = 5.0  # by which clocks differ before it is said: files are dated by the second or so, and late
+CLOCK_SECONDS = (
+    5.0  # by which clocks differ before it is said: files are dated by the second or so, and late
+)
 RUN_ID = re.compile(r'"([0-9a-f]{16})"')  # in JSON
 
 
-def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: bool = False) -> Evidence:
-    """Everything that is known of these runs of the experiment in `folder`, and of those that it ever sent off.
+def gather(
+    folder: Path, runs: Iterable[str], records: Path | None, check_all: bool = False
+) -> Evidence:
+    """Everything that is known of these runs of the experiment in `folder`, and of those that it
+    ever sent off.
 
-    SLURM is asked three times at most. `records` are looked at if they are given; `check_all` looks for damage in all
-    of every record (see `recorded`).
+    SLURM is asked three times at most. `records` are looked at if they are given; `check_all` looks
+    for damage in all of every record (see `recorded`).
     """
     hidden, submissions, attempts, orders, queue = None, [], [], [], Queue({})
     try:
         sent_off = read_submissions(folder)
-        # SLURM is asked before the rest is read: what has ended by its answer has left its record and events by then.
+        # SLURM is asked before the rest is read: what has ended by its answer has left its record
+        # and events by then.
         queue = squeue([submission.name for submission in sent_off if submission.profile])
         submissions, attempts = sent_off, read_attempts(folder / "attempts")
         orders = read_orders(folder)
     except PermissionError as error:
         unread = Path(error.filename).relative_to(folder.parent)
-        hidden = RunState("queued", f"not verified ({unread} may not be read)", next_move="ask its owner")
+        hidden = RunState(
+            "queued", f"not verified ({unread} may not be read)", next_move="ask its owner"
+        )
     for damage in (submission.damage for submission in submissions if submission.damage):
         hidden = RunState("queued", "not verified (a submission cannot be read)", next_move=damage)
     sent = [submission for submission in submissions if submission.profile]
     dead = _dead(submissions, attempts)  # before records are read, as above
-    kept = recorded(_with_sent(runs, submissions), records, check_all) if records else Recorded({}, {})
+    kept = (
+        recorded(_with_sent(runs, submissions), records, check_all) if records else Recorded({}, {})
+    )
     evidence = Evidence(
         records=kept.statuses,
         damaged=kept.damaged,
@@ -67,13 +95,21 @@ def gather(folder: Path, runs: Iterable[str], records: Path | None, check_all: b
     if not evidence.queue.silent and (forgotten := unexplained(evidence)):
         evidence = _with_accounting(evidence, forgotten, sent)
     jobs = [job for job in evidence.jobs() if job.submission.profile]
-    over = [job for job in jobs if not job.attempts and not (job.listed and job.listed.state not in ENDED)]
+    over = [
+        job
+        for job in jobs
+        if not job.attempts and not (job.listed and job.listed.state not in ENDED)
+    ]
     started = {job.key for job in over if sent_log(folder, job.submission, job.place)}
     return evidence._replace(started=started, hidden=hidden)
 
 
-def _left_behind(folder: Path, submissions: Iterable[Submission], records: Path) -> dict[str, RunState]:
-    """Runs whose jobs wrote their records where the results were then, from where they were moved or copied."""
+def _left_behind(
+    folder: Path, submissions: Iterable[Submission], records: Path
+) -> dict[str, RunState]:
+    """Runs whose jobs wrote their records where the results were then, from where they were moved
+    or copied.
+    """
     states_of_runs: dict[str, RunState] = {}
     for submission in submissions:
         then = submission.results_then
@@ -85,8 +121,12 @@ def _left_behind(folder: Path, submissions: Iterable[Submission], records: Path)
     return states_of_runs
 
 
-def _with_accounting(evidence: Evidence, forgotten: Collection[str], sent: Sequence[Submission]) -> Evidence:
-    """The evidence, and what sacct says of the submissions that squeue has forgotten and that this user can ask for."""
+def _with_accounting(
+    evidence: Evidence, forgotten: Collection[str], sent: Sequence[Submission]
+) -> Evidence:
+    """The evidence, and what sacct says of the submissions that squeue has forgotten and that this
+    user can ask for.
+    """
     try:
         own_account = (cluster_name(), user())
     except HarnessError as error:  # it did answer squeue
@@ -94,16 +134,25 @@ def _with_accounting(evidence: Evidence, forgotten: Collection[str], sent: Seque
     elsewhere = {
         submission.id: f"sent off by {submission.user} on cluster {submission.cluster or 'unknown'}"
         for submission in sent
-        if submission.user and (submission.cluster or own_account[0], submission.user) != own_account
+        if submission.user
+        and (submission.cluster or own_account[0], submission.user) != own_account
     }
-    to_ask = [submission for submission in sent if submission.name in forgotten and submission.id not in elsewhere]
-    names, moments = [submission.name for submission in to_ask], [submission.at for submission in to_ask]
+    to_ask = [
+        submission
+        for submission in sent
+        if submission.name in forgotten and submission.id not in elsewhere
+    ]
+    names, moments = (
+        [submission.name for submission in to_ask],
+        [submission.at for submission in to_ask],
+    )
     accounting = sacct(names, min(moments)) if to_ask else Queue({})
     return evidence._replace(elsewhere=elsewhere, accounting=accounting)
 
 
 def reconcile(manifest: Manifest, folder: Path, evidence: Evidence) -> dict[str, RunState]:
-    """The state of every planned run, and after them of those of earlier plans that were ever sent off.
+    """The state of every planned run, and after them of those of earlier plans that were ever sent
+    off.
 
     What was cancelled by SLURM's own command is kept, as SLURM forgets it.
     """
@@ -126,17 +175,25 @@ def _with_sent(runs: Iterable[str], submissions: Iterable[Submission]) -> list[s
 
 
 def underway_beside(folder: Path, runs: Collection[str]) -> dict[Path, dict[str, RunState]]:
-    """Which of these runs without records other experiments have on their way, by the folders of those.
+    """Which of these runs without records other experiments have on their way, by the folders of
+    those.
 
-    Experiments in one results folder share runs. Only experiments that sent off any of these are looked into.
+    Experiments in one results folder share runs. Only experiments that sent off any of these are
+    looked into.
     """
     beside: dict[Path, dict[str, RunState]] = {}
     for other_folder in sorted(path.parent for path in folder.parent.glob("*/submissions")):
-        if other_folder.name == folder.name or not (shared := set(runs) & _may_have_sent(other_folder)):
+        if other_folder.name == folder.name or not (
+            shared := set(runs) & _may_have_sent(other_folder)
+        ):
             continue
         for run, state in states(shared, gather(other_folder, (), records=None)).items():
             if state.state in UNDERWAY:
-                why = f"sent off by {other_folder}: {state.why}" if state.why else f"sent off by {other_folder}"
+                why = (
+                    f"sent off by {other_folder}: {state.why}"
+                    if state.why
+                    else f"sent off by {other_folder}"
+                )
                 beside.setdefault(other_folder, {})[run] = state._replace(why=why)
     return beside
 
@@ -151,17 +208,22 @@ def _may_have_sent(folder: Path) -> set[str]:
 
 
 def stillborn(run_states: Mapping[str, RunState], evidence: Evidence) -> dict[str, RunState]:
-    """Runs of the last submission whose jobs ended before their worker began, if no other worker of it began either.
+    """Runs of the last submission whose jobs ended before their worker began, if no other worker of
+    it began either.
 
     What ended them, a set-up line or the Python of the nodes, would end the same jobs again.
     """
     if not evidence.submissions:
         return {}
     last = evidence.submissions[-1]
-    if last.profile is None or any(attempt.begun["submission"] == last.id for attempt in evidence.attempts):
+    if last.profile is None or any(
+        attempt.begun["submission"] == last.id for attempt in evidence.attempts
+    ):
         return {}
     last_states = {run: run_states[run] for run in last.runs if run in run_states}
-    return {run: state for run, state in last_states.items() if state.state in ("crashed", "timed out")}
+    return {
+        run: state for run, state in last_states.items() if state.state in ("crashed", "timed out")
+    }
 
 
 class Spending(NamedTuple):
@@ -171,9 +233,13 @@ class Spending(NamedTuple):
     spent_hours: Annotated[float, "what attempts have taken so far"]
     predicted_hours_over: Annotated[float, "predicted for the runs that are over"]
     predicted_hours_left: Annotated[float, "predicted for those on their way"]
-    seconds_left: Annotated[float | None, "until the last run ends, at the rate of now; null if nothing runs"]
+    seconds_left: Annotated[
+        float | None, "until the last run ends, at the rate of now; null if nothing runs"
+    ]
     overhead_seconds: Annotated[float | None, "from the start of a job to its first training"]
-    clocks_ahead_seconds: Annotated[dict[str, float], "by host, where its clock is seen to be ahead of others"]
+    clocks_ahead_seconds: Annotated[
+        dict[str, float], "by host, where its clock is seen to be ahead of others"
+    ]
 
 
 def spending(run_states: Mapping[str, RunState], evidence: Evidence) -> Spending | None:
@@ -189,8 +255,13 @@ def spending(run_states: Mapping[str, RunState], evidence: Evidence) -> Spending
         for pack, seconds in zip(job.sent.packs, job.sent.pack_seconds, strict=True):
             of_run |= dict.fromkeys(pack, seconds * share / len(pack))
         for attempt in job.attempts:  # until its last event, all by the clock of its host
-            spent += max(0.0, seconds_of(attempt.events[-1]["at"]) - seconds_of(attempt.begun["at"])) * devices
-            trained += share * sum(event["seconds"] for event in attempt.events if event["event"] == "pack_done")
+            spent += (
+                max(0.0, seconds_of(attempt.events[-1]["at"]) - seconds_of(attempt.begun["at"]))
+                * devices
+            )
+            trained += share * sum(
+                event["seconds"] for event in attempt.events if event["event"] == "pack_done"
+            )
             running += devices if evidence.lives_on(attempt) else 0
         to_start = start * devices if job.submission.profile else 0.0
         if any(map(_first_steps, job.attempts)):
@@ -201,7 +272,9 @@ def spending(run_states: Mapping[str, RunState], evidence: Evidence) -> Spending
     underway = sum(seconds for run, seconds in of_run.items() if run_states[run].state in UNDERWAY)
     pace = trained / over if over and trained else 1.0
     last = evidence.submissions[-1]
-    clocks = {attempt.begun["host"]: _ahead_seconds(attempt) for attempt in evidence.attempts}  # as the last one shows
+    clocks = {
+        attempt.begun["host"]: _ahead_seconds(attempt) for attempt in evidence.attempts
+    }  # as the last one shows
     return Spending(
         device_unit=last.profile.device_unit if last.profile else "core",
         spent_hours=spent / 3600,
@@ -222,7 +295,9 @@ def start_seconds(evidence: Evidence) -> float | None:
     for attempt in evidence.attempts:
         started_at = attempt.begun["slurm_started_at"]
         if started_at and not _ahead_seconds(attempt):
-            seconds += [max(0.0, first_step - float(started_at)) for first_step in _first_steps(attempt)]
+            seconds += [
+                max(0.0, first_step - float(started_at)) for first_step in _first_steps(attempt)
+            ]
     return statistics.median(seconds) if seconds else None
 
 
@@ -235,7 +310,9 @@ class Unneeded(NamedTuple):
 
     numbers: Annotated[tuple[str, ...], "those at SLURM"] = ()
     processes: Annotated[tuple[int, ...], "those of this machine"] = ()
-    not_verified: Annotated[Mapping[str, int], "by why: how many may be there still"] = MappingProxyType({})
+    not_verified: Annotated[Mapping[str, int], "by why: how many may be there still"] = (
+        MappingProxyType({})
+    )
 
 
 def unneeded(evidence: Evidence, run_states: Mapping[str, RunState]) -> Unneeded:
@@ -250,7 +327,9 @@ def unneeded(evidence: Evidence, run_states: Mapping[str, RunState]) -> Unneeded
         if job.listed:
             numbers += [job.listed.number] if job.listed.state not in (*ENDED, "COMPLETING") else []
         elif job.silence:
-            ends = [attempt.ended for attempt in job.attempts]  # after one that is requeued SLURM starts the job again
+            ends = [
+                attempt.ended for attempt in job.attempts
+            ]  # after one that is requeued SLURM starts the job again
             not_verified[job.silence] += all(end is None or end.get("requeued") for end in ends)
         elif job.submission.profile is None:
             alive = [attempt.begun for attempt in job.attempts if evidence.lives_on(attempt)]
@@ -263,8 +342,9 @@ def unneeded(evidence: Evidence, run_states: Mapping[str, RunState]) -> Unneeded
 def _ahead_seconds(attempt: Attempt) -> float:
     """By how much the clock of an attempt's host is seen to be ahead; 0 where it is not.
 
-    It is behind if a worker began before SLURM started its job, and ahead if it wrote an event after the file server
-    dated its log for the last time. (A log that was copied is dated later, and shows nothing.)
+    It is behind if a worker began before SLURM started its job, and ahead if it wrote an event
+    after the file server dated its log for the last time. (A log that was copied is dated later,
+    and shows nothing.)
     """
     begun = seconds_of(attempt.begun["at"])
     behind = min(0.0, begun - float(attempt.begun["slurm_started_at"] or begun))
@@ -284,7 +364,8 @@ def _dead(submissions: Iterable[Submission], attempts: Iterable[Attempt]) -> set
     return dead
 
 
-# ------------------------------------------------------------------------------------------ all experiments of a folder
+# ------------------------------------------------------------------------------------------ all
+# experiments of a folder
 class ExperimentCounts(NamedTuple):
     """How many runs of a plan there are, and how far they are."""
 
@@ -297,7 +378,8 @@ class ExperimentCounts(NamedTuple):
     failed: Annotated[int, "of those without a record: all that went wrong"]
     later: Annotated[
         int,
-        "with `looks:`, runs of later looks that have no record and were not sent off; `harness status FILE` says "
+        "with `looks:`, runs of later looks that have no record and were not sent off; `harness "
+        "status FILE` says "
         "whether a rule asks for them",
     ]
     not_verified: Annotated[int, "runs on their way of which SLURM cannot be asked now"]
@@ -312,9 +394,13 @@ class Overview(NamedTuple):
 
 
 def overview(results: Path) -> Overview:
-    """Every experiment of a results folder that has a plan. SLURM is asked for those that sent off what is missing."""
+    """Every experiment of a results folder that has a plan. SLURM is asked for those that sent off
+    what is missing.
+    """
     record_bytes = {path.stem: size for path, size in file_bytes(results / "runs", ".json").items()}
-    network_bytes = {path.stem: size for path, size in file_bytes(results / NETWORKS, ".npz").items()}
+    network_bytes = {
+        path.stem: size for path, size in file_bytes(results / NETWORKS, ".npz").items()
+    }
     folders = sorted(folder for folder in results.iterdir() if manifest_path(folder).exists())
     plans: dict[Path, dict[str, bool]] = {}  # by run, whether it is of the first look
     sent: dict[Path, dict[str, RunState]] = {}
@@ -337,8 +423,14 @@ def overview(results: Path) -> Overview:
     counts = []
     for folder, plan in plans.items():
         shared_bytes = sum(record_bytes.get(run, 0) + network_bytes.get(run, 0) for run in plan)
-        absent = {run: RunState("planned") for run in plan.keys() - record_bytes} | sent.get(folder, {})
-        absent |= {run: underway[run] for run, state in absent.items() if state.state in FREE and run in underway}
+        absent = {run: RunState("planned") for run in plan.keys() - record_bytes} | sent.get(
+            folder, {}
+        )
+        absent |= {
+            run: underway[run]
+            for run, state in absent.items()
+            if state.state in FREE and run in underway
+        }
         counts.append(_counted(folder.name, plan, absent, bytes_below(folder) + shared_bytes))
     return Overview(tuple(counts), tuple(problems))
 
@@ -352,7 +444,9 @@ def _planned(folder: Path) -> dict[str, bool]:
     return {run["run_id"]: seeds is None or run["run"]["seed"] in seeds for run in plan["runs"]}
 
 
-def _counted(name: str, plan: Mapping[str, bool], absent: Mapping[str, RunState], disk_bytes: int) -> ExperimentCounts:
+def _counted(
+    name: str, plan: Mapping[str, bool], absent: Mapping[str, RunState], disk_bytes: int
+) -> ExperimentCounts:
     later = sum(state.state == "planned" and not plan[run] for run, state in absent.items())
     counts = Counter(state.state for state in absent.values())
     return ExperimentCounts(
@@ -364,6 +458,8 @@ def _counted(name: str, plan: Mapping[str, bool], absent: Mapping[str, RunState]
         queued=counts["queued"],
         failed=sum(counts[state] for state in WENT_WRONG),
         later=later,
-        not_verified=sum(state.state in UNDERWAY and "not verified" in state.why for state in absent.values()),
+        not_verified=sum(
+            state.state in UNDERWAY and "not verified" in state.why for state in absent.values()
+        ),
         disk_bytes=disk_bytes,
     )

@@ -1,7 +1,7 @@
 """Processes that train packs, one a slot, each with a pipe of its own.
 
-Signals are for the parent alone. A process stops its pack, its checkpoint saved, when it hears anything while it trains
-or when its parent has died; after a failure it is not used again.
+Signals are for the parent alone. A process stops its pack, its checkpoint saved, when it hears
+anything while it trains or when its parent has died; after a failure it is not used again.
 """
 
 import hashlib
@@ -30,15 +30,20 @@ Cause = Literal["crashed", "out_of_memory", "killed"]
 # Seconds that a process has to save its checkpoint and end; and to end when it has closed its pipe.
 GRACE_SECONDS = 30.0
 EXIT_SECONDS = 5.0
-WORKER_DIED = "a worker process died (out of memory?); its pack is kept: run again, with fewer --workers"
+WORKER_DIED = (
+    "a worker process died (out of memory?); its pack is kept: run again, with fewer --workers"
+)
 WORKER_ENDED = "a worker process ended by itself; what it printed says why"
-DEAF_TO = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR2") if hasattr(signal, name)]
+DEAF_TO = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR2") if hasattr(signal, name)
+]
 SPAWN = multiprocessing.get_context("spawn")
 STOP = "stop"
 
 
-# ------------------------------------------------------------------------------------------------------ what is said
-# A process also sends text, which the user should read, and a HarnessError that concerns more than its pack.
+# --------------------------------------------------------------------------------------------------
+# what is said A process also sends text, which the user should read, and a HarnessError that
+# concerns more than its pack.
 class Evaluated(NamedTuple):
     """How many of the planned evaluations every lane of the pack has behind it."""
 
@@ -52,14 +57,18 @@ class Saved(NamedTuple):
 
 
 class Done(NamedTuple):
-    """All runs of the pack have records: the statuses of those that it trained, and its seconds over all attempts."""
+    """All runs of the pack have records: the statuses of those that it trained, and its seconds
+    over all attempts.
+    """
 
     statuses: tuple[str, ...]
     seconds: float
 
 
 class Failure(NamedTuple):
-    """Why an attempt at a pack ended without records: `error` in words; traceback and the hash of its place if any."""
+    """Why an attempt at a pack ended without records: `error` in words; traceback and the hash of
+    its place if any.
+    """
 
     cause: Cause
     error: str
@@ -74,7 +83,9 @@ class IsCold(NamedTuple):
 
 
 class Compilation(NamedTuple):
-    """What one process compiles: a module of kernels, and the loops of the optimisers of some runs."""
+    """What one process compiles: a module of kernels, and the loops of the optimisers of some
+    runs.
+    """
 
     module: str
     runs: tuple[RunSpec, ...]
@@ -86,7 +97,8 @@ class Compilation(NamedTuple):
 
 
 class TrainingOrder(NamedTuple):
-    """What all packs have in common: folders, where checkpoints and networks are only kept if theirs are given.
+    """What all packs have in common: folders, where checkpoints and networks are only kept if
+    theirs are given.
 
     `code` is the snapshot that a job was sent off with.
     """
@@ -102,7 +114,8 @@ class TrainingOrder(NamedTuple):
     code: Path | None = None
 
 
-# ------------------------------------------------------------------------------------------------------- this process
+# --------------------------------------------------------------------------------------------------
+# this process
 class Slot(NamedTuple):
     """A process and this end of its pipe."""
 
@@ -111,12 +124,16 @@ class Slot(NamedTuple):
 
 
 def start(number: int, order: TrainingOrder) -> Slot:
-    """A process that trains what is sent to it; with device cuda on GPU `number` of those that are visible."""
+    """A process that trains what is sent to it; with device cuda on GPU `number` of those that are
+    visible.
+    """
     return _started(_serve, os.getpid(), number, order, origin())
 
 
 def start_compiling(unit: Compilation) -> Slot:
-    """A process that compiles and then says None, or in words why not; unlike a compiler it can be killed."""
+    """A process that compiles and then says None, or in words why not; unlike a compiler it can be
+    killed.
+    """
     return _started(_compile, unit)
 
 
@@ -148,7 +165,9 @@ def kill(slot: Slot) -> str:
 
 
 def death(slot: Slot) -> Failure:
-    """Of a process that said no word before: killed, as where memory is short, or crashed if it ended by itself."""
+    """Of a process that said no word before: killed, as where memory is short, or crashed if it
+    ended by itself.
+    """
     slot.process.join(EXIT_SECONDS)
     ended = kill(slot)
     if slot.process.exitcode < 0:
@@ -157,7 +176,9 @@ def death(slot: Slot) -> Failure:
 
 
 def stop(slots: list[Slot]) -> list[list[Any]]:
-    """Have all processes save their checkpoints and end, or kill them after GRACE_SECONDS; what each still says."""
+    """Have all processes save their checkpoints and end, or kill them after GRACE_SECONDS; what
+    each still says.
+    """
     deadline = time.monotonic() + GRACE_SECONDS
     heard: list[list[Any]] = [[] for _ in slots]
     for slot in slots:
@@ -198,7 +219,8 @@ def _signals_later() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-# -------------------------------------------------------------------------------------------------- the other process
+# --------------------------------------------------------------------------------------------------
+# the other process
 def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder, of_parent: Origin) -> None:
     for deaf_to in DEAF_TO:
         signal.signal(deaf_to, signal.SIG_IGN)
@@ -209,7 +231,8 @@ def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder, of_parent:
     keep_freed_memory()
     if order.device == "cuda":
         see_one_gpu(number)
-    # On a core that is busy otherwise, threads that spin while they wait took a step three times as long.
+    # On a core that is busy otherwise, threads that spin while they wait took a step three times as
+    # long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from harness.train import fused_engine  # takes seconds, in all processes at once
 
@@ -219,7 +242,11 @@ def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder, of_parent:
                 answer: Any = _other_code(request, order, of_parent)
                 if answer is None:
                     is_question = isinstance(request, IsCold)
-                    answer = fused_engine.is_cold(request.runs) if is_question else _train(request, order, pipe, parent)
+                    answer = (
+                        fused_engine.is_cold(request.runs)
+                        if is_question
+                        else _train(request, order, pipe, parent)
+                    )
             if answer is None:
                 break
             pipe.send(answer)
@@ -228,25 +255,39 @@ def _serve(pipe: Any, parent: int, number: int, order: TrainingOrder, of_parent:
     os._exit(0)  # threads that the user's code has left may never end
 
 
-def _other_code(request: IsCold | PackedRuns, order: TrainingOrder, of_parent: Origin) -> HarnessError | None:
-    """What is wrong with the code that this process would train by: it must be that of its parent, and of the job."""
+def _other_code(
+    request: IsCold | PackedRuns, order: TrainingOrder, of_parent: Origin
+) -> HarnessError | None:
+    """What is wrong with the code that this process would train by: it must be that of its parent,
+    and of the job.
+    """
     try:
         check_origin(of_parent)
         if order.code:
-            check_code(order.code, named_code(request.runs if isinstance(request, IsCold) else request))
+            check_code(
+                order.code, named_code(request.runs if isinstance(request, IsCold) else request)
+            )
     except HarnessError as error:
         return error
     return None
 
 
 def see_one_gpu(number: int) -> None:
-    """Let this process see one GPU of those that are visible; slots share them where there are more slots."""
+    """Let this process see one GPU of those that are visible; slots share them where there are more
+    slots.
+    """
     import torch
 
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]
+    names = (
+        visible.split(",")
+        if visible
+        else [str(index) for index in range(torch.cuda.device_count())]
+    )
     if names:  # else there is none, which is said when a pack comes
-        os.environ["CUDA_VISIBLE_DEVICES"] = names[number % len(names)]  # which CUDA reads when it is first used
+        os.environ["CUDA_VISIBLE_DEVICES"] = names[
+            number % len(names)
+        ]  # which CUDA reads when it is first used
 
 
 def _compile(pipe: Any, unit: Compilation) -> None:
@@ -263,7 +304,8 @@ def _compile(pipe: Any, unit: Compilation) -> None:
 
 
 def _end_with_parent(training: threading.Lock) -> None:
-    """Have this process end when its parent has: at once, or while it trains as soon as its checkpoint is saved.
+    """Have this process end when its parent has: at once, or while it trains as soon as its
+    checkpoint is saved.
 
     It gets no more than GRACE_SECONDS for that, however long an evaluation takes.
     """
@@ -278,7 +320,9 @@ def _end_with_parent(training: threading.Lock) -> None:
     threading.Thread(target=end, daemon=True).start()
 
 
-def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Done | Failure | HarnessError | None:
+def _train(
+    runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int
+) -> Done | Failure | HarnessError | None:
     """None if it was stopped."""
     from harness.tasks import TargetError
     from harness.train import PackStopped, Supervisor, train_pack
@@ -316,25 +360,38 @@ def _train(runs: PackedRuns, order: TrainingOrder, pipe: Any, parent: int) -> Do
         return None
     except HarnessError as error:
         return failure(error) if isinstance(error, TargetError | UserCodeError) else error
-    except BaseException as error:  # a bug in a pack, or the user's code raises SystemExit: the other packs go on
-        return failure(error) if len(reached) > 1 else _without_checkpoint(failure(error), runs, order)
+    except (
+        BaseException
+    ) as error:  # a bug in a pack, or the user's code raises SystemExit: the other packs go on
+        return (
+            failure(error) if len(reached) > 1 else _without_checkpoint(failure(error), runs, order)
+        )
     seconds = records[0].provenance.pack_seconds if records else 0.0
     return Done(tuple(record.status for record in records), seconds)
 
 
 def _without_checkpoint(failed: Failure, runs: PackedRuns, order: TrainingOrder) -> Failure:
-    """A pack that crashed before its first new evaluation: its checkpoint may be why, so the next attempt has none."""
+    """A pack that crashed before its first new evaluation: its checkpoint may be why, so the next
+    attempt has none.
+    """
     from harness.spec import run_id
     from harness.train.checkpoint import checkpoint_path, set_aside
 
-    file = checkpoint_path(order.checkpoints, [run_id(run) for run in runs]) if order.checkpoints else None
+    file = (
+        checkpoint_path(order.checkpoints, [run_id(run) for run in runs])
+        if order.checkpoints
+        else None
+    )
     if failed.cause != "crashed" or file is None or not file.exists():
         return failed
-    return failed._replace(error=f"{failed.error}; it did not go on from {file}, which {set_aside(file)}")
+    return failed._replace(
+        error=f"{failed.error}; it did not go on from {file}, which {set_aside(file)}"
+    )
 
 
 def failure(error: BaseException) -> Failure:
-    """Its cause, its traceback, and 12 hex digits over its type and where it was raised: no message, no folders.
+    """Its cause, its traceback, and 12 hex digits over its type and where it was raised: no
+    message, no folders.
 
     An error that was raised from another one is of the other's cause and place too.
     """
@@ -344,7 +401,9 @@ def failure(error: BaseException) -> Failure:
     places = []
     for raised in chain:
         for frame in traceback.extract_tb(raised.__traceback__):
-            places.append(f"{type(raised).__name__}:{Path(frame.filename).name}:{frame.name}:{frame.lineno}")
+            places.append(
+                f"{type(raised).__name__}:{Path(frame.filename).name}:{frame.name}:{frame.lineno}"
+            )
     digest = hashlib.sha256("\n".join(places).encode()).hexdigest()[:12]
     cause: Cause = "out_of_memory" if any(map(_is_out_of_memory, chain)) else "crashed"
     return Failure(cause, in_words(error), "".join(traceback.format_exception(error)), digest)
@@ -355,7 +414,11 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, HarnessError):
         return str(error)
     words = f"{type(error).__name__}: {error}"
-    return words if isinstance(error, Exception) else f"code of a task or network tried to end the process ({words})"
+    return (
+        words
+        if isinstance(error, Exception)
+        else f"code of a task or network tried to end the process ({words})"
+    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

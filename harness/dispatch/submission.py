@@ -2,12 +2,13 @@
 
 So nothing that runs is unknown.
 
-submissions/<id>/submission.json   jobs, the unique name of their array, profile, code: sealed, never changed
-submissions/<id>/job-<place>.json  the runs of one job in full: what its worker needs, and no more
-submissions/<id>/number            what SLURM calls the array, if its answer came
+submissions/<id>/submission.json   jobs, the unique name of their array, profile, code: sealed,
+never changed submissions/<id>/job-<place>.json  the runs of one job in full: what its worker needs,
+and no more submissions/<id>/number            what SLURM calls the array, if its answer came
 orders/<time>-<id>.json            what the user said later: cancel or retry these runs
 
-Whoever may not read these folders gets a PermissionError, never an empty list. A damaged file is named by its `damage`.
+Whoever may not read these folders gets a PermissionError, never an empty list. A damaged file is
+named by its `damage`.
 """
 
 import heapq
@@ -39,7 +40,9 @@ RunIds = tuple[str, ...]  # run ids that train together
 
 
 class SentJob(Frozen):
-    """Packs that one job trains, the costliest first: what each is predicted to take, and the job on all its slots."""
+    """Packs that one job trains, the costliest first: what each is predicted to take, and the job
+    on all its slots.
+    """
 
     packs: tuple[RunIds, ...]
     pack_seconds: tuple[float, ...]
@@ -52,11 +55,12 @@ class SentJob(Frozen):
 
 
 class Submission(Frozen):
-    """Jobs that were sent off together: one array of SLURM, or without a profile one job on the machine `host`.
+    """Jobs that were sent off together: one array of SLURM, or without a profile one job on the
+    machine `host`.
 
-    `slots` is how many packs each of its jobs trains at a time. `cluster` and `user` have its jobs at SLURM;
-    submissions of older versions have neither. `damage` says what is wrong with a file that cannot be read, and what to
-    do; such a submission has no jobs here.
+    `slots` is how many packs each of its jobs trains at a time. `cluster` and `user` have its jobs
+    at SLURM; submissions of older versions have neither. `damage` says what is wrong with a file
+    that cannot be read, and what to do; such a submission has no jobs here.
     """
 
     submission_schema: int = SUBMISSION_SCHEMA
@@ -97,12 +101,16 @@ class Submission(Frozen):
 
     @property
     def devices(self) -> int:
-        """What the hours of one of its jobs are counted in: its GPUs, or its cores where it has none."""
+        """What the hours of one of its jobs are counted in: its GPUs, or its cores where it has
+        none.
+        """
         return self.profile.devices if self.profile else self.slots
 
 
 class JobFile(Frozen):
-    """All that the worker of a job needs to know of it; job files that older versions wrote name no snapshot."""
+    """All that the worker of a job needs to know of it; job files that older versions wrote name no
+    snapshot.
+    """
 
     submission: str
     place: int
@@ -119,10 +127,11 @@ class JobFile(Frozen):
 
 
 class Instruction(Frozen):
-    """What was said of some runs after they were sent off; a retry undoes a cancellation and a quarantine.
+    """What was said of some runs after they were sent off; a retry undoes a cancellation and a
+    quarantine.
 
-    `by` is who or what said it; None in orders of before that was kept. A damaged order names no runs; `damage` says
-    what is wrong with it.
+    `by` is who or what said it; None in orders of before that was kept. A damaged order names no
+    runs; `damage` says what is wrong with it.
     """
 
     kind: Literal["cancel", "retry"]
@@ -134,11 +143,14 @@ class Instruction(Frozen):
     @property
     def by_words(self) -> str:
         """Whose order it is, as far as it is known."""
-        return f"by {self.by or ('`harness cancel` or scancel' if self.kind == 'cancel' else '`harness retry`')}"
+        commands = {"cancel": "`harness cancel` or scancel", "retry": "`harness retry`"}
+        return f"by {self.by or commands[self.kind]}"
 
 
 def now() -> str:
-    """This moment, as files have it: UTC, always as many digits, so that text sorts as time does."""
+    """This moment, as files have it: UTC, always as many digits, so that text sorts as time
+    does.
+    """
     return _moment(time.time())
 
 
@@ -152,18 +164,23 @@ def new_id() -> str:
 
 
 def named_code(runs: Iterable[RunSpec]) -> list[str]:
-    """The targets that runs name, and the user's own networks, families and optimisers, `package.module:name`."""
+    """The targets that runs name, and the user's own networks, families and optimisers,
+    `package.module:name`.
+    """
     names: set[str] = set()
     for run in runs:
         optimisers = [optimiser.name for optimiser in run.recipe.optimisers.values()]
         classes = (getattr(run.network, "module", ""), run.network.family, *optimisers)
         names.update(name for name in classes if ":" in name)
-        if not (run.task.is_data_file or run.task.is_text_file):  # whose rows are in the results folder, which jobs see
+        if not (
+            run.task.is_data_file or run.task.is_text_file
+        ):  # whose rows are in the results folder, which jobs see
             names.add(run.task.target)
     return sorted(names)
 
 
-# -------------------------------------------------------------------------------------------------------------- files
+# --------------------------------------------------------------------------------------------------
+# files
 def submission_folder(folder: Path, submission: str) -> Path:
     """Where a submission of the experiment in `folder` keeps its files."""
     return folder / "submissions" / submission
@@ -178,7 +195,9 @@ def write_submission(folder: Path, submission: Submission, specs: dict[str, RunS
     shared_fields = {name: getattr(submission, name) for name in of_all_jobs}
     for place, job in enumerate(submission.jobs):
         packs = tuple(tuple(map(specs.__getitem__, pack)) for pack in job.packs)
-        file = JobFile(submission=submission.id, place=place, packs=packs, ids=job.packs, **shared_fields)
+        file = JobFile(
+            submission=submission.id, place=place, packs=packs, ids=job.packs, **shared_fields
+        )
         write_sealed(own_folder / f"job-{place}.json", file)
     write_sealed(own_folder / "submission.json", submission)
 
@@ -197,9 +216,14 @@ def read_submissions(folder: Path) -> list[Submission]:
 
 
 def _damaged(own_folder: Path, damage: str) -> Submission:
-    """A submission whose file is damaged, so that nobody knows what it sent off; SLURM knows its jobs by its name."""
+    """A submission whose file is damaged, so that nobody knows what it sent off; SLURM knows its
+    jobs by its name.
+    """
     folder = own_folder.parents[1]
-    move = f"`scancel --name=harness-{folder.name}-{own_folder.name}` ends its jobs; then remove {own_folder}"
+    move = (
+        f"`scancel --name=harness-{folder.name}-{own_folder.name}` ends its jobs; then "
+        f"remove {own_folder}"
+    )
     return Submission(
         id=own_folder.name,
         experiment=folder.name,
@@ -239,7 +263,9 @@ def local_log(folder: Path, submission: str) -> Path:
 
 
 def keep_number(folder: Path, submission: str, number: str) -> None:
-    """Keep the number that SLURM gave the jobs, which it forgets soon after they end: their output is found by it."""
+    """Keep the number that SLURM gave the jobs, which it forgets soon after they end: their output
+    is found by it.
+    """
     write_whole(submission_folder(folder, submission) / "number", number)
 
 
@@ -254,7 +280,9 @@ def forget_submission(folder: Path, submission: str) -> None:
     shutil.rmtree(submission_folder(folder, submission))
 
 
-def write_order(folder: Path, kind: Literal["cancel", "retry"], runs: Sequence[str], by: str) -> Path:
+def write_order(
+    folder: Path, kind: Literal["cancel", "retry"], runs: Sequence[str], by: str
+) -> Path:
     """Keep what was said of some runs and by whom, as a file."""
     order = Instruction(kind=kind, at=now(), runs=tuple(runs), by=by)
     path = folder / "orders" / f"{order.at.replace(':', '')}-{new_id()}.json"
@@ -265,8 +293,13 @@ def write_order(folder: Path, kind: Literal["cancel", "retry"], runs: Sequence[s
 
 @contextmanager
 def retrying(folder: Path, runs: Sequence[str]) -> Iterator[None]:
-    """Order these runs to be tried again before the block sends them off; if it sends nothing off, take that back."""
-    order, before = write_order(folder, "retry", runs, "`harness retry`"), len(read_submissions(folder))
+    """Order these runs to be tried again before the block sends them off; if it sends nothing off,
+    take that back.
+    """
+    order, before = (
+        write_order(folder, "retry", runs, "`harness retry`"),
+        len(read_submissions(folder)),
+    )
     try:
         yield
     except HarnessError:
@@ -284,7 +317,10 @@ def read_orders(folder: Path) -> list[Instruction]:
         try:
             orders.append(_read(path, Instruction))
         except HarnessError as error:
-            damage = f"{error}; say again what you ordered then (`harness cancel`, `harness retry`) and remove the file"
+            damage = (
+                f"{error}; say again what you ordered then (`harness cancel`, `harness "
+                "retry`) and remove the file"
+            )
             written_at = _moment(path.stat().st_mtime)
             orders.append(Instruction(kind="retry", at=written_at, runs=(), damage=damage))
     return sorted(orders, key=lambda order: order.at)
@@ -305,26 +341,36 @@ def cancelled(orders: Iterable[Instruction]) -> dict[str, Instruction]:
 
 @contextmanager
 def one_submitter(folder: Path) -> Iterator[None]:
-    """Of two that submit at once into one folder of records, which experiments share, the second is told so."""
+    """Of two that submit at once into one folder of records, which experiments share, the second is
+    told so.
+    """
     check_writable(folder)
-    message = "is submitting runs of these results, or cleans them; wait for it, or remove the file if nobody is"
+    message = (
+        "is submitting runs of these results, or cleans them; wait for it, or remove the "
+        "file if nobody is"
+    )
     with locked(folder / "submit.lock", message):
         yield
 
 
 def _read(path: Path, kind: type[Stored]) -> Stored:
     try:
-        return kind.model_validate_json(json.dumps(unsealed(path.read_text(encoding="utf-8"))), strict=True)
+        return kind.model_validate_json(
+            json.dumps(unsealed(path.read_text(encoding="utf-8"))), strict=True
+        )
     except ValueError as error:
         raise HarnessError(f"{path} is damaged ({problem_of(error)})", INCOMPLETE) from None
 
 
-# ------------------------------------------------------------------------------------------------ jobs of equal length
+# ------------------------------------------------------------------------------------------------
+# jobs of equal length
 def bin_packs(packs: Mapping[RunIds, float], job_seconds: float, slots: int) -> list[SentJob]:
-    """As few jobs as packs fill to about `job_seconds` on `slots`, all about equally long; the longest job first.
+    """As few jobs as packs fill to about `job_seconds` on `slots`, all about equally long; the
+    longest job first.
 
-    Each pack has the seconds that it is predicted to take, alone on one slot. Longest packs first, each to the job with
-    the least work so far. A pack that takes longer than `job_seconds` is a job that takes longer.
+    Each pack has the seconds that it is predicted to take, alone on one slot. Longest packs first,
+    each to the job with the least work so far. A pack that takes longer than `job_seconds` is a job
+    that takes longer.
     """
     if not packs:
         return []
@@ -338,7 +384,9 @@ def bin_packs(packs: Mapping[RunIds, float], job_seconds: float, slots: int) -> 
     jobs = []
     for runs in bins:
         seconds = tuple(packs[pack] for pack in runs)
-        jobs.append(SentJob(packs=tuple(runs), pack_seconds=seconds, seconds=makespan(seconds, slots)))
+        jobs.append(
+            SentJob(packs=tuple(runs), pack_seconds=seconds, seconds=makespan(seconds, slots))
+        )
     return sorted(jobs, key=lambda job: -job.seconds)
 
 

@@ -2,15 +2,13 @@
 
 Its event log, in the order of things (see `events`):
 
-    begun       submission, place, host, pid, slurm_number, slurm_started_at, restarts, snapshot, commit, dirty
-    first_step  the first evaluation of the attempt: what came before is overhead of the scheduler and of starting
-    pack_begun  runs
-    resumed     runs, evaluations: they go on from a checkpoint
-    checkpoint  runs, evaluations
-    pack_done   runs, statuses, seconds
-    pack_failed runs, cause, error, traceback, traceback_hash, quarantined, and the move: again, split, give up
-    told        signal, slurm_state: the worker was told to stop, and what SLURM said of the job then
-    ended       why, requeued; error where it crashed
+    begun       submission, place, host, pid, slurm_number, slurm_started_at, restarts, snapshot,
+    commit, dirty first_step  the first evaluation of the attempt: what came before is overhead of
+    the scheduler and of starting pack_begun  runs resumed     runs, evaluations: they go on from a
+    checkpoint checkpoint  runs, evaluations pack_done   runs, statuses, seconds pack_failed runs,
+    cause, error, traceback, traceback_hash, quarantined, and the move: again, split, give up told
+    signal, slurm_state: the worker was told to stop, and what SLURM said of the job then ended
+    why, requeued; error where it crashed
 """
 
 import itertools
@@ -31,20 +29,35 @@ from harness.dispatch.here import Begun, Failed, train_here
 from harness.dispatch.mirror import Export
 from harness.dispatch.slots import Done, Evaluated, Saved, TrainingOrder, in_words
 from harness.dispatch.snapshot import check_code, check_snapshot
-from harness.dispatch.submission import JobFile, cancelled, named_code, new_id, read_job, read_orders
+from harness.dispatch.submission import (
+    JobFile,
+    cancelled,
+    named_code,
+    new_id,
+    read_job,
+    read_orders,
+)
 from harness.record.networks import FOLDER as NETWORKS
 from harness.spec import RunSpec, read_manifest, run_id
 
-HEARTBEAT_SECONDS = 30.0  # twenty in the time after which silence means death (`state.LEASE_SECONDS`)
+HEARTBEAT_SECONDS = (
+    30.0  # twenty in the time after which silence means death (`state.LEASE_SECONDS`)
+)
 # Why a worker is told to stop, by what SLURM says of its job then.
-WHY = {"CANCELLED": "cancelled", "PREEMPTED": "preempted", "TIMEOUT": "timed out", "PENDING": "requeued"}
+WHY = {
+    "CANCELLED": "cancelled",
+    "PREEMPTED": "preempted",
+    "TIMEOUT": "timed out",
+    "PENDING": "requeued",
+}
 
 
 def run_job(folder: str, submission: str, place: int, submitter: int | None = None) -> None:
     """Train the packs of a job, and write down how that goes.
 
-    Told by SIGUSR2 that its time limit is near, it has SLURM start it again, if it came any further. Where somebody
-    waits for the job, `submitter` is a pipe of which they hold the other end: without them it ends, as at SIGTERM.
+    Told by SIGUSR2 that its time limit is near, it has SLURM start it again, if it came any
+    further. Where somebody waits for the job, `submitter` is a pipe of which they hold the other
+    end: without them it ends, as at SIGTERM.
     """
     home = Path(folder)
     job, attempt = read_job(home, submission, place), new_id()
@@ -65,7 +78,9 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
             if job.snapshot:
                 named = named_code(itertools.chain.from_iterable(job.packs))
                 check_code(home.parent / "snapshots" / job.snapshot, named)
-            check_snapshot(Path(provenance.__file__))  # the code that runs is that which was submitted
+            check_snapshot(
+                Path(provenance.__file__)
+            )  # the code that runs is that which was submitted
             came_further = _train(home, job, attempt, log, signals)
         except Exception as error:
             log.write("ended", why="crashed", requeued=False, error=in_words(error))
@@ -76,7 +91,9 @@ def run_job(folder: str, submission: str, place: int, submitter: int | None = No
             log.write("ended", why="finished", requeued=False)
     if job.mirror and not signals:
         plan, own_runs = read_manifest(home), {*itertools.chain.from_iterable(job.ids)}
-        of_job = plan.model_copy(update={"runs": tuple(run for run in plan.runs if run.run_id in own_runs)})
+        of_job = plan.model_copy(
+            update={"runs": tuple(run for run in plan.runs if run.run_id in own_runs)}
+        )
         Export(job.mirror, of_job, home.parent / "runs", home / "wandb").go_on(print)
 
 
@@ -87,7 +104,9 @@ def slurm_number() -> str | None:
     return os.environ.get("SLURM_JOB_ID")
 
 
-def _train(home: Path, job: JobFile, attempt: str, log: EventLog, signals: list[signal.Signals]) -> bool:
+def _train(
+    home: Path, job: JobFile, attempt: str, log: EventLog, signals: list[signal.Signals]
+) -> bool:
     """Train the packs of a job, and write down what happens; whether any training was done."""
     came_further = False
     first: dict[tuple[RunSpec, ...], int] = {}
@@ -119,7 +138,9 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, signals: list[
                     first.pop(pack, None)
                 case Evaluated(evaluations):
                     if evaluations and pack not in first:
-                        log.write("resumed", runs=[run_id(run) for run in pack], evaluations=evaluations)
+                        log.write(
+                            "resumed", runs=[run_id(run) for run in pack], evaluations=evaluations
+                        )
                     if evaluations > first.setdefault(pack, evaluations) and not came_further:
                         log.write("first_step")
                         came_further = True
@@ -129,7 +150,13 @@ def _train(home: Path, job: JobFile, attempt: str, log: EventLog, signals: list[
                     log.write("pack_done", runs=ids, statuses=statuses, seconds=round(seconds, 3))
                     came_further = True
                 case Failed(failure, move, quarantined):
-                    log.write("pack_failed", runs=ids, **failure._asdict(), move=move, quarantined=quarantined)
+                    log.write(
+                        "pack_failed",
+                        runs=ids,
+                        **failure._asdict(),
+                        move=move,
+                        quarantined=quarantined,
+                    )
     return came_further
 
 
@@ -148,14 +175,18 @@ def _end_early(log: EventLog, heard: signal.Signals, came_further: bool) -> None
 
 @contextmanager
 def _listening(submitter: int | None) -> Iterator[list[signal.Signals]]:
-    """The signals that told this worker to stop while the block lasts: they are heard, and do no more."""
+    """The signals that told this worker to stop while the block lasts: they are heard, and do no
+    more.
+    """
     signals: list[signal.Signals] = []
 
     def hear(number: int, _frame: object) -> None:
         signals.append(signal.Signals(number))
 
     def end_with(submitter: int) -> None:
-        os.read(submitter, 1)  # nothing is ever written: it returns once the other end is closed, by a death too
+        os.read(
+            submitter, 1
+        )  # nothing is ever written: it returns once the other end is closed, by a death too
         os.kill(os.getpid(), signal.SIGTERM)
 
     with handling((signal.SIGTERM, signal.SIGUSR2, signal.SIGINT), hear):
@@ -183,6 +214,11 @@ def _beating(log: EventLog) -> Iterator[None]:
 
 if __name__ == "__main__":
     try:
-        run_job(sys.argv[1], sys.argv[2], int(sys.argv[3]), None if slurm_number() else sys.stdin.fileno())
+        run_job(
+            sys.argv[1],
+            sys.argv[2],
+            int(sys.argv[3]),
+            None if slurm_number() else sys.stdin.fileno(),
+        )
     except HarnessError as error:  # a sentence for whoever reads the job's output
         sys.exit(f"error: {error}")

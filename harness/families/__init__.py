@@ -1,7 +1,8 @@
-"""Families of networks, a file each: what an arm says, the network of it, what it computes and counts, and its words.
+"""Families of networks, a file each: what an arm says, the network of it, what it computes and
+counts, and its words.
 
-`base.py` says what a family gives. A family that is named in FAMILIES is known everywhere: in experiment files and
-their schema, on the command line, in counts, engines, tables and reports.
+`base.py` says what a family gives. A family that is named in FAMILIES is known everywhere: in
+experiment files and their schema, on the command line, in counts, engines, tables and reports.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from harness.base.outside import OrOutside
-from harness.families.base import LARGEST_DEPTH, ArchitectureBase, Depth, Hidden, Layered, LayeredShape
+from harness.families.base import (
+    LARGEST_DEPTH,
+    ArchitectureBase,
+    Depth,
+    Hidden,
+    Layered,
+    LayeredShape,
+)
 from harness.families.blocks import BLOCKS, INSTALLED_FAMILIES, family_place
 from harness.families.chebyshev_kan import ChebyshevKan, ChebyshevKanShape
 from harness.families.fourier_kan import FourierKan, FourierKanShape
@@ -35,22 +43,34 @@ from harness.families.splined import SplinedShape
 from harness.families.transformer import Transformer, TransformerShape
 
 ARCHITECTURES: tuple[type[ArchitectureBase], ...] = (*BLOCKS, Module, Transformer)
-FAMILIES = {architecture.network.model_fields["family"].default: architecture for architecture in ARCHITECTURES}
+FAMILIES = {
+    architecture.network.model_fields["family"].default: architecture
+    for architecture in ARCHITECTURES
+}
 
-SIZES = tuple(dict.fromkeys(itertools.chain(*(architecture.sizes for architecture in ARCHITECTURES))))
+SIZES = tuple(
+    dict.fromkeys(itertools.chain(*(architecture.sizes for architecture in ARCHITECTURES)))
+)
 
 
 if TYPE_CHECKING:
     Architecture = ArchitectureBase
     Network = ShapeBase
 else:  # in a file, the one that its `family` names
-    by_family, networks = Field(discriminator="family"), [family.network for family in ARCHITECTURES]
+    by_family, networks = (
+        Field(discriminator="family"),
+        [family.network for family in ARCHITECTURES],
+    )
     or_outside = OrOutside("family", ArchitectureBase, load_family, family_place)
     Architecture = Annotated[reduce(or_, ARCHITECTURES), by_family, or_outside]
-    Network = Annotated[reduce(or_, networks), by_family, OrOutside("family", ShapeBase, load_network)]
+    Network = Annotated[
+        reduce(or_, networks), by_family, OrOutside("family", ShapeBase, load_network)
+    ]
 
 
 def family_named(family: str) -> type[ArchitectureBase]:
-    """The family of that name, of an installed package too, or the user's own at `package.module:Class`."""
+    """The family of that name, of an installed package too, or the user's own at
+    `package.module:Class`.
+    """
     place = family_place(family)
     return load_family(place) if ":" in place else FAMILIES[family]

@@ -2,15 +2,17 @@
 
 A family is one file with two classes, both frozen data:
 
-    FourierKan(Layered)              what an arm of an experiment file says: its fields, the standard space of a search
-    FourierKanShape(ExpansionShape)  a network with all its sizes: what it computes, what it counts, its name in words
+    FourierKan(Layered)              what an arm of an experiment file says: its fields, the
+    standard space of a search FourierKanShape(ExpansionShape)  a network with all its sizes: what
+    it computes, what it counts, its name in words
 
-`ShapeBase` (`shape.py`) is what the rest of the project asks of any network. `LayeredShape` answers it for a network of
-layers, from the methods that a family gives of one layer: its own first section lists these. Where layers expand each
-input in functions and map these linearly, `harness.families.expansion.ExpansionShape` answers most of them.
+`ShapeBase` (`shape.py`) is what the rest of the project asks of any network. `LayeredShape` answers
+it for a network of layers, from the methods that a family gives of one layer: its own first section
+lists these. Where layers expand each input in functions and map these linearly,
+`harness.families.expansion.ExpansionShape` answers most of them.
 
-The fields of a shape decide the ids of its runs: make a field that comes later `left_out_at` its default. Nothing here
-may import torch: take it from `harness.families.later`.
+The fields of a shape decide the ids of its runs: make a field that comes later `left_out_at` its
+default. Nothing here may import torch: take it from `harness.families.later`.
 
 Shape suffixes: R lanes, I inputs, O outputs, N samples.
 """
@@ -37,23 +39,28 @@ from harness.families.space import Space
 if TYPE_CHECKING:
     from harness.families.jacobian import Trace
 
-# The deepest network there can be, which is also the deepest that a solver tries (`harness.planning.solve`).
+# The deepest network there can be, which is also the deepest that a solver tries
+# (`harness.planning.solve`).
 LARGEST_DEPTH = 2**10
 
 Depth = Annotated[int, Field(ge=1, le=LARGEST_DEPTH)]
 Hidden = Annotated[tuple[PositiveInt, ...], Field(max_length=LARGEST_DEPTH - 1)]
 
 
-# ------------------------------------------------------------------------------------------- what an arm of a file says
+# ------------------------------------------------------------------------------------------- what
+# an arm of a file says
 class ArchitectureBase(Frozen):
     """A family as a user writes it; the sizes that are left out are solved for, or varied."""
 
     network: ClassVar[type[ShapeBase]]  # what it becomes with all its sizes
-    # Of all its arms in every figure, and of no other family: of those of Okabe and Ito (2008), which the colour-blind
-    # tell apart, less their yellow, which does not print. A family of a user's own needs none.
+    # Of all its arms in every figure, and of no other family: of those of Okabe and Ito (2008),
+    # which the colour-blind tell apart, less their yellow, which does not print. A family of a
+    # user's own needs none.
     colour: ClassVar[str]
     standard_space: ClassVar[Space] = {}  # what a search may vary where an arm does not say
-    sizes: ClassVar[tuple[str, ...]] = ()  # which of its fields are sizes that can be left open, beside width and depth
+    sizes: ClassVar[
+        tuple[str, ...]
+    ] = ()  # which of its fields are sizes that can be left open, beside width and depth
     reads_tokens: ClassVar[bool] = False  # it learns sequences, and nothing else
 
     if TYPE_CHECKING:
@@ -78,23 +85,38 @@ class ArchitectureBase(Frozen):
         return name in type(self).model_fields
 
     def with_size(self, name: str, value: Any, where: str) -> Self:
-        """The same with a value for an open size; a HarnessError if it has one already, `where` the file says so."""
+        """The same with a value for an open size; a HarnessError if it has one already, `where` the
+        file says so.
+        """
         if (fixed := getattr(self, name, None)) is not None:
-            raise HarnessError(f"{where}.{name}={fixed}: this size is varied by the plan; leave it out")
+            raise HarnessError(
+                f"{where}.{name}={fixed}: this size is varied by the plan; leave it out"
+            )
         return self.model_copy(update={name: value})
 
     def why_no_pde(self) -> str | None:
-        """Why it cannot learn a PDE, from the field that says so, or None: a PDE is learnt by second derivatives."""
+        """Why it cannot learn a PDE, from the field that says so, or None: a PDE is learnt by
+        second derivatives.
+        """
         if self.network.has_second_derivatives:
             return None
         from harness.families import FAMILIES
 
-        able = [name for name, architecture in FAMILIES.items() if architecture.network.has_second_derivatives]
-        return f"family={self.family}: no second derivatives, by which a PDE is learnt; use family {' or '.join(able)}"
+        able = [
+            name
+            for name, architecture in FAMILIES.items()
+            if architecture.network.has_second_derivatives
+        ]
+        return (
+            f"family={self.family}: no second derivatives, by which a PDE is learnt; use "
+            f"family {' or '.join(able)}"
+        )
 
 
 class ClosedForm(ArchitectureBase):
-    """A family whose networks follow from its fields and sizes; a user's module has to be made and counted."""
+    """A family whose networks follow from its fields and sizes; a user's module has to be made and
+    counted.
+    """
 
     @abstractmethod
     def network_of(self, inputs: int, outputs: int, where: str, scales: bool) -> ShapeBase:
@@ -105,7 +127,9 @@ class ClosedForm(ArchitectureBase):
 
 
 class Layered(ClosedForm):
-    """The sizes that every family has: give `hidden`, or `depth` and `width`, and leave out what is solved for."""
+    """The sizes that every family has: give `hidden`, or `depth` and `width`, and leave out what is
+    solved for.
+    """
 
     network: ClassVar[type[LayeredShape]]
 
@@ -122,13 +146,18 @@ class Layered(ClosedForm):
         return [*width, *open_sizes, *(["depth"] if self.depth is None else [])]
 
     def network_of(self, inputs: int, outputs: int, where: str, scales: bool) -> LayeredShape:
-        of_network, given = self.network.model_fields, type(self).model_fields.keys() - {"family", "source"}
+        of_network, given = (
+            self.network.model_fields,
+            type(self).model_fields.keys() - {"family", "source"},
+        )
         fields = {name: getattr(self, name) for name in of_network if name in given}
         if fields.get("scales", False) is None:
             fields["scales"] = scales
         for name, value in list(fields.items()):
             if value is None and of_network[name].is_required():
-                raise HarnessError(f"{where}.{name} is missing: give it, or let match.solve find it")
+                raise HarnessError(
+                    f"{where}.{name} is missing: give it, or let match.solve find it"
+                )
             if value is None:
                 del fields[name]
         if self.source is not None:
@@ -138,9 +167,13 @@ class Layered(ClosedForm):
     def _hidden_nodes(self, where: str) -> tuple[int, ...]:
         hidden, depth, width = self.hidden, self.depth, self.width
         if hidden is not None and (depth or width):
-            raise HarnessError(f"{where}: hidden={list(hidden)} fixes depth and width; give either it or those two")
+            raise HarnessError(
+                f"{where}: hidden={list(hidden)} fixes depth and width; give either it or those two"
+            )
         if hidden is None and depth == 1 and width is not None:
-            raise HarnessError(f"{where}: depth=1 has no hidden layer, so width={width} says nothing; leave it out")
+            raise HarnessError(
+                f"{where}: depth=1 has no hidden layer, so width={width} says nothing; leave it out"
+            )
         if hidden is not None or depth == 1:
             return hidden or ()
         if not (depth and width):
@@ -150,12 +183,14 @@ class Layered(ClosedForm):
         return (width,) * (depth - 1)
 
 
-# -------------------------------------------------------------------------------------------- a network of layers
+# -------------------------------------------------------------------------------------------- a
+# network of layers
 class Layer(NamedTuple):
     """The nodes of a layer of weights, and where it stands.
 
-    The first layer of a network is initialised as such, `starts_as_first`, and nobody asks for the gradient by what it
-    is given: it `needs_input_gradient` where other parts of the network stand before it.
+    The first layer of a network is initialised as such, `starts_as_first`, and nobody asks for the
+    gradient by what it is given: it `needs_input_gradient` where other parts of the network stand
+    before it.
     """
 
     number: int
@@ -178,11 +213,14 @@ class Layer(NamedTuple):
 class LayeredShape(ShapeBase):
     """A network of layers that are known here; `shape` lists nodes from input to output.
 
-    A family gives its fields, `family`, and all abstract methods. What follows the first dashed line it may give.
+    A family gives its fields, `family`, and all abstract methods. What follows the first dashed
+    line it may give.
     """
 
     shape: Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
-    source: str | None = Field(None, exclude_if=lambda value: value is None, repr=False)  # as in `ArchitectureBase`
+    source: str | None = Field(
+        None, exclude_if=lambda value: value is None, repr=False
+    )  # as in `ArchitectureBase`
 
     title: ClassVar[str]  # in a report
     letters: ClassVar[dict[str, str]] = {}  # fields that its name tells in words, and their letters
@@ -193,11 +231,15 @@ class LayeredShape(ShapeBase):
         """Name -> shape of the parameters of a layer, in their order."""
 
     @abstractmethod
-    def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    def draw(
+        self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> np.ndarray:
         """Initial values of one parameter at gain 1."""
 
     @abstractmethod
-    def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
+    def evaluate_layer(
+        self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor
+    ) -> Tensor:
         """Outputs [R, O, N] of a layer."""
 
     @abstractmethod
@@ -214,25 +256,36 @@ class LayeredShape(ShapeBase):
 
     @abstractmethod
     def layer_backward(self, layer: Layer) -> int:
-        """Operations per sample that torch executes in the backward pass of a layer, by the default prices."""
+        """Operations per sample that torch executes in the backward pass of a layer, by the default
+        prices.
+        """
 
     @property
     def numbers_of_input(self) -> int:
-        """Numbers that a forward pass leaves of an input of a layer for its backward pass, roughly."""
+        """Numbers that a forward pass leaves of an input of a layer for its backward pass,
+        roughly.
+        """
         return 4
 
     def numbers_of_layer(self, layer: Layer) -> int:
         """The same of a whole layer."""
         return layer.inputs * self.numbers_of_input + layer.outputs
 
-    # --------------------------------------------------------------------------------- what it may give: more trainings
-    def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
-        """For the Jacobian: a layer's outputs, after `trace.add` was told of all parameters in it."""
+    # --------------------------------------------------------------------------------- what it may
+    # give: more trainings
+    def trace(
+        self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace
+    ) -> Tensor:
+        """For the Jacobian: a layer's outputs, after `trace.add` was told of all parameters in
+        it.
+        """
         raise NotImplementedError
 
     def without_levenberg(self) -> str | None:
         if type(self).trace is LayeredShape.trace:
-            return f"levenberg_marquardt has no Jacobian of family: {self.family}; use lbfgs or adam"
+            return (
+                f"levenberg_marquardt has no Jacobian of family: {self.family}; use lbfgs or adam"
+            )
         return None
 
     def inputs_of_first(self, knots: Knots, x_RIN: Tensor) -> Tensor:
@@ -243,15 +296,20 @@ class LayeredShape(ShapeBase):
         """The same with derivatives by the inputs; see `harness.families.jets`."""
         return jet_RIQN
 
-    def jet_layer(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor) -> Tensor:
+    def jet_layer(
+        self, layer: Layer, weights: dict[str, Tensor], knots: Knots, jet_RIQN: Tensor
+    ) -> Tensor:
         """A layer's outputs with derivatives by the network's inputs."""
         raise NotImplementedError
 
     def kanbefair_flops(self, layer: Layer) -> int:
-        """What KANbeFair's code counts for the forward pass of a layer, if it has networks like it."""
+        """What KANbeFair's code counts for the forward pass of a layer, if it has networks like
+        it.
+        """
         raise NotImplementedError
 
-    # --------------------------------------------------------------------------------------------- what follows from it
+    # ---------------------------------------------------------------------------------------------
+    # what follows from it
     @property
     def dashed(self) -> str:
         return "-".join(map(str, self.shape))
@@ -267,14 +325,20 @@ class LayeredShape(ShapeBase):
         return _layers(self.nodes)
 
     def check_source(self) -> None:
-        """A HarnessError if it is of the user's own code, and that has changed since the plan was made."""
-        if self.source is not None and self.source != code_version(type(self), self.family, "family"):
+        """A HarnessError if it is of the user's own code, and that has changed since the plan was
+        made.
+        """
+        if self.source is not None and self.source != code_version(
+            type(self), self.family, "family"
+        ):
             raise code_changed(f"family {self.family}")
 
     @property
     def words(self) -> str:
         size_of_letter = {letter: getattr(self, name) for name, letter in self.letters.items()}
-        basis = "".join(f" {letter}={size}" for letter, size in size_of_letter.items() if size is not None)
+        basis = "".join(
+            f" {letter}={size}" for letter, size in size_of_letter.items() if size is not None
+        )
         return f"[{self.dashed.replace('-', ',')}]{basis}"
 
     @property
@@ -290,7 +354,10 @@ class LayeredShape(ShapeBase):
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         shapes: dict[str, tuple[int, ...]] = {}
         for layer in self.layers:
-            shapes |= {f"layer{layer.number}.{name}": shape for name, shape in self.layer_shapes(layer).items()}
+            shapes |= {
+                f"layer{layer.number}.{name}": shape
+                for name, shape in self.layer_shapes(layer).items()
+            }
         return shapes
 
     def draw_lane(self, generator: np.random.Generator, gain: float) -> np.ndarray:
@@ -320,7 +387,9 @@ class LayeredShape(ShapeBase):
         return _trainable(self)
 
     def layer_parameters(self, layer: Layer) -> int:
-        """Trainable scalars of a layer: all that an optimiser moves, and nothing else (knots and masks are not)."""
+        """Trainable scalars of a layer: all that an optimiser moves, and nothing else (knots and
+        masks are not).
+        """
         shapes = self.layer_shapes(layer)
         return sum(prod(shape) for name, shape in shapes.items() if name not in self.frozen_names)
 
@@ -332,19 +401,28 @@ class LayeredShape(ShapeBase):
         return [self.layer_flops(layer, convention, prices) for layer in self.layers]
 
     def executed_forward(self, prices: Prices) -> int:
-        return self.flops_before(prices) + sum(self.layer_executed(layer, prices) for layer in self.layers)
+        return self.flops_before(prices) + sum(
+            self.layer_executed(layer, prices) for layer in self.layers
+        )
 
     def executed_evaluation(self, prices: Prices) -> int:
         loss = 6 * self.outputs
         return self.executed_forward(prices) + loss + sum(map(self.layer_backward, self.layers))
 
 
-# Every count of a network asks for these, and plans of searches count it once for each number of evaluations they try.
+# Every count of a network asks for these, and plans of searches count it once for each number of
+# evaluations they try.
 @lru_cache(maxsize=2**12)
 def _layers(nodes: tuple[int, ...]) -> tuple[Layer, ...]:
     last = len(nodes) - 2
     return tuple(
-        Layer(number, *of_layer, number == last, starts_as_first=number == 0, needs_input_gradient=number > 0)
+        Layer(
+            number,
+            *of_layer,
+            number == last,
+            starts_as_first=number == 0,
+            needs_input_gradient=number > 0,
+        )
         for number, of_layer in enumerate(pairwise(nodes))
     )
 

@@ -44,5 +44,9 @@ if TYPE_CHECKING:
     BlockNetwork = LayeredShape
 else:  # in a file, the one that its `family` names
     by_family, networks = Field(discriminator="family"), [block.network for block in BLOCKS]
-    Block = Annotated[reduce(or_, BLOCKS), by_family, OrOutside("family", Layered, load_family, family_place)]
-    BlockNetwork = Annotated[reduce(or_, networks), by_family, OrOutside("family", LayeredShape, load_network)]
+    Block = Annotated[
+        reduce(or_, BLOCKS), by_family, OrOutside("family", Layered, load_family, family_place)
+    ]
+    BlockNetwork = Annotated[
+        reduce(or_, networks), by_family, OrOutside("family", LayeredShape, load_network)
+    ]

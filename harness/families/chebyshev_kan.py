@@ -1,4 +1,5 @@
-"""ChebyKAN (Synodic 2024, github.com/SynodicMonth/ChebyKAN): Chebyshev polynomials of tanh x, then a linear map.
+"""ChebyKAN (Synodic 2024, github.com/SynodicMonth/ChebyKAN): Chebyshev polynomials of tanh x, then
+a linear map.
 
 tanh is what it does about inputs that leave [-1, 1].
 
@@ -36,7 +37,9 @@ class ChebyshevKanShape(ExpansionShape):
         """T_0 to T_D."""
         return self.degree + 1
 
-    def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    def draw(
+        self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> np.ndarray:
         """As in the published code: N(0, 1 / (I (D + 1))^2)."""
         return generator.standard_normal(shape) / (layer.inputs * (self.degree + 1))
 

@@ -1,7 +1,8 @@
-"""KANs with a fixed basis: every input is expanded in functions, and one matrix maps all of these to the outputs.
+"""KANs with a fixed basis: every input is expanded in functions, and one matrix maps all of these
+to the outputs.
 
-A family of that kind gives the functions, how many there are and what they cost; the rest follows. LayerNorm over a
-layer's inputs is here too, for those who want it before the expansion.
+A family of that kind gives the functions, how many there are and what they cost; the rest follows.
+LayerNorm over a layer's inputs is here too, for those who want it before the expansion.
 
 Shape suffixes: R lanes, I inputs, C functions of an input, O outputs, N samples.
 """
@@ -24,7 +25,8 @@ NORM_EPSILON = 1e-5  # as torch.nn.LayerNorm
 
 
 class ExpansionShape(LayeredShape):
-    """A network whose layers have a parameter `coef` [I, C, O], and where they want one a `bias` [O].
+    """A network whose layers have a parameter `coef` [I, C, O], and where they want one a `bias`
+    [O].
 
     Such a family gives its fields, `family`, `draw`, and all abstract methods here.
     """
@@ -52,7 +54,8 @@ class ExpansionShape(LayeredShape):
     def expansion_backward(self) -> int:
         """Operations that torch executes to take gradients back through `expand`, an input."""
 
-    # --------------------------------------------------------------------------------------------- what follows from it
+    # ---------------------------------------------------------------------------------------------
+    # what follows from it
     @property
     def numbers_of_input(self) -> int:
         return 2 * self.functions
@@ -61,20 +64,29 @@ class ExpansionShape(LayeredShape):
         coef: tuple[int, ...] = (layer.inputs, self.functions, layer.outputs)
         return {"coef": coef, "bias": (layer.outputs,)} if self.has_bias else {"coef": coef}
 
-    def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
+    def evaluate_layer(
+        self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor
+    ) -> Tensor:
         return self.map_basis(weights, self.expand(weights, whole(h_RIN)), h_RIN)
 
     def map_basis(self, weights: Mapping[str, Tensor], basis_RICN: Tensor, h_RIN: Tensor) -> Tensor:
         """Outputs [R, O, N] of a layer from the expansion of its inputs, and these."""
         return linear(weights["coef"].flatten(1, 2), basis_RICN.flatten(1, 2), weights.get("bias"))
 
-    def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
+    def trace(
+        self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace
+    ) -> Tensor:
         basis_RICN = self.expand(weights, h_RIN)
-        return trace.add(weights, h_RIN, self.map_basis(weights, basis_RICN, h_RIN), bases_RICN=basis_RICN)
+        return trace.add(
+            weights, h_RIN, self.map_basis(weights, basis_RICN, h_RIN), bases_RICN=basis_RICN
+        )
 
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
         """With a bias a sum has as many adds as terms, and without one it is said to have."""
-        return layer.sites(convention) * self.expansion_flops(prices) + 2 * layer.edges * self.functions
+        return (
+            layer.sites(convention) * self.expansion_flops(prices)
+            + 2 * layer.edges * self.functions
+        )
 
     def products(self, layer: Layer) -> int:
         return 2 * layer.edges * self.functions
@@ -90,7 +102,9 @@ class ExpansionShape(LayeredShape):
 
 
 def standardised(h_RIN: Tensor) -> Tensor:
-    """Inputs of mean 0 and variance 1 at every sample: LayerNorm over a layer's inputs, without its parameters."""
+    """Inputs of mean 0 and variance 1 at every sample: LayerNorm over a layer's inputs, without its
+    parameters.
+    """
     centred_RIN = h_RIN - h_RIN.mean(1, keepdim=True)
     variance_R1N = centred_RIN.square().mean(1, keepdim=True)
     return centred_RIN / (variance_R1N + NORM_EPSILON).sqrt()

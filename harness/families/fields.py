@@ -14,9 +14,15 @@ from harness.families.base import ArchitectureBase, Layered
 def fields_of(architecture: type[ArchitectureBase]) -> str:
     """Its fields: `hidden | depth, width; grid, order=3`."""
     shared = Layered.model_fields if issubclass(architecture, Layered) else {}
-    fields = {name: field for name, field in architecture.model_fields.items() if name not in (*shared, "family")}
+    fields = {
+        name: field
+        for name, field in architecture.model_fields.items()
+        if name not in (*shared, "family")
+    }
     sizes = "hidden | depth, width; " if shared else ""
-    return (sizes + ", ".join(_field(name, field) for name, field in fields.items())).removesuffix("; ")
+    return (sizes + ", ".join(_field(name, field) for name, field in fields.items())).removesuffix(
+        "; "
+    )
 
 
 def _field(name: str, field: FieldInfo) -> str:

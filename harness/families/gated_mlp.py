@@ -1,8 +1,10 @@
-"""Gated MLPs (Shazeer 2020, arXiv 2002.05202): each hidden node is an activation times a second linear map.
+"""Gated MLPs (Shazeer 2020, arXiv 2002.05202): each hidden node is an activation times a second
+linear map.
 
     h = act(W x + b) * (V x + c)
 
-With silu that is SwiGLU, the feed-forward block of most language models since 2023; with gelu it is GEGLU.
+With silu that is SwiGLU, the feed-forward block of most language models since 2023; with gelu it is
+GEGLU.
 
 Shape suffixes: R lanes, I inputs, O outputs, N samples.
 """
@@ -43,23 +45,31 @@ class GatedMlpShape(LayeredShape):
     def numbers_of_input(self) -> int:
         return 2
 
-    # ------------------------------------------------------------------------------------------- parameters, evaluation
+    # -------------------------------------------------------------------------------------------
+    # parameters, evaluation
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         edges, bias = (layer.inputs, layer.outputs), (layer.outputs,)
         map_: dict[str, tuple[int, ...]] = {"weight": edges, "bias": bias}
         return map_ if layer.is_last else {**map_, "gate": edges, "gate_bias": bias}
 
-    def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    def draw(
+        self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> np.ndarray:
         """All linear maps as torch.nn.Linear."""
         return draw_linear(layer.inputs, shape, generator)
 
-    def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
+    def evaluate_layer(
+        self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor
+    ) -> Tensor:
         z_RON = evaluate_dense(weights, h_RIN)
         if layer.is_last:
             return z_RON
-        return getattr(F, self.activation)(z_RON) * linear(weights["gate"], h_RIN, weights["gate_bias"])
+        return getattr(F, self.activation)(z_RON) * linear(
+            weights["gate"], h_RIN, weights["gate_bias"]
+        )
 
-    # ----------------------------------------------------------------------------------------------------------- counts
+    # ----------------------------------------------------------------------------------------------
+    # counts
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
         """Two linear maps, the activation, and a product; the last layer is one linear map."""
         if layer.is_last:
@@ -75,13 +85,16 @@ class GatedMlpShape(LayeredShape):
     def layer_backward(self, layer: Layer) -> int:
         maps = 1 if layer.is_last else 2
         by_weights = maps * (2 * layer.edges + layer.outputs)
-        by_inputs = maps * 2 * layer.edges + (maps - 1) * layer.inputs if layer.needs_input_gradient else 0
+        by_inputs = (
+            maps * 2 * layer.edges + (maps - 1) * layer.inputs if layer.needs_input_gradient else 0
+        )
         gated = 0 if layer.is_last else (BACKWARD[self.activation] + 2) * layer.outputs
         return by_weights + by_inputs + gated
 
 
 class GatedMlp(Layered):
-    """A gated MLP (Shazeer 2020): a hidden node is an activation of one linear map times another linear map.
+    """A gated MLP (Shazeer 2020): a hidden node is an activation of one linear map times another
+    linear map.
 
     `silu` gives SwiGLU, `gelu` GEGLU. At equal width it has nearly twice the weights of an MLP.
     """

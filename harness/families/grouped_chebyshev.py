@@ -1,8 +1,10 @@
-"""A Chebyshev series of tanh x in each group of inputs, then a linear map: GR-KAN's arrangement, ChebyKAN's functions.
+"""A Chebyshev series of tanh x in each group of inputs, then a linear map: GR-KAN's arrangement,
+ChebyKAN's functions.
 
     y = W F(x) + b,    F(x) = c_0 T_0(tanh x) + ... + c_D T_D(tanh x)
 
-The series is that of a group of neighbouring inputs. So the network has an MLP's matrices and a few numbers more.
+The series is that of a group of neighbouring inputs. So the network has an MLP's matrices and a few
+numbers more.
 
 Shape suffixes: R lanes, I inputs, G groups, C coefficients of a series, O outputs, N samples.
 """
@@ -22,7 +24,8 @@ from harness.families.rational_kan import of_groups
 from harness.families.shape import Prices
 from harness.families.space import Range
 
-# 1 over the mean of tanh(x)^2, x ~ N(0, 1): by which weights keep the variance of what they are given at the start.
+# 1 over the mean of tanh(x)^2, x ~ N(0, 1): by which weights keep the variance of what they are
+# given at the start.
 GAIN = 2.536175
 
 
@@ -41,12 +44,15 @@ class GroupedChebyshevShape(LayeredShape):
     def numbers_of_input(self) -> int:
         return self.degree + 2
 
-    # ------------------------------------------------------------------------------------------- parameters, evaluation
+    # -------------------------------------------------------------------------------------------
+    # parameters, evaluation
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         series = (min(self.groups, layer.inputs), self.degree + 1)
         return {"series": series, "weight": (layer.inputs, layer.outputs), "bias": (layer.outputs,)}
 
-    def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    def draw(
+        self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> np.ndarray:
         """Every series is tanh, weights are N(0, GAIN / I), and a bias is 0: an MLP's start."""
         match name:
             case "series":
@@ -55,10 +61,13 @@ class GroupedChebyshevShape(LayeredShape):
                 return generator.standard_normal(shape) * sqrt(GAIN / layer.inputs)
         return np.zeros(shape)
 
-    def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
+    def evaluate_layer(
+        self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor
+    ) -> Tensor:
         return evaluate_dense(weights, series(weights["series"], torch.tanh(whole(h_RIN))))
 
-    # ----------------------------------------------------------------------------------------------------------- counts
+    # ----------------------------------------------------------------------------------------------
+    # counts
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
         """A tanh, and Clenshaw's three operations a degree; 2 t is not counted."""
         return layer.sites(convention) * (prices["tanh"] + 3 * self.degree - 1) + 2 * layer.edges
@@ -69,13 +78,20 @@ class GroupedChebyshevShape(LayeredShape):
         return self.layer_flops(layer, "shared_dense", prices) + doubled
 
     def layer_backward(self, layer: Layer) -> int:
-        """Where nobody asks for the gradient by the inputs, tanh has none, and the recurrence its own part."""
-        an_input = 6 * self.degree + 1 + (self.degree > 1) if layer.needs_input_gradient else 4 * self.degree - 1
+        """Where nobody asks for the gradient by the inputs, tanh has none, and the recurrence its
+        own part.
+        """
+        an_input = (
+            6 * self.degree + 1 + (self.degree > 1)
+            if layer.needs_input_gradient
+            else 4 * self.degree - 1
+        )
         return 4 * layer.edges + layer.outputs + an_input * layer.inputs
 
 
 class GroupedChebyshev(Layered):
-    """A Chebyshev series of tanh(x) of each group of inputs (degree D, D + 1 coefficients), then a linear map.
+    """A Chebyshev series of tanh(x) of each group of inputs (degree D, D + 1 coefficients), then a
+    linear map.
 
     Layers of fewer inputs than `groups` have a series an input.
     """

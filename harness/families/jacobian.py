@@ -1,11 +1,12 @@
 """The exact derivatives of every output at every sample by every parameter of its lane.
 
-A parameter acts through one node of one layer only, which is a sum of parameters times functions of the layer's inputs.
-So a derivative is that function times the output's sensitivity to the node, and there are few nodes. Samples do not see
-each other: one backward pass an output gives its sensitivities at all of them.
+A parameter acts through one node of one layer only, which is a sum of parameters times functions of
+the layer's inputs. So a derivative is that function times the output's sensitivity to the node, and
+there are few nodes. Samples do not see each other: one backward pass an output gives its
+sensitivities at all of them.
 
-Shape suffixes: R lanes, N samples, I inputs and J nodes of a layer, C coefficients of a spline, O outputs of the
-network, K = O * N, P trainable scalars. A 1 stands for an axis to be broadcast.
+Shape suffixes: R lanes, N samples, I inputs and J nodes of a layer, C coefficients of a spline, O
+outputs of the network, K = O * N, P trainable scalars. A 1 stands for an axis to be broadcast.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from harness.families.later import F, Knots, Tensor, spline, torch
 from harness.families.layout import of_layer, parameter_count, unflatten
 from harness.families.shape import ShapeBase
 
-# Writes the columns of a layer's parameters: into which, the parameters, their inputs, and the nodes' sensitivities.
+# Writes the columns of a layer's parameters: into which, the parameters, their inputs, and the
+# nodes' sensitivities.
 Fill = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Tensor, Tensor], None]
 
 
 class Traced(NamedTuple):
-    """Parameters of a layer, what they are multiplied with, and the nodes where they act, which autograd links.
+    """Parameters of a layer, what they are multiplied with, and the nodes where they act, which
+    autograd links.
 
-    `bases_RICN` are the functions of the inputs that coefficients are multiplied with, `active` those of splines. What
-    the names of parameters do not say here, a family's own `fill` does.
+    `bases_RICN` are the functions of the inputs that coefficients are multiplied with, `active`
+    those of splines. What the names of parameters do not say here, a family's own `fill` does.
     """
 
     number: int
@@ -40,7 +43,8 @@ class Traced(NamedTuple):
 
 
 class Trace:
-    """The layers of an evaluation; the first nodes are the only leaves: nothing is differentiated by parameters.
+    """The layers of an evaluation; the first nodes are the only leaves: nothing is differentiated
+    by parameters.
 
     Splines, slopes and LayerNorms that nodes have for themselves are layers of their own.
     """
@@ -49,17 +53,26 @@ class Trace:
         self.layers: list[Traced] = []
         self.number = 0  # of the layer of weights that is evaluated
 
-    def add(self, weights: Mapping[str, Tensor], h_RIN: Tensor, z_RJN: Tensor, **how: Any) -> Tensor:
-        """The nodes `z_RJN`, which parameters make of `h_RIN`, to go on with; `how` are the last fields of `Traced`."""
+    def add(
+        self, weights: Mapping[str, Tensor], h_RIN: Tensor, z_RJN: Tensor, **how: Any
+    ) -> Tensor:
+        """The nodes `z_RJN`, which parameters make of `h_RIN`, to go on with; `how` are the last
+        fields of `Traced`.
+        """
         if how.get("active") is not None:  # all bases of the splines, [R, I, C, N]
-            how["bases_RICN"] = spline.all_bases(how["active"], weights["coef"].shape[2]).transpose(2, 3)
+            how["bases_RICN"] = spline.all_bases(how["active"], weights["coef"].shape[2]).transpose(
+                2, 3
+            )
         nodes_RJN = z_RJN if self.layers else z_RJN.detach().requires_grad_()
         self.layers.append(Traced(self.number, weights, h_RIN, nodes_RJN, **how))
         return nodes_RJN
 
 
-def residual_jacobian(network: ShapeBase, flat_RP: Tensor, knots: Knots, x_RNI: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs [R, N, O], and their derivatives [R, K, P], dense; row o * N + n is output o at sample n.
+def residual_jacobian(
+    network: ShapeBase, flat_RP: Tensor, knots: Knots, x_RNI: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Outputs [R, N, O], and their derivatives [R, K, P], dense; row o * N + n is output o at
+    sample n.
 
     In memory samples lie side by side: it is the transposed view that is contiguous.
     """
@@ -71,12 +84,18 @@ def residual_jacobian(network: ShapeBase, flat_RP: Tensor, knots: Knots, x_RNI: 
         with torch.enable_grad():
             for layer in network.layers:
                 trace.number = layer.number
-                h_RIN = network.trace(layer, of_layer(parameters, layer.number), knots, h_RIN, trace)
+                h_RIN = network.trace(
+                    layer, of_layer(parameters, layer.number), knots, h_RIN, trace
+                )
         jacobian_RPON = flat_RP.new_empty(len(flat_RP), parameter_count(network), outputs, samples)
         columns = unflatten(network, jacobian_RPON)
         for traced, delta_RJON in zip(trace.layers, _sensitivities(trace.layers), strict=True):
             of_number = of_layer(columns, traced.number)
-            _fill({name: of_number[name] for name in traced.weights}, traced, delta_RJON[..., :samples])
+            _fill(
+                {name: of_number[name] for name in traced.weights},
+                traced,
+                delta_RJON[..., :samples],
+            )
         y_RNO = trace.layers[-1].nodes_RJN.detach()[..., :samples].transpose(1, 2).contiguous()
         return y_RNO, jacobian_RPON.flatten(2).transpose(1, 2)
 
@@ -92,7 +111,9 @@ def _sensitivities(layers: list[Traced]) -> list[Tensor]:
 
 
 def _fill(into: Mapping[str, Tensor], layer: Traced, delta_RJON: Tensor) -> None:
-    """The columns of one layer, in place; those of a matrix are [R, I, J, O, N], of coefficients [R, I, C, J, O, N]."""
+    """The columns of one layer, in place; those of a matrix are [R, I, J, O, N], of coefficients
+    [R, I, C, J, O, N].
+    """
     weights, samples, delta_R1JON = layer.weights, delta_RJON.shape[-1], delta_RJON[:, None]
     if layer.fill is not None:
         layer.fill(into, weights, layer.inputs_RIN[..., :samples], delta_RJON)
@@ -105,7 +126,9 @@ def _fill(into: Mapping[str, Tensor], layer: Traced, delta_RJON: Tensor) -> None
     for name in into.keys() & {"bias", "norm_shift"}:
         into[name].copy_(delta_RJON)
     for name in into.keys() & {"slope", "norm_scale"}:
-        torch.mul(inputs_RI1N.clamp_max(0) if name == "slope" else inputs_RI1N, delta_RJON, out=into[name])
+        torch.mul(
+            inputs_RI1N.clamp_max(0) if name == "slope" else inputs_RI1N, delta_RJON, out=into[name]
+        )
     if layer.bases_RICN is None:
         return
     bases_RIC1N = layer.bases_RICN[..., None, :samples].contiguous()
@@ -114,7 +137,9 @@ def _fill(into: Mapping[str, Tensor], layer: Traced, delta_RJON: Tensor) -> None
         coef = into["coef"] if weights["coef"].dim() == 4 else into["coef"][:, :, :, None]
         torch.mul(bases_RIC1N[:, :, :, None], delta_RIKON[:, :, None], out=coef)
         return
-    delta_RIJON = delta_R1JON * weights["scale"][..., None, None] if "scale" in weights else delta_R1JON
+    delta_RIJON = (
+        delta_R1JON * weights["scale"][..., None, None] if "scale" in weights else delta_R1JON
+    )
     torch.mul(bases_RIC1N[:, :, :, None], delta_RIJON[:, :, None], out=into["coef"])
     if "scale" in into and layer.active is not None:
         splines_RIJN = spline.each_spline(weights["coef"], layer.active).transpose(1, 2)

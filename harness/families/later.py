@@ -1,6 +1,8 @@
-"""torch, numpy, and the files here that need torch when they are imported: each is imported when it is first used.
+"""torch, numpy, and the files here that need torch when they are imported: each is imported when it
+is first used.
 
-A family is read by all who read an experiment file. `harness status` reads many, and analysis never waits for torch.
+A family is read by all who read an experiment file. `harness status` reads many, and analysis never
+waits for torch.
 """
 
 from __future__ import annotations
@@ -43,10 +45,14 @@ else:
             raise ValueError("it is no tensor")
         return value
 
-    Tensor = Annotated[Any, AfterValidator(_tensor)]  # for annotations, which only pydantic evaluates
+    Tensor = Annotated[
+        Any, AfterValidator(_tensor)
+    ]  # for annotations, which only pydantic evaluates
 
 if TYPE_CHECKING:
-    Knots = Sequence[Tensor]  # what the layers of all lanes carry beside their parameters, see `ShapeBase`
+    Knots = Sequence[
+        Tensor
+    ]  # what the layers of all lanes carry beside their parameters, see `ShapeBase`
     Device = torch.device | str
 else:
     Knots = Device = Any

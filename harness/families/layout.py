@@ -23,12 +23,15 @@ def parameter_count(network: ShapeBase) -> int:
 def unflatten(network: ShapeBase, flat_RP: Tensor) -> dict[str, Tensor]:
     """Views [R, *shape] into `flat_RP`, by the names of `parameter_shapes`.
 
-    What is frozen is a constant: its gradient is exactly zero, by which neither Adam nor L-BFGS moves anything, as
-    every vector that they keep is zero there.
+    What is frozen is a constant: its gradient is exactly zero, by which neither Adam nor L-BFGS
+    moves anything, as every vector that they keep is zero there.
     """
     shapes = network.parameter_shapes()
     parts = flat_RP.split([prod(shape) for shape in shapes.values()], dim=1)
-    views = {name: part.unflatten(1, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+    views = {
+        name: part.unflatten(1, shape)
+        for (name, shape), part in zip(shapes.items(), parts, strict=True)
+    }
     return {name: view if network.moves(name) else view.detach() for name, view in views.items()}
 
 
@@ -45,4 +48,8 @@ def of_layer(parameters: Mapping[str, Tensor], layer: int) -> dict[str, Tensor]:
 def of_part(parameters: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     """The parameters of a layer or part of that name, by their names inside it."""
     prefix = f"{part}."
-    return {name.removeprefix(prefix): value for name, value in parameters.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): value
+        for name, value in parameters.items()
+        if name.startswith(prefix)
+    }

@@ -12,7 +12,9 @@ from harness.families.later import Tensor, np, product, torch
 
 
 def draw_linear(fan_in: int, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
-    """Initial values of a weight or bias at gain 1: U(+-1/sqrt(fan_in)), the default of torch.nn.Linear."""
+    """Initial values of a weight or bias at gain 1: U(+-1/sqrt(fan_in)), the default of
+    torch.nn.Linear.
+    """
     return generator.uniform(-1 / sqrt(fan_in), 1 / sqrt(fan_in), shape)
 
 
@@ -22,7 +24,9 @@ def linear(weight_RIO: Tensor, h_RIN: Tensor, bias_RO: Tensor | None) -> Tensor:
 
 
 def whole(h_RIN: Tensor) -> Tensor:
-    """In float32 where mixed precision gives bfloat16, whose three digits are too few for functions of a basis."""
+    """In float32 where mixed precision gives bfloat16, whose three digits are too few for functions
+    of a basis.
+    """
     return h_RIN.float() if h_RIN.dtype == torch.bfloat16 else h_RIN
 
 

@@ -1,10 +1,12 @@
-"""A network of the user's own: an nn.Module class that is made as `Class(inputs, outputs, width=16)`.
+"""A network of the user's own: an nn.Module class that is made as `Class(inputs, outputs,
+width=16)`.
 
-In an arm it is `module: package.module:Class` with `size: width`. It knows of no run axis: lanes are evaluated one
-after the other, each with its own parameters in the same module. On a GPU they are evaluated all at once where torch
-can do that. What is not trained (buffers, parameters that require no gradient) is made once, the same for every run.
-Its output for a point must not depend on the other points, nor on chance: `check` refuses batch statistics and dropout.
-There is no closed form of its counts: they are counted on the live module (`harness.count.module`).
+In an arm it is `module: package.module:Class` with `size: width`. It knows of no run axis: lanes
+are evaluated one after the other, each with its own parameters in the same module. On a GPU they
+are evaluated all at once where torch can do that. What is not trained (buffers, parameters that
+require no gradient) is made once, the same for every run. Its output for a point must not depend on
+the other points, nor on chance: `check` refuses batch statistics and dropout. There is no closed
+form of its counts: they are counted on the live module (`harness.count.module`).
 
 Shape suffixes: R lanes, N samples, I inputs, O outputs, P trainable scalars.
 """
@@ -32,7 +34,9 @@ SizeName = Literal["width", "grid", "depth"]
 
 
 class ModuleCounts(Frozen):
-    """What a module counts, a sample where it is of work: trained scalars, and operations as torch executes them."""
+    """What a module counts, a sample where it is of work: trained scalars, and operations as torch
+    executes them.
+    """
 
     parameters: NonNegativeInt
     forward: NonNegativeInt
@@ -42,7 +46,9 @@ class ModuleCounts(Frozen):
 
 
 class ModuleShape(ShapeBase):
-    """A resolved module: `shape` has its inputs and outputs; `counts` is None while it is being counted."""
+    """A resolved module: `shape` has its inputs and outputs; `counts` is None while it is being
+    counted.
+    """
 
     family: Literal["module"] = "module"
     shape: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=2)]
@@ -81,9 +87,12 @@ class ModuleShape(ShapeBase):
         values = trained_parameters(make(self, seed)).values()
         return gain * np.concatenate([value.detach().double().numpy().ravel() for value in values])
 
-    def forward(self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RNI: Tensor) -> Tensor:
+    def forward(
+        self, parameters: Mapping[str, Tensor], knots: Sequence[Tensor], x_RNI: Tensor
+    ) -> Tensor:
         module = _template(self, x_RNI.dtype, str(x_RNI.device))
-        # On a CPU a lane's bits would depend on its place among the others, and from 1000 points on a loop is faster.
+        # On a CPU a lane's bits would depend on its place among the others, and from 1000 points on
+        # a loop is faster.
         if x_RNI.device.type != "cpu" and allows_vmap(self, x_RNI.dtype, str(x_RNI.device)):
             return all_at_once(module, parameters, x_RNI)
         return one_by_one(module, parameters, x_RNI)
@@ -108,15 +117,18 @@ class ModuleShape(ShapeBase):
 def _known_size(size: object) -> object:
     if isinstance(size, str) and size not in get_args(SizeName):
         raise ValueError(
-            f"{size!r} is none of {', '.join(get_args(SizeName))}; rename the constructor's keyword to one of them"
+            f"{size!r} is none of {', '.join(get_args(SizeName))}; rename the constructor's "
+            "keyword to one of them"
         )
     return size
 
 
 class Module(ArchitectureBase):
-    """An nn.Module class, `package.module:Class`, made as `Class(inputs, outputs, width=16)` where `size` is width.
+    """An nn.Module class, `package.module:Class`, made as `Class(inputs, outputs, width=16)` where
+    `size` is width.
 
-    Leave out the value of that size to have it solved for, or varied; it is counted on the live module.
+    Leave out the value of that size to have it solved for, or varied; it is counted on the live
+    module.
     """
 
     network = ModuleShape  # with no standard space: what may vary, only its author knows
@@ -140,7 +152,9 @@ TRIED_POINTS = 8
 
 
 def module_class(reference: str) -> type[nn.Module]:
-    """The class at `package.module:Class`, found from the current folder as well as the Python path."""
+    """The class at `package.module:Class`, found from the current folder as well as the Python
+    path.
+    """
     class_name = reference.partition(":")[2]
     module = user_module(reference, "module")
     with calling_user_code(f"module {reference}"):
@@ -148,8 +162,13 @@ def module_class(reference: str) -> type[nn.Module]:
         if isinstance(module_type, type) and issubclass(module_type, torch.nn.Module):
             return module_type
         types = {name: value for name, value in vars(module).items() if isinstance(value, type)}
-        hint = did_you_mean(class_name, [name for name, value in types.items() if issubclass(value, torch.nn.Module)])
-    raise HarnessError(f"module {reference}: {module.__name__} has no nn.Module of the name {class_name!r}; {hint}")
+        hint = did_you_mean(
+            class_name,
+            [name for name, value in types.items() if issubclass(value, torch.nn.Module)],
+        )
+    raise HarnessError(
+        f"module {reference}: {module.__name__} has no nn.Module of the name {class_name!r}; {hint}"
+    )
 
 
 def fingerprint(reference: str) -> str:
@@ -160,13 +179,17 @@ def fingerprint(reference: str) -> str:
 def make(network: ModuleShape, seed: int = 0) -> nn.Module:
     """A module of the network's size, its parameters drawn from `seed`.
 
-    That is what the global generators of torch, numpy and Python start from meanwhile; they are as before afterwards.
+    That is what the global generators of torch, numpy and Python start from meanwhile; they are as
+    before afterwards.
     """
     inputs, outputs = network.shape
     module_type = module_class(network.module)
     if fingerprint(network.module) != network.fingerprint:
         raise code_changed(f"module {network.module}")
-    call = f"module {network.module}: {module_type.__name__}({inputs}, {outputs}, {network.size}={network.value})"
+    call = (
+        f"module {network.module}: {module_type.__name__}({inputs}, {outputs}, "
+        f"{network.size}={network.value})"
+    )
     with calling_user_code(f"{call} failed", seed=seed):
         torch.manual_seed(seed)
         module = module_type(inputs, outputs, **{network.size: network.value})
@@ -184,8 +207,8 @@ def trained_parameters(module: nn.Module) -> dict[str, Tensor]:
 def one_by_one(module: nn.Module, parameters: Mapping[str, Tensor], x_RNI: Tensor) -> Tensor:
     """The module's outputs with the parameters of every lane, [R, N, O].
 
-    What it is given, and by the product with 1 its gradient too, is a copy: a part of a tensor of all lanes begins in
-    memory where its place among them says, by which products round.
+    What it is given, and by the product with 1 its gradient too, is a copy: a part of a tensor of
+    all lanes begins in memory where its place among them says, by which products round.
     """
     lanes = []
     for lane, x_NI in enumerate(x_RNI):
@@ -207,10 +230,17 @@ def all_at_once(module: nn.Module, parameters: Mapping[str, Tensor], x_RNI: Tens
 
 @cache
 def allows_vmap(network: ModuleShape, dtype: torch.dtype, device: str) -> bool:
-    """Whether torch evaluates all lanes at once, silently, with the values and gradients of a loop up to rounding."""
+    """Whether torch evaluates all lanes at once, silently, with the values and gradients of a loop
+    up to rounding.
+    """
     modules = [make(network, seed).to(device=device, dtype=dtype) for seed in range(3)]
-    names, lanes = list(trained_parameters(modules[0])), [trained_parameters(module).values() for module in modules]
-    stacked = (torch.stack(of_name).detach().requires_grad_() for of_name in zip(*lanes, strict=True))
+    names, lanes = (
+        list(trained_parameters(modules[0])),
+        [trained_parameters(module).values() for module in modules],
+    )
+    stacked = (
+        torch.stack(of_name).detach().requires_grad_() for of_name in zip(*lanes, strict=True)
+    )
     parameters = dict(zip(names, stacked, strict=True))
     x_RNI = _tried_points(network, dtype).to(device).expand(len(modules), -1, -1)
     both_ways = []
@@ -219,8 +249,12 @@ def allows_vmap(network: ModuleShape, dtype: torch.dtype, device: str) -> bool:
             warnings.simplefilter("error")  # such as of operations that vmap evaluates lane by lane
             for evaluate in (all_at_once, one_by_one):
                 y_RNO = evaluate(modules[0], parameters, x_RNI)
-                gradients = torch.autograd.grad(y_RNO.square().sum(), list(parameters.values()), allow_unused=True)
-                both_ways.append([y_RNO, *(gradient for gradient in gradients if gradient is not None)])
+                gradients = torch.autograd.grad(
+                    y_RNO.square().sum(), list(parameters.values()), allow_unused=True
+                )
+                both_ways.append(
+                    [y_RNO, *(gradient for gradient in gradients if gradient is not None)]
+                )
     except HarnessError:
         return False
     return all(_same(first, second) for first, second in zip(*both_ways, strict=True))
@@ -242,40 +276,68 @@ def _check(network: ModuleShape, dtype: str) -> None:
     where, number = f"module {network.module}", getattr(torch, dtype)
     inputs, outputs = network.shape
     x_NI = _tried_points(network, number)
-    attempt = f"{where}: its forward pass of {TRIED_POINTS} points x {inputs} inputs in {dtype} failed"
+    attempt = (
+        f"{where}: its forward pass of {TRIED_POINTS} points x {inputs} inputs in {dtype} failed"
+    )
     with calling_user_code(attempt):
         module, twin = (make(network).to(number) for _ in range(2))
-        if lazy := [name for name, value in module.named_parameters() if torch.nn.parameter.is_lazy(value)]:
-            raise HarnessError(f"{where}: {lazy[0]} has no shape before a first pass (a lazy module); give its sizes")
+        if lazy := [
+            name for name, value in module.named_parameters() if torch.nn.parameter.is_lazy(value)
+        ]:
+            raise HarnessError(
+                f"{where}: {lazy[0]} has no shape before a first pass (a lazy module); give "
+                "its sizes"
+            )
         differing, passed = _differing(module, twin), x_NI.clone()
         with torch.no_grad():
             together, of_twin = module(passed), twin(x_NI.clone())
             apart = [module(x_NI[:3].clone()), module(x_NI[3:].clone())]
         again = module(x_NI.clone())  # with gradients, as it trains
-        if not isinstance(together, torch.Tensor) or tuple(together.shape) != (TRIED_POINTS, outputs):
-            got = list(together.shape) if isinstance(together, torch.Tensor) else type(together).__name__
-            raise HarnessError(f"{where}: {TRIED_POINTS} points give {got} in place of [{TRIED_POINTS}, {outputs}]")
+        if not isinstance(together, torch.Tensor) or tuple(together.shape) != (
+            TRIED_POINTS,
+            outputs,
+        ):
+            got = (
+                list(together.shape)
+                if isinstance(together, torch.Tensor)
+                else type(together).__name__
+            )
+            raise HarnessError(
+                f"{where}: {TRIED_POINTS} points give {got} in place of [{TRIED_POINTS}, {outputs}]"
+            )
         if together.dtype != number:
             got = str(together.dtype).removeprefix("torch.")
-            raise HarnessError(f"{where}: points in {dtype} give values in {got}; compute in the dtype of the points")
+            raise HarnessError(
+                f"{where}: points in {dtype} give values in {got}; compute in the dtype of "
+                "the points"
+            )
         if not torch.isfinite(together).all():
             worst = together[~torch.isfinite(together)][0].item()
-            raise HarnessError(f"{where}: its initial values give {worst} for a point of [-1, 1]^{inputs}")
+            raise HarnessError(
+                f"{where}: its initial values give {worst} for a point of [-1, 1]^{inputs}"
+            )
         if not torch.equal(passed, x_NI):
-            raise HarnessError(f"{where}: its forward pass changes the points that it is given; let it copy them first")
+            raise HarnessError(
+                f"{where}: its forward pass changes the points that it is given; let it copy "
+                "them first"
+            )
         if not _same(together, again):
             raise HarnessError(
-                f"{where}: two passes of the same points differ (dropout?); it must not depend on chance"
+                f"{where}: two passes of the same points differ (dropout?); it must not depend "
+                "on chance"
             )
         if not _same(together, torch.cat(apart)):
             raise HarnessError(
-                f"{where}: a point's output depends on the other points (batch statistics?), so that it has no error "
+                f"{where}: a point's output depends on the other points (batch statistics?), so "
+                "that it has no error "
                 "of its own"
             )
         if differing or not _same(together, of_twin):
             raise HarnessError(
-                f"{where}: made twice from one seed, it differs{' in ' + differing[0] if differing else ''}; draw "
-                "initial values from the global generators of torch, numpy or Python, which start from the run's seed"
+                f"{where}: made twice from one seed, it "
+                f"differs{' in ' + differing[0] if differing else ''}; draw "
+                "initial values from the global generators of torch, numpy or Python, which start "
+                "from the run's seed"
             )
 
 
@@ -296,5 +358,9 @@ def _differing(module: nn.Module, twin: nn.Module) -> list[str]:
     """Names of parameters and buffers that do not have the same values in both."""
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     of_twin = {**dict(twin.named_parameters()), **dict(twin.named_buffers())}
-    same = {name for name in tensors.keys() & of_twin.keys() if torch.equal(tensors[name], of_twin[name])}
+    same = {
+        name
+        for name in tensors.keys() & of_twin.keys()
+        if torch.equal(tensors[name], of_twin[name])
+    }
     return sorted((tensors.keys() | of_twin.keys()) - same)

@@ -1,7 +1,8 @@
-"""Networks that are made of several, each a part with a name: `encoder.layer0.weight` is a parameter of one of them.
+"""Networks that are made of several, each a part with a name: `encoder.layer0.weight` is a
+parameter of one of them.
 
-What a part begins with hangs on the run's seed and on its own name and sizes, not on the other parts: two networks
-that share a part, at equal seed, have the same bits there.
+What a part begins with hangs on the run's seed and on its own name and sizes, not on the other
+parts: two networks that share a part, at equal seed, have the same bits there.
 
 Shape suffixes: R lanes.
 """
@@ -31,7 +32,9 @@ class PartOfLanes(NamedTuple):
 
 
 class PartedShape(ShapeBase):
-    """A network of several parts. A family gives `parts`, `forward`, its words, inputs, outputs, and FLOPs."""
+    """A network of several parts. A family gives `parts`, `forward`, its words, inputs, outputs,
+    and FLOPs.
+    """
 
     @property
     @abstractmethod
@@ -41,24 +44,34 @@ class PartedShape(ShapeBase):
     def of_lanes(self, parameters: Mapping[str, Tensor], knots: Knots) -> dict[str, PartOfLanes]:
         """Each part with its own, to be called on what it is given."""
         knots_of = self._own_knots(knots)
-        return {name: PartOfLanes(part, of_part(parameters, name), knots_of[name]) for name, part in self.parts.items()}
+        return {
+            name: PartOfLanes(part, of_part(parameters, name), knots_of[name])
+            for name, part in self.parts.items()
+        }
 
     def _own_knots(self, knots: Sequence[Any]) -> dict[str, list[Any]]:
         remaining = iter(knots)
         return {name: list(islice(remaining, part.carried)) for name, part in self.parts.items()}
 
-    # ------------------------------------------------------------------------------------------------------- parameters
+    # ----------------------------------------------------------------------------------------------
+    # parameters
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         shapes: dict[str, tuple[int, ...]] = {}
         for name, part in self.parts.items():
-            shapes |= {f"{name}.{parameter}": shape for parameter, shape in part.parameter_shapes().items()}
+            shapes |= {
+                f"{name}.{parameter}": shape for parameter, shape in part.parameter_shapes().items()
+            }
         return shapes
 
     def draw_lane(self, generator: np.random.Generator, gain: float) -> np.ndarray:
         streams = self._streams(generator)
-        return np.concatenate([part.draw_lane(streams[name], gain) for name, part in self.parts.items()])
+        return np.concatenate(
+            [part.draw_lane(streams[name], gain) for name, part in self.parts.items()]
+        )
 
-    def draw_knots(self, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: Device) -> list[Tensor]:
+    def draw_knots(
+        self, generators: Sequence[np.random.Generator], dtype: torch.dtype, device: Device
+    ) -> list[Tensor]:
         streams = [self._streams(generator) for generator in generators]
         drawn: list[Tensor] = []
         for name, part in self.parts.items():
@@ -84,7 +97,8 @@ class PartedShape(ShapeBase):
     def carried(self) -> int:
         return sum(part.carried for part in self.parts.values())
 
-    # ----------------------------------------------------------------------------------------------------------- counts
+    # ----------------------------------------------------------------------------------------------
+    # counts
     @property
     def trainable(self) -> int:
         return sum(part.trainable for part in self.parts.values())

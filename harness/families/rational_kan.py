@@ -1,12 +1,16 @@
-"""GR-KAN, the layer of KAT (Yang & Wang 2024, arXiv 2409.10594): a rational function an input, then a linear map.
+"""GR-KAN, the layer of KAT (Yang & Wang 2024, arXiv 2409.10594): a rational function an input, then
+a linear map.
 
-    y = W F(x) + b,    F(x) = P(x) / (1 + |Q(x)|),    P = a_0 + ... + a_m x^m,    Q = b_1 x + ... + b_n x^n
+    y = W F(x) + b,    F(x) = P(x) / (1 + |Q(x)|),    P = a_0 + ... + a_m x^m,    Q = b_1 x + ... +
+    b_n x^n
 
-P is that of the layer, Q that of a group of neighbouring inputs. It is the paper's formula; kernels that its authors
-released later take |b_1| |x| + ... + |b_n| |x|^n for |Q|, which is nearly the same where it starts. As there, the
-derivative of |Q| at Q = 0 is that of Q: the first layer starts at Q = 0, where it would else stay for ever.
+P is that of the layer, Q that of a group of neighbouring inputs. It is the paper's formula; kernels
+that its authors released later take |b_1| |x| + ... + |b_n| |x|^n for |Q|, which is nearly the same
+where it starts. As there, the derivative of |Q| at Q = 0 is that of Q: the first layer starts at Q
+= 0, where it would else stay for ever.
 
-Shape suffixes: R lanes, I inputs, G groups, M coefficients of P, C coefficients of Q, O outputs, N samples.
+Shape suffixes: R lanes, I inputs, G groups, M coefficients of P, C coefficients of Q, O outputs, N
+samples.
 """
 
 from __future__ import annotations
@@ -38,8 +42,9 @@ class Start(NamedTuple):
     gain: float
 
 
-# KAT's start (github.com/Adamdad/rational_kat_cu, init.json): the first layer is the identity, the others are swish on
-# [-3, 3]. Other degrees than its (5, 4) have these coefficients cut off, or filled up with zeros.
+# KAT's start (github.com/Adamdad/rational_kat_cu, init.json): the first layer is the identity, the
+# others are swish on [-3, 3]. Other degrees than its (5, 4) have these coefficients cut off, or
+# filled up with zeros.
 IDENTITY = Start([0.0, 1.0], [], gain=1.0)
 SWISH = Start(
     [
@@ -80,7 +85,8 @@ class RationalKanShape(LayeredShape):
     def long_words(self) -> str:
         return f"{self.titled}, m = {self.numerator}, n = {self.denominator}, {self.groups} groups"
 
-    # ------------------------------------------------------------------------------------------- parameters, evaluation
+    # -------------------------------------------------------------------------------------------
+    # parameters, evaluation
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         return {
             "numerator": (self.numerator + 1,),
@@ -89,7 +95,9 @@ class RationalKanShape(LayeredShape):
             "bias": (layer.outputs,),
         }
 
-    def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    def draw(
+        self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> np.ndarray:
         """KAT's rational functions, weights N(0, gain / I), a bias of 0."""
         start = IDENTITY if layer.starts_as_first else SWISH
         match name:
@@ -101,17 +109,26 @@ class RationalKanShape(LayeredShape):
                 return generator.standard_normal(shape) * sqrt(start.gain / layer.inputs)
         return np.zeros(shape)
 
-    def evaluate_layer(self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor) -> Tensor:
-        return evaluate_dense(weights, rational(weights["numerator"], weights["denominator"], whole(h_RIN)))
+    def evaluate_layer(
+        self, layer: Layer, weights: Mapping[str, Tensor], knots: Knots, h_RIN: Tensor
+    ) -> Tensor:
+        return evaluate_dense(
+            weights, rational(weights["numerator"], weights["denominator"], whole(h_RIN))
+        )
 
-    def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
+    def trace(
+        self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace
+    ) -> Tensor:
         """The rational functions are a layer of their own."""
         numerator_RM, denominator_RGC = weights.pop("numerator"), weights.pop("denominator")
         coefficients = {"numerator": numerator_RM, "denominator": denominator_RGC}
-        z_RIN = trace.add(coefficients, h_RIN, rational(numerator_RM, denominator_RGC, h_RIN), fill=_fill)
+        z_RIN = trace.add(
+            coefficients, h_RIN, rational(numerator_RM, denominator_RGC, h_RIN), fill=_fill
+        )
         return trace.add(weights, z_RIN, evaluate_dense(weights, z_RIN))
 
-    # ----------------------------------------------------------------------------------------------------------- counts
+    # ----------------------------------------------------------------------------------------------
+    # counts
     def layer_flops(self, layer: Layer, convention: str, prices: Prices) -> int:
         """The KAT paper's own count. Horner without a constant in Q executes one less."""
         rational_operations = 2 * self.numerator + 2 * self.denominator + 3
@@ -128,10 +145,11 @@ class RationalKanShape(LayeredShape):
 
 
 class RationalKan(Layered):
-    """GR-KAN, the layer of KAT (Yang & Wang 2024): a rational function P/(1 + |Q|) an input, then a linear map.
+    """GR-KAN, the layer of KAT (Yang & Wang 2024): a rational function P/(1 + |Q|) an input, then a
+    linear map.
 
-    One numerator (degree m, m + 1 coefficients) a layer, one denominator (degree n, no constant) a group of inputs;
-    layers of fewer inputs than `groups` have one an input.
+    One numerator (degree m, m + 1 coefficients) a layer, one denominator (degree n, no constant) a
+    group of inputs; layers of fewer inputs than `groups` have one an input.
     """
 
     network = RationalKanShape
@@ -151,7 +169,8 @@ class RationalKan(Layered):
     groups: PositiveInt = 8
 
 
-# ----------------------------------------------------------------------------------------------------------- functions
+# --------------------------------------------------------------------------------------------------
+# functions
 def _fitted(coefficients: list[float], shape: tuple[int, ...]) -> np.ndarray:
     """Cut off or filled up to the last axis of `shape`, the same along the others."""
     padded = np.zeros(shape)
@@ -166,8 +185,12 @@ def rational(numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor) -> Te
     return p / (1 + torch.where(q < 0, -q, q))
 
 
-def derivatives(numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor) -> tuple[Tensor, Tensor]:
-    """Of F of every input by the coefficients of P and of its own Q, [R, I, M, N] and [R, I, C, N]."""
+def derivatives(
+    numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Of F of every input by the coefficients of P and of its own Q, [R, I, M, N] and [R, I, C,
+    N].
+    """
     p, q = _polynomials(numerator_RM, denominator_RGC, x_RIN)
     whole = 1 + q.abs()
     by_q = torch.where(q < 0, p, -p) / whole.square()
@@ -175,7 +198,10 @@ def derivatives(numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor) ->
     for _ in range(max(numerator_RM.shape[1] - 1, denominator_RGC.shape[2])):
         powers.append(powers[-1] * x_RIN)
     powers_RIMN = torch.stack(powers, 2)
-    of_p, of_q = powers_RIMN[:, :, : numerator_RM.shape[1]], powers_RIMN[:, :, 1 : 1 + denominator_RGC.shape[2]]
+    of_p, of_q = (
+        powers_RIMN[:, :, : numerator_RM.shape[1]],
+        powers_RIMN[:, :, 1 : 1 + denominator_RGC.shape[2]],
+    )
     return of_p / whole[:, :, None], of_q * by_q[:, :, None]
 
 
@@ -187,11 +213,17 @@ def groups_of_nodes(nodes: int, groups: int) -> list[int]:
 def of_groups(each_RGC: Tensor, nodes: int) -> Tensor:
     """What each of so many nodes has of its group, [R, I, C]."""
     # `groups_of_nodes`, on the device: a list would have to be copied there at every evaluation.
-    group_I = torch.div(torch.arange(nodes, device=each_RGC.device) * each_RGC.shape[1], nodes, rounding_mode="floor")
+    group_I = torch.div(
+        torch.arange(nodes, device=each_RGC.device) * each_RGC.shape[1],
+        nodes,
+        rounding_mode="floor",
+    )
     return each_RGC.index_select(1, group_I)
 
 
-def _polynomials(numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor) -> tuple[Tensor, Tensor]:
+def _polynomials(
+    numerator_RM: Tensor, denominator_RGC: Tensor, x_RIN: Tensor
+) -> tuple[Tensor, Tensor]:
     q_RIC1 = of_groups(denominator_RGC, x_RIN.shape[1])[..., None]
     p_RM11 = numerator_RM[..., None, None]
     return _horner(p_RM11.unbind(1), x_RIN), _horner(q_RIC1.unbind(2), x_RIN) * x_RIN
@@ -205,8 +237,12 @@ def _horner(coefficients: tuple[Tensor, ...], x: Tensor) -> Tensor:
     return value
 
 
-def _fill(into: Mapping[str, Tensor], weights: Mapping[str, Tensor], h_RIN: Tensor, delta_RJON: Tensor) -> None:
-    """Coefficients of a layer act on all of its nodes, those of a group on its own: node by node, in their order."""
+def _fill(
+    into: Mapping[str, Tensor], weights: Mapping[str, Tensor], h_RIN: Tensor, delta_RJON: Tensor
+) -> None:
+    """Coefficients of a layer act on all of its nodes, those of a group on its own: node by node,
+    in their order.
+    """
     by_p, by_q = derivatives(weights["numerator"], weights["denominator"], h_RIN)
     for columns in into.values():
         columns.zero_()

@@ -1,8 +1,10 @@
-"""FastKAN (Li 2024, github.com/ZiyaoLi/fast-kan): Gaussians of every input, then a linear map; beside it silu(x).
+"""FastKAN (Li 2024, github.com/ZiyaoLi/fast-kan): Gaussians of every input, then a linear map;
+beside it silu(x).
 
     exp(-((u - c) / h)^2) at G centres c, h apart, on [-2, 2]
 
-u is x after LayerNorm over the layer's inputs, which is what it does about inputs that leave [-2, 2].
+u is x after LayerNorm over the layer's inputs, which is what it does about inputs that leave [-2,
+2].
 
 Shape suffixes: R lanes, I inputs, G Gaussians of an input, O outputs, N samples.
 """
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 
 RBF_RANGE = 2.0  # the outermost centres are at +-2
 RBF_NOISE = 0.1  # standard deviation of initial coefficients; FastKAN's spline_weight_init_scale
-# LayerNorm, an input: two sums, a difference, a square, a scaling by the deviation, two for the affine map, and a share
-# of what is done once a sample.
+# LayerNorm, an input: two sums, a difference, a square, a scaling by the deviation, two for the
+# affine map, and a share of what is done once a sample.
 LAYER_NORM_OPERATIONS = 8
 
 
@@ -47,14 +49,17 @@ class RbfKanShape(ExpansionShape):
     has_bias = True
 
     def has_norm(self, inputs: int) -> bool:
-        """Whether a layer of so many inputs has LayerNorm, which would make a constant of one input."""
+        """Whether a layer of so many inputs has LayerNorm, which would make a constant of one
+        input.
+        """
         return self.norm and inputs > 1
 
     @property
     def long_words(self) -> str:
         return super().long_words + ("" if self.norm else ", no LayerNorm")
 
-    # ------------------------------------------------------------------------------------------- parameters, evaluation
+    # -------------------------------------------------------------------------------------------
+    # parameters, evaluation
     @property
     def functions(self) -> int:
         """A Gaussian a centre."""
@@ -62,12 +67,20 @@ class RbfKanShape(ExpansionShape):
 
     def layer_shapes(self, layer: Layer) -> dict[str, tuple[int, ...]]:
         of_inputs = (layer.inputs,)
-        norm = {"norm_scale": of_inputs, "norm_shift": of_inputs} if self.has_norm(layer.inputs) else {}
+        norm = (
+            {"norm_scale": of_inputs, "norm_shift": of_inputs}
+            if self.has_norm(layer.inputs)
+            else {}
+        )
         coef = {"coef": (layer.inputs, self.grid, layer.outputs)}
         return {**norm, **coef, "base": (layer.inputs, layer.outputs), "bias": (layer.outputs,)}
 
-    def draw(self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
-        """As in the published code: N(0, 0.1^2), base map and bias as torch.nn.Linear, LayerNorm ones and zeros."""
+    def draw(
+        self, layer: Layer, name: str, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> np.ndarray:
+        """As in the published code: N(0, 0.1^2), base map and bias as torch.nn.Linear, LayerNorm
+        ones and zeros.
+        """
         match name:
             case "coef":
                 return RBF_NOISE * generator.standard_normal(shape)
@@ -78,12 +91,16 @@ class RbfKanShape(ExpansionShape):
         return draw_linear(layer.inputs, shape, generator)
 
     def expand(self, weights: Mapping[str, Tensor], h_RIN: Tensor) -> Tensor:
-        return self._gaussians(normalised(weights, standardised(h_RIN)) if "norm_scale" in weights else h_RIN)
+        return self._gaussians(
+            normalised(weights, standardised(h_RIN)) if "norm_scale" in weights else h_RIN
+        )
 
     def _gaussians(self, u_RIN: Tensor) -> Tensor:
         """Centres are as far apart as the Gaussians are wide; a single one stands in the middle."""
         ends = (-RBF_RANGE, RBF_RANGE) if self.grid > 1 else (0.0, 0.0)
-        centre_G1 = torch.linspace(*ends, self.grid, dtype=u_RIN.dtype, device=u_RIN.device)[:, None]
+        centre_G1 = torch.linspace(*ends, self.grid, dtype=u_RIN.dtype, device=u_RIN.device)[
+            :, None
+        ]
         width = 2 * RBF_RANGE / max(self.grid - 1, 1)
         return torch.exp(-((u_RIN[:, :, None] - centre_G1) / width).square())
 
@@ -91,7 +108,9 @@ class RbfKanShape(ExpansionShape):
         of_bumps_RON = super().map_basis(weights, basis_RICN, h_RIN)
         return product.product(weights["base"].mT, F.silu(h_RIN), of_bumps_RON)
 
-    def trace(self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace) -> Tensor:
+    def trace(
+        self, layer: Layer, weights: dict[str, Tensor], knots: Knots, h_RIN: Tensor, trace: Trace
+    ) -> Tensor:
         """LayerNorm is a layer of its own."""
         norm = {name: weights.pop(name) for name in list(weights) if name.startswith("norm")}
         u_RIN = h_RIN
@@ -99,9 +118,12 @@ class RbfKanShape(ExpansionShape):
             standard_RIN = standardised(h_RIN)
             u_RIN = trace.add(norm, standard_RIN, normalised(norm, standard_RIN))
         basis_RICN = self._gaussians(u_RIN)
-        return trace.add(weights, h_RIN, self.map_basis(weights, basis_RICN, h_RIN), bases_RICN=basis_RICN)
+        return trace.add(
+            weights, h_RIN, self.map_basis(weights, basis_RICN, h_RIN), bases_RICN=basis_RICN
+        )
 
-    # ----------------------------------------------------------------------------------------------------------- counts
+    # ----------------------------------------------------------------------------------------------
+    # counts
     def expansion_flops(self, prices: Prices) -> int:
         """A Gaussian: subtract, divide, square, negate, exp."""
         return (4 + prices["exp"]) * self.grid
@@ -134,10 +156,11 @@ class RbfKanShape(ExpansionShape):
 
 
 class RbfKan(Layered):
-    """FastKAN (Li 2024): LayerNorm, `grid` Gaussians an input, a linear map; beside it one of silu(x), with bias.
+    """FastKAN (Li 2024): LayerNorm, `grid` Gaussians an input, a linear map; beside it one of
+    silu(x), with bias.
 
-    Without `norm` the Gaussians, on [-2, 2], see inputs as they are. Of few inputs LayerNorm keeps little, of two the
-    sign of their difference; layers of one input have none.
+    Without `norm` the Gaussians, on [-2, 2], see inputs as they are. Of few inputs LayerNorm keeps
+    little, of two the sign of their difference; layers of one input have none.
     """
 
     network = RbfKanShape

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, FiniteFloat, StrictInt, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    StrictInt,
+    Tag,
+    model_validator,
+)
 
 from harness.base.frozen import Frozen, left_out_at
 
@@ -12,8 +21,9 @@ from harness.base.frozen import Frozen, left_out_at
 class Range(Frozen):
     """All numbers from `low` to `high`, evenly or, with `log`, evenly in the logarithm.
 
-    Whole ends (`low: 2`) give whole numbers, both ends included; decimal ends (`low: 2.0`) give real numbers, which are
-    rounded to four digits. With `when` it varies only in trials in which other fields have these values.
+    Whole ends (`low: 2`) give whole numbers, both ends included; decimal ends (`low: 2.0`) give
+    real numbers, which are rounded to four digits. With `when` it varies only in trials in which
+    other fields have these values.
     """
 
     low: StrictInt | FiniteFloat
@@ -37,7 +47,9 @@ class Range(Frozen):
 
 def _list_or_range(value: object) -> object:
     if not isinstance(value, (list, tuple, dict, Range)):
-        raise ValueError(f"give a list of choices or a range {{low: ..., high: ...}} in place of {value!r}")
+        raise ValueError(
+            f"give a list of choices or a range {{low: ..., high: ...}} in place of {value!r}"
+        )
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -48,12 +60,14 @@ def values_differ(values: tuple) -> tuple:
     return values
 
 
-# Tags in angle brackets say which of two things a value is meant to be; errors leave them out (`read`).
+# Tags in angle brackets say which of two things a value is meant to be; errors leave them out
+# (`read`).
 Choices = Annotated[tuple, Field(min_length=2), AfterValidator(values_differ)]
 SearchAxis = Annotated[
     Annotated[Range, Tag("<range>")] | Annotated[Choices, Tag("<choices>")],
     Discriminator(lambda value: "<choices>" if isinstance(value, tuple) else "<range>"),
     BeforeValidator(_list_or_range, json_schema_input_type=Range | list),
 ]
-# Dotted path within the arm to what it may be: `architecture.order`, `recipe.gain`; `recipe` is a whole one by name.
+# Dotted path within the arm to what it may be: `architecture.order`, `recipe.gain`; `recipe` is a
+# whole one by name.
 Space = dict[str, SearchAxis]

@@ -1,11 +1,13 @@
 """B-splines on any knots, evaluated through their active bases only.
 
-A spline of order k (its polynomial degree) with G intervals on its domain has C = G+k coefficients and T = G+2k+1
-knots t_0 <= ... <= t_{G+2k}: the domain [t_k, t_{k+G}], extended by k knots on each side. The convention is pykan's:
-basis B_i lives on its own support [t_i, t_{i+k+1}), intervals are half-open, and everything is zero outside
-[t_0, t_{G+2k}). So all k+1 bases are active inside the domain, where they sum to one, and fewer outside of it.
+A spline of order k (its polynomial degree) with G intervals on its domain has C = G+k coefficients
+and T = G+2k+1 knots t_0 <= ... <= t_{G+2k}: the domain [t_k, t_{k+G}], extended by k knots on each
+side. The convention is pykan's: basis B_i lives on its own support [t_i, t_{i+k+1}), intervals are
+half-open, and everything is zero outside [t_0, t_{G+2k}). So all k+1 bases are active inside the
+domain, where they sum to one, and fewer outside of it.
 
-Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients of a spline, G intervals + 1.
+Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients of a spline, G
+intervals + 1.
 """
 
 from __future__ import annotations
@@ -23,15 +25,17 @@ from harness.families.product import product
 from harness.families.wide import bytes_at_once, every_basis
 
 Bases = tuple[Tensor, ...]
-# How splines are moved to other knots: lane by lane with LAPACK's gelsd, or all together by a QR factorisation.
+# How splines are moved to other knots: lane by lane with LAPACK's gelsd, or all together by a QR
+# factorisation.
 Solver = Literal["gelsd", "qr"]
 
 
 class ActiveBases(NamedTuple):
     """The k+1 bases that can be non-zero at each sample.
 
-    `values[r]` [R, I, N] belongs to coefficient `span_RIN + r - k`. Near the ends that index can lie outside of 0..C-1
-    by up to k: it then has no coefficient. Those who use it pad the coefficients by k zeros on each side.
+    `values[r]` [R, I, N] belongs to coefficient `span_RIN + r - k`. Near the ends that index can
+    lie outside of 0..C-1 by up to k: it then has no coefficient. Those who use it pad the
+    coefficients by k zeros on each side.
     """
 
     span_RIN: Tensor
@@ -39,7 +43,9 @@ class ActiveBases(NamedTuple):
 
 
 def extend_knots(inner_RIG: Tensor, order: int) -> Tensor:
-    """All T knots from those of the domain: k more on each side, one mean interval apart, as pykan does."""
+    """All T knots from those of the domain: k more on each side, one mean interval apart, as pykan
+    does.
+    """
     first, last = inner_RIG[..., :1], inner_RIG[..., -1:]
     steps = torch.arange(1, order + 1, dtype=inner_RIG.dtype, device=inner_RIG.device)
     step = (last - first) / (inner_RIG.shape[-1] - 1)
@@ -54,26 +60,34 @@ def uniform_knots(
 
 
 def active_bases(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> ActiveBases:
-    """Where each sample lies between the knots, and the k+1 bases there; differentiable in x to any degree.
+    """Where each sample lies between the knots, and the k+1 bases there; differentiable in x to any
+    degree.
 
-    Repeated knots are allowed: an empty interval holds no sample, and a basis of empty support is zero.
+    Repeated knots are allowed: an empty interval holds no sample, and a basis of empty support is
+    zero.
     """
     span_RIN, inside, near = _locate(knots_RIT, x_RIN, order)
     return ActiveBases(span_RIN, _Bases.apply(x_RIN, inside, *near))
 
 
 @torch.no_grad()
-def active_derivatives(knots_RIT: Tensor, x_RIN: Tensor, order: int, most: int) -> tuple[Tensor, list[Bases]]:
-    """The span of each sample, and the k+1 bases there with their derivatives, `most` of them, as `ActiveBases`.
+def active_derivatives(
+    knots_RIT: Tensor, x_RIN: Tensor, order: int, most: int
+) -> tuple[Tensor, list[Bases]]:
+    """The span of each sample, and the k+1 bases there with their derivatives, `most` of them, as
+    `ActiveBases`.
 
-    Like the bases, derivatives are right-continuous, and zero outside of the grid. They have no gradients themselves.
+    Like the bases, derivatives are right-continuous, and zero outside of the grid. They have no
+    gradients themselves.
     """
     span_RIN, inside, near = _locate(knots_RIT, x_RIN, order)
     return span_RIN, [_derivatives(x_RIN, inside, near, times) for times in range(most + 1)]
 
 
 def _derivatives(x: Tensor, inside: Tensor, near: Sequence[Tensor], times: int) -> Bases:
-    """B'_r = k (share_{r-1} - share_r), with the shares of the bases of order k-1 (ibid., eq. 2.7), and so on."""
+    """B'_r = k (share_{r-1} - share_r), with the shares of the bases of order k-1 (ibid., eq. 2.7),
+    and so on.
+    """
     order = len(near) // 2
     if times == 0:
         return _Bases.apply(x, inside, *near)
@@ -85,21 +99,30 @@ def _derivatives(x: Tensor, inside: Tensor, near: Sequence[Tensor], times: int) 
 
 
 def _locate(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """The span of each sample, 1 where it is on the grid and 0 elsewhere, and the 2k knots around it."""
+    """The span of each sample, 1 where it is on the grid and 0 elsewhere, and the 2k knots around
+    it.
+    """
     x_data = x_RIN.detach().contiguous()
     unclamped_RIN = torch.searchsorted(knots_RIT, x_data, right=True) - 1
     span_RIN = unclamped_RIN.clamp(0, knots_RIT.shape[-1] - 2)
     inside = (unclamped_RIN == span_RIN).to(x_RIN.dtype)
-    # Beyond the ends there are no knots; the values put there reach only bases that have no coefficient.
+    # Beyond the ends there are no knots; the values put there reach only bases that have no
+    # coefficient.
     padded = F.pad(knots_RIT, (order, order), mode="replicate")
-    return span_RIN, inside, [padded.gather(-1, span_RIN + offset) for offset in range(1, 2 * order + 1)]
+    return (
+        span_RIN,
+        inside,
+        [padded.gather(-1, span_RIN + offset) for offset in range(1, 2 * order + 1)],
+    )
 
 
 class _Bases(torch.autograd.Function):
-    """The triangular recursion (Piegl & Tiller, The NURBS Book, A2.2) on the 2k knots around each sample.
+    """The triangular recursion (Piegl & Tiller, The NURBS Book, A2.2) on the 2k knots around each
+    sample.
 
-    `near[k-1] <= x < near[k]` are the ends of the span. `inside` is 1, or 0 to make all bases zero. The hand-written
-    backward halves the time of a whole network; it is made of bases itself, so it can be differentiated again.
+    `near[k-1] <= x < near[k]` are the ends of the span. `inside` is 1, or 0 to make all bases zero.
+    The hand-written backward halves the time of a whole network; it is made of bases itself, so it
+    can be differentiated again.
     """
 
     @staticmethod
@@ -121,7 +144,8 @@ class _Bases(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, inside, *near = ctx.saved_tensors
         order = len(near) // 2
-        # B'_r = k (share_{r-1} - share_r), with the shares of the bases of order k-1 (ibid., eq. 2.7).
+        # B'_r = k (share_{r-1} - share_r), with the shares of the bases of order k-1 (ibid., eq.
+        # 2.7).
         share = _shares(_Bases.apply(x, inside, *near[1:-1]), near) if order else []
         slopes = [(grads[r + 1] - grads[r]) * share[r] for r in range(order)]
         total = torch.zeros_like(x)
@@ -141,8 +165,8 @@ def _shares(bases: list[Tensor] | tuple[Tensor, ...], near: Any) -> list[Tensor]
 def spline_sum(coef_RICO: Tensor, active: ActiveBases) -> Tensor:
     """sum over inputs of the splines, [R, O, N]: one pass an active basis, independent of G.
 
-    Samples are the last axis, so that gathering, weighting and scattering (the backward of `gather`) run along long
-    contiguous rows.
+    Samples are the last axis, so that gathering, weighting and scattering (the backward of
+    `gather`) run along long contiguous rows.
     """
     terms = [term_ROIN.sum(2) for term_ROIN in _terms(coef_RICO, active)]
     return sum(terms[1:], terms[0])
@@ -157,7 +181,9 @@ def each_spline(coef_RICO: Tensor, active: ActiveBases) -> Tensor:
 def _terms(coef_RICO: Tensor, active: ActiveBases) -> Iterator[Tensor]:
     """What each active basis contributes to every spline, [R, O, I, N]."""
     order = len(active.values) - 1
-    for picked, basis_RIN in zip(chosen_coefficients(coef_RICO, active.span_RIN, order), active.values, strict=True):
+    for picked, basis_RIN in zip(
+        chosen_coefficients(coef_RICO, active.span_RIN, order), active.values, strict=True
+    ):
         yield picked * basis_RIN[:, None]
 
 
@@ -170,7 +196,9 @@ def chosen_coefficients(coef_RICO: Tensor, span_RIN: Tensor, order: int) -> Iter
 
 
 def scatter_coefficients(coef_RICO: Tensor, span_RIN: Tensor, active: Sequence[Tensor]) -> Tensor:
-    """What `chosen_coefficients` took from where, brought back and added up: its transpose, as `coef_RICO`."""
+    """What `chosen_coefficients` took from where, brought back and added up: its transpose, as
+    `coef_RICO`.
+    """
     order, (lanes, inputs, coefs, outputs) = len(active) - 1, coef_RICO.shape
     padded = coef_RICO.new_zeros(lanes, outputs, inputs * (coefs + 2 * order))
     for place, each_ROIN in zip(_places(coef_RICO, span_RIN, order), active, strict=True):
@@ -179,7 +207,9 @@ def scatter_coefficients(coef_RICO: Tensor, span_RIN: Tensor, active: Sequence[T
 
 
 def _places(coef_RICO: Tensor, span_RIN: Tensor, order: int) -> Iterator[Tensor]:
-    """Where in a row of all inputs' padded coefficients those of each active basis are, [R, O, I * N]."""
+    """Where in a row of all inputs' padded coefficients those of each active basis are, [R, O, I *
+    N].
+    """
     lanes, inputs, coefs, outputs = coef_RICO.shape
     row_I1 = (coefs + 2 * order) * torch.arange(inputs, device=coef_RICO.device)[:, None]
     first = (span_RIN + row_I1).view(lanes, 1, -1)
@@ -197,16 +227,20 @@ def all_bases(active: ActiveBases, coefs: int) -> Tensor:
     order = len(active.values) - 1
     values = torch.stack(active.values, dim=-1)
     columns = active.span_RIN[..., None] + torch.arange(order + 1, device=values.device)
-    padded = values.new_zeros(*active.span_RIN.shape, coefs + 2 * order).scatter(-1, columns, values)
+    padded = values.new_zeros(*active.span_RIN.shape, coefs + 2 * order).scatter(
+        -1, columns, values
+    )
     return padded[..., order : order + coefs]
 
 
 def fit_coefficients(design_RINC: Tensor, values_RINO: Tensor) -> Tensor:
-    """The coefficients [R, I, C, O] of least squares, of least norm where the samples do not determine them.
+    """The coefficients [R, I, C, O] of least squares, of least norm where the samples do not
+    determine them.
 
-    A spline with values or knots that are not finite gets NaN and leaves the others alone (LAPACK would raise for all).
-    The driver is named because the default one, gelsy, is silently wrong for rank-deficient matrices in torch up to
-    2.13 at least: it leaves its pivots uninitialised, https://github.com/pytorch/pytorch/issues/187411. pykan calls it.
+    A spline with values or knots that are not finite gets NaN and leaves the others alone (LAPACK
+    would raise for all). The driver is named because the default one, gelsy, is silently wrong for
+    rank-deficient matrices in torch up to 2.13 at least: it leaves its pivots uninitialised,
+    https://github.com/pytorch/pytorch/issues/187411. pykan calls it.
     """
     finite = design_RINC.isfinite().flatten(2).all(2) & values_RINO.isfinite().flatten(2).all(2)
     finite = finite[..., None, None]
@@ -218,11 +252,18 @@ def fit_coefficients(design_RINC: Tensor, values_RINO: Tensor) -> Tensor:
 
 
 def move_spline(
-    coef_RICO: Tensor, old_RIT: Tensor, new_RIT: Tensor, x_RIN: Tensor, order: int, solver: Solver = "gelsd"
+    coef_RICO: Tensor,
+    old_RIT: Tensor,
+    new_RIT: Tensor,
+    x_RIN: Tensor,
+    order: int,
+    solver: Solver = "gelsd",
 ) -> Tensor:
-    """Coefficients on the new knots that keep the old splines at x, in the sense of `fit_coefficients`.
+    """Coefficients on the new knots that keep the old splines at x, in the sense of
+    `fit_coefficients`.
 
-    With `gelsd` one lane at a time: the dense matrices stay small, and no lane's numbers depend on the others.
+    With `gelsd` one lane at a time: the dense matrices stay small, and no lane's numbers depend on
+    the others.
     """
     if solver == "qr":
         bytes_of_an_input = (new_RIT.shape[-1] + coef_RICO.shape[3]) * x_RIN[:, 0].nbytes
@@ -235,18 +276,24 @@ def move_spline(
         return torch.cat(moved, 1)
     moved = []
     for lane in range(coef_RICO.shape[0]):
-        coef, old, new, x = (tensor[lane : lane + 1] for tensor in (coef_RICO, old_RIT, new_RIT, x_RIN))
+        coef, old, new, x = (
+            tensor[lane : lane + 1] for tensor in (coef_RICO, old_RIT, new_RIT, x_RIN)
+        )
         values = design_matrix(old, x, order) @ coef
         moved.append(fit_coefficients(design_matrix(new, x, order), values))
     return torch.cat(moved)
 
 
-def _moved_together(coef_RICO: Tensor, old_RIT: Tensor, new_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
-    """Least squares from the triangle R of a QR factorisation of bases and values, and the singular values of R.
+def _moved_together(
+    coef_RICO: Tensor, old_RIT: Tensor, new_RIT: Tensor, x_RIN: Tensor, order: int
+) -> Tensor:
+    """Least squares from the triangle R of a QR factorisation of bases and values, and the singular
+    values of R.
 
-    They are those of the bases, so the rank is gelsd's, and so is the solution of least norm where it is deficient. It
-    often is: images have pixels that are nearly constant. No branch depends on the data. Zeros fill samples up to whole
-    blocks, and small matrices to whole vectors: the rounding of LAPACK depends on how a matrix lies in memory.
+    They are those of the bases, so the rank is gelsd's, and so is the solution of least norm where
+    it is deficient. It often is: images have pixels that are nearly constant. No branch depends on
+    the data. Zeros fill samples up to whole blocks, and small matrices to whole vectors: the
+    rounding of LAPACK depends on how a matrix lies in memory.
     """
     samples, coefs, outputs = x_RIN.shape[-1], new_RIT.shape[-1] - order - 1, coef_RICO.shape[3]
     x_RIN = F.pad(x_RIN, (0, -samples % SAMPLE_BLOCK))
@@ -262,31 +309,41 @@ def _moved_together(coef_RICO: Tensor, old_RIT: Tensor, new_RIT: Tensor, x_RIN: 
     square_RICC = F.pad(top_RIFE[..., :coefs], (0, whole - coefs, 0, rows_missing))
     right_RICO = F.pad(top_RIFE[..., coefs:], (0, -outputs % 4, 0, rows_missing))
     left_RICC, singular_RIC, turned_RICC = torch.linalg.svd(square_RICC)
-    least_RI1 = torch.finfo(x_RIN.dtype).eps * max(samples, coefs) * singular_RIC[..., :1]  # gelsd's and numpy's
+    least_RI1 = (
+        torch.finfo(x_RIN.dtype).eps * max(samples, coefs) * singular_RIC[..., :1]
+    )  # gelsd's and numpy's
     inverse_RIC = singular_RIC.reciprocal().masked_fill(singular_RIC <= least_RI1, 0.0)
     solution_RICO = turned_RICC.mT @ (inverse_RIC[..., None] * (left_RICC.mT @ right_RICO))
     return solution_RICO[:, :, :coefs, :outputs].masked_fill(broken_RI11, torch.nan)
 
 
-def knots_from_samples(x_RIN: Tensor, grid: int, order: int, grid_eps: float, margin: float) -> Tensor:
-    """Knots where the samples are: `grid_eps` times uniform plus (1 - `grid_eps`) times percentile knots.
+def knots_from_samples(
+    x_RIN: Tensor, grid: int, order: int, grid_eps: float, margin: float
+) -> Tensor:
+    """Knots where the samples are: `grid_eps` times uniform plus (1 - `grid_eps`) times percentile
+    knots.
 
-    pykan's rule (KANLayer.update_grid_from_samples), with the `margin` of its versions up to 0.2.1: the uniform part
-    reaches that far, in units of x, beyond the samples on each side.
+    pykan's rule (KANLayer.update_grid_from_samples), with the `margin` of its versions up to 0.2.1:
+    the uniform part reaches that far, in units of x, beyond the samples on each side.
     """
     samples = x_RIN.shape[-1]
     # numpy's sort is 16 times as fast as torch's, on a CPU with AVX-512.
     on_cpu = x_RIN.device.type == "cpu"
     ordered = torch.from_numpy(np.sort(x_RIN.numpy())) if on_cpu else x_RIN.sort(dim=-1).values
     ranks = [int(samples / grid * interval) for interval in range(grid)] + [samples - 1]
-    percentile = torch.stack([ordered[..., rank] for rank in ranks], -1)  # a list as index would go to the device
+    percentile = torch.stack(
+        [ordered[..., rank] for rank in ranks], -1
+    )  # a list as index would go to the device
     low, high = ordered[..., :1] - margin, ordered[..., -1:] + margin
-    uniform = low + (high - low) / grid * torch.arange(grid + 1, dtype=x_RIN.dtype, device=x_RIN.device)
+    uniform = low + (high - low) / grid * torch.arange(
+        grid + 1, dtype=x_RIN.dtype, device=x_RIN.device
+    )
     return extend_knots(grid_eps * uniform + (1 - grid_eps) * percentile, order)
 
 
 def refine_knots(knots_RIT: Tensor, order: int, grid: int) -> Tensor:
-    """`grid` intervals on the same domain: its knots, read as a function of their number, interpolated linearly.
+    """`grid` intervals on the same domain: its knots, read as a function of their number,
+    interpolated linearly.
 
     Old knots are kept exactly where the new number is a multiple of the old one.
     """
@@ -301,8 +358,8 @@ def refine_knots(knots_RIT: Tensor, order: int, grid: int) -> Tensor:
 def greville_points(knots_RIT: Tensor, order: int) -> Tensor:
     """C points of the domain at which spline interpolation is well-posed and well-conditioned.
 
-    The knot averages (de Boor, A Practical Guide to Splines, ch. XIII) of the domain's knots with the end ones
-    repeated k times more; those of the extended knots would lie outside of the domain.
+    The knot averages (de Boor, A Practical Guide to Splines, ch. XIII) of the domain's knots with
+    the end ones repeated k times more; those of the extended knots would lie outside of the domain.
     """
     clamped = F.pad(knots_RIT[..., order:-order], (order, order), mode="replicate")
     return clamped[..., 1:-1].unfold(-1, order, 1).mean(-1)

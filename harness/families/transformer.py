@@ -1,17 +1,20 @@
-"""Decoder transformers (Vaswani et al. 2017; pre-norm, as GPT-2) whose feed-forward block is a network of any family.
+"""Decoder transformers (Vaswani et al. 2017; pre-norm, as GPT-2) whose feed-forward block is a
+network of any family.
 
     h = E[token] + P[position]
     in each layer:  h = h + attention(norm(h));  h = h + block(norm(h))
     logits = norm(h) U + c
 
-Positions are learned, attention is causal, and U is not tied to E. A point is a sequence of `context` tokens, which the
-network is given as numbers; of each position it gives the logits of the next token, one behind the other.
+Positions are learned, attention is causal, and U is not tied to E. A point is a sequence of
+`context` tokens, which the network is given as numbers; of each position it gives the logits of the
+next token, one behind the other.
 
-All but the blocks is the *backbone*, a part of its own: two transformers with one backbone, at equal seed, begin with
-the same bits there, whatever their blocks are. Without blocks it is a transformer of attention alone.
+All but the blocks is the *backbone*, a part of its own: two transformers with one backbone, at
+equal seed, begin with the same bits there, whatever their blocks are. Without blocks it is a
+transformer of attention alone.
 
-Shape suffixes: R lanes, N sequences, T positions, V tokens of the vocabulary, D width, M = N T positions of all
-sequences, H heads, C numbers of a head.
+Shape suffixes: R lanes, N sequences, T positions, V tokens of the vocabulary, D width, M = N T
+positions of all sequences, H heads, C numbers of a head.
 """
 
 from __future__ import annotations
@@ -32,9 +35,11 @@ from harness.families.parts import PartedShape, PartOfLanes
 from harness.families.rbf_kan import LAYER_NORM_OPERATIONS
 from harness.families.shape import Prices, ShapeBase
 
-SPREAD = 0.02  # standard deviation of embeddings and weights at the start (GPT-2, Radford et al. 2019)
-# Where splines of a block begin and end, unless the file says: what LayerNorm gives has variance 1, so that on [-1, 1]
-# a third of it would lie outside.
+SPREAD = (
+    0.02  # standard deviation of embeddings and weights at the start (GPT-2, Radford et al. 2019)
+)
+# Where splines of a block begin and end, unless the file says: what LayerNorm gives has variance 1,
+# so that on [-1, 1] a third of it would lie outside.
 BLOCK_DOMAIN = {"low": -3.0, "high": 3.0}
 
 
@@ -64,26 +69,45 @@ class BackboneShape(ShapeBase):
 
     @property
     def long_words(self) -> str:
-        return f"{self.layers} layers of width {self.width}, {self.heads} heads of width {self.head_width}"
+        return (
+            f"{self.layers} layers of width {self.width}, {self.heads} heads of width "
+            f"{self.head_width}"
+        )
 
-    # ------------------------------------------------------------------------------------------------------- parameters
+    # ----------------------------------------------------------------------------------------------
+    # parameters
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         width, of_heads = self.width, self.heads * self.head_width
-        shapes: dict[str, tuple[int, ...]] = {"token": (self.vocabulary, width), "position": (self.context, width)}
+        shapes: dict[str, tuple[int, ...]] = {
+            "token": (self.vocabulary, width),
+            "position": (self.context, width),
+        }
         for layer in range(self.layers):
             shapes |= {f"{layer}.norm.scale": (width,), f"{layer}.norm.shift": (width,)}
             for name in ("query", "key", "value"):
-                shapes |= {f"{layer}.{name}.weight": (width, of_heads), f"{layer}.{name}.bias": (of_heads,)}
+                shapes |= {
+                    f"{layer}.{name}.weight": (width, of_heads),
+                    f"{layer}.{name}.bias": (of_heads,),
+                }
             shapes |= {f"{layer}.out.weight": (of_heads, width), f"{layer}.out.bias": (width,)}
             shapes |= {f"{layer}.block_norm.scale": (width,), f"{layer}.block_norm.shift": (width,)}
         shapes |= {"norm.scale": (width,), "norm.shift": (width,)}
-        return shapes | {"logits.weight": (width, self.vocabulary), "logits.bias": (self.vocabulary,)}
+        return shapes | {
+            "logits.weight": (width, self.vocabulary),
+            "logits.bias": (self.vocabulary,),
+        }
 
     def draw_lane(self, generator: np.random.Generator, gain: float) -> np.ndarray:
-        """As GPT-2: N(0, 0.02^2), what writes into the residual stream over sqrt(2 layers); a gain is of blocks."""
-        return np.concatenate([self._drawn(name, shape, generator) for name, shape in self.parameter_shapes().items()])
+        """As GPT-2: N(0, 0.02^2), what writes into the residual stream over sqrt(2 layers); a gain
+        is of blocks.
+        """
+        return np.concatenate(
+            [self._drawn(name, shape, generator) for name, shape in self.parameter_shapes().items()]
+        )
 
-    def _drawn(self, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    def _drawn(
+        self, name: str, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> np.ndarray:
         if name.endswith("scale"):
             return np.ones(prod(shape))
         if name.endswith(("shift", "bias")):
@@ -100,14 +124,21 @@ class BackboneShape(ShapeBase):
         """Those of tokens, positions and logits."""
         return (2 * self.vocabulary + self.context) * self.width + self.vocabulary
 
-    # ------------------------------------------------------------------------------------------------------- evaluation
+    # ----------------------------------------------------------------------------------------------
+    # evaluation
     def forward(self, parameters: Mapping[str, Tensor], knots: Knots, x_RNI: Tensor) -> Tensor:
         return self.logits(parameters, self.states(parameters, x_RNI, ())[-1])
 
-    def states(self, parameters: Mapping[str, Tensor], x_RNT: Tensor, blocks: Sequence[PartOfLanes]) -> list[Tensor]:
-        """The residual stream [R, N, T, D]: after the embedding, then after each attention and after each block."""
+    def states(
+        self, parameters: Mapping[str, Tensor], x_RNT: Tensor, blocks: Sequence[PartOfLanes]
+    ) -> list[Tensor]:
+        """The residual stream [R, N, T, D]: after the embedding, then after each attention and
+        after each block.
+        """
         sequences = x_RNT.shape[1]
-        missing = -sequences % (SAMPLE_BLOCK // gcd(SAMPLE_BLOCK, self.context))  # so that positions fill whole vectors
+        missing = -sequences % (
+            SAMPLE_BLOCK // gcd(SAMPLE_BLOCK, self.context)
+        )  # so that positions fill whole vectors
         h_RNTD = self._embedded(parameters, F.pad(x_RNT, (0, 0, 0, missing)) if missing else x_RNT)
         states = [h_RNTD]
         for layer in range(self.layers):
@@ -124,7 +155,9 @@ class BackboneShape(ShapeBase):
         return _mapped(parameters, "logits", _normed(parameters, "norm", h_RNTD)).flatten(2)
 
     def _embedded(self, parameters: Mapping[str, Tensor], x_RNT: Tensor) -> Tensor:
-        """Rows of one table of all lanes: a lane's own gradient adds up in the order of its own tokens."""
+        """Rows of one table of all lanes: a lane's own gradient adds up in the order of its own
+        tokens.
+        """
         first_R11 = self.vocabulary * torch.arange(len(x_RNT), device=x_RNT.device)[:, None, None]
         of_tokens_RNTD = F.embedding(x_RNT.long() + first_R11, parameters["token"].flatten(0, 1))
         return of_tokens_RNTD + parameters["position"][:, None]
@@ -132,7 +165,9 @@ class BackboneShape(ShapeBase):
     def _attended(self, parameters: Mapping[str, Tensor], layer: int, h_RNTD: Tensor) -> Tensor:
         """What causal attention over the earlier positions adds."""
         normed_RNTD = _normed(parameters, f"{layer}.norm", h_RNTD)
-        query, key, value = (self._by_head(parameters, f"{layer}.{name}", normed_RNTD) for name in HEADED)
+        query, key, value = (
+            self._by_head(parameters, f"{layer}.{name}", normed_RNTD) for name in HEADED
+        )
         seen_AHTC = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         lanes, sequences = h_RNTD.shape[:2]
         joined = seen_AHTC.transpose(1, 2).reshape(lanes, sequences, self.context, -1)
@@ -143,11 +178,14 @@ class BackboneShape(ShapeBase):
         of_heads = _mapped(parameters, name, h_RNTD).flatten(0, 1)
         return of_heads.unflatten(2, (self.heads, self.head_width)).transpose(1, 2)
 
-    # ----------------------------------------------------------------------------------------------------------- counts
+    # ----------------------------------------------------------------------------------------------
+    # counts
     def flops(self, convention: str, prices: Prices) -> list[int]:
-        """Of a sequence: embedding, each layer's attention with norms and residuals, and the logits.
+        """Of a sequence: embedding, each layer's attention with norms and residuals, and the
+        logits.
 
-        A masked kernel computes the scores of all positions, which `local_min` does not: it counts those seen.
+        A masked kernel computes the scores of all positions, which `local_min` does not: it counts
+        those seen.
         """
         width, of_heads, tokens = self.width, self.heads * self.head_width, self.context
         pairs = tokens * (tokens + 1) // 2 if convention == "local_min" else tokens * tokens
@@ -202,12 +240,16 @@ class TransformerShape(PartedShape):
     @property
     def backbone(self) -> BackboneShape:
         """All but the blocks."""
-        sizes = {name: getattr(self, name) for name in BackboneShape.model_fields if name != "family"}
+        sizes = {
+            name: getattr(self, name) for name in BackboneShape.model_fields if name != "family"
+        }
         return BackboneShape(**sizes)
 
     @property
     def parts(self) -> dict[str, ShapeBase]:
-        return {"backbone": self.backbone} | {f"block{layer}": self.block for layer in range(self.layers)}
+        return {"backbone": self.backbone} | {
+            f"block{layer}": self.block for layer in range(self.layers)
+        }
 
     @property
     def words(self) -> str:
@@ -221,7 +263,8 @@ class TransformerShape(PartedShape):
     def dashed(self) -> str:
         return self.words
 
-    # ------------------------------------------------------------------------------------------------------- evaluation
+    # ----------------------------------------------------------------------------------------------
+    # evaluation
     def forward(self, parameters: Mapping[str, Tensor], knots: Knots, x_RNI: Tensor) -> Tensor:
         backbone = self.of_lanes(parameters, knots)["backbone"]
         return self.backbone.logits(backbone.parameters, self.states(parameters, knots, x_RNI)[-1])
@@ -240,7 +283,8 @@ class TransformerShape(PartedShape):
     def torch_version(self, knots_move: bool) -> int:
         return self.block.torch_version(knots_move)
 
-    # ----------------------------------------------------------------------------------------------------------- counts
+    # ----------------------------------------------------------------------------------------------
+    # counts
     def parameters_by(self, convention: str) -> int | None:
         if convention == "non_embedding":
             return self.trainable - self.backbone.embedding_parameters
@@ -248,7 +292,10 @@ class TransformerShape(PartedShape):
 
     def flops(self, convention: str, prices: Prices) -> list[int]:
         """Of a sequence: those of the backbone, then those of all blocks, layer by layer."""
-        of_blocks = [self.backbone.context * self.layers * flops for flops in self.block.flops(convention, prices)]
+        of_blocks = [
+            self.backbone.context * self.layers * flops
+            for flops in self.block.flops(convention, prices)
+        ]
         return [*self.backbone.flops(convention, prices), *of_blocks]
 
     def evaluation_flops(self, convention: str, prices: Prices) -> int:
@@ -266,10 +313,11 @@ class TransformerShape(PartedShape):
         return self.backbone.executed_evaluation(prices) + tokens * of_block
 
     def numbers_left(self, prices: Prices) -> int:
-        """Norms, maps and residuals leave 6 numbers a node, attention 5 a number of a head, and no matrix of scores.
+        """Norms, maps and residuals leave 6 numbers a node, attention 5 a number of a head, and no
+        matrix of scores.
 
-        Of nine kinds of block all together are .9 to 1.4 times what torch is seen to save. A quarter more is at work
-        at once, and a token's logits are there three times.
+        Of nine kinds of block all together are .9 to 1.4 times what torch is seen to save. A
+        quarter more is at work at once, and a token's logits are there three times.
         """
         of_backbone = 6 * self.width + 5 * self.heads * self.head_width
         of_block = sum(map(self.block.numbers_of_layer, self.block.layers))
@@ -278,10 +326,12 @@ class TransformerShape(PartedShape):
 
 
 class Transformer(ClosedForm):
-    """A decoder transformer of `layers` times attention and a feed-forward `block`, a network of any other family.
+    """A decoder transformer of `layers` times attention and a feed-forward `block`, a network of
+    any other family.
 
-    The block has two layers of weights if it does not say, and `expansion` times as many hidden nodes as the width if
-    nothing else says or solves for its width. Splines of a block lie on [-3, 3] if it does not say.
+    The block has two layers of weights if it does not say, and `expansion` times as many hidden
+    nodes as the width if nothing else says or solves for its width. Splines of a block lie on [-3,
+    3] if it does not say.
     """
 
     network = TransformerShape
@@ -321,23 +371,34 @@ class Transformer(ClosedForm):
         place, _, size = name.partition(".")
         if place != "block":
             return super().with_size(name, value, where)
-        return self.model_copy(update={"block": self.block.with_size(size, value, f"{where}.block")})
+        return self.model_copy(
+            update={"block": self.block.with_size(size, value, f"{where}.block")}
+        )
 
     def network_of(self, inputs: int, outputs: int, where: str, scales: bool) -> TransformerShape:
         """Its heads share the width among them, unless `head_width` says otherwise."""
         if missing := [name for name in ("layers", "width") if getattr(self, name) is None]:
-            raise HarnessError(f"{where}.{missing[0]} is missing: give it, or let match.solve find it")
+            raise HarnessError(
+                f"{where}.{missing[0]} is missing: give it, or let match.solve find it"
+            )
         assert self.layers
         assert self.width
         if self.head_width is None and self.width % self.heads:
             raise HarnessError(
-                f"{where}.heads={self.heads}: they do not divide width={self.width}; give head_width, or other heads"
+                f"{where}.heads={self.heads}: they do not divide width={self.width}; give "
+                "head_width, or other heads"
             )
         block = self.block
         if "width" in block.open_sizes():
-            block = block.with_size("width", max(1, round(self.expansion * self.width)), f"{where}.block")
-        domain = {name: end for name, end in BLOCK_DOMAIN.items() if name in type(block).model_fields}
-        block = block.model_copy(update={name: end for name, end in domain.items() if getattr(block, name) is None})
+            block = block.with_size(
+                "width", max(1, round(self.expansion * self.width)), f"{where}.block"
+            )
+        domain = {
+            name: end for name, end in BLOCK_DOMAIN.items() if name in type(block).model_fields
+        }
+        block = block.model_copy(
+            update={name: end for name, end in domain.items() if getattr(block, name) is None}
+        )
         return TransformerShape(
             shape=(inputs, outputs),
             layers=self.layers,

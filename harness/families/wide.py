@@ -1,15 +1,16 @@
 """Wide layers of splines: all bases at once, in one product with all weights.
 
-`spline_sum` gathers the k+1 coefficients that act at each sample, for every edge. That is k+1 passes over [R, O, I, N],
-which cost little where outputs are few. Here the k+1 active bases are scattered among the C bases of each input, zeros
-elsewhere, and one matrix product multiplies them by the coefficients. That is more arithmetic, at the speed of a
-matrix product. silu(x) is one row more of each input, and the weights of the base are one row more of its coefficients.
+`spline_sum` gathers the k+1 coefficients that act at each sample, for every edge. That is k+1
+passes over [R, O, I, N], which cost little where outputs are few. Here the k+1 active bases are
+scattered among the C bases of each input, zeros elsewhere, and one matrix product multiplies them
+by the coefficients. That is more arithmetic, at the speed of a matrix product. silu(x) is one row
+more of each input, and the weights of the base are one row more of its coefficients.
 
-The backward pass is by hand. It keeps what a product needs, the bases [R, I, C + 1, N], and for the inputs k arrays
-[R, I, N] of the recursion.
+The backward pass is by hand. It keeps what a product needs, the bases [R, I, C + 1, N], and for the
+inputs k arrays [R, I, N] of the recursion.
 
-Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients of a spline, W = I (C + 1) rows,
-P = C + 2k rows an input, M all numbers of a lane.
+Shape suffixes: R lanes, I inputs, O outputs, N samples, T knots, C coefficients of a spline, W = I
+(C + 1) rows, P = C + 2k rows an input, M all numbers of a lane.
 """
 
 from __future__ import annotations
@@ -26,8 +27,12 @@ from harness.families.product import product
 FEW_KNOTS = 64
 
 
-def evaluate(x_RIN: Tensor, knots_RIT: Tensor, coef_RICO: Tensor, base_RIO: Tensor | None) -> Tensor:
-    """Splines of the inputs, and `base` times their silu, summed over the inputs: [R, O, N], differentiable once."""
+def evaluate(
+    x_RIN: Tensor, knots_RIT: Tensor, coef_RICO: Tensor, base_RIO: Tensor | None
+) -> Tensor:
+    """Splines of the inputs, and `base` times their silu, summed over the inputs: [R, O, N],
+    differentiable once.
+    """
     if base_RIO is None:  # the row of silu is zero then
         weights_RICO = F.pad(coef_RICO, (0, 0, 0, 1))
     else:
@@ -37,7 +42,9 @@ def evaluate(x_RIN: Tensor, knots_RIT: Tensor, coef_RICO: Tensor, base_RIO: Tens
 
 
 @torch.no_grad()
-def evaluate_in_parts(x_RIN: Tensor, knots_RIT: Tensor, coef_RICO: Tensor, base_RIO: Tensor | None) -> Tensor:
+def evaluate_in_parts(
+    x_RIN: Tensor, knots_RIT: Tensor, coef_RICO: Tensor, base_RIO: Tensor | None
+) -> Tensor:
     """The same for many samples, without gradients: some inputs at a time."""
     # A lane's sums must not depend on how many lanes there are.
     bytes_of_an_input = coef_RICO.shape[2] * x_RIN[0, 0].nbytes
@@ -46,7 +53,9 @@ def evaluate_in_parts(x_RIN: Tensor, knots_RIT: Tensor, coef_RICO: Tensor, base_
     for first in range(0, x_RIN.shape[1], at_once):
         part = slice(first, first + at_once)
         of_part = None if base_RIO is None else base_RIO[:, part]
-        y_RON += evaluate(x_RIN[:, part].contiguous(), knots_RIT[:, part], coef_RICO[:, part], of_part)
+        y_RON += evaluate(
+            x_RIN[:, part].contiguous(), knots_RIT[:, part], coef_RICO[:, part], of_part
+        )
     return y_RON
 
 
@@ -56,7 +65,9 @@ def bytes_at_once(device: torch.device) -> int:
 
 
 def every_basis(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> Tensor:
-    """All bases at all samples, [R, I, C, N], without gradients: `design_matrix`, transposed and sooner."""
+    """All bases at all samples, [R, I, C, N], without gradients: `design_matrix`, transposed and
+    sooner.
+    """
     span_RIN, bases, _ = _active(knots_RIT, x_RIN, order)
     return _scattered(span_RIN, bases, coefs=knots_RIT.shape[-1] - order - 1)
 
@@ -65,14 +76,19 @@ class _Product(torch.autograd.Function):
     """Temporaries are overwritten where they can be: new memory costs more than the arithmetic."""
 
     @staticmethod
-    def forward(ctx: Any, x_RIN: Tensor, weights_RWO: Tensor, knots_RIT: Tensor, order: int, has_base: bool) -> Tensor:
+    def forward(
+        ctx: Any, x_RIN: Tensor, weights_RWO: Tensor, knots_RIT: Tensor, order: int, has_base: bool
+    ) -> Tensor:
         coefs = knots_RIT.shape[-1] - order - 1
         span_RIN, bases, shares = _active(knots_RIT, x_RIN, order)
         last_RI1N = (F.silu(x_RIN) if has_base else torch.zeros_like(x_RIN))[:, :, None]
         rows_RICN = torch.cat([_scattered(span_RIN, bases, coefs), last_RI1N], 2)
         by_inputs, by_weights, *_ = ctx.needs_input_grad
         y_RON = product(weights_RWO.mT, rows_RICN.flatten(1, 2))
-        weights_RWO, rows_RICN = weights_RWO.to(y_RON.dtype), rows_RICN.to(y_RON.dtype)  # bfloat16 in mixed precision
+        weights_RWO, rows_RICN = (
+            weights_RWO.to(y_RON.dtype),
+            rows_RICN.to(y_RON.dtype),
+        )  # bfloat16 in mixed precision
         of_inputs = (weights_RWO, x_RIN, span_RIN, *shares) if by_inputs else ()
         ctx.save_for_backward(rows_RICN if by_weights else None, *of_inputs)
         ctx.has_base = has_base
@@ -80,25 +96,38 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad_RON: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+    def backward(
+        ctx: Any, grad_RON: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         rows_RICN, *of_inputs = ctx.saved_tensors
-        grad_RON = grad_RON.contiguous()  # of a transposed one MKL's rounding depends on where lanes lie in memory
+        grad_RON = (
+            grad_RON.contiguous()
+        )  # of a transposed one MKL's rounding depends on where lanes lie in memory
         into_weights = None if rows_RICN is None else product(rows_RICN.flatten(1, 2), grad_RON.mT)
         into_inputs = _into_inputs(grad_RON, ctx.has_base, *of_inputs) if of_inputs else None
         return into_inputs, into_weights, None, None, None
 
 
 def _into_inputs(
-    grad_RON: Tensor, has_base: bool, weights_RWO: Tensor, x_RIN: Tensor, span_RIN: Tensor, *shares: Tensor
+    grad_RON: Tensor,
+    has_base: bool,
+    weights_RWO: Tensor,
+    x_RIN: Tensor,
+    span_RIN: Tensor,
+    *shares: Tensor,
 ) -> Tensor:
     """B'_r = k (share_{r-1} - share_r), as in `spline`, of the bases that have coefficients."""
     order, (_, inputs, _) = len(shares), x_RIN.shape
     by_rows_RICN = product(weights_RWO, grad_RON).to(x_RIN.dtype).unflatten(1, (inputs, -1))
     last_RIN = by_rows_RICN[:, :, -1]
-    into_RIN = torch.ops.aten.silu_backward(last_RIN, x_RIN) if has_base else torch.zeros_like(x_RIN)
+    into_RIN = (
+        torch.ops.aten.silu_backward(last_RIN, x_RIN) if has_base else torch.zeros_like(x_RIN)
+    )
     padded_RIPN = F.pad(by_rows_RICN[:, :, :-1], (0, 0, order, order))
     place_RM = _places(span_RIN, padded_RIPN.shape[2])
-    by_basis = [rows_RM.gather(1, place_RM).view_as(x_RIN) for rows_RM in _from_each_row(padded_RIPN, order)]
+    by_basis = [
+        rows_RM.gather(1, place_RM).view_as(x_RIN) for rows_RM in _from_each_row(padded_RIPN, order)
+    ]
     for low, high, share in zip(by_basis[:-1], by_basis[1:], shares, strict=True):
         into_RIN.addcmul_(high - low, share, value=order)
     return into_RIN
@@ -113,13 +142,19 @@ def _spans(knots_RIT: Tensor, x_RIN: Tensor) -> tuple[Tensor, Tensor]:
             below_RIN += (x_RIN >= knot_RI1).view(torch.uint8)
         found_RIN = below_RIN.long().sub_(1)
     else:
-        found_RIN = torch.searchsorted(knots_RIT.contiguous(), x_RIN.contiguous(), right=True).sub_(1)
+        found_RIN = torch.searchsorted(knots_RIT.contiguous(), x_RIN.contiguous(), right=True).sub_(
+            1
+        )
     inside_RIN = ((found_RIN >= 0) & (found_RIN <= last)).to(x_RIN.dtype)
     return found_RIN.clamp_(0, last), inside_RIN
 
 
-def _active(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Spans and bases as `ActiveBases` has them, and the bases of order k-1 over the widths of their supports."""
+def _active(
+    knots_RIT: Tensor, x_RIN: Tensor, order: int
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Spans and bases as `ActiveBases` has them, and the bases of order k-1 over the widths of
+    their supports.
+    """
     span_RIN, inside_RIN = _spans(knots_RIT, x_RIN)
     padded_RIT = F.pad(knots_RIT, (order - 1, order - 1), mode="replicate")
     near = [padded_RIT[..., offset:].gather(-1, span_RIN) for offset in range(2 * order)]
@@ -143,7 +178,8 @@ def _active(knots_RIT: Tensor, x_RIN: Tensor, order: int) -> tuple[Tensor, list[
 def _scattered(span_RIN: Tensor, bases: list[Tensor], coefs: int) -> Tensor:
     """The active bases among zeros, [R, I, C, N].
 
-    Beyond the ends of the domain some of them have no coefficient. They land in k rows more at each side.
+    Beyond the ends of the domain some of them have no coefficient. They land in k rows more at each
+    side.
     """
     order, (lanes, inputs, samples) = len(bases) - 1, span_RIN.shape
     padded_RIPN = bases[0].new_zeros(lanes, inputs, coefs + 2 * order, samples)
@@ -154,7 +190,9 @@ def _scattered(span_RIN: Tensor, bases: list[Tensor], coefs: int) -> Tensor:
 
 
 def _places(span_RIN: Tensor, rows: int) -> Tensor:
-    """Where in a lane, [R, I N], the first active basis of each sample stands, if an input has so many rows."""
+    """Where in a lane, [R, I N], the first active basis of each sample stands, if an input has so
+    many rows.
+    """
     _, inputs, samples = span_RIN.shape
     first_I1 = torch.arange(inputs, device=span_RIN.device)[:, None] * (rows * samples)
     first_IN = first_I1 + torch.arange(samples, device=span_RIN.device)
@@ -162,6 +200,8 @@ def _places(span_RIN: Tensor, rows: int) -> Tensor:
 
 
 def _from_each_row(padded_RIPN: Tensor, order: int) -> list[Tensor]:
-    """All numbers of a lane, from row r of its first input on, for each of the k+1 active bases: views [R, .]."""
+    """All numbers of a lane, from row r of its first input on, for each of the k+1 active bases:
+    views [R, .].
+    """
     samples = padded_RIPN.shape[-1]
     return [padded_RIPN.flatten(1)[:, step * samples :] for step in range(order + 1)]

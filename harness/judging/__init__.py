@@ -1,1 +1,3 @@
-"""Decision rules evaluated on the runs of their experiments, by their numbers and by nothing else."""
+"""Decision rules evaluated on the runs of their experiments, by their numbers and by nothing
+else.
+"""

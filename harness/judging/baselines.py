@@ -1,4 +1,6 @@
-"""The test losses of a constant and of a linear model, beside those of the runs (`harness.tasks.baselines`)."""
+"""The test losses of a constant and of a linear model, beside those of the runs
+(`harness.tasks.baselines`).
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -23,7 +25,8 @@ FIELDS = tuple(Baselines.model_fields)
 def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd.DataFrame:
     """The table of runs with a column for each baseline of a run's task and seed.
 
-    It is NaN where there is none, and where the samples cannot be drawn here: the package or the file is not there.
+    It is NaN where there is none, and where the samples cannot be drawn here: the package or the
+    file is not there.
     """
     runs = {planned.run_id: planned.run for planned in manifest.runs}
     drawn = table.drop_duplicates(["task", "seed"])[["task", "seed", "run_id"]]
@@ -32,7 +35,13 @@ def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd
         values = dict.fromkeys(FIELDS)
         with suppress(HarnessError):
             values |= kept_baselines(runs[run_id].task, runs[run_id].seed, results).model_dump()
-        rows.append({"task": task, "seed": seed, **{f"{PREFIX}{name}": loss for name, loss in values.items()}})
+        rows.append(
+            {
+                "task": task,
+                "seed": seed,
+                **{f"{PREFIX}{name}": loss for name, loss in values.items()},
+            }
+        )
     columns = pd.DataFrame(rows).astype({f"{PREFIX}{name}": float for name in FIELDS})
     if columns[DEVIATION].isna().all():
         columns = columns.drop(columns=DEVIATION)

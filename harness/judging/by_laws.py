@@ -1,4 +1,6 @@
-"""A against B by the laws of two series of a table of runs, on every axis of sizes, and a verdict over the axes."""
+"""A against B by the laws of two series of a table of runs, on every axis of sizes, and a verdict
+over the axes.
+"""
 
 import itertools
 from collections import Counter
@@ -16,7 +18,17 @@ from harness.comparison.bins import shared_range
 from harness.comparison.replicates import Found
 from harness.judging.laws import SeriesLaws, drawn_law, fitted_runs, runs_in
 from harness.judging.request import FitsAnswer, Request, Source
-from harness.judging.versus import PLACES, Headline, Lead, RatioLine, Reading, Side, VersusRequest, leader, merged
+from harness.judging.versus import (
+    PLACES,
+    Headline,
+    Lead,
+    RatioLine,
+    Reading,
+    Side,
+    VersusRequest,
+    leader,
+    merged,
+)
 from harness.laws import Caution, Fit, Interval, Refusal, predict
 from harness.laws.result import LawName
 from harness.laws.shared import Pin
@@ -32,9 +44,15 @@ class ComparisonRequest:
 
     at: Annotated[tuple[float, ...], "losses at which costs are compared"] = ()
     extrapolate: Annotated[bool, "whether losses that one arm alone attains count"] = False
-    bins: Annotated[int | None, "of size, how many; null: as many as the sizes that the arms share"] = None
-    budgets: Annotated[tuple[float, ...], "sizes of A at which the multiplier is told, besides its own"] = ()
-    floor: Annotated[Pin | None, "of both laws of the multiplier; null: shared, or free if that is rejected"] = None
+    bins: Annotated[
+        int | None, "of size, how many; null: as many as the sizes that the arms share"
+    ] = None
+    budgets: Annotated[
+        tuple[float, ...], "sizes of A at which the multiplier is told, besides its own"
+    ] = ()
+    floor: Annotated[
+        Pin | None, "of both laws of the multiplier; null: shared, or free if that is rejected"
+    ] = None
     alpha: Annotated[Pin, "their exponents: `free`, `shared`, or a number"] = "free"
 
 
@@ -46,20 +64,30 @@ class Comparison:
     axis: Annotated[str, "of sizes"]
     law: Annotated[LawName, "of both"]
     arms: Annotated[tuple[SeriesLaws, SeriesLaws], "the laws of A, then of B"]
-    curve: Annotated[comparison.CostRatio, "size B / A at equal loss, over all losses that both attain"]
+    curve: Annotated[
+        comparison.CostRatio, "size B / A at equal loss, over all losses that both attain"
+    ]
     cost: Annotated[comparison.CostRatio, "the same at the losses that are told"]
     loss: Annotated[comparison.LossRatio, "loss B / A at equal size, by the laws"]
     crossover: Annotated[comparison.Crossover, "the sizes at which the laws may be equal"]
-    exponents: Annotated[Mapping[LawName, comparison.ExponentDifference], "by law: that of A minus that of B"]
-    dominance: Annotated[
-        comparison.Dominance | None, "the share of size bins in which A has the lower loss; null if they share no bin"
+    exponents: Annotated[
+        Mapping[LawName, comparison.ExponentDifference], "by law: that of A minus that of B"
     ]
-    ratio: Annotated[comparison.Ratio | None, "loss B / A over all common bins; null if they share no bin"]
+    dominance: Annotated[
+        comparison.Dominance | None,
+        "the share of size bins in which A has the lower loss; null if they share no bin",
+    ]
+    ratio: Annotated[
+        comparison.Ratio | None, "loss B / A over all common bins; null if they share no bin"
+    ]
     failures: Annotated[tuple[comparison.Failures, comparison.Failures], "of A, then of B"]
     cautions: Annotated[tuple[Caution, ...], "of the comparison"]
-    multiplier: Annotated[comparison.Multiplier, "size B / A at equal loss at sizes of A, by one fit of both"]
+    multiplier: Annotated[
+        comparison.Multiplier, "size B / A at equal loss at sizes of A, by one fit of both"
+    ]
     without_law: Annotated[
-        comparison.Dominance | None, "where a law was refused: who is ahead by bins of size; null if they share no bin"
+        comparison.Dominance | None,
+        "where a law was refused: who is ahead by bins of size; null if they share no bin",
     ] = None
 
     @property
@@ -79,18 +107,24 @@ class AskedOfLaws:
 
 @dataclass(frozen=True)
 class ComparedByLaws:
-    """Two series of a table of runs, compared by their laws. `compare.json` in a folder that is named has the same."""
+    """Two series of a table of runs, compared by their laws. `compare.json` in a folder that is
+    named has the same.
+    """
 
     request: Annotated[AskedOfLaws, "what was asked"]
     source: Annotated[Source, "where the runs are from"]
     arms: Annotated[tuple[str, str], "A and B"]
     headline: Annotated[Headline, "who is better at equal size, by the laws"]
-    verdicts: Annotated[tuple[comparison.JudgedClaim, ...], "one a task and loss that was asked about"]
+    verdicts: Annotated[
+        tuple[comparison.JudgedClaim, ...], "one a task and loss that was asked about"
+    ]
     sizes: Annotated[tuple[Comparison, ...], "one a task and axis of sizes"]
 
 
 def compare_laws(fits: FitsAnswer, asked: ComparisonRequest) -> ComparedByLaws:
-    """Compare the two arms of a request by the laws that were fitted for it; a HarnessError where that cannot be."""
+    """Compare the two arms of a request by the laws that were fitted for it; a HarnessError where
+    that cannot be.
+    """
     request = fits.request
     assert request is not None
     first, second = request.arms
@@ -98,7 +132,9 @@ def compare_laws(fits: FitsAnswer, asked: ComparisonRequest) -> ComparedByLaws:
     laws_of = {(laws.task, laws.axis, laws.series): laws for laws in fits.laws}
     for task, axis in dict.fromkeys((laws.task, laws.axis) for laws in fits.laws):
         if (task, axis, first) in laws_of and (task, axis, second) in laws_of:
-            by_size.append(_compared(laws_of[task, axis, first], laws_of[task, axis, second], asked))
+            by_size.append(
+                _compared(laws_of[task, axis, first], laws_of[task, axis, second], asked)
+            )
     if not by_size:
         raise HarnessError(f"{first} and {second} have laws on no task in common; compare others")
     judged: list[comparison.JudgedClaim] = []
@@ -114,12 +150,20 @@ def compare_laws(fits: FitsAnswer, asked: ComparisonRequest) -> ComparedByLaws:
     )
 
 
-def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioLine], dict[str, str]]:
-    """Losses at equal size, and sizes at equal loss, as lines of a panel each; and what these are drawn against."""
+def curves_of_laws(
+    compared: ComparedByLaws,
+) -> tuple[VersusRequest, list[RatioLine], dict[str, str]]:
+    """Losses at equal size, and sizes at equal loss, as lines of a panel each; and what these are
+    drawn against.
+    """
     curves: list[RatioLine] = []
     against: dict[str, str] = {}
     for pair in compared.sizes:
-        metric, size, on = pair.arms[0].metric, axis_short(pair.axis), f" on {pair.task}" if pair.task else ""
+        metric, size, on = (
+            pair.arms[0].metric,
+            axis_short(pair.axis),
+            f" on {pair.task}" if pair.task else "",
+        )
         of_loss, of_cost = f"{metric} by {size}{on}", f"{size} at equal {metric}{on}"
         against |= {of_loss: axis_words(pair.axis), of_cost: metric}
         ratios = ((of_loss, pair.loss.sizes, pair.loss), (of_cost, pair.curve.losses, pair.curve))
@@ -129,10 +173,15 @@ def curves_of_laws(compared: ComparedByLaws) -> tuple[VersusRequest, list[RatioL
                 curves.append(RatioLine(panel, pair.axis, places, ratio.estimate, *ends))
     laws = " and ".join(dict.fromkeys(pair.law for pair in compared.sizes))
     headline = compared.headline
-    return VersusRequest(headline.sides, compared.sizes[0].axis, None, headline.level, laws), curves, against
+    return (
+        VersusRequest(headline.sides, compared.sizes[0].axis, None, headline.level, laws),
+        curves,
+        against,
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------- compared
+# --------------------------------------------------------------------------------------------------
+# compared
 def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -> Comparison:
     law = drawn_law((first, second), first.task, first.axis)
     fits = first.fits[law], second.fits[law]
@@ -152,7 +201,9 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
             dominance = comparison.dominance(runs, others, edges, first.level)
             ratio = comparison.ratio(cells, first.level)
     is_refused = bool(fits[0].refusals or fits[1].refusals)
-    told = [name for name in first.fits if name in second.fits and (name == law or name in EXPONENTS)]
+    told = [
+        name for name in first.fits if name in second.fits and (name == law or name in EXPONENTS)
+    ]
     return Comparison(
         task=first.task,
         axis=first.axis,
@@ -162,13 +213,20 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
         cost=cost,
         loss=comparison.loss_ratio(*fits),
         crossover=comparison.crossover(*fits),
-        exponents={name: comparison.exponent_difference(first.fits[name], second.fits[name]) for name in told},
+        exponents={
+            name: comparison.exponent_difference(first.fits[name], second.fits[name])
+            for name in told
+        },
         dominance=dominance,
         ratio=ratio,
         failures=failures,
         cautions=cautions,
         multiplier=comparison.multiplier(
-            **fitted_runs(first, second), at=asked.budgets, floor=asked.floor, alpha=asked.alpha, level=first.level
+            **fitted_runs(first, second),
+            at=asked.budgets,
+            floor=asked.floor,
+            alpha=asked.alpha,
+            level=first.level,
         ),
         without_law=comparison.without_law(runs, others, first.level) if is_refused else None,
     )
@@ -177,19 +235,26 @@ def _compared(first: SeriesLaws, second: SeriesLaws, asked: ComparisonRequest) -
 def _failures(arm: SeriesLaws) -> comparison.Failures:
     """How many runs of an arm failed at each size; those without a size are left out."""
     sized = [at for at in arm.sizes if at.size is not None]
-    done, failed = (np.array(counts, int) for counts in ([at.done for at in sized], [at.failed for at in sized]))
+    done, failed = (
+        np.array(counts, int) for counts in ([at.done for at in sized], [at.failed for at in sized])
+    )
     return comparison.Failures(np.array([at.size for at in sized], float), done + failed, failed)
 
 
-def _losses_told(curve: comparison.CostRatio, x: str, asked: ComparisonRequest) -> np.ndarray | None:
-    """The losses to tell the ratio at, those asked for and some that both attain; None where there are none."""
+def _losses_told(
+    curve: comparison.CostRatio, x: str, asked: ComparisonRequest
+) -> np.ndarray | None:
+    """The losses to tell the ratio at, those asked for and some that both attain; None where there
+    are none.
+    """
     if curve.losses is None or curve.attained is None:
         return None
     low, high = curve.attained
     beyond = [loss for loss in asked.at if not low * (1 - 1e-9) <= loss <= high * (1 + 1e-9)]
     if beyond and not asked.extrapolate:
         raise HarnessError(
-            f"`at` {beyond[0]:g}: the mean losses that both arms attain by {x} run from {low:.4g} to {high:.4g}; ask "
+            f"`at` {beyond[0]:g}: the mean losses that both arms attain by {x} run from {low:.4g} "
+            f"to {high:.4g}; ask "
             "within, or `extrapolate`, for a ratio that is marked as such"
         )
     return np.union1d(asked.at, curve.losses[:: (curve.losses.size - 1) // (TOLD - 1)])
@@ -202,13 +267,18 @@ def _edges(first: np.ndarray, second: np.ndarray, bins: int | None) -> np.ndarra
     shared, _ = shared_range("sizes", first, second)
     if shared is None:
         return None
-    sizes_within = min(int(np.sum((shared[0] <= sizes) & (sizes <= shared[1]))) for sizes in (first, second))
+    sizes_within = min(
+        int(np.sum((shared[0] <= sizes) & (sizes <= shared[1]))) for sizes in (first, second)
+    )
     return comparison.matched_edges(first, second, bins or max(1, sizes_within))
 
 
-# ------------------------------------------------------------------------------------------------------------- headline
+# --------------------------------------------------------------------------------------------------
+# headline
 def _headline(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Headline:
-    """Who is better at equal size by the laws of both: at the ends of the sizes that they share, and between."""
+    """Who is better at equal size by the laws of both: at the ends of the sizes that they share,
+    and between.
+    """
     first, second = (Side(name, (name,)) for name in arms)
     tasks, axes = {pair.task for pair in by_size}, Counter(pair.axis for pair in by_size)
     return Headline(
@@ -232,7 +302,9 @@ def _readings(pair: Comparison) -> Iterator[Reading]:
         middles = np.sqrt(bins.edges[:-1] * bins.edges[1:])
         no_law = Found(refusals=loss.refusals)
         for place, index in zip(PLACES, (0, middles.size // 2, -1), strict=True):
-            yield Reading(pair.task, pair.axis, place, _found(bins, index, float(middles[index])), (), no_law)
+            yield Reading(
+                pair.task, pair.axis, place, _found(bins, index, float(middles[index])), (), no_law
+            )
         return
     if loss.sizes is None:
         refused = Found(refusals=loss.refusals)
@@ -242,10 +314,16 @@ def _readings(pair: Comparison) -> Iterator[Reading]:
     sizes = loss.sizes[at_places]
     cost = comparison.cost_ratio(first, second, predict(first, sizes), extrapolate=True)
     for index, (place, at, size) in enumerate(zip(PLACES, at_places, sizes.tolist(), strict=True)):
-        yield Reading(pair.task, pair.axis, place, _found(loss, at, size), (), _found(cost, index, size))
+        yield Reading(
+            pair.task, pair.axis, place, _found(loss, at, size), (), _found(cost, index, size)
+        )
 
 
-def _found(ratio: comparison.CostRatio | comparison.LossRatio | comparison.Dominance, index: int, size: float) -> Found:
+def _found(
+    ratio: comparison.CostRatio | comparison.LossRatio | comparison.Dominance,
+    index: int,
+    size: float,
+) -> Found:
     estimates = ratio.ratio if isinstance(ratio, comparison.Dominance) else ratio.estimate
     if estimates is None or ratio.low is None or ratio.high is None:
         return Found(refusals=() if isinstance(ratio, comparison.Dominance) else ratio.refusals)
@@ -254,27 +332,39 @@ def _found(ratio: comparison.CostRatio | comparison.LossRatio | comparison.Domin
 
 
 def _leads(pair: Comparison, arms: tuple[str, str]) -> list[Lead]:
-    """The stretches of sizes at which one is ahead, and those at which they may be equal, in order."""
+    """The stretches of sizes at which one is ahead, and those at which they may be equal, in
+    order.
+    """
     if bins := pair.without_law:
         leaders = [leader(_found(bins, index, 0), *arms) for index in range(len(bins.ratio))]
         edges = zip(bins.edges[:-1].tolist(), bins.edges[1:].tolist(), leaders, strict=True)
         return merged(Lead(pair.task, pair.axis, *of_bin, without_law=True) for of_bin in edges)
     called = dict(zip(("first", "second"), arms, strict=True))
-    leads = [Lead(pair.task, pair.axis, ahead.low, ahead.high, called[ahead.arm]) for ahead in pair.crossover.ahead]
+    leads = [
+        Lead(pair.task, pair.axis, ahead.low, ahead.high, called[ahead.arm])
+        for ahead in pair.crossover.ahead
+    ]
     leads += [Lead(pair.task, pair.axis, low, high, None) for low, high in pair.crossover.equal]
     return sorted(leads, key=lambda lead: lead.low)
 
 
 def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[str]:
-    """`FLOOR_OPEN, kan by params: …`: each code once for an axis, and once for an arm, of one axis without its name."""
-    said: dict[tuple[str, str], tuple[str, dict[str, None]]] = {}  # a sentence, and the places that it is of
+    """`FLOOR_OPEN, kan by params: …`: each code once for an axis, and once for an arm, of one axis
+    without its name.
+    """
+    said: dict[
+        tuple[str, str], tuple[str, dict[str, None]]
+    ] = {}  # a sentence, and the places that it is of
     for pair in by_size:
         where = f"by {pair.axis} on {pair.task}" if pair.task else f"by {pair.axis}"
         own: tuple[Caution | Refusal, ...] = (*pair.curve.refusals, *pair.cautions)
         if pair.without_law:
             bins = len(pair.without_law.ratio)
             of_bins = f"{bins} bins of size" if bins > 1 else "all sizes that both have"
-            reason = f"{pair.curve.refusals[0].reason} Who is ahead is read without a law, from {of_bins}."
+            reason = (
+                f"{pair.curve.refusals[0].reason} Who is ahead is read without a law, from "
+                f"{of_bins}."
+            )
             own = (Caution("WITHOUT_LAW", reason), *pair.cautions)
         told = [("", where, reason) for reason in own]
         for arm in pair.arms:
@@ -284,7 +374,9 @@ def _cautions(by_size: Sequence[Comparison], arms: tuple[str, str]) -> Iterator[
             at = f"{arm.series} {where}" if len(by_size) > 1 else arm.series
             told += [(arm.series, at, caution) for caution in of_arm if caution.code != "CENSORED"]
         for whose, place, caution in told:
-            _, places = said.setdefault((caution.code, whose or place), (_named(caution.reason, arms), {}))
+            _, places = said.setdefault(
+                (caution.code, whose or place), (_named(caution.reason, arms), {})
+            )
             places[place] = None
     for (code, _), (reason, places) in said.items():
         yield f"{code}, {likewise(places)}: {reason}"
@@ -297,7 +389,8 @@ def _named(reason: str, arms: tuple[str, str]) -> str:
     return reason
 
 
-# ------------------------------------------------------------------------------------------------------------- verdicts
+# --------------------------------------------------------------------------------------------------
+# verdicts
 def _verdicts(
     by_size: Sequence[Comparison], arms: tuple[str, ...], asked: ComparisonRequest
 ) -> list[comparison.JudgedClaim]:
@@ -310,21 +403,31 @@ def _verdicts(
         quantity = f"the least {metric} of {second} / {first} over bins of size"
         return [comparison.judge(claim, quantity, 1.0, list(map(_of_bins, by_size)))]
     at = asked.at or _middle(by_size)
-    claim, quantity = f"{first} is cheaper than {second}{on}", f"the cost of {second} / {first} at equal loss"
+    claim, quantity = (
+        f"{first} is cheaper than {second}{on}",
+        f"the cost of {second} / {first} at equal loss",
+    )
     if not at:
-        reasons = {pair.axis: " ".join(map(str, pair.curve.refusals)) or "no loss on every axis" for pair in by_size}
+        reasons = {
+            pair.axis: " ".join(map(str, pair.curve.refusals)) or "no loss on every axis"
+            for pair in by_size
+        }
         numbers = [comparison.ClaimNumber(axis, refused=reason) for axis, reason in reasons.items()]
         return [comparison.judge(claim, quantity, 1.0, numbers)]
     verdicts = []
     for loss in at:
-        costs = {pair.axis: comparison.cost_ratio(*pair.fits, loss, extrapolate=True) for pair in by_size}
+        costs = {
+            pair.axis: comparison.cost_ratio(*pair.fits, loss, extrapolate=True) for pair in by_size
+        }
         numbers = [comparison.to_number(axis, cost) for axis, cost in costs.items()]
         verdicts.append(comparison.judge(f"{claim} at {metric} {loss:.3g}", quantity, 1.0, numbers))
     return verdicts
 
 
 def _of_bins(pair: Comparison) -> comparison.ClaimNumber:
-    """The least ratio of losses of all bins, which the claim is about, with the ends that their joint band gives it."""
+    """The least ratio of losses of all bins, which the claim is about, with the ends that their
+    joint band gives it.
+    """
     bins = pair.without_law
     assert bins is not None
     ends = Interval(float(bins.low.min()), float(bins.high.min()), bins.level)
@@ -332,7 +435,9 @@ def _of_bins(pair: Comparison) -> comparison.ClaimNumber:
 
 
 def _middle(by_size: Sequence[Comparison]) -> tuple[float, ...]:
-    """The middle, in ln, of the losses that both arms attain on every axis; none where they share no range."""
+    """The middle, in ln, of the losses that both arms attain on every axis; none where they share
+    no range.
+    """
     ranges = np.array([pair.curve.attained for pair in by_size if pair.curve.attained])
     if not ranges.size or ranges[:, 0].max() >= ranges[:, 1].min():
         return ()

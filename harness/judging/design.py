@@ -1,4 +1,6 @@
-"""Which runs to make next, for a question about the laws of a table of runs, and what else the budget would give."""
+"""Which runs to make next, for a question about the laws of a table of runs, and what else the
+budget would give.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +28,8 @@ from harness.laws.surface import Surface, log_allocation, log_best_size
 
 NO_LAW = Refusal(
     "NO_LAW",
-    "no law may be quoted, the best one has no floor or slope, or it is over replicates of a search (`harness power` "
+    "no law may be quoted, the best one has no floor or slope, or it is over replicates of a "
+    "search (`harness power` "
     "plans these): add sizes, or name the law to plan by (`law`), such as pure.",
 )
 Quantity = Callable[[np.ndarray], Any]  # ln of it, by the parameters of a law
@@ -40,14 +43,18 @@ class Asked:
     question: Annotated[Question, "what the interval is of"]
     budget: Annotated[float, "what all runs may cost together"]
     runs: Annotated[int, "how many there are"] = 4
-    at: Annotated[str | None, "of a prediction the place, of an optimum the compute, of a multiplier the size"] = None
+    at: Annotated[
+        str | None, "of a prediction the place, of an optimum the compute, of a multiplier the size"
+    ] = None
 
 
 @dataclass(frozen=True)
 class NextRuns:
     """Runs at one place, and what the plan that they belong to is expected to give."""
 
-    plan: Annotated[str, "`proposed`, `largest` for the largest runs, or `more seeds` of what the table has"]
+    plan: Annotated[
+        str, "`proposed`, `largest` for the largest runs, or `more seeds` of what the table has"
+    ]
     arm: Annotated[str, "whose runs they are"]
     at: Annotated[dict[str, float], "their sizes, by column"]
     runs: Annotated[int, "how many"]
@@ -79,7 +86,9 @@ class DesignAnswer:
 
 
 class Posed(NamedTuple):
-    """What is asked of a law, and what the table says (None: the same); its runs, `made` of them in each unit."""
+    """What is asked of a law, and what the table says (None: the same); its runs, `made` of them in
+    each unit.
+    """
 
     base: Design
     log_of: Quantity
@@ -93,20 +102,30 @@ class Posed(NamedTuple):
 
 
 def designs_of_curves(laws: Sequence[SeriesLaws], request: Request, asked: Asked) -> list[Design]:
-    """Of laws of one size, by default those to quote; a multiplier is of two. A run costs its size."""
+    """Of laws of one size, by default those to quote; a multiplier is of two. A run costs its
+    size.
+    """
     if asked.question == "optimum":
-        raise HarnessError("`question` optimum: a law of one size has no best size; name the second size (`and`)")
+        raise HarnessError(
+            "`question` optimum: a law of one size has no best size; name the second size (`and`)"
+        )
     if asked.question != "multiplier":
         return [_of_curve(series, request, asked) for series in laws]
     laws = [series for series in laws if not request.arms or series.series in request.arms]
     if len(laws) != 2:
-        raise HarnessError(f"`question` multiplier is of two curves, not {len(laws)}; say which (`arms`, `where`)")
+        raise HarnessError(
+            f"`question` multiplier is of two curves, not {len(laws)}; say which (`arms`, `where`)"
+        )
     return [_of_arms(laws[0], laws[1], asked, request.level)]
 
 
 def _of_curve(series: SeriesLaws, request: Request, asked: Asked) -> Design:
     axis, auto = series.axis, AUTO in request.laws
-    fit = series.quoted if auto else next(fit for name, fit in series.fits.items() if name in request.laws)
+    fit = (
+        series.quoted
+        if auto
+        else next(fit for name, fit in series.fits.items() if name in request.laws)
+    )
     if fit is None or fit.region is None or fit.alpha is None or fit.alpha_interval is None:
         return Design(series.name, asked.question, (fit and fit.refusals) or (NO_LAW,), ())
     words, now = f"the exponent of {axis}", Estimate(fit.alpha, fit.alpha_interval)
@@ -116,7 +135,9 @@ def _of_curve(series: SeriesLaws, request: Request, asked: Asked) -> Design:
         words = f"{series.metric} at {axis} = {place:g}"
         log_of, now = _predicted(fit, np.array([place]))
     base = Design(series.name, f"{words} by the {fit.law} law", (), fit.warnings)
-    posed = Posed(base, log_of, now, fit.region, (axis,), (series.series,), fit.points.distinct, fit=fit)
+    posed = Posed(
+        base, log_of, now, fit.region, (axis,), (series.series,), fit.points.distinct, fit=fit
+    )
     return _planned(posed, asked, request.level)
 
 
@@ -132,16 +153,29 @@ def _of_arms(first: SeriesLaws, second: SeriesLaws, asked: Asked, level: float) 
     if not isinstance(joint, Joint):
         return base
     quantity = log_multiplier(joint, float(np.log(size) - joint.region.problem.logs.log_x_first))
-    now, made = of_both.sizes[-1].multiplier, np.concatenate([fit.points.distinct for fit in fits.values()])
-    return _planned(Posed(base, lambda p: quantity(p)[0], now, joint.region, (axis,), arms, made), asked, level)
+    now, made = (
+        of_both.sizes[-1].multiplier,
+        np.concatenate([fit.points.distinct for fit in fits.values()]),
+    )
+    return _planned(
+        Posed(base, lambda p: quantity(p)[0], now, joint.region, (axis,), arms, made), asked, level
+    )
 
 
-def designs_of_two(request: Request, runs: Mapping[str, pd.DataFrame], asked: Asked) -> list[Design]:
+def designs_of_two(
+    request: Request, runs: Mapping[str, pd.DataFrame], asked: Asked
+) -> list[Design]:
     """Of the law of two sizes of each series."""
     if asked.question == "multiplier":
-        raise HarnessError("`question` multiplier is of laws over compute: give its column as `x`, and leave out `and`")
+        raise HarnessError(
+            "`question` multiplier is of laws over compute: give its column as `x`, and leave "
+            "out `and`"
+        )
     every = series_of(runs[request.x[0]])
-    return [_of_two(task, series, crossed_runs(request, rows, runs), request, asked) for task, series, rows in every]
+    return [
+        _of_two(task, series, crossed_runs(request, rows, runs), request, asked)
+        for task, series, rows in every
+    ]
 
 
 def _of_two(task: str, series: str, runs: CrossedRuns, request: Request, asked: Asked) -> Design:
@@ -156,12 +190,21 @@ def _of_two(task: str, series: str, runs: CrossedRuns, request: Request, asked: 
         log_of, now = _predicted(law, np.array([[at[n], at[d]]]))
     elif asked.question == "optimum" and asked.at:
         at = place_of_two(f"C={asked.at.removeprefix('C=')}", runs, law, "at")
-        words, now, log_of = f"the best {n} at C = {at['C']:g}", None, partial(log_best_size, first, at[n] * at[d])
+        words, now, log_of = (
+            f"the best {n} at C = {at['C']:g}",
+            None,
+            partial(log_best_size, first, at[n] * at[d]),
+        )
     elif asked.question == "optimum":
         words, now = f"the exponent of the best {n} over compute", law.allocation
         log_of = log_allocation
-    base, made = Design(series_name(task, series), words, (), law.warnings), np.bincount(law.region.problem.units)
-    posed = Posed(base, log_of, now, law.region, (n, d), (series,), made, lambda sizes: runs.costs(*sizes.T))
+    base, made = (
+        Design(series_name(task, series), words, (), law.warnings),
+        np.bincount(law.region.problem.units),
+    )
+    posed = Posed(
+        base, log_of, now, law.region, (n, d), (series,), made, lambda sizes: runs.costs(*sizes.T)
+    )
     return _planned(posed, asked, request.level)
 
 
@@ -169,7 +212,9 @@ def _predicted(law: Fit | Surface, x: np.ndarray) -> tuple[Quantity, Estimate]:
     region, new = law.region, new_run(law, x, np.zeros(1))
     assert region is not None
     u, curve = np.log(x) - region.problem.logs.log_x_first, region.problem.law.curve
-    return lambda p: curve(p, u)[0][0], estimate_of((new.curve[0], new.low[0], new.high[0]), law.level)
+    return lambda p: curve(p, u)[0][0], estimate_of(
+        (new.curve[0], new.low[0], new.high[0]), law.level
+    )
 
 
 def _planned(posed: Posed, asked: Asked, level: float) -> Design:
@@ -191,13 +236,22 @@ def _planned(posed: Posed, asked: Asked, level: float) -> Design:
         chosen = (search.largest if plan == "largest" else search.choose)(asked.budget, asked.runs)
         if not next_runs and not chosen:
             least = f"one run costs {search.costs.min():.3g} at least"
-            raise HarnessError(f"`budget` {asked.budget:g}: {least}; give more, or ask for fewer `runs`")
+            raise HarnessError(
+                f"`budget` {asked.budget:g}: {least}; give more, or ask for fewer `runs`"
+            )
         width = search.half_width(chosen) / half
         ends = np.array([now.interval.low, now.interval.high])
-        low, high = now.value * (ends / now.value) ** width if ends[0] >= 0 else now.value + width * (ends - now.value)
+        low, high = (
+            now.value * (ends / now.value) ** width
+            if ends[0] >= 0
+            else now.value + width * (ends - now.value)
+        )
         for place in dict.fromkeys(chosen):
             arm, number = arms[int(u[place, 1]) if len(arms) == 2 else 0], chosen.count(place)
-            at, cost = dict(zip(posed.names, sizes[place].tolist(), strict=True)), float(search.costs[place])
+            at, cost = (
+                dict(zip(posed.names, sizes[place].tolist(), strict=True)),
+                float(search.costs[place]),
+            )
             expected = Interval(float(low), float(high), level)
             next_runs.append(NextRuns(plan, arm, at, number, number * cost, float(width), expected))
     return replace(posed.base, now=now, runs=tuple(next_runs))

@@ -1,7 +1,8 @@
-"""How the number of each quantity is found (`judging.quantities` has all): that of each replicate, and their mean.
+"""How the number of each quantity is found (`judging.quantities` has all): that of each replicate,
+and their mean.
 
-Where budgets enter, a side is read off its curve (`judging.sides`). Others are values of a network that a file names,
-of several networks of the one that validation picks.
+Where budgets enter, a side is read off its curve (`judging.sides`). Others are values of a network
+that a file names, of several networks of the one that validation picks.
 """
 
 import json
@@ -26,11 +27,14 @@ from harness.laws.replicates import lines_of
 from harness.spec import END_TOLERANCE, side_label
 
 
-# ----------------------------------------------------------------------------------------------------- read off a curve
+# --------------------------------------------------------------------------------------------------
+# read off a curve
 def test_loss(case: Case) -> Found:
-    """The ratio in each replicate; refused where who leads does not beat a constant and, of data, a linear model.
+    """The ratio in each replicate; refused where who leads does not beat a constant and, of data, a
+    linear model.
 
-    Where networks are not matched, none has just the size that a rule names, so that the best one up to it counts.
+    Where networks are not matched, none has just the size that a rule names, so that the best one
+    up to it counts.
     """
     place = case.rule.place
     if case.runs.manifest.experiment.match is None and isinstance(place, float):
@@ -62,16 +66,24 @@ def count(case: Case) -> Found:
     first, *others = sides.curves_of(case)
     budget = sides.budget_of(case, [first, *others])
     below, above = case.rule.count[0], case.rule.count[-1]
-    return sides.column_ratio(first.of_column(below), (others or [first])[0].of_column(above), budget, case.level)
+    return sides.column_ratio(
+        first.of_column(below), (others or [first])[0].of_column(above), budget, case.level
+    )
 
 
 def observed(case: Case) -> Found:
     """From the networks that validation picks in each replicate."""
     first, second = sides.curves_of(case)
-    columns = [name for name in map(str, case.runs.table) if name.startswith(("observed.", "test_")) and name != LOSS]
+    columns = [
+        name
+        for name in map(str, case.runs.table)
+        if name.startswith(("observed.", "test_")) and name != LOSS
+    ]
     names = {column.removeprefix("observed."): column for column in columns}
     if case.rule.observed not in names:
-        raise HarnessError(f"no run observed {case.rule.observed}; they have: {', '.join(names) or 'nothing'}")
+        raise HarnessError(
+            f"no run observed {case.rule.observed}; they have: {', '.join(names) or 'nothing'}"
+        )
     column = names[case.rule.observed]
     budget = sides.budget_of(case, [first, second])
     return sides.column_ratio(first.of_column(column), second.of_column(column), budget, case.level)
@@ -91,11 +103,15 @@ def growth(case: Case) -> Found:
     assert isinstance(loss, float)
     inputs = np.log([case.runs.manifest.tasks[task][1] for task in case.tasks])
     if (number := np.unique(inputs).size) < 3:
-        raise HarnessError(f"a slope needs tasks of three different numbers of inputs, and there are {number}")
+        raise HarnessError(
+            f"a slope needs tasks of three different numbers of inputs, and there are {number}"
+        )
     curves = [sides.curve_on(case, task, names).over_budgets for task in case.tasks]
     sizes = np.array([replicates.needed(curve, math.log(loss)) for curve in curves])  # [tasks, R]
     centred = inputs - inputs.mean()
-    return replicates.difference_over(centred @ sizes / (centred @ centred), case.level, overlap=curves[0].overlap)
+    return replicates.difference_over(
+        centred @ sizes / (centred @ centred), case.level, overlap=curves[0].overlap
+    )
 
 
 def best_size(case: Case) -> Found:
@@ -103,31 +119,44 @@ def best_size(case: Case) -> Found:
     (curve,) = sides.curves_of(case)
     best = curve.sizes[np.argmin(np.where(np.isnan(curve.logs), np.inf, curve.logs), axis=0)]
     best[np.isnan(curve.logs).all(axis=0)] = np.nan
-    return ratio_over(np.log(best / (case.rule.published or 1.0)), case.level, overlap=curve.overlap)
+    return ratio_over(
+        np.log(best / (case.rule.published or 1.0)), case.level, overlap=curve.overlap
+    )
 
 
 def upturn(case: Case) -> Found:
     """The ratio in each replicate."""
     (curve,) = sides.curves_of(case)
     if len(curve.sizes) < 2:
-        raise HarnessError(f"{curve.name} has one size, so that nothing can turn up; give it two or more")
+        raise HarnessError(
+            f"{curve.name} has one size, so that nothing can turn up; give it two or more"
+        )
     *smaller, largest = curve.logs
     with np.errstate(invalid="ignore"):  # both losses are 0
-        return ratio_over(largest - np.min(smaller, axis=0), case.level, curve.logs, overlap=curve.overlap)
+        return ratio_over(
+            largest - np.min(smaller, axis=0), case.level, curve.logs, overlap=curve.overlap
+        )
 
 
-# ---------------------------------------------------------------------------------------------------- of named networks
+# --------------------------------------------------------------------------------------------------
+# of named networks
 def network_exponent(case: Case) -> Found:
-    """The least-squares slope of each seed's own curve, which may have other sizes than that of the other side."""
+    """The least-squares slope of each seed's own curve, which may have other sizes than that of the
+    other side.
+    """
     sides_slopes = [_slopes_by_seed(case, names) for names in case.rule.arms_of_sides]
     both = pd.concat(sides_slopes, axis=1, join="inner").to_numpy(float)
     first, *second = both.T
     gaps = first - (second[0] if second else case.rule.published or 0.0)
-    return replicates.difference_over(gaps, case.level, overlap=overlap_of(_rows_of(case, case.rule.arms_of_sides[0])))
+    return replicates.difference_over(
+        gaps, case.level, overlap=overlap_of(_rows_of(case, case.rule.arms_of_sides[0]))
+    )
 
 
 def network_loss(case: Case) -> Found:
-    """From the runs of the side's network of the size of the rule, over `published` if that is given."""
+    """From the runs of the side's network of the size of the rule, over `published` if that is
+    given.
+    """
     (names,), place = case.rule.arms_of_sides, case.rule.place
     assert isinstance(place, float)
     rows = _rows_of(case, names)
@@ -135,26 +164,38 @@ def network_loss(case: Case) -> Found:
     of_size = rows[(sizes / place - 1).abs() <= END_TOLERANCE]
     if of_size.empty:
         ends = f"{sizes.min():,.6g} to {sizes.max():,.6g}"
-        raise HarnessError(f"no network of {side_label(names)} has {place:,.6g} {case.axis} here; they have {ends}")
+        raise HarnessError(
+            f"no network of {side_label(names)} has {place:,.6g} {case.axis} here; they have {ends}"
+        )
     logs = _logs_by_seed(of_size, LOSS)
     return _value(case, logs, logs.to_numpy(float))
 
 
 def edges_by_seed(case: Case) -> Found:
-    """The standard deviation, and the interval that chi-squared gives it where the ln counts are normal."""
+    """The standard deviation, and the interval that chi-squared gives it where the ln counts are
+    normal.
+    """
     (names,) = case.rule.arms_of_sides
-    logs = _logs_by_seed(_rows_trained_with(case, names, "sparsity", "active_edges"), "active_edges")
+    logs = _logs_by_seed(
+        _rows_trained_with(case, names, "sparsity", "active_edges"), "active_edges"
+    )
     return replicates.deviation_over(logs.to_numpy(float), case.level)
 
 
 def _value_or_ratio(case: Case, column: str, trained_with: str) -> Found:
-    """Of one side the value, over `published` if that is given; of two sides the ratio second / first, by seed."""
-    rows = (_rows_trained_with(case, names, trained_with, column) for names in case.rule.arms_of_sides)
+    """Of one side the value, over `published` if that is given; of two sides the ratio second /
+    first, by seed.
+    """
+    rows = (
+        _rows_trained_with(case, names, trained_with, column) for names in case.rule.arms_of_sides
+    )
     first, *others = (_logs_by_seed(of_side, column) for of_side in rows)
     if not others:
         return _value(case, first)
     gaps = (others[0] - first).dropna().to_numpy(float)
-    return ratio_over(gaps, case.level, overlap=overlap_of(_rows_of(case, case.rule.arms_of_sides[0])))
+    return ratio_over(
+        gaps, case.level, overlap=overlap_of(_rows_of(case, case.rule.arms_of_sides[0]))
+    )
 
 
 edges = partial(_value_or_ratio, column="active_edges", trained_with="sparsity")
@@ -163,7 +204,9 @@ forgetting = partial(_value_or_ratio, column="forgetting", trained_with="phases"
 
 
 def _loss_ratio_up_to(case: Case, budget: float) -> Found:
-    """second / first in test loss, each side by the network of at most so large a size that validation picks."""
+    """second / first in test loss, each side by the network of at most so large a size that
+    validation picks.
+    """
     logs = []
     for names in case.rule.arms_of_sides:
         rows = _rows_of(case, names)
@@ -171,18 +214,26 @@ def _loss_ratio_up_to(case: Case, budget: float) -> Found:
         allowed = rows[sizes <= budget * (1 + END_TOLERANCE)]
         if allowed.empty:
             least = f"the smallest has {sizes.min():,.6g}"
-            raise HarnessError(f"{side_label(names)} has no network of {budget:,.6g} {case.axis} or less: {least}")
+            raise HarnessError(
+                f"{side_label(names)} has no network of {budget:,.6g} {case.axis} or less: {least}"
+            )
         logs.append(_logs_by_seed(allowed, LOSS))
     both = pd.concat(logs, axis=1, join="inner").to_numpy(float)
     first, second = (Value(of_side, np.isnan(of_side).astype(float)) for of_side in both.T)
-    return best_ratio(first, second, case.level, overlap_of(_rows_of(case, case.rule.arms_of_sides[0])))
+    return best_ratio(
+        first, second, case.level, overlap_of(_rows_of(case, case.rule.arms_of_sides[0]))
+    )
 
 
 def _rows_of(case: Case, names: Sequence[str]) -> pd.DataFrame:
-    """The chosen runs of the arms or series `names` on the task; a HarnessError where there is none."""
+    """The chosen runs of the arms or series `names` on the task; a HarnessError where there is
+    none.
+    """
     table = case.runs.table
     if "won_on" in table:
-        raise HarnessError(f"{case.rule.quantity} is not read where a search has chosen networks; use test_loss")
+        raise HarnessError(
+            f"{case.rule.quantity} is not read where a search has chosen networks; use test_loss"
+        )
     rows = sides.rows_named(table, names)
     rows = rows[(rows["task"] == case.task) & rows["chosen"] & ~rows["of_budget"]]
     if rows.empty:
@@ -191,7 +242,9 @@ def _rows_of(case: Case, names: Sequence[str]) -> pd.DataFrame:
 
 
 def _rows_trained_with(case: Case, names: Sequence[str], field: str, column: str) -> pd.DataFrame:
-    """Those of them whose recipe has this field; a HarnessError where there is none, or one is 0 in the column."""
+    """Those of them whose recipe has this field; a HarnessError where there is none, or one is 0 in
+    the column.
+    """
     rows = _rows_of(case, names)
     rows = rows[[bool(json.loads(recipe).get(field)) for recipe in rows["recipe"]]]
     label = side_label(names)
@@ -203,16 +256,20 @@ def _rows_trained_with(case: Case, names: Sequence[str], field: str, column: str
 
 
 def _logs_by_seed(rows: pd.DataFrame, column: str) -> pd.Series:
-    """ln of a column by seed, of the network that validation picks for it; nan where that diverged."""
+    """ln of a column by seed, of the network that validation picks for it; nan where that
+    diverged.
+    """
     best = sides.picked(rows, ["seed"]).set_index("seed")
     with np.errstate(divide="ignore"):
         return np.log(best[column].where(best["status"] == "done"))
 
 
 def _slopes_by_seed(case: Case, names: Sequence[str]) -> pd.Series:
-    """The exponent by seed, of the series whose best network validation picks; nan with fewer than LAW_NETWORKS sizes.
+    """The exponent by seed, of the series whose best network validation picks; nan with fewer than
+    LAW_NETWORKS sizes.
 
-    A window `until: minimum` ends at the size of least validation loss in that seed, so that no test loss chooses.
+    A window `until: minimum` ends at the size of least validation loss in that seed, so that no
+    test loss chooses.
     """
     rows = _rows_of(case, names)
     rows = rows.assign(size=sizes_of(rows, case.axis))
@@ -225,7 +282,10 @@ def _slopes_by_seed(case: Case, names: Sequence[str]) -> pd.Series:
             curve = curve[curve["size"] <= best["size"]]
         sizes, losses = curve["size"].to_numpy(float), curve[LOSS].to_numpy(float)
         if (losses == 0).any():
-            raise NoNumber("ZERO", f"a network of {side_label(names)} has a test loss of 0. Test on more points.")
+            raise NoNumber(
+                "ZERO",
+                f"a network of {side_label(names)} has a test loss of 0. Test on more points.",
+            )
         has_law = np.unique(sizes).size >= replicates.LAW_NETWORKS
         slopes[seed] = float(lines_of(sizes, np.log(losses)[None])[0, 1]) if has_law else math.nan
     return pd.Series(slopes, dtype=float)

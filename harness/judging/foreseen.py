@@ -1,4 +1,6 @@
-"""What the rules of a plan will see: from records that are there, such as a pilot's, or from a declared noise."""
+"""What the rules of a plan will see: from records that are there, such as a pilot's, or from a
+declared noise.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +12,14 @@ import pandas as pd
 from harness.base.errors import HarnessError
 from harness.base.plain import OrNull
 from harness.judging.judge import interval_level, judge
-from harness.judging.power import ENOUGH, MOST_REPLICATES, as_said, difference_of, replicates_needed, seen
+from harness.judging.power import (
+    ENOUGH,
+    MOST_REPLICATES,
+    as_said,
+    difference_of,
+    replicates_needed,
+    seen,
+)
 from harness.judging.runs import looks_at, runs_of
 from harness.judging.verdict import Outcome, asked_words
 from harness.laws.replicates import half_width
@@ -24,8 +33,8 @@ TWO_SIDES = math.sqrt(2)  # whose noise is independent; what replicates do to bo
 class ForeseenNumber:
     """What a rule will see on a task; without numbers if nobody can tell.
 
-    Of ratios, spreads are of their ln, and widths and differences are factors (1.1 is 10 %); of exponents all are
-    differences.
+    Of ratios, spreads are of their ln, and widths and differences are factors (1.1 is 10 %); of
+    exponents all are differences.
     """
 
     task: Annotated[str, "the task or family of tasks"]
@@ -33,7 +42,9 @@ class ForeseenNumber:
     why: Annotated[str | None, "why nobody can tell"]
     spread: Annotated[float | None, "standard deviation between replicates"] = None
     half_width: Annotated[OrNull | None, "half of the interval"] = None
-    seen: Annotated[OrNull | None, "the smallest difference that is seen in 80 % of experiments"] = None
+    seen: Annotated[
+        OrNull | None, "the smallest difference that is seen in 80 % of experiments"
+    ] = None
     replicates_needed: Annotated[
         int | None, "to see the smallest difference that matters; null if 1,000 are too few"
     ] = None
@@ -67,40 +78,58 @@ def foresee(
 ) -> list[ForeseenRule]:
     """What every rule of a plan will see with so many replicates, as many as it has if None.
 
-    The spread between replicates is that of the runs in `tables`: the table that is judged of those that have records,
-    and that of all of them. Without two whole replicates it is `noise`, the standard deviation of ln test loss between
-    replicates, or what the file declares as that. A HarnessError if there is none either.
+    The spread between replicates is that of the runs in `tables`: the table that is judged of those
+    that have records, and that of all of them. Without two whole replicates it is `noise`, the
+    standard deviation of ln test loss between replicates, or what the file declares as that. A
+    HarnessError if there is none either.
     """
     experiment = manifest.experiment
     planned = len(experiment.seeds) if replicates is None else replicates
     if planned < LEAST_PILOT:
-        raise HarnessError(f"seeds: {list(experiment.seeds)} is one seed, which has no interval; give two or more")
+        raise HarnessError(
+            f"seeds: {list(experiment.seeds)} is one seed, which has no interval; give two or more"
+        )
     pilot = tables[0]["seed"].nunique() if tables else 0
     declared = noise or experiment.noise
     if pilot < LEAST_PILOT and declared is None:
         raise HarnessError(
-            "decide: no two seeds have all of their records, and no noise is declared; train a pilot (`harness run "
-            "FILE`, at a scale of few seeds), or declare `noise: 0.3`, the standard deviation of ln test loss between "
+            "decide: no two seeds have all of their records, and no noise is declared; train a "
+            "pilot (`harness run "
+            "FILE`, at a scale of few seeds), or declare `noise: 0.3`, the standard deviation of "
+            "ln test loss between "
             "seeds; for once, give `noise`"
         )
-    without_looks = manifest.model_copy(update={"experiment": experiment.model_copy(update={"looks": ()})})
+    without_looks = manifest.model_copy(
+        update={"experiment": experiment.model_copy(update={"looks": ()})}
+    )
     foreseen = []
     for rule in experiment.decide:
         tasks_of_units = units(rule, manifest.tasks)
-        level = looks_at(interval_level(rule, len(tasks_of_units)), experiment.looks or (planned,))[-1].level
+        level = looks_at(interval_level(rule, len(tasks_of_units)), experiment.looks or (planned,))[
+            -1
+        ].level
         decided: Outcome | None = None
         spreads: dict[str, tuple[float | None, str]]  # or why there is none
         if tables and pilot >= LEAST_PILOT:
             source = f"records of {pilot} replicates"
             judged = judge(rule, runs_of(without_looks, *tables)).numbers
-            spreads = {number.unit: (number.spread, number.found.refused or "no number") for number in judged}
+            spreads = {
+                number.unit: (number.spread, number.found.refused or "no number")
+                for number in judged
+            }
             count = judge(rule, runs_of(manifest, *tables)).count
-            if count and count.outcome != "open" and (manifest.looks or pilot == len(experiment.seeds)):
+            if (
+                count
+                and count.outcome != "open"
+                and (manifest.looks or pilot == len(experiment.seeds))
+            ):
                 decided = count.outcome
         else:
             source = f"a declared noise of {declared:g}"
             spread = float(declared or 0) * TWO_SIDES if rule.quantity == "test_loss" else None
-            why = f"only a pilot says how far replicates differ in {rule.quantity}: train two or more"
+            why = (
+                f"only a pilot says how far replicates differ in {rule.quantity}: train two or more"
+            )
             spreads = dict.fromkeys(tasks_of_units, (spread, why))
         numbers, of_equality = [], rule.within is not None
         for unit, (spread, why) in spreads.items():
@@ -111,10 +140,16 @@ def foresee(
             width = as_said(rule, float(half_width(spread, planned, level, overlap)))
             smallest = as_said(rule, seen(spread, planned, level, of_equality, overlap))
             needed = replicates_needed(spread, difference_of(rule), level, of_equality, overlap)
-            numbers.append(ForeseenNumber(unit, rule.smallest, None, spread, width, smallest, needed))
+            numbers.append(
+                ForeseenNumber(unit, rule.smallest, None, spread, width, smallest, needed)
+            )
         already = f"already decided: {decided}; it needs no more replicates" if decided else ""
         sentence = already or _sentence(rule, numbers, planned)
-        foreseen.append(ForeseenRule(rule.claim, level, planned, source, decided, sentence, tuple(numbers), rule))
+        foreseen.append(
+            ForeseenRule(
+                rule.claim, level, planned, source, decided, sentence, tuple(numbers), rule
+            )
+        )
     return foreseen
 
 
@@ -127,7 +162,9 @@ def _sentence(rule: Decide, numbers: Sequence[ForeseenNumber], replicates: int) 
     number, what = by_spread[rule.at_least - 1], asked_words(rule)
     needed = number.replicates_needed
     if needed is not None and needed <= replicates:
-        return f"the planned {replicates} replicates show {what} in {100 * ENOUGH:g} % of experiments"
+        return (
+            f"the planned {replicates} replicates show {what} in {100 * ENOUGH:g} % of experiments"
+        )
     more = f"more than {MOST_REPLICATES:,}" if needed is None else f"{needed:,}"
     least = f"the planned {replicates} show only {asked_words(rule, number.seen)} or more"
     return f"{what} would need {more} replicates to show; {least}"

@@ -1,6 +1,8 @@
-"""Other forms than a law of each series of a table of runs: two sizes at once, isoFLOP, frontiers, shared laws.
+"""Other forms than a law of each series of a table of runs: two sizes at once, isoFLOP, frontiers,
+shared laws.
 
-Of arms over two sizes there are compute-optimal curves: at each budget the least loss over sizes, by a parabola.
+Of arms over two sizes there are compute-optimal curves: at each budget the least loss over sizes,
+by a parabola.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +13,14 @@ import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.judging.ahead import OF_A_PRODUCT, CrossedRuns, Foresight, is_cost, sigmoid_ahead, surface_ahead
+from harness.judging.ahead import (
+    OF_A_PRODUCT,
+    CrossedRuns,
+    Foresight,
+    is_cost,
+    sigmoid_ahead,
+    surface_ahead,
+)
 from harness.judging.laws import groups_in, known_in, runs_in
 from harness.judging.request import OF_TWO, Request, Source
 from harness.judging.scaling import series_name, series_of, with_parts
@@ -29,7 +38,8 @@ Fitted = TypeVar("Fitted")
 SAME_RATIO = 1.2  # of compute to 6 N D
 MIN_BUDGETS = 3
 BY_SURFACE = (
-    "budgets have too few sizes of their own: the best size at each is the surface's, as `harness fit --and` has it."
+    "budgets have too few sizes of their own: the best size at each is the surface's, as "
+    "`harness fit --and` has it."
 )
 COMPUTE = "compute"  # what 6 N D is called
 Optimal = tuple[Request, dict[str, pd.DataFrame], dict[tuple[str, str], tuple[Caution, ...]]]
@@ -41,17 +51,21 @@ BY_DESIGN = {"REPEATS": OF_TWO, "POOLED": (*OF_TWO, "frontier", "sigmoid")}
 class FormAnswer(Generic[Fitted]):
     """Another form than a law of each series, fitted to a table of runs.
 
-    `fits.json` in a folder that is named has the same. A series of an experiment is called `TASK: SERIES`.
+    `fits.json` in a folder that is named has the same. A series of an experiment is called `TASK:
+    SERIES`.
     """
 
     request: Annotated[Request, "what was asked"]
     source: Annotated[Source, "where the runs are from"]
     results: Annotated[
-        Mapping[str, Fitted], "by series; of shared laws by what is shared, the one that was asked for first"
+        Mapping[str, Fitted],
+        "by series; of shared laws by what is shared, the one that was asked for first",
     ]
     cautions: Annotated[dict[str, tuple[Caution, ...]], "by series"]
     runs_failed: Annotated[dict[str, int], "by series"]
-    ahead: Annotated[Sequence[Foresight], "of laws of two sizes their largest budgets foreseen; new runs"] = ()
+    ahead: Annotated[
+        Sequence[Foresight], "of laws of two sizes their largest budgets foreseen; new runs"
+    ] = ()
 
 
 def form_answer(
@@ -60,7 +74,9 @@ def form_answer(
     runs: Mapping[str, pd.DataFrame],
     cautions: Mapping[tuple[str, str], tuple[Caution, ...]],
 ) -> FormAnswer[Any]:
-    """Fit a form to tables of runs by axis: those of sizes, and of OF_TWO those of the other column, row by row."""
+    """Fit a form to tables of runs by axis: those of sizes, and of OF_TWO those of the other
+    column, row by row.
+    """
     axis, form, asked = request.x[0], request.form, str(request.value)
     results: Any = _shared(request, asked, with_parts(runs[axis])) if form == "share" else {}
     cautions_of: dict[str, tuple[Caution, ...]] = {}
@@ -70,7 +86,9 @@ def form_answer(
         name, has_groups = series_name(task, series), "group" in rows
         x, y = runs_in(rows, "fitted")
         of_series = cautions.get((axis, series), ())
-        cautions_of[name] = tuple(caution for caution in of_series if form not in BY_DESIGN.get(caution.code, ()))
+        cautions_of[name] = tuple(
+            caution for caution in of_series if form not in BY_DESIGN.get(caution.code, ())
+        )
         failed[name] = int((rows["status"] != "done").sum())
         match form:
             case "and":
@@ -81,20 +99,34 @@ def form_answer(
                 cautions_of[name] += product_cautions([crossed])
             case "isoflop":
                 points = _of_two(rows, runs[asked])
-                results[name] = beside_surface(isoflop(*points, request.level, request.within), *points)
+                results[name] = beside_surface(
+                    isoflop(*points, request.level, request.within), *points
+                )
                 if has_groups:
-                    results[name] = isoflop_by_groups(results[name], *points, groups_in(rows), request.within)
+                    results[name] = isoflop_by_groups(
+                        results[name], *points, groups_in(rows), request.within
+                    )
             case "sigmoid":
                 assert request.columns is not None
-                ends, sd = (request.columns.chance, request.columns.ceiling), known_in(rows, request.how, "fitted").sd
+                ends, sd = (
+                    (request.columns.chance, request.columns.ceiling),
+                    known_in(rows, request.how, "fitted").sd,
+                )
                 results[name] = fit_sigmoid(x, y, ends, request.level, 0.0 if sd is None else sd)
                 ahead.append(sigmoid_ahead(name, axis, results[name], request.predict))
             case "frontier":
                 results[name] = frontier(x, y, float(asked), request.level)
                 if has_groups:
-                    results[name] = frontier_by_groups(results[name], x, y, groups_in(rows, "fitted"))
+                    results[name] = frontier_by_groups(
+                        results[name], x, y, groups_in(rows, "fitted")
+                    )
     objectives = {getattr(result, "objective", None) or "" for result in results.values()}
-    if form == "and" and request.objective == "auto" and len(results) > 1 and "huber" in " ".join(objectives):
+    if (
+        form == "and"
+        and request.objective == "auto"
+        and len(results) > 1
+        and "huber" in " ".join(objectives)
+    ):
         of_one_kind = form_answer(replace(request, objective="huber"), source, runs, cautions)
         return replace(of_one_kind, request=request)
     return FormAnswer(request, source, results, cautions_of, failed, ahead)
@@ -107,24 +139,37 @@ def _of_two(rows: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.nda
     return second, done["size"].to_numpy(float), done["test_loss"].to_numpy(float)
 
 
-def crossed_runs(request: Request, rows: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> CrossedRuns:
-    """The runs with their compute: as a column says, or D where that is a cost of training, or else 6 N D."""
+def crossed_runs(
+    request: Request, rows: pd.DataFrame, runs: Mapping[str, pd.DataFrame]
+) -> CrossedRuns:
+    """The runs with their compute: as a column says, or D where that is a cost of training, or else
+    6 N D.
+    """
     d, n, y = _of_two(rows, runs[str(request.value)])
     compute = d if is_cost(str(request.value)) else OF_A_PRODUCT * n * d
     if request.compute:
         compute = _of_two(rows, runs[request.compute])[0]
     groups = np.array(groups_in(rows)) if "group" in rows else None
-    schedule = rows[rows["status"] == "done"]["schedule"].to_numpy(float) if "schedule" in rows else None
+    schedule = (
+        rows[rows["status"] == "done"]["schedule"].to_numpy(float) if "schedule" in rows else None
+    )
     return CrossedRuns((request.x[0], str(request.value)), n, d, y, compute, groups, schedule)
 
 
 def product_cautions(arms: Sequence[CrossedRuns]) -> tuple[Caution, ...]:
-    """Whether compute that was measured is no fixed multiple of 6 N D, within an arm or between arms."""
+    """Whether compute that was measured is no fixed multiple of 6 N D, within an arm or between
+    arms.
+    """
     ratios = np.concatenate([arm.compute / (OF_A_PRODUCT * arm.n * arm.d) for arm in arms])
     if arms[0].compute is arms[0].d or not ratios.size or ratios.max() <= SAME_RATIO * ratios.min():
         return ()
     span = f"{ratios.min():.3g} to {ratios.max():.3g}"
-    return (Caution("NOT_6ND", f"compute is {span} times 6 N D: who is cheaper may hang on which of them counts."),)
+    return (
+        Caution(
+            "NOT_6ND",
+            f"compute is {span} times 6 N D: who is cheaper may hang on which of them counts.",
+        ),
+    )
 
 
 def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, SharedFit]:
@@ -140,7 +185,8 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
         if len(x) < 2:
             alone = f"{task} has one series" if task else "the table has one arm"
             raise HarnessError(
-                f"`share` {asked}: {alone}, and nothing to share it with; name the column that tells arms apart (`by`)"
+                f"`share` {asked}: {alone}, and nothing to share it with; name the column that "
+                "tells arms apart (`by`)"
             )
         for share in dict.fromkeys([cast(Share, asked), *SHARES]):
             fit = fit_shared(x, y, share, request.level)
@@ -148,9 +194,12 @@ def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, Share
     return fits
 
 
-# ----------------------------------------------------------------------------------------------- compute-optimal curves
+# -----------------------------------------------------------------------------------------------
+# compute-optimal curves
 def over_compute(request: Request) -> tuple[str, ...]:
-    """Which of the axes of a comparison are costs: `compute` of two sizes, a column of seconds, columns called so."""
+    """Which of the axes of a comparison are costs: `compute` of two sizes, a column of seconds,
+    columns called so.
+    """
     if request.form == "and":
         return (compute_name(request), *filter(None, [request.seconds]))
     return tuple(axis for axis in request.x if is_cost(axis) or axis == request.seconds)
@@ -164,10 +213,11 @@ def compute_name(request: Request) -> str:
 
 
 def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
-    """A row a budget and series, at its compute, with the least loss; and at the seconds of that run if asked.
+    """A row a budget and series, at its compute, with the least loss; and at the seconds of that
+    run if asked.
 
-    The request is that of these axes, and cautions are by axis and series. A HarnessError where a series has a best
-    size at fewer than three budgets.
+    The request is that of these axes, and cautions are by axis and series. A HarnessError where a
+    series has a best size at fewer than three budgets.
     """
     compute = compute_name(request)
     axes = (compute, *filter(None, [request.seconds]))
@@ -185,44 +235,71 @@ def optimal_runs(request: Request, runs: Mapping[str, pd.DataFrame]) -> Optimal:
         if len(valleys) < MIN_BUDGETS:
             usable = f"{len(valleys)} of {np.unique(budgets).size} budgets of {compute}"
             raise HarnessError(
-                f"{series}: {usable} have a best {request.x[0]} within those tried, and {MIN_BUDGETS} are needed; add "
+                f"{series}: {usable} have a best {request.x[0]} within those tried, and "
+                f"{MIN_BUDGETS} are needed; add "
                 f"sizes at them, or compare over {compute} alone (`x`)"
             )
         best = done.iloc[: len(valleys)].assign(is_minimum=True)
         losses = np.array([valley.y_best for valley in valleys], float)
-        optimal[compute].append(best.assign(size=[valley.budget for valley in valleys], test_loss=losses))
+        optimal[compute].append(
+            best.assign(size=[valley.budget for valley in valleys], test_loss=losses)
+        )
         if request.seconds:
             seconds = runs[request.seconds]["size"][done.index].to_numpy(float)
             spent = []
-            for valley in valleys:  # on a line of ln seconds in ln size through the runs of the budget
+            for (
+                valley
+            ) in valleys:  # on a line of ln seconds in ln size through the runs of the budget
                 there = budgets == valley.budget
                 slope, level = np.polyfit(np.log(crossed.n[there]), np.log(seconds[there]), 1)
                 spent.append(float(np.exp(level + slope * np.log(float(valley.x_best or 1)))))
             optimal[request.seconds].append(best.assign(size=spent, test_loss=losses))
     tables = {axis: pd.concat(parts).reset_index(drop=True) for axis, parts in optimal.items()}
     cautions = product_cautions(list(arms.values()))
-    own = {series: (Caution("BY_SURFACE", BY_SURFACE),) if series in by_surface else () for series in arms}
-    return replace(request, x=axes), tables, {(compute, series): (*cautions, *own[series]) for series in arms}
+    own = {
+        series: (Caution("BY_SURFACE", BY_SURFACE),) if series in by_surface else ()
+        for series in arms
+    }
+    return (
+        replace(request, x=axes),
+        tables,
+        {(compute, series): (*cautions, *own[series]) for series in arms},
+    )
 
 
-def _valleys_of_surface(runs: CrossedRuns, budgets: np.ndarray, request: Request) -> tuple[Valley, ...]:
-    """The best size at each budget by the law of two sizes, if it lies within those that were tried.
+def _valleys_of_surface(
+    runs: CrossedRuns, budgets: np.ndarray, request: Request
+) -> tuple[Valley, ...]:
+    """The best size at each budget by the law of two sizes, if it lies within those that were
+    tried.
 
-    Its loss is that of the budget's nearest run, moved along the law: it keeps the noise of this run.
+    Its loss is that of the budget's nearest run, moved along the law: it keeps the noise of this
+    run.
     """
-    law, log_n = fit_surface(runs.n, runs.d, runs.y, request.level, request.objective), np.log(runs.n)
+    law, log_n = (
+        fit_surface(runs.n, runs.d, runs.y, request.level, request.objective),
+        np.log(runs.n),
+    )
     if law.region is None or runs.per_product is None:
         return ()
-    first, p, curve = law.region.problem.logs.log_x_first, law.region.solution.p, law.region.problem.law.curve
+    first, p, curve = (
+        law.region.problem.logs.log_x_first,
+        law.region.solution.p,
+        law.region.problem.law.curve,
+    )
     found = []
     for budget in np.unique(budgets):
         product = budget / runs.per_product
         best, there = log_best_size(first, product, p), np.flatnonzero(budgets == budget)
         if log_n.min() <= best <= log_n.max():
             nearest = there[np.abs(log_n[there] - best).argmin()]
-            ends = np.array([[best, np.log(product) - best], [log_n[nearest], np.log(runs.d[nearest])]])
+            ends = np.array(
+                [[best, np.log(product) - best], [log_n[nearest], np.log(runs.d[nearest])]]
+            )
             moved, other = curve(p, ends - first)[0]
             tried, loss = np.unique(runs.n[there]), float(runs.y[nearest] * np.exp(moved - other))
-            valley = Valley(float(budget), there.size, tried.size, float(tried[0]), float(tried[-1]))
+            valley = Valley(
+                float(budget), there.size, tried.size, float(tried[0]), float(tried[-1])
+            )
             found.append(replace(valley, x_best=float(np.exp(best)), y_best=loss))
     return tuple(found)

@@ -1,7 +1,8 @@
-"""The answer of an experiment: which of two sides is better at equal size, by how much, and where that turns.
+"""The answer of an experiment: which of two sides is better at equal size, by how much, and where
+that turns.
 
-Nothing here is read off a law. Every number is a ratio of test losses at a size that both sides have, with an interval
-over seeds.
+Nothing here is read off a law. Every number is a ratio of test losses at a size that both sides
+have, with an interval over seeds.
 """
 
 import itertools
@@ -32,23 +33,31 @@ LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many
 FAR = 10.0  # times a loss: a run that ended so far above others has failed
 MOST_DIVERGED = 0.1  # of a side's runs, which nobody needs to be warned of
-STILL_FELL = 1.1  # times that a loss fell in the last half of training: the smallest factor that matters
+STILL_FELL = (
+    1.1  # times that a loss fell in the last half of training: the smallest factor that matters
+)
 SPENT = ("flops_train", "seconds")  # kinds of axes on which a search has caps
 OWN_CAPS = (
-    "Nothing is said at equal FLOPs or seconds: the sizes share no cap of these, so that what a run spends follows "
+    "Nothing is said at equal FLOPs or seconds: the sizes share no cap of these, so that what a "
+    "run spends follows "
     "from its size (docs/search.md)."
 )
 DOUBLINGS = 3  # of training, by which a side that goes on falling so may draw level
 
 
 def main_sides(manifest: Manifest) -> tuple[Side, Side] | None:
-    """The two sides that an experiment is about: those of its first pair, or of its first rule of two sides.
+    """The two sides that an experiment is about: those of its first pair, or of its first rule of
+    two sides.
 
     Else its only two arms, and of a search with replicates its first two.
     """
     experiment = manifest.experiment
     pairs: list[Sequence[tuple[str, ...]]] = list(experiment.pairs)
-    pairs += [rule.arms_of_sides for rule in experiment.decide if len(rule.sides) == 2 and not rule.takes.of_networks]
+    pairs += [
+        rule.arms_of_sides
+        for rule in experiment.decide
+        if len(rule.sides) == 2 and not rule.takes.of_networks
+    ]
     arms = [(arm,) for arm in experiment.arms]
     if len(arms) == 2 or (experiment.search and len(arms) > 2):
         pairs.append(arms[:2])
@@ -60,15 +69,20 @@ def _sides_of(pair: Sequence[tuple[str, ...]]) -> tuple[Side, Side]:
     return Side(side_label(first), first), Side(side_label(second), second)
 
 
-def main_headline(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None = None) -> Headline | NoHeadline:
-    """The headline of the two sides that an experiment is about, from the table that is judged (`winners.reported`).
+def main_headline(
+    manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None = None
+) -> Headline | NoHeadline:
+    """The headline of the two sides that an experiment is about, from the table that is judged
+    (`winners.reported`).
 
     `every` has all runs, of which efforts are made.
     """
     both = main_sides(manifest)
     if both is None:
         arms = ", ".join(manifest.experiment.arms)
-        return NoHeadline(f"No two sides are named to compare: `harness compare FILE A B` compares two of {arms}.")
+        return NoHeadline(
+            f"No two sides are named to compare: `harness compare FILE A B` compares two of {arms}."
+        )
     try:
         return headline(runs_of(manifest, table, every), both)
     except HarnessError as error:
@@ -82,11 +96,13 @@ def headline(
     axis: str | None = None,
     level: float | None = None,
 ) -> Headline:
-    """Both sides on every task and axis, at the smallest, a middle and the largest size that both have.
+    """Both sides on every task and axis, at the smallest, a middle and the largest size that both
+    have.
 
-    With a budget `at` on `axis` (the matched one where it is None) there is one place: the network of that size of the
-    first side, and the one of the second that is equal to it on each axis. Where `level` is None, intervals are at the
-    level of the first rule that compares these sides, so that answer and verdict agree.
+    With a budget `at` on `axis` (the matched one where it is None) there is one place: the network
+    of that size of the first side, and the one of the second that is equal to it on each axis.
+    Where `level` is None, intervals are at the level of the first rule that compares these sides,
+    so that answer and verdict agree.
     """
     manifest, asked_axis = runs.manifest, axis or runs.matched
     level = level_of(runs, both, level)
@@ -121,10 +137,14 @@ def headline(
         formulas={task: manifest.formulas[task].formula for task in pair.tasks},
         columns=tuple(name for name in axes if name not in clocks),
         clock=clocks[0] if clocks else None,
-        limits=tuple(name for name in axes if all_axes()[name].kind in SPENT) if "won_on" in runs.table else (),
+        limits=tuple(name for name in axes if all_axes()[name].kind in SPENT)
+        if "won_on" in runs.table
+        else (),
         places=places,
         readings=tuple(readings),
-        largest=tuple(_largest(runs, task, side) for task, side in itertools.product(pair.tasks, both)),
+        largest=tuple(
+            _largest(runs, task, side) for task, side in itertools.product(pair.tasks, both)
+        ),
         leads=tuple(leads),
         cautions=tuple(itertools.chain(_edges(won), _cautions(pair, readings))),
         won=won,
@@ -132,18 +152,29 @@ def headline(
         others=tuple(_others(pair)),
         exponents=tuple(_exponents(pair)),
         deviations=deviations_of(runs.table, pair.tasks),
-        baselines=tuple(itertools.chain.from_iterable(baselines_of(runs.table, task) for task in pair.tasks)),
-        efforts=tuple(versus.Effort(task, number, pair.largest_ratio(task, number)) for task, number in of_efforts),
+        baselines=tuple(
+            itertools.chain.from_iterable(baselines_of(runs.table, task) for task in pair.tasks)
+        ),
+        efforts=tuple(
+            versus.Effort(task, number, pair.largest_ratio(task, number))
+            for task, number in of_efforts
+        ),
     )
 
 
-def level_of(runs: ExperimentRuns, both: tuple[Side, Side] | None, level: float | None = None) -> float:
-    """The level of every interval of an answer on two sides: that of its look, and of the first rule about them."""
+def level_of(
+    runs: ExperimentRuns, both: tuple[Side, Side] | None, level: float | None = None
+) -> float:
+    """The level of every interval of an answer on two sides: that of its look, and of the first
+    rule about them.
+    """
     manifest, names = runs.manifest, tuple(side.names for side in both or ())
     rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == names), None)
     if level is None:
         level = LEVEL if rule is None else interval_level(rule, len(units(rule, manifest.tasks)))
-    return level_over(level, manifest.looks, runs.table["seed"].nunique()) if manifest.looks else level
+    return (
+        level_over(level, manifest.looks, runs.table["seed"].nunique()) if manifest.looks else level
+    )
 
 
 def metric_of(runs: pd.DataFrame) -> str:
@@ -154,7 +185,9 @@ def metric_of(runs: pd.DataFrame) -> str:
 
 def _exponents(pair: Pair) -> Iterator[versus.SideExponent]:
     """Of both sides, by a size and by a training cost."""
-    for axis, task, side in itertools.product(headline_axes(pair.runs.manifest), pair.tasks, pair.sides):
+    for axis, task, side in itertools.product(
+        headline_axes(pair.runs.manifest), pair.tasks, pair.sides
+    ):
         try:
             curve = sides.side_curve(pair.runs, task, side.names, axis)
             slope = exponent(curve.over_budgets, pair.level)
@@ -168,11 +201,14 @@ def _others(pair: Pair) -> Iterator[versus.Other]:
     for both in map(_sides_of, pair.runs.manifest.experiment.pairs):
         if both != pair.sides:
             other = replace(pair, sides=both)
-            yield from (versus.Other(*other.labels, task, other.largest_ratio(task)) for task in pair.tasks)
+            yield from (
+                versus.Other(*other.labels, task, other.largest_ratio(task)) for task in pair.tasks
+            )
 
 
 def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | None, float]:
-    """The smallest, a middle and the largest size that both have; the middle one is of the first side's own sizes.
+    """The smallest, a middle and the largest size that both have; the middle one is of the first
+    side's own sizes.
 
     Where they have one size in common, it is the largest. None stands for a size that there is not.
     """
@@ -180,18 +216,29 @@ def _sizes(first: SideCurve, second: SideCurve) -> tuple[float | None, float | N
     smallest, *between, _ = _sizes_within(first, second)
     if smallest >= largest * (1 - END_TOLERANCE):
         return None, None, largest
-    middle = min(between, key=lambda size: abs(np.log(size / np.sqrt(smallest * largest))), default=None)
+    middle = min(
+        between, key=lambda size: abs(np.log(size / np.sqrt(smallest * largest))), default=None
+    )
     return smallest, middle, largest
 
 
 def _sizes_within(first: SideCurve, second: SideCurve) -> list[float]:
     """The ends of the sizes that both have, and the first side's own sizes between them."""
     low, high = sides.common([first, second])
-    return [float(low), *first.sizes[(first.sizes > low) & (first.sizes < high)].tolist(), float(high)]
+    return [
+        float(low),
+        *first.sizes[(first.sizes > low) & (first.sizes < high)].tolist(),
+        float(high),
+    ]
 
 
 def _reading(
-    pair: Pair, task: str, axis: str, place: str, curves: tuple[SideCurve, SideCurve], size: float | None
+    pair: Pair,
+    task: str,
+    axis: str,
+    place: str,
+    curves: tuple[SideCurve, SideCurve],
+    size: float | None,
 ) -> Reading:
     if size is None:
         reason = f"{curves[0].name} and {curves[1].name} have too few sizes of {axis} in common"
@@ -207,7 +254,9 @@ def _reading(
 
 
 def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
-    """The chosen runs of a side at its largest size on the matched axis, without those that diverged."""
+    """The chosen runs of a side at its largest size on the matched axis, without those that
+    diverged.
+    """
     rows = chosen_runs(sides.rows_of_side(runs.table, task, side.names), runs.matched)
     return rows[(rows["size"] == rows["size"].max()) & (rows["status"] == "done")]
 
@@ -215,8 +264,12 @@ def _of_largest(runs: ExperimentRuns, task: str, side: Side) -> pd.DataFrame:
 def _largest(runs: ExperimentRuns, task: str, side: Side) -> versus.Largest:
     of_size = _of_largest(runs, task, side)
     networks = {cell.index: cell.network.words for cell in runs.manifest.cells if cell.network}
-    words = dict.fromkeys(map(networks.get, of_size["cell"]))  # winners of a search have cells of their own
-    return versus.Largest(task, side.label, ", ".join(filter(None, words)), _geometric_mean(of_size["test_loss"]))
+    words = dict.fromkeys(
+        map(networks.get, of_size["cell"])
+    )  # winners of a search have cells of their own
+    return versus.Largest(
+        task, side.label, ", ".join(filter(None, words)), _geometric_mean(of_size["test_loss"])
+    )
 
 
 def _geometric_mean(values: pd.Series) -> float:
@@ -225,7 +278,8 @@ def _geometric_mean(values: pd.Series) -> float:
 
 
 def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]) -> list[Lead]:
-    """Stretches of neighbouring sizes with one leader: sizes of the first side, and the ends of those that both have.
+    """Stretches of neighbouring sizes with one leader: sizes of the first side, and the ends of
+    those that both have.
 
     Sizes that cannot be read are left out.
     """
@@ -240,17 +294,24 @@ def _leads(pair: Pair, task: str, axis: str, curves: tuple[SideCurve, SideCurve]
 def _edges(won: Sequence[versus.Won]) -> Iterator[str]:
     """Where the best size lies at an end of those that were tried."""
     if at_ends := [f"of {one.side} on {one.task}" for one in won if one.is_edge]:
-        yield f"The best size {' and '.join(at_ends)} is the smallest or largest that was tried: others may be better."
+        yield (
+            f"The best size {' and '.join(at_ends)} is the smallest or largest that was "
+            "tried: others may be better."
+        )
 
 
 def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
     table = pair.runs.table[pair.runs.table["chosen"]]
-    worse_on: dict[tuple[str, ...], list[str]] = {}  # the sides that are worse than a constant, by the tasks
+    worse_on: dict[
+        tuple[str, ...], list[str]
+    ] = {}  # the sides that are worse than a constant, by the tasks
     diverged, far_off, still_fell = [], [], []
     for side in pair.sides:
         tasks = []
         for reading in readings:
-            is_worse = side.label in reading.worse_than_constant or reading.ratio.is_refused_by("WORSE_THAN_CONSTANT")
+            is_worse = side.label in reading.worse_than_constant or reading.ratio.is_refused_by(
+                "WORSE_THAN_CONSTANT"
+            )
             if is_worse and reading.place not in PLACES[:-1]:
                 tasks.append(reading.task)
         worse_on.setdefault(tuple(dict.fromkeys(tasks)), []).append(side.label)
@@ -261,56 +322,88 @@ def _cautions(pair: Pair, readings: Sequence[Reading]) -> Iterator[str]:
         losses = rows["test_loss"].mask(is_lost)
         far = rows.loc[losses > FAR * losses.groupby(rows["cell"]).transform("median"), "run_id"]
         if len(far):  # a run that won several budgets counts once
-            far_off.append(f"{far.nunique():,} of {rows['run_id'].nunique():,} networks of {side.label}")
+            far_off.append(
+                f"{far.nunique():,} of {rows['run_id'].nunique():,} networks of {side.label}"
+            )
         still_fell += _still_fell(pair, side, readings)
     for worse, labels in worse_on.items():
         if worse:
-            lose = f"{' and '.join(labels)} {'are' if len(labels) > 1 else 'is'} worse than a constant"
+            lose = (
+                f"{' and '.join(labels)} {'are' if len(labels) > 1 else 'is'} worse than a constant"
+            )
             yield f"{lose} on {', '.join(worse)}, at the largest equal size."
     yield from _of_rows(pair)
     yield from diverged
     if still_fell:
         error = ", that ".join(still_fell)
-        yield f"Training was cut short: in its last half the error {error}. Longer training may reverse this."
+        yield (
+            f"Training was cut short: in its last half the error {error}. Longer training "
+            "may reverse this."
+        )
     search, seeds = pair.runs.manifest.experiment.search, table["seed"].nunique()
     if far_off:
         picked = " that validation picked" if search else ""
-        yield f"{' and '.join(far_off)}{picked} ended over {FAR:g} times above the median of their size."
+        yield (
+            f"{' and '.join(far_off)}{picked} ended over {FAR:g} times above the median of "
+            "their size."
+        )
     if search:
         if seeds < FEW_REPLICATES:
-            yield f"Intervals of {seeds} replicates are too narrow in some cases; {FEW_REPLICATES} or more are better."
-        yield f"Each side made {plural(search.runs, 'run')} a size in each replicate. More runs may reverse this."
+            yield (
+                f"Intervals of {seeds} replicates are too narrow in some cases; "
+                f"{FEW_REPLICATES} or more are better."
+            )
+        yield (
+            f"Each side made {plural(search.runs, 'run')} a size in each replicate. More "
+            "runs may reverse this."
+        )
         if len(set(table["won_on"])) == 1:
             yield OWN_CAPS
         return
     if seeds < FEW_SEEDS:
         yield f"Intervals of {plural(seeds, 'seed')} are wide; {FEW_SEEDS} or more narrow them."
-    yield "Each side has one recipe (optimiser and settings). Another may reverse this: add search: to the file."
+    yield (
+        "Each side has one recipe (optimiser and settings). Another may reverse this: add "
+        "search: to the file."
+    )
 
 
 def _of_rows(pair: Pair) -> Iterator[str]:
-    """Where a linear model is ahead of both sides; and of tasks whose replicates share rows, what intervals are for."""
+    """Where a linear model is ahead of both sides; and of tasks whose replicates share rows, what
+    intervals are for.
+    """
     table, formulas = pair.runs.table, pair.runs.manifest.formulas
     for task in pair.tasks:
-        linear = {model.name: model.loss for model in baselines_of(table, task)}.get("linear", np.inf)
-        best, unit = min(_largest(pair.runs, task, side).loss for side in pair.sides), deviations_of(table, [task])
+        linear = {model.name: model.loss for model in baselines_of(table, task)}.get(
+            "linear", np.inf
+        )
+        best, unit = (
+            min(_largest(pair.runs, task, side).loss for side in pair.sides),
+            deviations_of(table, [task]),
+        )
         errors = [human(loss * unit.get(task, 1.0), 3) for loss in (linear, best)]
         if linear < best and errors[0] != errors[1]:
-            yield f"Use the linear model on {task}: {errors[0]} against {errors[1]} for the best network."
+            yield (
+                f"Use the linear model on {task}: {errors[0]} against {errors[1]} for the "
+                "best network."
+            )
     if shared := [task for task in pair.tasks if overlap_of(table[table["task"] == task])]:
         yield (
-            f"Replicates are splits of the same rows on {', '.join(shared)}: intervals allow for that, and are for new "
+            f"Replicates are splits of the same rows on {', '.join(shared)}: intervals allow for "
+            "that, and are for new "
             "rows of this population. More rows narrow them, more replicates hardly do."
         )
     if fixed := [task for task in pair.tasks if formulas[task].pool == 0]:
         yield (
-            f"All replicates have the same test split on {', '.join(fixed)}: intervals are for other runs on these "
+            f"All replicates have the same test split on {', '.join(fixed)}: intervals are for "
+            "other runs on these "
             "rows or texts, not for others, and nobody can tell how far those differ."
         )
 
 
 def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> list[str]:
-    """`of mlp on xy still fell 1.8x`: where a side that is not ahead fell most at the largest size, if it did.
+    """`of mlp on xy still fell 1.8x`: where a side that is not ahead fell most at the largest size,
+    if it did.
 
     A task counts if DOUBLINGS more such falls would take the side to the near end of the interval.
     """
@@ -318,7 +411,12 @@ def _still_fell(pair: Pair, side: Side, readings: Sequence[Reading]) -> list[str
     for reading in readings:
         ratio = reading.ratio
         is_largest = reading.axis == pair.runs.matched and reading.place == PLACES[-1]
-        if not is_largest or not ratio.low or not ratio.high or leader(ratio, *pair.labels) == side.label:
+        if (
+            not is_largest
+            or not ratio.low
+            or not ratio.high
+            or leader(ratio, *pair.labels) == side.label
+        ):
             continue
         rows = _of_largest(pair.runs, reading.task, side)
         if "late_fall" not in rows:

@@ -1,4 +1,6 @@
-"""From the numbers of a rule to its verdict: the outcome on each task, and what follows for the claim."""
+"""From the numbers of a rule to its verdict: the outcome on each task, and what follows for the
+claim.
+"""
 
 from dataclasses import replace
 
@@ -18,8 +20,11 @@ from harness.judging.verdict import Number, Outcome, Verdict, found_words, not_r
 from harness.spec import Decide, Manifest, all_axes, units
 
 
-def judge_all(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None = None) -> list[Verdict]:
-    """The verdict on every rule of a plan, from the table that is judged (`winners.reported`) and that of all runs.
+def judge_all(
+    manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None = None
+) -> list[Verdict]:
+    """The verdict on every rule of a plan, from the table that is judged (`winners.reported`) and
+    that of all runs.
 
     Of a plan with looks the tables have all runs of the first look, and any of later ones.
     """
@@ -30,8 +35,9 @@ def judge_all(manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | Non
 def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
     """The verdict on a rule, by the looks of its plan.
 
-    What a look decides on a task stays as it was found there. The next look finds anew what is open, with all of its
-    replicates, until the claim is decided; it waits until all their runs are recorded.
+    What a look decides on a task stays as it was found there. The next look finds anew what is
+    open, with all of its replicates, until the claim is decided; it waits until all their runs are
+    recorded.
     """
     manifest, axis = runs.manifest, rule.axis or runs.matched
     counted = units(rule, manifest.tasks)
@@ -62,14 +68,18 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
         cap=search.most if search else None,
         verdict=count.outcome,
         count=count,
-        power=power_line(rule, list(numbers.values()), looks[-1].level) if numbers and is_open else None,
+        power=power_line(rule, list(numbers.values()), looks[-1].level)
+        if numbers and is_open
+        else None,
         waits_for=waits_for,
         numbers=tuple(numbers.values()),
     )
 
 
 def interval_level(rule: Decide, tasks: int) -> float:
-    """The level of each interval, at which a verdict on many tasks is false with a chance of 1 - `rule.level`."""
+    """The level of each interval, at which a verdict on many tasks is false with a chance of 1 -
+    `rule.level`.
+    """
     return task_level(rule.level, tasks, rule.at_least)
 
 
@@ -82,7 +92,9 @@ def _number(unit: str, case: Case, look: Look | None) -> Number:
         result = QUANTITIES[rule.quantity].find(case)
         if rule.takes.at == "budget":
             place = rule.place
-            result = replace(result, at=place if isinstance(place, float) else budget_of(case, curves_of(case)))
+            result = replace(
+                result, at=place if isinstance(place, float) else budget_of(case, curves_of(case))
+            )
     except HarnessError as error:  # what the data do not carry has a reason, and is no error
         result = not_found(error)
     finite = result.by_replicate[~np.isnan(result.by_replicate)]
@@ -91,9 +103,12 @@ def _number(unit: str, case: Case, look: Look | None) -> Number:
     return Number(unit, result, outcome(rule, result), look, words, spread)
 
 
-# ------------------------------------------------------------------------------------------------------------- outcomes
+# --------------------------------------------------------------------------------------------------
+# outcomes
 def outcome(rule: Decide, result: Found) -> Outcome:
-    """What a number says of its rule: its interval lies wholly on one side, or too near to the limit to matter."""
+    """What a number says of its rule: its interval lies wholly on one side, or too near to the
+    limit to matter.
+    """
     if result.low is None or result.high is None:
         return "open"
     if rule.within is not None:

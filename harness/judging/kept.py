@@ -1,12 +1,14 @@
-"""What was computed of laws, kept in an experiment's folder, so that no command computes it a second time.
+"""What was computed of laws, kept in an experiment's folder, so that no command computes it a
+second time.
 
     with keeping(folder, progress):
         prepare(laws.fit_law, calls, "laws")       # what is not kept yet, on several cores
         law = kept(laws.fit_law, x, y, "floor")    # as laws.fit_law(x, y, "floor"), bit for bit
 
-Only functions of `harness.laws` and `harness.comparison` are called so: they hang on their arguments alone. A value is
-kept under the hash of its function and arguments. All values are dropped when the code of these rooms or of `base`
-changes. Outside of the block everything is computed anew.
+Only functions of `harness.laws` and `harness.comparison` are called so: they hang on their
+arguments alone. A value is kept under the hash of its function and arguments. All values are
+dropped when the code of these rooms or of `base` changes. Outside of the block everything is
+computed anew.
 """
 
 import copyreg
@@ -40,7 +42,9 @@ MOST_KEPT = 20_000  # values in the file, 3 kB each; those that were computed la
 FEW = 6  # calls take less time here than another process takes to start
 MOST_PROCESSES = 8  # more take longer to start than they save
 Call = tuple[Any, ...]  # the arguments of a function
-Progress = Callable[[str, int, int], None]  # what is computed, how many of them are done, and of how many
+Progress = Callable[
+    [str, int, int], None
+]  # what is computed, how many of them are done, and of how many
 
 
 @dataclass
@@ -59,13 +63,18 @@ class _Kept:
 _current: ContextVar[_Kept | None] = ContextVar("_current", default=None)
 
 
-# ------------------------------------------------------------------------------------------------------------- the seam
+# --------------------------------------------------------------------------------------------------
+# the seam
 @contextmanager
-def keeping(folder: Path, progress: Progress = lambda what, done, of: None, cores: int = 1) -> Iterator[None]:
-    """Within the block, `kept` finds what earlier commands left in the folder, and leaves there what it computes.
+def keeping(
+    folder: Path, progress: Progress = lambda what, done, of: None, cores: int = 1
+) -> Iterator[None]:
+    """Within the block, `kept` finds what earlier commands left in the folder, and leaves there
+    what it computes.
 
-    A block within a block is part of the outer one. A folder that cannot be written to is only read. On several `cores`
-    processes are started, which a script without `if __name__ == "__main__"` cannot do.
+    A block within a block is part of the outer one. A folder that cannot be written to is only
+    read. On several `cores` processes are started, which a script without `if __name__ ==
+    "__main__"` cannot do.
     """
     if _current.get():
         yield
@@ -83,7 +92,9 @@ def keeping(folder: Path, progress: Progress = lambda what, done, of: None, core
 
 
 def kept(function: Callable[..., Any], *arguments: Any) -> Any:
-    """The function's value for the arguments: computed once in a block, and read from the file by the next block."""
+    """The function's value for the arguments: computed once in a block, and read from the file by
+    the next block.
+    """
     block = _current.get()
     if block is None:
         return function(*arguments)
@@ -91,7 +102,9 @@ def kept(function: Callable[..., Any], *arguments: Any) -> Any:
     if key not in block.read and key in block.values:
         try:
             block.read[key] = _Reader(io.BytesIO(block.values[key])).load()
-        except Exception:  # damaged bytes, or no type of these rooms: pickle raises whatever it happens to meet
+        except (
+            Exception
+        ):  # damaged bytes, or no type of these rooms: pickle raises whatever it happens to meet
             del block.values[key]
     if key not in block.read:
         block.is_new = True
@@ -100,7 +113,8 @@ def kept(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def prepare(function: Callable[..., Any], calls: Iterable[Call], what: str) -> None:
-    """Compute for all of these arguments what is not kept yet, on all cores of the block; `kept` then has it at once.
+    """Compute for all of these arguments what is not kept yet, on all cores of the block; `kept`
+    then has it at once.
 
     `what` they are is for the progress. Nothing is done outside of the block of `keeping`.
     """
@@ -108,7 +122,11 @@ def prepare(function: Callable[..., Any], calls: Iterable[Call], what: str) -> N
     if block is None:
         return
     keyed = {_key(function, call): call for call in calls}
-    absent = {key: call for key, call in keyed.items() if key not in block.read and key not in block.values}
+    absent = {
+        key: call
+        for key, call in keyed.items()
+        if key not in block.read and key not in block.values
+    }
     if not absent:
         return
     block.is_new = True
@@ -122,13 +140,19 @@ def _remember(block: _Kept, key: str, value: Any) -> None:
     block.values[key] = pickle.dumps(value, protocol=4)
 
 
-def _computed(block: _Kept, function: Callable[..., Any], calls: dict[str, Call]) -> Iterator[tuple[str, Any]]:
-    """The key and value of each call: each process has its share, this one the last. Where one dies, this does its."""
+def _computed(
+    block: _Kept, function: Callable[..., Any], calls: dict[str, Call]
+) -> Iterator[tuple[str, Any]]:
+    """The key and value of each call: each process has its share, this one the last. Where one
+    dies, this does its.
+    """
     elsewhere: dict[str, Future[Any]] = {}
     cores = min(block.cores, MOST_PROCESSES)
     if len(calls) > FEW and cores > 1:
         if block.pool is None:
-            block.pool = ProcessPoolExecutor(cores - 1, mp_context=get_context("spawn"), initializer=_begin)
+            block.pool = ProcessPoolExecutor(
+                cores - 1, mp_context=get_context("spawn"), initializer=_begin
+            )
             block.at_exit.callback(block.pool.shutdown, cancel_futures=True)
         with suppress(BrokenExecutor), without_main():  # this may start a process
             for key, call in list(calls.items())[: -len(calls) // cores]:
@@ -154,7 +178,8 @@ def _begin() -> None:
     threading.Thread(target=end, daemon=True).start()
 
 
-# ----------------------------------------------------------------------------------------------------------------- keys
+# --------------------------------------------------------------------------------------------------
+# keys
 def _key(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
     """The hash of everything in the arguments, by value: what is there twice is written twice."""
     content = io.BytesIO()
@@ -167,7 +192,9 @@ def _key(function: Callable[..., Any], arguments: Sequence[Any]) -> str:
 @cache
 def code_key() -> str:
     """The hash of all that decides what these functions return, beside their arguments."""
-    digest = hashlib.sha256(f"{sys.version} numpy {np.__version__} scipy {scipy.__version__}".encode())
+    digest = hashlib.sha256(
+        f"{sys.version} numpy {np.__version__} scipy {scipy.__version__}".encode()
+    )
     for room in (base, laws, comparison):
         for file in sorted(Path(str(room.__file__)).parent.glob("*.py")):
             digest.update(file.read_bytes())
@@ -175,9 +202,9 @@ def code_key() -> str:
     return digest.hexdigest()
 
 
-# ------------------------------------------------------------------------------------------------------------- the file
-# A line with the hash of the rest, a line with that of the code, and then pickled values by their keys. What is not
-# whole, or of other code, is computed again.
+# --------------------------------------------------------------------------------------------------
+# the file A line with the hash of the rest, a line with that of the code, and then pickled values
+# by their keys. What is not whole, or of other code, is computed again.
 def _read(file: Path) -> dict[str, bytes]:
     try:
         seal, code, values = file.read_bytes().split(b"\n", 2)
@@ -188,7 +215,10 @@ def _read(file: Path) -> dict[str, bytes]:
 
 
 def _write(values: dict[str, bytes], file: Path) -> None:
-    code, last = code_key().encode(), pickle.dumps(dict(list(values.items())[-MOST_KEPT:]), protocol=4)
+    code, last = (
+        code_key().encode(),
+        pickle.dumps(dict(list(values.items())[-MOST_KEPT:]), protocol=4),
+    )
     with whole_file(file) as path:
         path.write_bytes(b"\n".join([_seal(code + last), code, last]))
 
@@ -199,7 +229,11 @@ def _seal(content: bytes) -> bytes:
 
 def _law_of(names: tuple[str, ...], known_floor: float | None) -> Law:
     """The law whose parameters have these names; with a known floor the one above that."""
-    return next(law for law in LAWS.values() if law.names == names) if known_floor is None else above(known_floor)
+    return (
+        next(law for law in LAWS.values() if law.names == names)
+        if known_floor is None
+        else above(known_floor)
+    )
 
 
 copyreg.pickle(Law, lambda law: (_law_of, (law.names, law.known_floor)))  # its curves are functions
@@ -216,14 +250,17 @@ MADE_BY = {(maker.__module__, maker.__qualname__) for maker in MAKERS}
 
 
 class _Reader(pickle.Unpickler):
-    """Reads values of the rooms of laws and comparisons; of any other type, whoever has sealed the file, nothing is
-    imported or called.
+    """Reads values of the rooms of laws and comparisons; of any other type, whoever has sealed the
+    file, nothing is imported or called.
     """
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in MADE_BY:
             return super().find_class(module, name)
-        if module.startswith(("harness.laws.", "harness.comparison.", "harness.base.reasons")) and name.isidentifier():
+        if (
+            module.startswith(("harness.laws.", "harness.comparison.", "harness.base.reasons"))
+            and name.isidentifier()
+        ):
             kind = super().find_class(module, name)
             if isinstance(kind, type) and (is_dataclass(kind) or issubclass(kind, tuple)):
                 return kind

@@ -1,4 +1,6 @@
-"""Two sides of an experiment, as a user names them, and the ratio of their test losses at any size that both have."""
+"""Two sides of an experiment, as a user names them, and the ratio of their test losses at any size
+that both have.
+"""
 
 import itertools
 from collections.abc import Sequence
@@ -19,7 +21,9 @@ from harness.spec.counts import answer_axes
 
 @dataclass(frozen=True)
 class Pair:
-    """Two sides, the runs that they are compared by, the tasks on which both have runs, and the level of intervals."""
+    """Two sides, the runs that they are compared by, the tasks on which both have runs, and the
+    level of intervals.
+    """
 
     runs: ExperimentRuns
     sides: tuple[Side, Side]
@@ -31,9 +35,13 @@ class Pair:
         """What the sides are called."""
         return self.sides[0].label, self.sides[1].label
 
-    def curves(self, task: str, axis: str, effort: int | None = None) -> tuple[SideCurve, SideCurve]:
+    def curves(
+        self, task: str, axis: str, effort: int | None = None
+    ) -> tuple[SideCurve, SideCurve]:
         """The curve of each side; a HarnessError where one has none."""
-        first, second = (sides.side_curve(self.runs, task, side.names, axis, effort) for side in self.sides)
+        first, second = (
+            sides.side_curve(self.runs, task, side.names, axis, effort) for side in self.sides
+        )
         return first, second
 
     def ratio(self, curves: tuple[SideCurve, SideCurve], size: float) -> Found:
@@ -61,9 +69,14 @@ def sides_named(runs: ExperimentRuns, first: str, second: str) -> tuple[Side, Si
     both = _side(first, names), _side(second, names)
     for name in (*both[0].names, *both[1].names):
         if name not in names:
-            raise HarnessError(f"{name!r} is no arm of this experiment; {did_you_mean(name, names)}")
+            raise HarnessError(
+                f"{name!r} is no arm of this experiment; {did_you_mean(name, names)}"
+            )
     if shared := [name for name in both[0].names if name in both[1].names]:
-        raise HarnessError(f"{first} and {second}: {', '.join(shared)} on both sides; give different arms to compare")
+        raise HarnessError(
+            f"{first} and {second}: {', '.join(shared)} on both sides; give different arms "
+            "to compare"
+        )
     return both
 
 
@@ -75,23 +88,35 @@ def _side(text: str, names: Sequence[str]) -> Side:
 
 
 def conventions_of(runs: ExperimentRuns, axis: str) -> tuple[list[str], list[str]]:
-    """The conventions to compare under, those of every answer and `axis`; and those of them not measured."""
-    asked = [name for name in dict.fromkeys([*answer_axes(), axis]) if is_answered(runs.table, name)]
-    return [name for name in asked if name in runs.table], [name for name in asked if name not in runs.table]
+    """The conventions to compare under, those of every answer and `axis`; and those of them not
+    measured.
+    """
+    asked = [
+        name for name in dict.fromkeys([*answer_axes(), axis]) if is_answered(runs.table, name)
+    ]
+    return [name for name in asked if name in runs.table], [
+        name for name in asked if name not in runs.table
+    ]
 
 
 def tasks_of_both(runs: ExperimentRuns, both: tuple[Side, Side]) -> list[str]:
-    """The tasks on which both sides have runs: all cells of an arm may be infeasible on one. A HarnessError if none."""
+    """The tasks on which both sides have runs: all cells of an arm may be infeasible on one. A
+    HarnessError if none.
+    """
     rows = runs.table[~runs.table["of_budget"] & runs.table["chosen"]]
     of_first, of_second = (set(sides.rows_named(rows, side.names)["task"]) for side in both)
     tasks = [task for task in rows["task"].unique() if task in of_first & of_second]
     if not tasks:
-        raise HarnessError(f"{both[0].label} and {both[1].label} have runs on no task in common; compare others")
+        raise HarnessError(
+            f"{both[0].label} and {both[1].label} have runs on no task in common; compare others"
+        )
     return tasks
 
 
 def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
-    """A HarnessError where the axis is not answered or measured, or both sides have no budgets around the asked one."""
+    """A HarnessError where the axis is not answered or measured, or both sides have no budgets
+    around the asked one.
+    """
     check_answered(runs.table, asked.axis)
     if asked.axis in conventions_of(runs, asked.axis)[1]:
         raise HarnessError(f"`axis` {asked.axis}: not measured; `harness bench FILE` measures it")
@@ -99,18 +124,23 @@ def check_asked(runs: ExperimentRuns, asked: VersusRequest) -> None:
         return
     ranges = []
     for task in tasks_of_both(runs, asked.sides):
-        low, high = sides.common([sides.side_curve(runs, task, side.names, asked.axis) for side in asked.sides])
+        low, high = sides.common(
+            [sides.side_curve(runs, task, side.names, asked.axis) for side in asked.sides]
+        )
         if low <= asked.at <= high:
             return
         ranges.append(f"{task} {low:,.6g} to {high:,.6g}" if low <= high else f"{task} none")
     raise HarnessError(
-        f"`at` {asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and {asked.second} have are "
+        f"`at` {asked.at:,.6g}: by {asked.axis}, the sizes that both {asked.first} and "
+        f"{asked.second} have are "
         f"{'; '.join(ranges)}; ask within"
     )
 
 
 def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
-    """The ratio at each of A's sizes, under every convention, where B has a network that is equal in it."""
+    """The ratio at each of A's sizes, under every convention, where B has a network that is equal
+    in it.
+    """
     axes, _ = conventions_of(runs, asked.axis)
     curves = []
     for task, axis in itertools.product(tasks_of_both(runs, asked.sides), axes):
@@ -122,7 +152,11 @@ def lines(runs: ExperimentRuns, asked: VersusRequest) -> list[RatioLine]:
                 with suppress(HarnessError):  # no ratio can be read there
                     at = sides.size_on(of_sizes, float(size), axis)
                     ratio = sides.check_leader(*pair, at, asked.level)
-                    if ratio.estimate is not None and ratio.low is not None and ratio.high is not None:
+                    if (
+                        ratio.estimate is not None
+                        and ratio.low is not None
+                        and ratio.high is not None
+                    ):
                         points.append((float(size), ratio.estimate, ratio.low, ratio.high))
         if points:
             curves.append(RatioLine(task, axis, *np.array(points).T))

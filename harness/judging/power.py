@@ -1,8 +1,8 @@
 """What an open rule would need: how many more replicates, or why more will not help.
 
-It is asked as if the truth were the smallest difference that matters (`matters` of a rule) away from its limit; of
-`within`, as if both sides were equal. The difference that was estimated is never used: power at the estimate is another
-form of its p-value (Hoenig and Heisey 2001).
+It is asked as if the truth were the smallest difference that matters (`matters` of a rule) away
+from its limit; of `within`, as if both sides were equal. The difference that was estimated is never
+used: power at the estimate is another form of its p-value (Hoenig and Heisey 2001).
 """
 
 import math
@@ -27,13 +27,19 @@ LARGEST_LOG = 700.0  # beyond it a factor is no float
 
 
 def chance(
-    spread: float, replicates: int, difference: float, level: float, of_equality: bool = False, overlap: float = 0.0
+    spread: float,
+    replicates: int,
+    difference: float,
+    level: float,
+    of_equality: bool = False,
+    overlap: float = 0.0,
 ) -> float:
-    """The chance that the interval over so many replicates excludes a limit which the truth is `difference` away from.
+    """The chance that the interval over so many replicates excludes a limit which the truth is
+    `difference` away from.
 
-    With `of_equality` it is the chance that the whole interval is nearer than `difference` to a limit which is the
-    truth: two one-sided tests. Both are means over what the half-width may turn out to be. `overlap` is of the rows of
-    replicates.
+    With `of_equality` it is the chance that the whole interval is nearer than `difference` to a
+    limit which is the truth: two one-sided tests. Both are means over what the half-width may turn
+    out to be. `overlap` is of the rows of replicates.
     """
     error = max(spread, LEAST_SPREAD) * math.sqrt(1 / replicates + overlap)
     inside = ndtr(difference / error - _half_widths(replicates - 1, level))
@@ -44,11 +50,17 @@ def chance(
 def _half_widths(freedom: int, level: float) -> np.ndarray:
     """Equally likely half-widths over the true error: the estimated variance is chi-squared."""
     chances = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    return t_distribution.isf((1 - level) / 2, freedom) * np.sqrt(chi2.ppf(chances, freedom) / freedom)
+    return t_distribution.isf((1 - level) / 2, freedom) * np.sqrt(
+        chi2.ppf(chances, freedom) / freedom
+    )
 
 
-def seen(spread: float, replicates: int, level: float, of_equality: bool = False, overlap: float = 0.0) -> float:
-    """The smallest difference with an ENOUGH chance to be seen; or within which true equality is shown."""
+def seen(
+    spread: float, replicates: int, level: float, of_equality: bool = False, overlap: float = 0.0
+) -> float:
+    """The smallest difference with an ENOUGH chance to be seen; or within which true equality is
+    shown.
+    """
     far = max(spread, LEAST_SPREAD)
     while chance(spread, replicates, far, level, of_equality, overlap) < ENOUGH:
         far *= 2
@@ -62,7 +74,9 @@ def seen(spread: float, replicates: int, level: float, of_equality: bool = False
 def replicates_needed(
     spread: float, difference: float, level: float, of_equality: bool = False, overlap: float = 0.0
 ) -> int | None:
-    """The fewest replicates in all that have an ENOUGH chance; None if MOST_REPLICATES are too few."""
+    """The fewest replicates in all that have an ENOUGH chance; None if MOST_REPLICATES are too
+    few.
+    """
     if chance(spread, MOST_REPLICATES, difference, level, of_equality, overlap) < ENOUGH:
         return None
 
@@ -83,7 +97,9 @@ def as_said(rule: Decide, difference: float) -> float:
 
 
 def power_line(rule: Decide, numbers: Sequence[Number], level: float) -> str:
-    """What an open rule would need, in a line: on the last task that it needs, of those that are open."""
+    """What an open rule would need, in a line: on the last task that it needs, of those that are
+    open.
+    """
     still_open = [number for number in numbers if number.outcome == "open"]
 
     def where(number: Number) -> str:
@@ -92,18 +108,27 @@ def power_line(rule: Decide, numbers: Sequence[Number], level: float) -> str:
     if refused := next((number for number in still_open if number.spread is None), None):
         if refused.found.is_refused_by("ONE_REPLICATE"):
             return f"it needs two replicates or more{where(refused)}"
-        reason = refused.found.refusals[-1].reason if refused.found.refusals else "there is no number"
+        reason = (
+            refused.found.refusals[-1].reason if refused.found.refusals else "there is no number"
+        )
         return f"more replicates will not help{where(refused)}: {reason.split('. ')[0].rstrip('.')}"
     if bounded := next((number for number in still_open if number.found.bound), None):
-        return f"more replicates will not help{where(bounded)}: most give only a bound; add budgets beyond that bound"
+        return (
+            f"more replicates will not help{where(bounded)}: most give only a bound; add "
+            "budgets beyond that bound"
+        )
     of_equality = rule.within is not None
     decided = sum(number.outcome == "supported" for number in numbers)
     still_needed = min(max(rule.at_least - decided, 1), len(still_open))
-    last = sorted(still_open, key=lambda number: (number.spread or 0.0, number.unit))[still_needed - 1]
+    last = sorted(still_open, key=lambda number: (number.spread or 0.0, number.unit))[
+        still_needed - 1
+    ]
     spread, replicates, overlap = last.spread or 0.0, last.found.replicates, last.found.overlap
     needed = replicates_needed(spread, difference_of(rule), level, of_equality, overlap)
     what = f"{asked_words(rule)}{where(last)}"
-    smallest_seen = asked_words(rule, as_said(rule, seen(spread, replicates, level, of_equality, overlap)))
+    smallest_seen = asked_words(
+        rule, as_said(rule, seen(spread, replicates, level, of_equality, overlap))
+    )
     least = f"the present {replicates} show only {smallest_seen} or more"
     often = f"in {100 * ENOUGH:g} % of experiments"
     if needed is None and overlap:
@@ -111,6 +136,9 @@ def power_line(rule: Decide, numbers: Sequence[Number], level: float) -> str:
     if needed is None:
         return f"{what} would need more than {MOST_REPLICATES:,} replicates; {least}"
     if needed <= replicates:
-        return f"the present {replicates} replicates show {what} {often}, so the truth is probably nearer to the limit"
+        return (
+            f"the present {replicates} replicates show {what} {often}, so the truth is "
+            "probably nearer to the limit"
+        )
     more = needed - replicates
     return f"{what} would need {more:,} more replicate{'s' * (more > 1)} to show {often}; {least}"

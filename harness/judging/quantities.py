@@ -1,22 +1,35 @@
-"""Every quantity that a rule can be about. To add one, add it to QUANTITIES, and its row to docs/verdicts.md.
+"""Every quantity that a rule can be about. To add one, add it to QUANTITIES, and its row to
+docs/verdicts.md.
 
-Every command that reads a plan with rules reads this file too. So what finds them, with the packages that it needs, is
-in `judging.finding`: a function of the name of each.
+Every command that reads a plan with rules reads this file too. So what finds them, with the
+packages that it needs, is in `judging.finding`: a function of the name of each.
 """
 
 from harness.base.formats import human
-from harness.judging.quantity import Quantity, budget_words, effort_words, over_published, ratio_words, sides_words
+from harness.judging.quantity import (
+    Quantity,
+    budget_words,
+    effort_words,
+    over_published,
+    ratio_words,
+    sides_words,
+)
 from harness.spec import Decide, Takes
 
 
 def _of_a_column(*, name: str, summary: str, read_at: str, what: str) -> Quantity:
-    """A quantity that is a column of the table of runs: of one side its value, of two sides the ratio.
+    """A quantity that is a column of the table of runs: of one side its value, of two sides the
+    ratio.
 
     `what` is how it reads, before the sides.
     """
 
     def words(rule: Decide) -> str:
-        of = ratio_words(rule) if len(rule.sides) == 2 else f"of {sides_words(rule)[0]}{over_published(rule)}"
+        of = (
+            ratio_words(rule)
+            if len(rule.sides) == 2
+            else f"of {sides_words(rule)[0]}{over_published(rule)}"
+        )
         return f"{what} {of}"
 
     takes = Takes(sides=(1, 2), of_networks=True, over_published=True)
@@ -25,7 +38,10 @@ def _of_a_column(*, name: str, summary: str, read_at: str, what: str) -> Quantit
 
 def _multiplier_words(rule: Decide) -> str:
     first, second = sides_words(rule)
-    return f"the budget that {second} needs for {first}'s test loss {budget_words(rule)}, over it{effort_words(rule)},"
+    return (
+        f"the budget that {second} needs for {first}'s test loss {budget_words(rule)}, over "
+        f"it{effort_words(rule)},"
+    )
 
 
 def _exponent_words(rule: Decide) -> str:
@@ -46,7 +62,9 @@ def _growth_words(rule: Decide) -> str:
     return f"the slope in ln(inputs) of ln({rule.axis or 'size'}) {needs}"
 
 
-OF_EXPONENTS = Takes(sides=(1, 2), at="axis", is_difference=True, of_laws=True, over_published=True, matters=0.2)
+OF_EXPONENTS = Takes(
+    sides=(1, 2), at="axis", is_difference=True, of_laws=True, over_published=True, matters=0.2
+)
 # Messages, the JSON Schema and docs/verdicts.md have them in this order.
 QUANTITIES = {
     quantity.name: quantity
@@ -56,18 +74,26 @@ QUANTITIES = {
             summary="the ratio of test losses of what both sides find at equal budgets",
             read_at="a budget, the largest one that both have if none is given",
             takes=Takes(sides=(2,), at="budget", of_efforts=True),
-            words=lambda rule: f"the test loss {ratio_words(rule)} {budget_words(rule)}{effort_words(rule)}",
+            words=lambda rule: (
+                f"the test loss {ratio_words(rule)} {budget_words(rule)}{effort_words(rule)}"
+            ),
         ),
         Quantity(
             name="multiplier",
-            summary="how many times the first side's budget the second one needs for the first one's test loss",
+            summary=(
+                "how many times the first side's budget the second one needs for the first "
+                "one's test loss"
+            ),
             read_at="a budget of the first side",
             takes=Takes(sides=(2,), at="budget", of_efforts=True, of_laws=True),
             words=_multiplier_words,
         ),
         Quantity(
             name="exponent",
-            summary="alpha of loss = c * budget^-alpha; of two sides the first one's less the second one's",
+            summary=(
+                "alpha of loss = c * budget^-alpha; of two sides the first one's less the "
+                "second one's"
+            ),
             read_at="all budgets on an axis",
             takes=OF_EXPONENTS._replace(of_efforts=True),
             words=_exponent_words,
@@ -82,7 +108,8 @@ QUANTITIES = {
         ),
         Quantity(
             name="observed",
-            summary="the ratio of another value that runs record, named by `observed`, for the networks that "
+            summary="the ratio of another value that runs record, named by `observed`, for the "
+            "networks that "
             "validation picks at equal budgets",
             read_at="a budget, the largest one that both have if none is given",
             takes=Takes(sides=(2,), at="budget", of_observed=True),
@@ -93,18 +120,30 @@ QUANTITIES = {
             summary="alpha at the most inputs over alpha at the fewest, in a family of tasks",
             read_at="all budgets on an axis",
             takes=Takes(sides=(1,), at="axis", of_family=True, of_laws=True),
-            words=lambda rule: f"the exponent of {sides_words(rule)[0]} at the most inputs over that at the fewest",
+            words=lambda rule: (
+                f"the exponent of {sides_words(rule)[0]} at the most inputs over that at the fewest"
+            ),
         ),
         Quantity(
             name="growth",
             summary="the slope of ln(budget that reaches a test loss) against ln(inputs)",
             read_at="a test loss",
-            takes=Takes(sides=(1,), at="loss", needs_place=True, of_family=True, is_difference=True, matters=0.2),
+            takes=Takes(
+                sides=(1,),
+                at="loss",
+                needs_place=True,
+                of_family=True,
+                is_difference=True,
+                matters=0.2,
+            ),
             words=_growth_words,
         ),
         Quantity(
             name="best_size",
-            summary="the size at which the test loss is least, over the `published` one if that is given",
+            summary=(
+                "the size at which the test loss is least, over the `published` one if that "
+                "is given"
+            ),
             read_at="all sizes on an axis",
             takes=Takes(sides=(1,), at="axis", of_networks=True, over_published=True),
             words=lambda rule: (
@@ -114,16 +153,23 @@ QUANTITIES = {
         ),
         _of_a_column(
             name="edges",
-            summary="the number of active edges after training with a penalty; of two sides its ratio",
+            summary=(
+                "the number of active edges after training with a penalty; of two sides its ratio"
+            ),
             read_at="the end of the penalised part",
             what="the number of active edges",
         ),
         Quantity(
             name="edges_by_seed",
-            summary="the standard deviation over seeds of ln(active edges), with the interval of chi-squared",
+            summary=(
+                "the standard deviation over seeds of ln(active edges), with the interval of "
+                "chi-squared"
+            ),
             read_at="the end of the penalised part",
             takes=Takes(sides=(1,), of_networks=True),
-            words=lambda rule: f"the standard deviation over seeds of ln(active edges) of {sides_words(rule)[0]}",
+            words=lambda rule: (
+                f"the standard deviation over seeds of ln(active edges) of {sides_words(rule)[0]}"
+            ),
         ),
         _of_a_column(
             name="error_in_the_end",
@@ -133,7 +179,10 @@ QUANTITIES = {
         ),
         _of_a_column(
             name="forgetting",
-            summary="the mean training error in the end over that right after each phase; of two sides its ratio",
+            summary=(
+                "the mean training error in the end over that right after each phase; of two "
+                "sides its ratio"
+            ),
             read_at="the end of the last phase",
             what="the growth of training errors after their phases,",
         ),
@@ -146,10 +195,18 @@ QUANTITIES = {
         ),
         Quantity(
             name="network_loss",
-            summary="the test loss of the network of that size, over the `published` one if that is given",
+            summary=(
+                "the test loss of the network of that size, over the `published` one if that "
+                "is given"
+            ),
             read_at="a size",
-            takes=Takes(sides=(1,), at="budget", needs_place=True, of_networks=True, over_published=True),
-            words=lambda rule: f"the test loss of {sides_words(rule)[0]} {budget_words(rule)}{over_published(rule)}",
+            takes=Takes(
+                sides=(1,), at="budget", needs_place=True, of_networks=True, over_published=True
+            ),
+            words=lambda rule: (
+                f"the test loss of {sides_words(rule)[0]} "
+                f"{budget_words(rule)}{over_published(rule)}"
+            ),
         ),
         Quantity(
             name="upturn",
@@ -157,7 +214,8 @@ QUANTITIES = {
             read_at="all sizes on an axis",
             takes=Takes(sides=(1,), at="axis", of_networks=True),
             words=lambda rule: (
-                f"the test loss of {sides_words(rule)[0]} at its largest size over the least at a smaller one"
+                f"the test loss of {sides_words(rule)[0]} at its largest size over the least at a "
+                "smaller one"
             ),
         ),
     )

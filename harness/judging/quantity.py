@@ -1,4 +1,6 @@
-"""What a quantity is: something that a rule can be about (`judging.quantities` has all); and parts of its words."""
+"""What a quantity is: something that a rule can be about (`judging.quantities` has all); and parts
+of its words.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """Where to find a quantity: a rule on a task, or on the tasks of a family, with budgets on `axis`."""
+    """Where to find a quantity: a rule on a task, or on the tasks of a family, with budgets on
+    `axis`.
+    """
 
     rule: Decide
     tasks: Sequence[str]
@@ -35,9 +39,9 @@ class Case:
 class Quantity:
     """Something that a rule can be about.
 
-    `takes` is what a rule on it may and must say, `words` how it reads, as the subject of a clause. `summary` and
-    `read_at` are its row in docs/verdicts.md, the first one also its part of the JSON Schema. It is found by `finder`,
-    or else by the function of `judging.finding` that has its name.
+    `takes` is what a rule on it may and must say, `words` how it reads, as the subject of a clause.
+    `summary` and `read_at` are its row in docs/verdicts.md, the first one also its part of the JSON
+    Schema. It is found by `finder`, or else by the function of `judging.finding` that has its name.
     """
 
     name: str
@@ -48,13 +52,16 @@ class Quantity:
     finder: Callable[[Case], Found] | None = None
 
     def find(self, case: Case) -> Found:
-        """The number of each replicate, and their mean with its interval; a HarnessError says why there is none."""
+        """The number of each replicate, and their mean with its interval; a HarnessError says why
+        there is none.
+        """
         finder = self.finder or getattr(import_module("harness.judging.finding"), self.name)
         result: Found = finder(case)
         return result
 
 
-# ---------------------------------------------------------------------------------------------------- words for `words`
+# --------------------------------------------------------------------------------------------------
+# words for `words`
 def sides_words(rule: Decide) -> tuple[str, ...]:
     """Each arm, or the best of several."""
     return tuple(map(side_label, rule.arms_of_sides))
@@ -72,7 +79,9 @@ def over_published(rule: Decide) -> str:
 
 
 def budget_words(rule: Decide) -> str:
-    """`at the largest params.trainable`, or `at 66 params.trainable`; the axis that is matched is `size`."""
+    """`at the largest params.trainable`, or `at 66 params.trainable`; the axis that is matched is
+    `size`.
+    """
     on = rule.axis or "size"
     return f"at the largest {on}" if isinstance(rule.place, str) else f"at {human(rule.place)} {on}"
 

@@ -1,18 +1,16 @@
-"""The table of runs on an axis of sizes, which laws, checks and figures read: a row a run that stands for its size.
+"""The table of runs on an axis of sizes, which laws, checks and figures read: a row a run that
+stands for its size.
 
-| column | of |
-|---|---|
-| `task`, `series` | the curve that it is a run of; a table of anybody's has no tasks, and arms in place of series |
-| `size`, `test_loss` | what the laws relate |
-| `status` | `done`, or how it failed |
-| `metric`, `dtype` | what the loss is; a table has its column, and no dtype |
-| `in_window`, `until_minimum`, `hold_out` | what was declared of the sizes that laws are fitted to |
-| `cell`, `run_id`; `row` | which run it is: of an experiment; of a table |
-| `is_minimum` | there where a loss is the least of a budget, of many runs |
-| `group`, `sd`, `schedule` | if asked for: what intervals are over, the error of a loss, the learning rate left |
+| column | of | |---|---| | `task`, `series` | the curve that it is a run of; a table of anybody's
+has no tasks, and arms in place of series | | `size`, `test_loss` | what the laws relate | |
+`status` | `done`, or how it failed | | `metric`, `dtype` | what the loss is; a table has its
+column, and no dtype | | `in_window`, `until_minimum`, `hold_out` | what was declared of the sizes
+that laws are fitted to | | `cell`, `run_id`; `row` | which run it is: of an experiment; of a table
+| | `is_minimum` | there where a loss is the least of a budget, of many runs | | `group`, `sd`,
+`schedule` | if asked for: what intervals are over, the error of a loss, the learning rate left |
 
-`chosen_runs` makes it of the records of an experiment (`harness.record.runs_table`), and `harness.record.elsewhere` of
-a file of anybody's.
+`chosen_runs` makes it of the records of an experiment (`harness.record.runs_table`), and
+`harness.record.elsewhere` of a file of anybody's.
 """
 
 import math
@@ -28,19 +26,35 @@ from harness.laws.held_out import largest_sizes, until_minimum
 from harness.spec import Manifest, all_axes, default_count
 
 COLUMNS = (
-    *("task", "series", "size", "test_loss", "status", "metric", "dtype", "in_window", "until_minimum", "hold_out"),
+    *(
+        "task",
+        "series",
+        "size",
+        "test_loss",
+        "status",
+        "metric",
+        "dtype",
+        "in_window",
+        "until_minimum",
+        "hold_out",
+    ),
     *("cell", "run_id", "row", "is_minimum", "group", "sd", "schedule"),
 )
-BEST_AT = "best_at"  # column: the budget at which a run stands for a side of several arms (`harness.judging.sides`)
-WORK = ("flops_train", "seconds")  # how the names of axes of training costs begin, on which a search has caps
+# column: the budget at which a run stands for a side of several arms (`harness.judging.sides`)
+BEST_AT = "best_at"
+WORK = (
+    "flops_train",
+    "seconds",
+)  # how the names of axes of training costs begin, on which a search has caps
 HEADLINE_AXES = (default_count("params"), default_count("flops_train"))
 
 
 def headline_axes(manifest: Manifest) -> tuple[str, ...]:
-    """The axes that figures and first tables show: a size and a training cost, one of them the matched axis.
+    """The axes that figures and first tables show: a size and a training cost, one of them the
+    matched axis.
 
-    Matched forward FLOPs stand in the place of parameters. A search has curves over the budgets of the matched axis
-    alone.
+    Matched forward FLOPs stand in the place of parameters. A search has curves over the budgets of
+    the matched axis alone.
     """
     size, cost = HEADLINE_AXES
     matched = manifest.experiment.match.count_name if manifest.experiment.match else size
@@ -52,9 +66,10 @@ def headline_axes(manifest: Manifest) -> tuple[str, ...]:
 def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
     """The size of every row on `axis`: the median over the runs of its cell that did not diverge.
 
-    So seeds which spent a little more or less work are replicates of one size and not sizes of their own. Where a side
-    has several arms, its seeds may read different networks at a budget: all get the geometric mean of their sizes, at
-    which the mean of ln loss is that of a power law without error. The size of a winner is the budget that it won.
+    So seeds which spent a little more or less work are replicates of one size and not sizes of
+    their own. Where a side has several arms, its seeds may read different networks at a budget: all
+    get the geometric mean of their sizes, at which the mean of ln loss is that of a power law
+    without error. The size of a winner is the budget that it won.
     """
     if "won_on" in table and (table["won_on"] == axis).all():
         return table["asked"]
@@ -71,21 +86,27 @@ def sizes_of(table: pd.DataFrame, axis: str) -> pd.Series:
 
 
 def is_answered(table: pd.DataFrame, axis: str) -> bool:
-    """Whether the table can say who is ahead at equal sizes on an axis: a search by work only at its one cap."""
+    """Whether the table can say who is ahead at equal sizes on an axis: a search by work only at
+    its one cap.
+    """
     return "won_on" not in table or not axis.startswith(WORK) or axis in set(table["won_on"])
 
 
 def check_answered(table: pd.DataFrame, axis: str) -> None:
     """A HarnessError where a search has no budgets of this kind of work."""
     if not is_answered(table, axis):
-        reason = f"the sizes of this search share no cap of {axis}; with a cap of its own for each size, equal {axis}"
+        reason = (
+            f"the sizes of this search share no cap of {axis}; with a cap of its own for "
+            f"each size, equal {axis}"
+        )
         raise NoNumber("OWN_CAPS", f"{reason} would be equal sizes under another name")
 
 
 def won_on(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     """The rows of winners that a search chose for `axis`; all rows of other tables.
 
-    An axis without budgets of its own is read off the winners of sizes; a HarnessError on one of work.
+    An axis without budgets of its own is read off the winners of sizes; a HarnessError on one of
+    work.
     """
     if "won_on" not in table:
         return table
@@ -103,17 +124,21 @@ def chosen_runs(table: pd.DataFrame, axis: str) -> pd.DataFrame:
 def windowed(
     runs: pd.DataFrame, low: float | None, high: float | None, until_minimum: bool, hold_out: int
 ) -> pd.DataFrame:
-    """The runs with another window: from a lowest to a highest size, both included, up to the least mean if asked."""
+    """The runs with another window: from a lowest to a highest size, both included, up to the least
+    mean if asked.
+    """
     ends = (-math.inf if low is None else low), (math.inf if high is None else high)
-    return runs.assign(in_window=runs["size"].between(*ends), until_minimum=until_minimum, hold_out=hold_out)
+    return runs.assign(
+        in_window=runs["size"].between(*ends), until_minimum=until_minimum, hold_out=hold_out
+    )
 
 
 def with_parts(runs: pd.DataFrame) -> pd.DataFrame:
     """The table of runs with the `part` that each has in its series' law.
 
-    failed; held_out: at the largest sizes within the window's declared ends, set aside before the data say anything;
-    outside: of the declared ends, or, in a window until the minimum, beyond the least mean of what was not set aside;
-    fitted: the rest.
+    failed; held_out: at the largest sizes within the window's declared ends, set aside before the
+    data say anything; outside: of the declared ends, or, in a window until the minimum, beyond the
+    least mean of what was not set aside; fitted: the rest.
     """
     part = pd.Series("outside", index=runs.index)
     part[runs["in_window"]] = "fitted"
@@ -138,24 +163,35 @@ def series_name(task: str, series: str) -> str:
     return f"{task}: {series}" if task else series
 
 
-def best_of_tries(runs: Mapping[str, pd.DataFrame], axes: Sequence[str], k: int) -> dict[str, pd.DataFrame]:
-    """Tables by axis, row by row of the same runs, with a row for each series and size on all `axes`.
+def best_of_tries(
+    runs: Mapping[str, pd.DataFrame], axes: Sequence[str], k: int
+) -> dict[str, pd.DataFrame]:
+    """Tables by axis, row by row of the same runs, with a row for each series and size on all
+    `axes`.
 
-    Its loss is the expected best of k tries by the rule of effort curves, over all subsets; a failed run is a try.
+    Its loss is the expected best of k tries by the rule of effort curves, over all subsets; a
+    failed run is a try.
     """
     first, losses = runs[axes[0]], {}
     places = [first["task"], first["series"], *(runs[axis]["size"] for axis in axes)]
     for (_, series, *sizes), rows in first.groupby(places, sort=False):
         if len(rows) < k:
             at = " and ".join(f"{axis}={size:.4g}" for axis, size in zip(axes, sizes, strict=True))
-            raise HarnessError(f"`best_of` {k}: {series} has {len(rows)} runs at {at}; ask for at most so many")
+            raise HarnessError(
+                f"`best_of` {k}: {series} has {len(rows)} runs at {at}; ask for at most so many"
+            )
         done = rows["status"] == "done"
         logs = np.log(rows["test_loss"].where(done, np.inf).to_numpy(float))
         losses[done.idxmax()] = float(np.exp(expected_best(logs, k)))
     best, named = pd.Series(losses).dropna(), f"{first['metric'].iloc[0]}, best of {k}"
-    return {axis: table.loc[best.index].assign(test_loss=best, metric=named) for axis, table in runs.items()}
+    return {
+        axis: table.loc[best.index].assign(test_loss=best, metric=named)
+        for axis, table in runs.items()
+    }
 
 
 def size_axes() -> list[str]:
-    """Every axis on which laws are fitted; `seconds` where the machine was measured (`harness.measure.cost`)."""
+    """Every axis on which laws are fitted; `seconds` where the machine was measured
+    (`harness.measure.cost`).
+    """
     return [axis.name for axis in all_axes().values() if axis.is_size]

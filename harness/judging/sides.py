@@ -1,10 +1,11 @@
-"""What stands for a side on a task: a value at each budget in each replicate, and how it is read at other budgets.
+"""What stands for a side on a task: a value at each budget in each replicate, and how it is read at
+other budgets.
 
-With a search a side has at each budget the run that validation picks in each replicate (`judging.winners`), and both
-sides have the same budgets. Without one, each seed is a replicate of one run a size; sizes are where networks have
-them, so that a side is read between its two nearest ones, on straight lines in log-log space: a power law is read
-without error, and nothing is extrapolated. Replicates of one number see the same data, so sides are compared within
-them.
+With a search a side has at each budget the run that validation picks in each replicate
+(`judging.winners`), and both sides have the same budgets. Without one, each seed is a replicate of
+one run a size; sizes are where networks have them, so that a side is read between its two nearest
+ones, on straight lines in log-log space: a power law is read without error, and nothing is
+extrapolated. Replicates of one number see the same data, so sides are compared within them.
 """
 
 import math
@@ -32,11 +33,13 @@ NO_BETTER_THAN = {"constant": "NO_BETTER_THAN_CONSTANT", "linear": "NO_BETTER_TH
 
 @dataclass(frozen=True)
 class SideCurve:
-    """ln of a value by budget [m] and replicate [m, R], nan where a run diverged; `lost` [m] is the share that did.
+    """ln of a value by budget [m] and replicate [m, R], nan where a run diverged; `lost` [m] is the
+    share that did.
 
-    `winners` [m, R] is the same at full effort, which tells networks apart.
-    `seeds` are the numbers of the replicates. `baselines` have ln of the test loss of a constant and a linear model
-    [R], where they are known. `runs` has a row a run, with its `size`. `overlap` is of the rows of replicates.
+    `winners` [m, R] is the same at full effort, which tells networks apart. `seeds` are the numbers
+    of the replicates. `baselines` have ln of the test loss of a constant and a linear model [R],
+    where they are known. `runs` has a row a run, with its `size`. `overlap` is of the rows of
+    replicates.
     """
 
     name: str
@@ -48,7 +51,9 @@ class SideCurve:
     seeds: tuple[int, ...]
     baselines: dict[str, np.ndarray] = field(default_factory=dict)
     overlap: float = 0.0
-    none: np.ndarray | None = None  # [m, R], the chance that a search of a lower effort finds nothing
+    none: np.ndarray | None = (
+        None  # [m, R], the chance that a search of a lower effort finds nothing
+    )
     runs: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False, repr=False)
 
     @property
@@ -58,8 +63,14 @@ class SideCurve:
 
     @property
     def constant(self) -> float | None:
-        """ln of the test loss of a constant, the median over replicates; None where it is not known."""
-        return float(np.nanmedian(self.baselines["constant"])) if "constant" in self.baselines else None
+        """ln of the test loss of a constant, the median over replicates; None where it is not
+        known.
+        """
+        return (
+            float(np.nanmedian(self.baselines["constant"]))
+            if "constant" in self.baselines
+            else None
+        )
 
     def of_column(self, column: str) -> "SideCurve":
         """The same runs, of another value."""
@@ -72,7 +83,8 @@ def rows_named(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 def rows_of_side(runs: pd.DataFrame, task: str, names: Sequence[str]) -> pd.DataFrame:
-    """The rows that stand for the arms or series `names` on a task, as one series; a HarnessError where there is none.
+    """The rows that stand for the arms or series `names` on a task, as one series; a HarnessError
+    where there is none.
 
     Of several series each replicate reads, at each budget, the one that its validation picks.
     """
@@ -92,7 +104,9 @@ def rows_of_side(runs: pd.DataFrame, task: str, names: Sequence[str]) -> pd.Data
         return rows.assign(series=label)
     if rows["asked"].isna().any():
         listed = f"{label} has {len(series)} series on {task} ({', '.join(series)})"
-        raise HarnessError(f"{listed}, not matched at budgets, so that there is no best of them; name one")
+        raise HarnessError(
+            f"{listed}, not matched at budgets, so that there is no best of them; name one"
+        )
     best = picked(rows, ["asked", "seed"])
     return best.assign(series=label, **{BEST_AT: best["asked"]})
 
@@ -106,7 +120,9 @@ def picked(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 def side_curve(
     runs: ExperimentRuns, task: str, names: Sequence[str], axis: str, effort: int | None = None
 ) -> SideCurve:
-    """The curve of a side on a task, over budgets on an axis, as if it had made `effort` runs at each size."""
+    """The curve of a side on a task, over budgets on an axis, as if it had made `effort` runs at
+    each size.
+    """
     key = (task, tuple(names), axis, effort)
     if key not in runs.curves:
         full = curve_of(rows_of_side(runs.table, task, names), axis)
@@ -116,7 +132,9 @@ def side_curve(
 
 
 def curve_on(case: Case, task: str, names: Sequence[str]) -> SideCurve:
-    """The curve of a side on a task, over budgets on the axis of the case, at the effort of its rule."""
+    """The curve of a side on a task, over budgets on the axis of the case, at the effort of its
+    rule.
+    """
     return side_curve(case.runs, task, names, case.axis, case.rule.effort)
 
 
@@ -126,7 +144,9 @@ def curves_of(case: Case) -> list[SideCurve]:
 
 
 def curve_of(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
-    """The curve of `column` over sizes on `axis`, from the rows of one series; a HarnessError where there is none."""
+    """The curve of `column` over sizes on `axis`, from the rows of one series; a HarnessError where
+    there is none.
+    """
     name = str(runs["series"].iloc[0])
     for needed in (axis, column):
         if needed not in runs:
@@ -136,7 +156,9 @@ def curve_of(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
         raise HarnessError(f"{axis} counts nothing of {name}")
     done = sized[column].where(sized["status"] == "done")
     if column != LOSS and (done < 0).any():
-        raise HarnessError(f"{column} of {name} is below 0 in a run, and a ratio needs values above 0")
+        raise HarnessError(
+            f"{column} of {name} is below 0 in a run, and a ratio needs values above 0"
+        )
     with np.errstate(divide="ignore"):
         sized = sized.assign(value=np.log(done), lost=sized["status"] != "done")
     lost = sized.groupby("size")["lost"].mean()
@@ -145,33 +167,57 @@ def curve_of(runs: pd.DataFrame, axis: str, column: str = LOSS) -> SideCurve:
     for model in NAMES if column == LOSS else ():
         if (name_of := f"{PREFIX}{model}") in sized and sized[name_of].median() > 0:
             with np.errstate(divide="ignore"):
-                baselines[model] = np.log(sized.groupby("seed")[name_of].first().loc[values.columns].to_numpy(float))
-    sizes, by_size, seeds = lost.index.to_numpy(float), values.to_numpy(float), tuple(map(int, values.columns))
+                baselines[model] = np.log(
+                    sized.groupby("seed")[name_of].first().loc[values.columns].to_numpy(float)
+                )
+    sizes, by_size, seeds = (
+        lost.index.to_numpy(float),
+        values.to_numpy(float),
+        tuple(map(int, values.columns)),
+    )
     return SideCurve(
-        name, axis, sizes, by_size, by_size, lost.to_numpy(float), seeds, baselines, overlap_of(runs), runs=runs
+        name,
+        axis,
+        sizes,
+        by_size,
+        by_size,
+        lost.to_numpy(float),
+        seeds,
+        baselines,
+        overlap_of(runs),
+        runs=runs,
     )
 
 
-def _at_effort(runs: ExperimentRuns, task: str, names: Sequence[str], full: SideCurve, effort: int) -> SideCurve:
+def _at_effort(
+    runs: ExperimentRuns, task: str, names: Sequence[str], full: SideCurve, effort: int
+) -> SideCurve:
     """The curve if the side had made fewer runs at each size, exactly (`comparison.effort`)."""
     manifest, every = runs.manifest, runs.every
     if every is None or manifest.experiment.search is None:
-        raise HarnessError(f"effort={effort}: nothing is searched, so that every side has one run; leave it out")
+        raise HarnessError(
+            f"effort={effort}: nothing is searched, so that every side has one run; leave it out"
+        )
     side = of_side(manifest, every, task, names)
     logs, none = np.full_like(full.logs, np.nan), np.ones_like(full.logs)
     for row, budget in enumerate(full.sizes):
         at_budget = candidates(manifest, side, full.axis, budget)
         for column, seed in enumerate(full.seeds):
             of_seed = at_budget[at_budget["seed"] == seed]
-            searched = Searched(*(of_seed[name].to_numpy(float) for name in ("asked", "cost", VALIDATION, LOSS)))
+            searched = Searched(
+                *(of_seed[name].to_numpy(float) for name in ("asked", "cost", VALIDATION, LOSS))
+            )
             at_effort = value(searched, budget, effort)
             logs[row, column], none[row, column] = at_effort.ln_loss, at_effort.none
     return replace(full, logs=logs, none=none, lost=none.mean(axis=1))
 
 
-# -------------------------------------------------------------------------------------------------------------- reading
+# --------------------------------------------------------------------------------------------------
+# reading
 def budget_of(case: Case, curves: Sequence[SideCurve]) -> float:
-    """The budget of the rule, or the largest one that all sides have; a HarnessError where they have none in common."""
+    """The budget of the rule, or the largest one that all sides have; a HarnessError where they
+    have none in common.
+    """
     place = case.rule.place
     if isinstance(place, str):
         return largest_common(curves)
@@ -194,13 +240,18 @@ def common(curves: Sequence[SideCurve]) -> tuple[float, float]:
 
 
 def read(curve: SideCurve, at: float) -> np.ndarray:
-    """ln of the value at budget `at`, by replicate [R]; a HarnessError outside, and where many runs diverged."""
+    """ln of the value at budget `at`, by replicate [R]; a HarnessError outside, and where many runs
+    diverged.
+    """
     sizes, inside = curve.sizes, _inside(curve, at)
     upper = int(np.searchsorted(sizes, inside))
     lower = upper if sizes[upper] == inside else upper - 1
     if (lost := max(curve.lost[lower], curve.lost[upper])) > MOST_FAILED:
         where = " to ".join(dict.fromkeys(f"{sizes[place]:.4g}" for place in (lower, upper)))
-        reason = f"{lost:.0%} of the runs of {curve.name} at {curve.axis} {where} diverged; mend them first"
+        reason = (
+            f"{lost:.0%} of the runs of {curve.name} at {curve.axis} {where} diverged; mend "
+            "them first"
+        )
         raise NoNumber("CENSORED", reason)
     if lower == upper:
         return curve.logs[lower]
@@ -209,7 +260,9 @@ def read(curve: SideCurve, at: float) -> np.ndarray:
 
 
 def size_on(curve: SideCurve, at: float, axis: str) -> float:
-    """The size on `axis` of what a side has at a budget `at` of the curve, or between its neighbours there."""
+    """The size on `axis` of what a side has at a budget `at` of the curve, or between its
+    neighbours there.
+    """
     if axis == curve.axis:
         return at
     logs = read(replace(curve.of_column(axis), lost=np.zeros_like(curve.lost)), at)
@@ -226,7 +279,9 @@ def loss_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> 
 
 
 def column_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
-    """second / first in another column at a budget; a count that is the same in all replicates has no spread."""
+    """second / first in another column at a budget; a count that is the same in all replicates has
+    no spread.
+    """
     mine, other = (read(side, at) for side in _paired(first, second))
     if np.isneginf([*mine, *other]).any():
         raise HarnessError(f"a value at {first.axis} {at:.4g} is 0, of which there is no ratio")
@@ -240,15 +295,22 @@ def budget_ratio(first: SideCurve, second: SideCurve, at: float, level: float) -
 
 
 def at_shared_budgets(first: SideCurve, second: SideCurve) -> tuple[Curve, Curve]:
-    """Both curves at the budgets that both have, or the first one's that the second one is read at."""
+    """Both curves at the budgets that both have, or the first one's that the second one is read
+    at.
+    """
     low, high = common([first, second])
-    budgets = first.sizes[(first.sizes >= low * (1 - END_TOLERANCE)) & (first.sizes <= high * (1 + END_TOLERANCE))]
+    budgets = first.sizes[
+        (first.sizes >= low * (1 - END_TOLERANCE)) & (first.sizes <= high * (1 + END_TOLERANCE))
+    ]
     if not budgets.size:
         largest_common([first, second])  # which says why
 
     def at_budgets(side: SideCurve) -> Curve:
         full = replace(side, logs=side.winners)
-        logs, winners = ([read(side, float(at)) for at in budgets], [read(full, float(at)) for at in budgets])
+        logs, winners = (
+            [read(side, float(at)) for at in budgets],
+            [read(full, float(at)) for at in budgets],
+        )
         return Curve(budgets, np.array(logs).T, np.array(winners).T, side.overlap)
 
     mine, other = _paired(first, second)
@@ -258,21 +320,28 @@ def at_shared_budgets(first: SideCurve, second: SideCurve) -> tuple[Curve, Curve
 def worse_than_constant(curves: Sequence[SideCurve], at: float) -> tuple[str, ...]:
     """The names of the sides whose median test loss at a budget is above that of a constant."""
     return tuple(
-        curve.name for curve in curves if curve.constant is not None and np.nanmedian(read(curve, at)) > curve.constant
+        curve.name
+        for curve in curves
+        if curve.constant is not None and np.nanmedian(read(curve, at)) > curve.constant
     )
 
 
 def check_any_learnt(curves: Sequence[SideCurve], at: float) -> None:
-    """A HarnessError where all sides are worse than a constant at a budget: among failures nobody is ahead."""
+    """A HarnessError where all sides are worse than a constant at a budget: among failures nobody
+    is ahead.
+    """
     if len(worse_than_constant(curves, at)) == len(curves):
-        medians = " and ".join(f"{curve.name} {math.exp(np.nanmedian(read(curve, at))):.3g}" for curve in curves)
+        medians = " and ".join(
+            f"{curve.name} {math.exp(np.nanmedian(read(curve, at))):.3g}" for curve in curves
+        )
         constant = f"a constant has a test loss of {math.exp(curves[0].constant or 0):.3g}"
         medians = f"at {curves[0].axis} {at:.4g} the medians are {medians}"
         raise NoNumber("WORSE_THAN_CONSTANT", f"{constant}, and {medians}; {MORE_ROWS}")
 
 
 def check_leader(first: SideCurve, second: SideCurve, at: float, level: float) -> Found:
-    """The ratio of `loss_ratio`; a HarnessError where who leads does not beat a constant, or of data a linear model.
+    """The ratio of `loss_ratio`; a HarnessError where who leads does not beat a constant, or of
+    data a linear model.
 
     It must do so with the same confidence: the interval over replicates lies on its side.
     """
@@ -284,9 +353,18 @@ def check_leader(first: SideCurve, second: SideCurve, at: float, level: float) -
     for model, logs in ahead.baselines.items():
         over = ratio_over(logs - read(ahead, at), level, overlap=ahead.overlap)
         if over.low is None or over.low <= 1:
-            words = "" if over.low is None else f": {over.estimate:.3g} [{over.low:.3g}, {over.high:.3g}]"
-            reason = f"at {ahead.axis} {at:.4g} the test loss of a {model} model over that of {ahead.name}"
-            raise NoNumber(NO_BETTER_THAN[model], f"{reason} is not clearly above 1{words}; {MORE_ROWS}")
+            words = (
+                ""
+                if over.low is None
+                else f": {over.estimate:.3g} [{over.low:.3g}, {over.high:.3g}]"
+            )
+            reason = (
+                f"at {ahead.axis} {at:.4g} the test loss of a {model} model over that of "
+                f"{ahead.name}"
+            )
+            raise NoNumber(
+                NO_BETTER_THAN[model], f"{reason} is not clearly above 1{words}; {MORE_ROWS}"
+            )
     return ratio
 
 
@@ -323,7 +401,9 @@ def _paired(first: SideCurve, second: SideCurve) -> tuple[SideCurve, SideCurve]:
 
 
 def _value(side: SideCurve, at: float) -> Value:
-    """ln of the loss at a budget, and the chance that a search has none: of a lower effort that of the budget below."""
+    """ln of the loss at a budget, and the chance that a search has none: of a lower effort that of
+    the budget below.
+    """
     logs = read(side, at)
     if side.none is None:
         return Value(logs, np.isnan(logs).astype(float))

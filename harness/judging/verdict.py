@@ -1,4 +1,6 @@
-"""What became of the rules of an experiment: numbers, verdicts, and the answer that has them all; and their words."""
+"""What became of the rules of an experiment: numbers, verdicts, and the answer that has them all;
+and their words.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +22,8 @@ NOT_RUN: Literal["not run"] = "not run"
 class Number:
     """What a rule found on one task or family of tasks.
 
-    `spread` is the standard deviation between replicates, of ln for ratios; None where there is no number.
+    `spread` is the standard deviation between replicates, of ln for ratios; None where there is no
+    number.
     """
 
     unit: Annotated[str, "the task or family of tasks"]
@@ -39,19 +42,27 @@ class Verdict:
     rule: Annotated[str, "the rule in words"]
     decide: Annotated[Decide, dict[str, Any], "the rule as the file has it"]
     axis: Annotated[
-        str | None, "the count of size by which sides are equal; null if not judged and the rule names none"
+        str | None,
+        "the count of size by which sides are equal; null if not judged and the rule names none",
     ]
     level: Annotated[float, "of intervals, as the rule says"]
-    interval_level: Annotated[float | None, "of each interval, for so many tasks and looks; null if not judged"] = None
+    interval_level: Annotated[
+        float | None, "of each interval, for so many tasks and looks; null if not judged"
+    ] = None
     effort: Annotated[int | None, "with `search:`, how many runs a side has at each size"]
     cap: Annotated[
-        Mapping[str, float] | None, "with `search:`, what a run of the largest size may spend, by its axis"
+        Mapping[str, float] | None,
+        "with `search:`, what a run of the largest size may spend, by its axis",
     ] = None
-    verdict: Annotated[Outcome | Literal["not run"], str, "`supported`, `refuted`, `equal`, `open` or `not run`"]
+    verdict: Annotated[
+        Outcome | Literal["not run"], str, "`supported`, `refuted`, `equal`, `open` or `not run`"
+    ]
     count: Annotated[Count | None, "of tasks; null if not judged"] = None
     matters: Annotated[str, "how near to the limit is equal"]
     power: Annotated[str | None, "what an open rule would need"] = None
-    waits_for: Annotated[int | None, "with `looks:`, replicates of the next look, while that waits for runs"] = None
+    waits_for: Annotated[
+        int | None, "with `looks:`, replicates of the next look, while that waits for runs"
+    ] = None
     numbers: Annotated[tuple[Number, ...], "one a task or family of tasks"] = ()
 
 
@@ -90,16 +101,19 @@ class Answer:
 class Answers(NamedTuple):
     """The rules of experiments, judged.
 
-    `results/verdicts.json` has the same. The kept `results/verdicts/NAME/verdicts.json` has the keys of
-    one experiment beside `format`. The page there has no files of an earlier format.
+    `results/verdicts.json` has the same. The kept `results/verdicts/NAME/verdicts.json` has the
+    keys of one experiment beside `format`. The page there has no files of an earlier format.
     """
 
     experiments: Annotated[Sequence[Mapping[str, Any]], list[Answer], "one a file, in order"]
 
 
-# ---------------------------------------------------------------------------------------- words of rules and of numbers
+# ---------------------------------------------------------------------------------------- words of
+# rules and of numbers
 def rule_words(rule: Decide, axis: str, of: int | None = None) -> str:
-    """What must be true for the claim to be supported, as one clause; `of` is how many tasks or families there are."""
+    """What must be true for the claim to be supported, as one clause; `of` is how many tasks or
+    families there are.
+    """
     kinds = ("family of tasks", "families of tasks") if rule.takes.of_family else ("task", "tasks")
     total = f" of {of}" if of else ""
     where = f"on the {kinds[0]}" if of == 1 else f"on at least {rule.at_least}{total} {kinds[1]}"
@@ -109,7 +123,9 @@ def rule_words(rule: Decide, axis: str, of: int | None = None) -> str:
 
 
 def matters_words(rule: Decide, smallest: float | None = None) -> str:
-    """How near to the limit is equal for all that matters: `within 10 %`, or `within 0.2` of a difference."""
+    """How near to the limit is equal for all that matters: `within 10 %`, or `within 0.2` of a
+    difference.
+    """
     smallest = smallest or rule.smallest
     if rule.takes.is_difference:
         return f"within {human(smallest, 3)}"
@@ -119,7 +135,9 @@ def matters_words(rule: Decide, smallest: float | None = None) -> str:
 
 
 def asked_words(rule: Decide, smallest: float | None = None) -> str:
-    """What power is asked for: `a difference of 10 %`, `a factor of 2`, or `equality within 10 %` of such a rule."""
+    """What power is asked for: `a difference of 10 %`, `a factor of 2`, or `equality within 10 %`
+    of such a rule.
+    """
     matters = matters_words(rule, smallest)
     if rule.within is not None:
         return f"equality {matters}"
@@ -135,7 +153,9 @@ def limit_words(rule: Decide) -> str:
 
 
 def found_words(result: Found) -> str:
-    """`1.3 [1.1, 1.6]`, a bound, or the code of the refusal; an end that the data do not bound is infinite, or 0."""
+    """`1.3 [1.1, 1.6]`, a bound, or the code of the refusal; an end that the data do not bound is
+    infinite, or 0.
+    """
     if result.refusals:
         codes = dict.fromkeys(refusal.code for refusal in result.refusals if refusal.code)
         return f"refused ({', '.join(codes)})" if codes else "refused"
@@ -146,13 +166,18 @@ def found_words(result: Found) -> str:
     return f"{number(result.estimate)} {interval(result.low, result.high)}"
 
 
-# ------------------------------ words of verdicts as JSON has them (`base.plain.plain`), since pages show kept ones too
+# ------------------------------ words of verdicts as JSON has them (`base.plain.plain`), since
+# pages show kept ones too
 def verdict_words(verdict: Mapping[str, Any]) -> str:
     """`supported (3 of 4 tasks, 1 against)`, or `equal within 10 %`."""
     if verdict["verdict"] == "equal":
         return f"equal {verdict['matters']}"
     count = verdict["count"]
-    counts = {"for": count["supported"], "against": count["refuted"], "equal": count["equal"]} if count else {}
+    counts = (
+        {"for": count["supported"], "against": count["refuted"], "equal": count["equal"]}
+        if count
+        else {}
+    )
     if not any(counts.values()) or count["tasks"] == 1:
         return str(verdict["verdict"])
     counts["open"] = count["tasks"] - sum(counts.values())

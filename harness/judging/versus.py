@@ -1,5 +1,6 @@
-"""A against B at equal size: one value, whether its numbers come from replicates (`judging.headline`) or from laws
-(`judging.by_laws`), of which the terminal, tables, figures and JSON are made.
+"""A against B at equal size: one value, whether its numbers come from replicates
+(`judging.headline`) or from laws (`judging.by_laws`), of which the terminal, tables, figures and
+JSON are made.
 """
 
 from collections.abc import Iterable
@@ -44,7 +45,9 @@ class VersusRequest:
 
 @dataclass(frozen=True)
 class RatioLine:
-    """The ratio of test losses at the sizes of A, B being equal on an axis: a curve of the figure."""
+    """The ratio of test losses at the sizes of A, B being equal on an axis: a curve of the
+    figure.
+    """
 
     task: Annotated[str, "the task"]
     axis: Annotated[str, "on which B is equal"]
@@ -60,14 +63,17 @@ class Reading:
 
     task: Annotated[str, "the task"]
     axis: Annotated[str, "on which the sizes are equal"]
-    place: Annotated[str, "`smallest`, `middle` or `largest` of the sizes that both have, or the budget asked for"]
+    place: Annotated[
+        str,
+        "`smallest`, `middle` or `largest` of the sizes that both have, or the budget asked for",
+    ]
     ratio: Annotated[Found, "test loss second / first"]
     worse_than_constant: Annotated[
         tuple[str, ...], "the sides whose median test loss there is above that of a constant"
     ] = ()
-    multiplier: Annotated[Found, "the budget that the second needs for the loss of the first, over its own"] = field(
-        default_factory=Found
-    )
+    multiplier: Annotated[
+        Found, "the budget that the second needs for the loss of the first, over its own"
+    ] = field(default_factory=Found)
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,9 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Won:
-    """What validation picked of a side on a task in the replicates, at the last budget, or the largest size."""
+    """What validation picked of a side on a task in the replicates, at the last budget, or the
+    largest size.
+    """
 
     task: Annotated[str, "the task"]
     side: Annotated[str, "the side"]
@@ -124,7 +132,10 @@ class Won:
     of: Annotated[int, "of so many"]
     smallest: Annotated[int, "trainable parameters of the smallest network that was picked"]
     largest: Annotated[int, "and of the largest"]
-    is_edge: Annotated[bool, "whether the middle one of the picked sizes is the smallest or the largest that was tried"]
+    is_edge: Annotated[
+        bool,
+        "whether the middle one of the picked sizes is the smallest or the largest that was tried",
+    ]
 
 
 @dataclass(frozen=True)
@@ -160,8 +171,8 @@ class Other:
 class Headline:
     """Two sides at equal size. Ratios are second / first: above 1, the first side is better.
 
-    Where the experiment has `looks:`, `level` is that of the look, so that all looks together err no more than one
-    interval at the level of the rule.
+    Where the experiment has `looks:`, `level` is that of the look, so that all looks together err
+    no more than one interval at the level of the rule.
     """
 
     first: Annotated[Side, "the first side"]
@@ -172,8 +183,12 @@ class Headline:
     formulas: Annotated[dict[str, str], "by task"] = field(default_factory=dict)
     columns: Annotated[tuple[str, ...], "axes on which sizes are equal, the matched one first"]
     clock: Annotated[str | None, "the axis of seconds, if they were measured"] = None
-    limits: Annotated[tuple[str, ...], "axes on which a size is what a run may spend, and it may spend less"] = ()
-    places: Annotated[tuple[str, ...], "`smallest`, `middle`, `largest`, or the budget that was asked for"]
+    limits: Annotated[
+        tuple[str, ...], "axes on which a size is what a run may spend, and it may spend less"
+    ] = ()
+    places: Annotated[
+        tuple[str, ...], "`smallest`, `middle`, `largest`, or the budget that was asked for"
+    ]
     readings: Annotated[tuple[Reading, ...], "one a task, axis and place"]
     largest: Annotated[tuple[Largest, ...], "one a task and side"] = ()
     leads: Annotated[tuple[Lead, ...], "by task and axis, over all sizes that both have"]
@@ -212,7 +227,11 @@ class Headline:
     def reading(self, task: str, axis: str, place: str) -> Reading:
         """The reading of a task on an axis at a place."""
         wanted = (task, axis, place)
-        return next(reading for reading in self.readings if (reading.task, reading.axis, reading.place) == wanted)
+        return next(
+            reading
+            for reading in self.readings
+            if (reading.task, reading.axis, reading.place) == wanted
+        )
 
 
 @dataclass(frozen=True)
@@ -223,7 +242,9 @@ class NoHeadline:
 
 
 def leader(ratio: Found, first: str, second: str) -> str | None:
-    """Which of two sides is better beyond doubt: the interval of second / first lies on one side of 1."""
+    """Which of two sides is better beyond doubt: the interval of second / first lies on one side of
+    1.
+    """
     if ratio.low is None or ratio.high is None:
         return None
     return first if ratio.low > 1 else second if ratio.high < 1 else None

@@ -1,7 +1,8 @@
-"""What the replicates of a search found: of each side, at each budget, the run that validation picks in each replicate.
+"""What the replicates of a search found: of each side, at each budget, the run that validation
+picks in each replicate.
 
-Budgets are "at most": at a budget of sizes the runs of all sizes up to it compete, at one of work those that cost no
-more. So a larger budget never leaves a side with less to choose from.
+Budgets are "at most": at a budget of sizes the runs of all sizes up to it compete, at one of work
+those that cost no more. So a larger budget never leaves a side with less to choose from.
 """
 
 from collections import Counter
@@ -21,15 +22,18 @@ LOSS = "test_loss"
 def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
     """The table that is judged: of a search its winners, else the runs as they are.
 
-    A winner is a row with the `series` of its side, `asked` as its budget, and `won_on` as the axis of that; its counts
-    are its network's own. A side without a candidate in a replicate has a row that diverged. Seeds that lack a record
-    are left out: what is best of a part of a search is no winner of it.
+    A winner is a row with the `series` of its side, `asked` as its budget, and `won_on` as the axis
+    of that; its counts are its network's own. A side without a candidate in a replicate has a row
+    that diverged. Seeds that lack a record are left out: what is best of a part of a search is no
+    winner of it.
     """
     if runs.empty:
         return runs
     seeds = {planned.run_id: planned.run.seed for planned in manifest.runs}
     recorded = runs.groupby("seed")["run_id"].nunique()
-    whole = [seed for seed, number in Counter(seeds.values()).items() if recorded.get(seed) == number]
+    whole = [
+        seed for seed, number in Counter(seeds.values()).items() if recorded.get(seed) == number
+    ]
     runs = runs[runs["seed"].isin(whole)]
     if manifest.experiment.search is None or runs.empty:
         return runs
@@ -55,10 +59,12 @@ def of_side(manifest: Manifest, runs: pd.DataFrame, task: str, side: Sequence[st
 
 
 def candidates(manifest: Manifest, runs: pd.DataFrame, axis: str, budget: float) -> pd.DataFrame:
-    """What competes at a budget on an axis, with its `cost`: the runs of a side, or with budgets its readings.
+    """What competes at a budget on an axis, with its `cost`: the runs of a side, or with budgets
+    its readings.
 
-    The cost on the matched axis is the size that was asked, so that a small network of it is none of a smaller size.
-    There readings compete that are at the last budget of the first count, and on an axis of budgets those at this one.
+    The cost on the matched axis is the size that was asked, so that a small network of it is none
+    of a smaller size. There readings compete that are at the last budget of the first count, and on
+    an axis of budgets those at this one.
     """
     match, budgets = manifest.experiment.match, by_count(manifest.experiment.read_at)
     assert match
@@ -71,11 +77,14 @@ def candidates(manifest: Manifest, runs: pd.DataFrame, axis: str, budget: float)
     return runs.assign(cost=runs["asked"] if axis == match.count_name else runs[axis])
 
 
-def _budgets(manifest: Manifest, runs: pd.DataFrame) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
-    """Every task, side, axis and budget that is read: all sizes, and the cap where all sizes have the same one.
+def _budgets(
+    manifest: Manifest, runs: pd.DataFrame
+) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
+    """Every task, side, axis and budget that is read: all sizes, and the cap where all sizes have
+    the same one.
 
-    Where each size has a cap of its own, equal work would be equal sizes under another name, so that none is read.
-    With budgets all of them are read.
+    Where each size has a cap of its own, equal work would be equal sizes under another name, so
+    that none is read. With budgets all of them are read.
     """
     match, search = manifest.experiment.match, manifest.experiment.search
     assert match

@@ -1,5 +1,5 @@
-"""What validation picked of each side of a search: which shapes or units won, how large they are, and whether a best
-size lies at an end of those that were tried.
+"""What validation picked of each side of a search: which shapes or units won, how large they are,
+and whether a best size lies at an end of those that were tried.
 """
 
 from collections import Counter
@@ -18,7 +18,9 @@ SIZE = default_count("params")
 
 
 def won_by(pair: Pair) -> Iterator[Won]:
-    """Of each side on each task, at the last budget of the first count; without budgets at the largest size."""
+    """Of each side on each task, at the last budget of the first count; without budgets at the
+    largest size.
+    """
     manifest = pair.runs.manifest
     if "won_on" not in pair.runs.table:
         return
@@ -30,12 +32,18 @@ def won_by(pair: Pair) -> Iterator[Won]:
             if rows.empty:
                 continue
             networks = [planned[run_id].run.network for run_id in rows["run_id"]]
-            asked = sorted(float(manifest.cells[planned[run_id].cell].asked or 0) for run_id in rows["run_id"])
-            of_side = (cell for cell in manifest.cells if cell.task == task and cell.arm in side.names)
+            asked = sorted(
+                float(manifest.cells[planned[run_id].cell].asked or 0) for run_id in rows["run_id"]
+            )
+            of_side = (
+                cell for cell in manifest.cells if cell.task == task and cell.arm in side.names
+            )
             tried = sorted({float(cell.asked or 0) for cell in of_side if not cell.infeasible})
             (what, times), *_ = Counter(map(kind_of, networks)).most_common(1)
             is_edge = (
-                bool(manifest.experiment.read_at) and len(tried) > 1 and asked[len(asked) // 2] in (tried[0], tried[-1])
+                bool(manifest.experiment.read_at)
+                and len(tried) > 1
+                and asked[len(asked) // 2] in (tried[0], tried[-1])
             )
             sizes = int(rows[SIZE].min()), int(rows[SIZE].max())
             at = float(rows["asked"].iloc[0])
@@ -43,7 +51,9 @@ def won_by(pair: Pair) -> Iterator[Won]:
 
 
 def kind_of(network: Any) -> str:
-    """`sine units` of an MLP, `[2,1,1]` of a network of layers, the name of a module; of a transformer its blocks'."""
+    """`sine units` of an MLP, `[2,1,1]` of a network of layers, the name of a module; of a
+    transformer its blocks'.
+    """
     network = getattr(network, "block", network)
     if activation := getattr(network, "activation", None):
         features = " on Fourier features" if getattr(network, "features", None) else ""

@@ -1,8 +1,17 @@
-"""Scaling laws of loss against size, with profile-likelihood intervals and refusals; numpy and scipy only."""
+"""Scaling laws of loss against size, with profile-likelihood intervals and refusals; numpy and
+scipy only.
+"""
 
 from harness.laws.bootstrap import bootstrap, cross_check, sandwich
 from harness.laws.diagnose import data_hash, diagnose
-from harness.laws.fitting import band, deviance, exponent_deviance, fit_law, predict, prediction_interval
+from harness.laws.fitting import (
+    band,
+    deviance,
+    exponent_deviance,
+    fit_law,
+    predict,
+    prediction_interval,
+)
 from harness.laws.frontier import frontier
 from harness.laws.held_out import extrapolate, largest_sizes, until_minimum
 from harness.laws.isoflop import isoflop

@@ -33,7 +33,9 @@ class Bootstrap:
 
 @dataclass(frozen=True)
 class CrossCheck:
-    """Other intervals of the exponent beside the profile's; percentile bootstraps cover 86 to 94 % at harness sizes."""
+    """Other intervals of the exponent beside the profile's; percentile bootstraps cover 86 to 94 %
+    at harness sizes.
+    """
 
     pairs: Annotated[Interval, "by a bootstrap over sizes"]
     stratified: Annotated[Interval | None, "by a bootstrap within sizes"]
@@ -41,29 +43,43 @@ class CrossCheck:
     caution: Annotated[Caution | None, "if they differ from the law's interval"]
 
 
-def cross_check(x: ArrayLike, y: ArrayLike, fit: Fit, replicates: int = REPLICATES, seed: int = 0) -> CrossCheck:
-    """Bootstraps over sizes and within sizes, and from 50 points on the sandwich; x and y are the fitted runs.
+def cross_check(
+    x: ArrayLike, y: ArrayLike, fit: Fit, replicates: int = REPLICATES, seed: int = 0
+) -> CrossCheck:
+    """Bootstraps over sizes and within sizes, and from 50 points on the sandwich; x and y are the
+    fitted runs.
 
-    A caution says where the sandwich (with fewer points the bootstrap over sizes) and the profile differ in width by
-    more than half.
+    A caution says where the sandwich (with fewer points the bootstrap over sizes) and the profile
+    differ in width by more than half.
     """
     pairs = bootstrap(x, y, fit, "pairs", replicates, seed).alpha_interval
     # Means of resampled runs are not the locations that outliers left.
     repeated = bool(np.all(fit.points.distinct > 1)) and not fit.points.outliers.size
     repeated = repeated and fit.points.known_variance is None
-    stratified = bootstrap(x, y, fit, "stratified", replicates, seed).alpha_interval if repeated else None
+    stratified = (
+        bootstrap(x, y, fit, "stratified", replicates, seed).alpha_interval if repeated else None
+    )
     robust = sandwich(fit) if fit.points.sizes.size >= SANDWICH_POINTS else None
     name, other = ("sandwich", robust) if robust else ("bootstrap over sizes", pairs)
-    profile = None if fit.groups else fit.alpha_interval  # which is over groups there, and no profile
+    profile = (
+        None if fit.groups else fit.alpha_interval
+    )  # which is over groups there, and no profile
     return CrossCheck(pairs, stratified, robust, _caution(name, other, profile))
 
 
 def bootstrap(
-    x: ArrayLike, y: ArrayLike, fit: Fit, kind: Resampling, replicates: int = REPLICATES, seed: int = 0
+    x: ArrayLike,
+    y: ArrayLike,
+    fit: Fit,
+    kind: Resampling,
+    replicates: int = REPLICATES,
+    seed: int = 0,
 ) -> Bootstrap:
-    """Refits of the fitted law on resampled sizes (`pairs`) or on runs resampled within sizes (`stratified`).
+    """Refits of the fitted law on resampled sizes (`pairs`) or on runs resampled within sizes
+    (`stratified`).
 
-    Percentile intervals at the fit's level. All replicates are refitted at once. Raises HarnessError for a refused fit.
+    Percentile intervals at the fit's level. All replicates are refitted at once. Raises
+    HarnessError for a refused fit.
     """
     rng = np.random.default_rng(seed)
     known, points = region_of(fit), fit.points
@@ -88,10 +104,11 @@ def bootstrap(
 
 
 def refit(known: Region, v: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best law for each of B data sets v [B, n] at the sizes of the region, with square roots of weights `scale`.
+    """The best law for each of B data sets v [B, n] at the sizes of the region, with square roots
+    of weights `scale`.
 
-    Returns p [B, P] and objectives [B]. Searched from the region's solution and the law's nearest starts: for
-    bootstraps and simulations, whose data lie near those of the region.
+    Returns p [B, P] and objectives [B]. Searched from the region's solution and the law's nearest
+    starts: for bootstraps and simulations, whose data lie near those of the region.
     """
     problem = known.problem
     law, logs = problem.law, problem.logs
@@ -103,14 +120,18 @@ def refit(known: Region, v: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, 
     p = np.broadcast_to(starts, (len(v), *starts.shape))
     longest = np.array(law.longest_step)
     residuals = residuals_of(law.curve, many)
-    p, objective = descend(residuals, p, longest, logs.roundoff, problem.delta, REFIT_TOLERANCE, REFIT_STEPS)
+    p, objective = descend(
+        residuals, p, longest, logs.roundoff, problem.delta, REFIT_TOLERANCE, REFIT_STEPS
+    )
     best = objective.argmin(axis=1)
     each = np.arange(len(v))
     return p[each, best], objective[each, best]
 
 
 def sandwich(fit: Fit) -> Interval:
-    """The exponent's interval from residuals as they are: HC3 of MacKinnon & White (1985), t with the fit's dof."""
+    """The exponent's interval from residuals as they are: HC3 of MacKinnon & White (1985), t with
+    the fit's dof.
+    """
     known = region_of(fit)
     problem, p = known.problem, known.solution.p
     r, jacobian = residuals_of(problem.law.curve, problem.logs)(np.maximum(p, -FAR))
@@ -127,9 +148,16 @@ def sandwich(fit: Fit) -> Interval:
 
 
 def _resampled(
-    x: np.ndarray, y: np.ndarray, sizes: np.ndarray, means: bool, replicates: int, rng: np.random.Generator
+    x: np.ndarray,
+    y: np.ndarray,
+    sizes: np.ndarray,
+    means: bool,
+    replicates: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """ln y of as many runs as there are, drawn anew within every size, or their `means` [replicates, runs or sizes]."""
+    """ln y of as many runs as there are, drawn anew within every size, or their `means`
+    [replicates, runs or sizes].
+    """
     columns = []
     for size in sizes:
         rows = np.sort(np.log(y[x == size]))
@@ -146,6 +174,7 @@ def _caution(name: str, other: Interval, profile: Interval | None) -> Caution | 
         return None
     return Caution(
         "INTERVALS_DIFFER",
-        f"the {name} gives the exponent {other.low:.3g} to {other.high:.3g}, {ratio:.2g} times as wide as the profile: "
+        f"the {name} gives the exponent {other.low:.3g} to {other.high:.3g}, {ratio:.2g} times as "
+        "wide as the profile: "
         "few sizes carry the exponent, or the noise is not what the profile takes it for.",
     )

@@ -34,15 +34,19 @@ class Diagnostics:
     leverage: Annotated[Numbers, "of each size"]
     drop_one: Annotated[
         NumbersOrNull,
-        "the exponent without each size; null where that is refused or needs a floor's limit, and of more than 30 "
+        "the exponent without each size; null where that is refused or needs a floor's limit, and "
+        "of more than 30 "
         "sizes where the leverage is not among the 30 largest",
     ]
     deltas: Annotated[
-        dict[str, OrNull], "the exponent by Huber's loss at 1.345 robust standard deviations, ten times that, squares"
+        dict[str, OrNull],
+        "the exponent by Huber's loss at 1.345 robust standard deviations, ten times that, squares",
     ]
     condition: Annotated[OrNull, "of the Jacobian with columns of length 1"]
     alpha_floor_correlation: Annotated[float | None, "of exponent and floor, linearised"]
-    reducible_over_floor: Annotated[float | None, "loss above the floor over the floor, at the largest size"]
+    reducible_over_floor: Annotated[
+        float | None, "loss above the floor over the floor, at the largest size"
+    ]
     starts_agreeing: Annotated[float, "share of starts that came to the solution"]
     gradient: Annotated[OrNull, "cosine between residuals and a column of the Jacobian"]
     misfit: Annotated[Misfit, "whether the law goes through the points"]
@@ -87,7 +91,9 @@ def diagnose(fit: Fit) -> Diagnostics:
 
 
 def data_hash(x: ArrayLike, y: ArrayLike) -> str:
-    """The first 16 hex digits of SHA-256 over the rows, sorted, so that the order of a file does not matter."""
+    """The first 16 hex digits of SHA-256 over the rows, sorted, so that the order of a file does
+    not matter.
+    """
     x, y = runs(x, y)
     order = np.lexsort((y, x))
     return hashlib.sha256(np.column_stack([x, y])[order].astype("<f8").tobytes()).hexdigest()[:16]

@@ -43,17 +43,18 @@ def fit_law(
 ) -> Fit:
     """Fit a law in log space to the mean of ln y at each size; x and y have one entry per run.
 
-    Sizes are weighted by the noise between their seeds, as a line in ln x, unless size means scatter about the law by
-    more than that noise explains: then all sizes weigh alike. Runs far from the others of their size are told of, and
-    kept from moving its mean. `objective`: `least_squares`; `huber`, with a delta of
-    1.345 robust standard deviations of the residuals; `auto`, least squares and Huber's where residuals are heavy-
-    tailed; or `huber_log(delta=...)`, summed over single runs, which reproduces published fits.
+    Sizes are weighted by the noise between their seeds, as a line in ln x, unless size means
+    scatter about the law by more than that noise explains: then all sizes weigh alike. Runs far
+    from the others of their size are told of, and kept from moving its mean. `objective`:
+    `least_squares`; `huber`, with a delta of 1.345 robust standard deviations of the residuals;
+    `auto`, least squares and Huber's where residuals are heavy- tailed; or `huber_log(delta=...)`,
+    summed over single runs, which reproduces published fits.
 
-    Sizes weigh by `known` standard errors, and intervals rest on them unless sizes scatter by more. A known floor is
-    that of the law of this name. `intervals=False` leaves the intervals out, which are most of the time: for scores and
-    simulations.
-    A fit that the data do not support is returned with its refusals and without numbers. Raises HarnessError on rows
-    that are not finite and positive, and on an unknown law or objective.
+    Sizes weigh by `known` standard errors, and intervals rest on them unless sizes scatter by more.
+    A known floor is that of the law of this name. `intervals=False` leaves the intervals out, which
+    are most of the time: for scores and simulations. A fit that the data do not support is returned
+    with its refusals and without numbers. Raises HarnessError on rows that are not finite and
+    positive, and on an unknown law or objective.
     """
     if law not in LAWS:
         raise HarnessError(f"law={law!r} is not known; {did_you_mean(law, LAWS)}.")
@@ -61,12 +62,19 @@ def fit_law(
         raise HarnessError(f"level={level} must be between 0 and 1.")
     wanted = read_objective(objective)
     floor, of_runs = known.floor, wanted.kind == "huber_log"
-    if (floor is not None and (law != "floor" or not floor > 0)) or (known.sd is not None and of_runs):
+    if (floor is not None and (law != "floor" or not floor > 0)) or (
+        known.sd is not None and of_runs
+    ):
         raise HarnessError(
-            f"a known `floor` is above 0, of the floor law, not the {law} law; `sd` is not of {objective}."
+            f"a known `floor` is above 0, of the floor law, not the {law} law; `sd` is not of "
+            f"{objective}."
         )
     points = size_means(x, y, robust=wanted.kind in ("auto", "huber"), sd=known.sd)
-    form = above(math.log(floor) - float(np.log(y if of_runs else points.means).mean())) if floor else LAWS[law]
+    form = (
+        above(math.log(floor) - float(np.log(y if of_runs else points.means).mean()))
+        if floor
+        else LAWS[law]
+    )
     base = Fit(law, points, level, points.decades, points.sizes.size - form.parameters)
     if refusals := refusal.data_refusals(points, form) + refusal.floor_refusals(points, floor):
         return replace(base, refusals=refusals)
@@ -83,8 +91,8 @@ def fit_law(
 def predict(fit: Fit, x: ArrayLike, far: bool = False) -> np.ndarray:
     """The law's y at every x.
 
-    Raises HarnessError for a refused fit, beyond the sizes of a local slope, and more than a decade (broken law: a
-    quarter) beyond the sizes unless `far`.
+    Raises HarnessError for a refused fit, beyond the sizes of a local slope, and more than a decade
+    (broken law: a quarter) beyond the sizes unless `far`.
     """
     _check_asked(fit, x, far)
     return extended(fit, x)
@@ -96,32 +104,41 @@ def extended(fit: Fit, x: ArrayLike) -> np.ndarray:
         return np.exp(on_lines(fit.lines, positive("x", x)).mean(axis=0))
     known = region_of(fit)
     u = np.log(positive("x", x)) - known.problem.logs.log_x_first
-    return np.exp(known.problem.law.curve(known.solution.p, u)[0] + known.problem.logs.log_y_average)
+    return np.exp(
+        known.problem.law.curve(known.solution.p, u)[0] + known.problem.logs.log_y_average
+    )
 
 
 def band(fit: Fit, x: ArrayLike, far: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """The profile-likelihood interval of the law's y at every x, pointwise, at the fit's level: (low, high).
+    """The profile-likelihood interval of the law's y at every x, pointwise, at the fit's level:
+    (low, high).
 
-    Of a law of replicates it is Student's interval of their lines. It bounds the mean curve, not a new run. Below the
-    smallest size the high end of a floor law may be inf. Raises as `predict`.
+    Of a law of replicates it is Student's interval of their lines. It bounds the mean curve, not a
+    new run. Below the smallest size the high end of a floor law may be inf. Raises as `predict`.
     """
     if fit.lines is not None:
         _check_asked(fit, x, far)
         values = on_lines(fit.lines, positive("x", x))
-        mean, half = values.mean(axis=0), half_width(values.std(axis=0, ddof=1), len(values), fit.level, fit.overlap)
+        mean, half = (
+            values.mean(axis=0),
+            half_width(values.std(axis=0, ddof=1), len(values), fit.level, fit.overlap),
+        )
         return np.exp(mean - half), np.exp(mean + half)
     known, u = _asked(fit, x, far)
     low, high = profile.prediction_ends(known, u)
-    return exp_of(low + known.problem.logs.log_y_average), exp_of(high + known.problem.logs.log_y_average)
+    return exp_of(low + known.problem.logs.log_y_average), exp_of(
+        high + known.problem.logs.log_y_average
+    )
 
 
 def prediction_interval(
     fit: Fit, x: ArrayLike, runs: ArrayLike | None = None, far: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The profile interval, pointwise, for the mean ln y of `runs` new runs at every x: (low, high) of exp of it.
+    """The profile interval, pointwise, for the mean ln y of `runs` new runs at every x: (low, high)
+    of exp of it.
 
-    The law's own uncertainty and the scatter of a new size; `runs` is by default the median number of runs at the
-    fitted sizes, and does not matter where sizes weigh alike. Raises as `predict`.
+    The law's own uncertainty and the scatter of a new size; `runs` is by default the median number
+    of runs at the fitted sizes, and does not matter where sizes weigh alike. Raises as `predict`.
     """
     known, u = _asked(fit, x, far)
     points = fit.points
@@ -137,37 +154,50 @@ def prediction_interval(
         runs = np.median(points.distinct) if runs is None else np.asarray(runs, float)
         scale = np.sqrt(runs / there / unit)
     low, high = profile.prediction_ends(known, u, scale)
-    return exp_of(low + known.problem.logs.log_y_average), exp_of(high + known.problem.logs.log_y_average)
+    return exp_of(low + known.problem.logs.log_y_average), exp_of(
+        high + known.problem.logs.log_y_average
+    )
 
 
 def deviance(fit: Fit, x: ArrayLike, y: ArrayLike, far: bool = False) -> np.ndarray:
-    """What the data say against the curve passing through each point (x, y): 0 on it, F(1, dof) at the truth.
+    """What the data say against the curve passing through each point (x, y): 0 on it, F(1, dof) at
+    the truth.
 
-    It is the rise of the least objective over laws through that point, in units of its variance; x and y broadcast
-    against each other. Raises as `predict`.
+    It is the rise of the least objective over laws through that point, in units of its variance; x
+    and y broadcast against each other. Raises as `predict`.
     """
     x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
     known, u = _asked(fit, x.ravel(), far)
     value = np.log(positive("y", y.ravel())) - known.problem.logs.log_y_average
-    return profile.profile_deviance(known, profile.prediction(known.problem, u), value).reshape(x.shape)
+    return profile.profile_deviance(known, profile.prediction(known.problem, u), value).reshape(
+        x.shape
+    )
 
 
 def exponent_deviance(fit: Fit, alpha: ArrayLike) -> np.ndarray:
-    """What the data say against each exponent: 0 at the fitted one, F(1, dof) distributed at the truth."""
+    """What the data say against each exponent: 0 at the fitted one, F(1, dof) distributed at the
+    truth.
+    """
     known, alpha = region_of(fit), np.asarray(alpha, float)
     law = known.problem.law
     if law.log_exponent and not np.all(alpha > 0):
         raise HarnessError(f"alpha={alpha.min():g}: exponents of the {fit.law} law are above 0.")
     value = np.log(alpha) if law.log_exponent else alpha
-    return profile.profile_deviance(known, profile.ProfiledQuantity(law.exponent), value.ravel()).reshape(alpha.shape)
+    return profile.profile_deviance(
+        known, profile.ProfiledQuantity(law.exponent), value.ravel()
+    ).reshape(alpha.shape)
 
 
 def warn_of_distance(fit: Fit, x: ArrayLike) -> Fit:
-    """The fit, with the caution EXTRAPOLATED where some x lies more than half a decade beyond its sizes."""
+    """The fit, with the caution EXTRAPOLATED where some x lies more than half a decade beyond its
+    sizes.
+    """
     away = 0.0 if fit.refusals else _decades_away(fit, np.asarray(x, float)).max(initial=0.0)
     if away <= WARN_DECADES:
         return fit
-    caution = Caution("EXTRAPOLATED", f"asked {away:.2g} decades beyond the sizes: the law may end before.")
+    caution = Caution(
+        "EXTRAPOLATED", f"asked {away:.2g} decades beyond the sizes: the law may end before."
+    )
     return replace(fit, warnings=(*fit.warnings, caution))
 
 
@@ -203,15 +233,28 @@ def _check_asked(fit: Fit, x: ArrayLike, far: bool) -> None:
     outside = _decades_away(fit, x) > most + refusal.RANGE_SLACK
     if outside.any() and not far:
         first, last = fit.points.sizes[[0, -1]]
-        why = f"and more than {most:g} decades beyond. Ask nearer, add larger sizes, or insist with far=True"
+        why = (
+            f"and more than {most:g} decades beyond. Ask nearer, add larger sizes, or insist "
+            "with far=True"
+        )
         if not most:
-            why = f"whose {fit.decades:.2g} decades show only a local slope. Ask within the sizes, or add range"
-        raise HarnessError(f"x = {x[outside][0]:.6g} is outside the sizes {first:.6g} to {last:.6g}, {why}.")
+            why = (
+                f"whose {fit.decades:.2g} decades show only a local slope. Ask within the "
+                "sizes, or add range"
+            )
+        raise HarnessError(
+            f"x = {x[outside][0]:.6g} is outside the sizes {first:.6g} to {last:.6g}, {why}."
+        )
 
 
-# ---------------------------------------------------------------------------------------------------------- estimation
-def _settled(points: Points, law: Law, level: float, wanted: Objective) -> tuple[Points, Region, str, Misfit]:
-    """The best law with the weights that the noise gives, or with equal ones where it does not explain the scatter."""
+# --------------------------------------------------------------------------------------------------
+# estimation
+def _settled(
+    points: Points, law: Law, level: float, wanted: Objective
+) -> tuple[Points, Region, str, Misfit]:
+    """The best law with the weights that the noise gives, or with equal ones where it does not
+    explain the scatter.
+    """
     weights = points.weights
     variances = noise_variances(points, points.sizes) if points.known_variance is None else None
     if variances is not None:
@@ -221,22 +264,40 @@ def _settled(points: Points, law: Law, level: float, wanted: Objective) -> tuple
     problem, edges, solution, words = optimum(Problem(law, logs), wanted)
     misfit = _misfit(points, problem, solution)
     if points.known_variance is not None:
-        return points, profile.region(problem, edges, solution, level, points.known_variance), words, misfit
+        return (
+            points,
+            profile.region(problem, edges, solution, level, points.known_variance),
+            words,
+            misfit,
+        )
     if misfit.is_lack_of_fit and not np.all(weights == 1):
         weights = np.ones_like(weights)
-        problem, edges, solution, words = optimum(Problem(law, replace(logs, scale=np.sqrt(weights))), wanted)
-    return replace(points, weights=weights), profile.region(problem, edges, solution, level), words, misfit
+        problem, edges, solution, words = optimum(
+            Problem(law, replace(logs, scale=np.sqrt(weights))), wanted
+        )
+    return (
+        replace(points, weights=weights),
+        profile.region(problem, edges, solution, level),
+        words,
+        misfit,
+    )
 
 
 def _published(
     x: np.ndarray, y: np.ndarray, points: Points, law: Law, level: float, wanted: Objective
 ) -> tuple[Region, str, Misfit]:
-    """The best law under a loss that is summed over single runs, whose sizes remain the units of replication."""
+    """The best law under a loss that is summed over single runs, whose sizes remain the units of
+    replication.
+    """
     order = np.lexsort((y, x))
     logs = to_logs(x[order], y[order], np.ones(x.size))
     problem = Problem(law, logs, clusters=np.searchsorted(points.sizes, x[order]))
     problem, edges, solution, words = optimum(problem, wanted)
-    return profile.region(problem, edges, solution, level), words, _misfit(points, problem, solution)
+    return (
+        profile.region(problem, edges, solution, level),
+        words,
+        _misfit(points, problem, solution),
+    )
 
 
 def _misfit(points: Points, problem: Problem, solution: Solution) -> Misfit:
@@ -253,7 +314,8 @@ def _misfit(points: Points, problem: Problem, solution: Solution) -> Misfit:
 
 
 def _faults(points: Points, problem: Problem, p: np.ndarray, r: np.ndarray) -> dict[str, float]:
-    """By kind of fault the chance of residuals [n] that so resemble what it adds to the law: F with 1 and dof - 1.
+    """By kind of fault the chance of residuals [n] that so resemble what it adds to the law: F with
+    1 and dof - 1.
 
     A missing floor can only raise the losses of large sizes, which halves its chance.
     """
@@ -268,7 +330,9 @@ def _faults(points: Points, problem: Problem, p: np.ndarray, r: np.ndarray) -> d
         kinds["floor"] = np.exp(mu.min() - mu)
     weights = np.sqrt(points.weights)
     columns, dof = weights[:, None] * jacobian, r.size - law.parameters - 1
-    basis = np.linalg.qr(columns[:, np.linalg.norm(columns, axis=0) > np.sqrt(problem.logs.roundoff)])[0]
+    basis = np.linalg.qr(
+        columns[:, np.linalg.norm(columns, axis=0) > np.sqrt(problem.logs.roundoff)]
+    )[0]
     left = weights * r - basis @ (basis.T @ (weights * r))
     found = {}
     for kind, added in kinds.items():
@@ -297,7 +361,9 @@ def _with_numbers(base: Fit, known: Region, words: str, misfit: Misfit, interval
     alpha = float(problem.law.alpha(p[problem.law.exponent]))
     far_level, far_alpha = _asymptote(problem, p)
     log_amplitude = float(far_level + logs.log_y_average + far_alpha * logs.log_x_first)
-    cautions = refusal.data_cautions(points, problem.law, problem.dof) + refusal.misfit_cautions(misfit, points)
+    cautions = refusal.data_cautions(points, problem.law, problem.dof) + refusal.misfit_cautions(
+        misfit, points
+    )
     alpha_interval = floor_limits = None
     floor = base.floor
     if intervals:
@@ -328,7 +394,9 @@ def _with_numbers(base: Fit, known: Region, words: str, misfit: Misfit, interval
 
 
 def _asymptote(problem: Problem, p: np.ndarray) -> tuple[float, float]:
-    """Level and exponent of the reducible loss at the largest sizes, as a line in ln x through x = x_first."""
+    """Level and exponent of the reducible loss at the largest sizes, as a line in ln x through x =
+    x_first.
+    """
     if problem.law is not BROKEN:
         return float(p[0]), float(problem.law.alpha(p[problem.law.exponent]))
     _, alpha, before, place = p[:4]
@@ -338,7 +406,12 @@ def _asymptote(problem: Problem, p: np.ndarray) -> tuple[float, float]:
 def _more(known: Region, level: float) -> dict[str, Estimate] | None:
     """The other parameters of the shifted and the broken law, in the units of the data."""
     problem = known.problem
-    names = {"log_shift": "shift", "first_alpha": "first_alpha", "log_break": "break_at", "log_width": "width"}
+    names = {
+        "log_shift": "shift",
+        "first_alpha": "first_alpha",
+        "log_break": "break_at",
+        "log_width": "width",
+    }
     told = {}
     for index, name in enumerate(problem.law.names):
         if name not in names:
@@ -351,7 +424,9 @@ def _more(known: Region, level: float) -> dict[str, Estimate] | None:
 
 
 def _sigma(points: Points, known: Region) -> float:
-    """The standard deviation of ln(mean / law); of Huber's losses from the median, which outliers do not move."""
+    """The standard deviation of ln(mean / law); of Huber's losses from the median, which outliers
+    do not move.
+    """
     problem = known.problem
     if problem.delta is None:
         return float(np.sqrt(known.variance))
@@ -360,9 +435,13 @@ def _sigma(points: Points, known: Region) -> float:
 
 
 def aicc(problem: Problem, solution: Solution, weights: np.ndarray | float = 1.0) -> float | None:
-    """Corrected Akaike criterion (Hurvich & Tsai 1989) of ln means, up to a constant; sigma counts as a parameter."""
+    """Corrected Akaike criterion (Hurvich & Tsai 1989) of ln means, up to a constant; sigma counts
+    as a parameter.
+    """
     n, counted = problem.logs.v.size, problem.law.parameters + 1
-    if n - counted < 2 or problem.delta is not None:  # Huber's loss is not minus a normal's log-likelihood
+    if (
+        n - counted < 2 or problem.delta is not None
+    ):  # Huber's loss is not minus a normal's log-likelihood
         return None
     objective = max(solution.objective, problem.logs.roundoff)
     minus_two_ln = n * math.log(objective / n) - float(np.sum(np.log(weights)))

@@ -1,6 +1,8 @@
-"""Intervals where rows are not independent: each group of them, such as the checkpoints of a run, is left out in turn.
+"""Intervals where rows are not independent: each group of them, such as the checkpoints of a run,
+is left out in turn.
 
-Refits show how far a number moves with the groups, whatever their rows share: the jackknife, with Student's t.
+Refits show how far a number moves with the groups, whatever their rows share: the jackknife, with
+Student's t.
 """
 
 import math
@@ -30,7 +32,9 @@ Law = TypeVar("Law", Fit, Surface, Isoflop, Frontier, SharedFit)
 
 
 class Refits(NamedTuple):
-    """What the law is without each group: its exponent [G], and its fields with intervals over groups."""
+    """What the law is without each group: its exponent [G], and its fields with intervals over
+    groups.
+    """
 
     exponent: float
     without: np.ndarray
@@ -53,18 +57,31 @@ def law_by_groups(law: Fit, x: np.ndarray, y: np.ndarray, groups: Sequence[str])
     def refitted(group: np.ndarray, number: int) -> Refits:
         known, points, alpha = _all_of(law.region, law.points, law.alpha)
         if known.problem.clusters is not None:
-            raise NoNumber("FEW_GROUPS", f"groups need a law of size means, and {law.objective} is over single runs.")
-        v, scale = (np.tile(values, (number, 1)) for values in (known.problem.logs.v, known.problem.logs.scale))
+            raise NoNumber(
+                "FEW_GROUPS",
+                f"groups need a law of size means, and {law.objective} is over single runs.",
+            )
+        v, scale = (
+            np.tile(values, (number, 1))
+            for values in (known.problem.logs.v, known.problem.logs.scale)
+        )
         for index in range(number):
-            kept = size_means(x[group != index], y[group != index], robust=bool(points.outliers.size))
+            kept = size_means(
+                x[group != index], y[group != index], robust=bool(points.outliers.size)
+            )
             there = np.isin(points.sizes, kept.sizes)
             v[index, there] = np.log(kept.means) - known.problem.logs.log_y_average
             scale[index] *= there
             if there.sum() < known.problem.law.parameters:
-                raise NoNumber("FEW_GROUPS", "without one of the groups too few sizes are left: add groups.")
+                raise NoNumber(
+                    "FEW_GROUPS", "without one of the groups too few sizes are left: add groups."
+                )
         parameters, _ = refit(known, v, scale)
         exponents = known.problem.law.alpha(parameters[:, known.problem.law.exponent])
-        fields: dict[str, Any] = {"alpha_interval": jackknife(alpha, exponents, law.level), "more": None}
+        fields: dict[str, Any] = {
+            "alpha_interval": jackknife(alpha, exponents, law.level),
+            "more": None,
+        }
         cautions = exponent_cautions("the exponent's", fields["alpha_interval"])
         if law.floor is not None and known.problem.law.known_floor is None:
             fields["floor_interval"] = _floor(known, parameters, law.floor, law.level)
@@ -74,11 +91,15 @@ def law_by_groups(law: Fit, x: np.ndarray, y: np.ndarray, groups: Sequence[str])
     return _over_groups(law, groups, refitted)
 
 
-def surface_by_groups(law: Surface, n: np.ndarray, d: np.ndarray, y: np.ndarray, groups: Sequence[str]) -> Surface:
+def surface_by_groups(
+    law: Surface, n: np.ndarray, d: np.ndarray, y: np.ndarray, groups: Sequence[str]
+) -> Surface:
     """The law of two sizes of these runs, with intervals over groups."""
 
     def refitted(group: np.ndarray, number: int) -> Refits:
-        known, alpha, beta, floor, share = _all_of(law.region, law.alpha, law.beta, law.floor, law.allocation)
+        known, alpha, beta, floor, share = _all_of(
+            law.region, law.alpha, law.beta, law.floor, law.allocation
+        )
         logs = known.problem.logs
         scale = logs.scale * (group[np.lexsort((y, d, n))] != np.arange(number)[:, None])
         parameters, _ = refit(known, np.broadcast_to(logs.v, scale.shape), scale)
@@ -108,12 +129,16 @@ def isoflop_by_groups(
     groups: Sequence[str],
     within: float | None = None,
 ) -> Isoflop:
-    """The law of the best sizes of these runs, with its interval over groups; `within` is as the law was fitted."""
+    """The law of the best sizes of these runs, with its interval over groups; `within` is as the
+    law was fitted.
+    """
 
     def refitted(group: np.ndarray, number: int) -> Refits:
         exponent, shift = _all_of(law.exponent, law.skew_shift)
         rest = (group != index for index in range(number))
-        without = _exponents(isoflop(budget[rows], x[rows], y[rows], within=within).exponent for rows in rest)
+        without = _exponents(
+            isoflop(budget[rows], x[rows], y[rows], within=within).exponent for rows in rest
+        )
         ends = jackknife(exponent, without, law.level)
         interval = Interval(ends.low + min(shift, 0.0), ends.high + max(shift, 0.0), law.level)
         return Refits(exponent, without, {"exponent_interval": interval})
@@ -121,7 +146,9 @@ def isoflop_by_groups(
     return _over_groups(law, groups, refitted)
 
 
-def frontier_by_groups(law: Frontier, x: np.ndarray, y: np.ndarray, groups: Sequence[str]) -> Frontier:
+def frontier_by_groups(
+    law: Frontier, x: np.ndarray, y: np.ndarray, groups: Sequence[str]
+) -> Frontier:
     """The law through a quantile of these runs, with its interval over groups."""
 
     def refitted(group: np.ndarray, number: int) -> Refits:
@@ -129,7 +156,12 @@ def frontier_by_groups(law: Frontier, x: np.ndarray, y: np.ndarray, groups: Sequ
         rest = (group != index for index in range(number))
         without = _exponents(quantile_exponent(x[rows], y[rows], law.quantile) for rows in rest)
         interval = jackknife(alpha, without, law.level)
-        return Refits(alpha, without, {"alpha_interval": interval}, exponent_cautions("the exponent's", interval))
+        return Refits(
+            alpha,
+            without,
+            {"alpha_interval": interval},
+            exponent_cautions("the exponent's", interval),
+        )
 
     return _over_groups(law, groups, refitted)
 
@@ -143,19 +175,28 @@ def _exponents(found: Iterable[float | None]) -> np.ndarray:
 
 
 def shared_by_groups(
-    law: SharedFit, x: Mapping[str, np.ndarray], y: Mapping[str, np.ndarray], groups: Mapping[str, Sequence[str]]
+    law: SharedFit,
+    x: Mapping[str, np.ndarray],
+    y: Mapping[str, np.ndarray],
+    groups: Mapping[str, Sequence[str]],
 ) -> SharedFit:
-    """The law of several arms, with intervals over groups; a group may have rows of several arms."""
+    """The law of several arms, with intervals over groups; a group may have rows of several
+    arms.
+    """
     arms, sizes = list(x), [len(x[arm]) for arm in x]
 
     def refitted(group: np.ndarray, number: int) -> Refits:
         of_arm = dict(zip(arms, np.split(group, np.cumsum(sizes)[:-1]), strict=True))
         refits = []
         for index in range(number):
-            rest_x, rest_y = ({arm: values[arm][of_arm[arm] != index] for arm in arms} for values in (x, y))
+            rest_x, rest_y = (
+                {arm: values[arm][of_arm[arm] != index] for arm in arms} for values in (x, y)
+            )
             refits.append(fit_shared(rest_x, rest_y, law.share, law.level, intervals=False))
             if refits[-1].refusals:
-                raise NoNumber("FEW_GROUPS", f"without one of the groups: {refits[-1].refusals[0].reason}")
+                raise NoNumber(
+                    "FEW_GROUPS", f"without one of the groups: {refits[-1].refusals[0].reason}"
+                )
         fields: dict[str, dict[str, Estimate]] = {}
         for kind in ("alphas", "floors", "multipliers"):
             for arm, estimate in (getattr(law, kind) or {}).items():
@@ -167,12 +208,19 @@ def shared_by_groups(
     return _over_groups(law, np.concatenate([groups[arm] for arm in arms]).tolist(), refitted)
 
 
-def _over_groups(law: Law, groups: Sequence[str], refitted: Callable[[np.ndarray, int], Refits]) -> Law:
-    """The law with what its refits say; without numbers where the groups are too few, or where it hangs on one."""
+def _over_groups(
+    law: Law, groups: Sequence[str], refitted: Callable[[np.ndarray, int], Refits]
+) -> Law:
+    """The law with what its refits say; without numbers where the groups are too few, or where it
+    hangs on one.
+    """
     if law.refusals:
         return law
     names, group = np.unique(np.asarray(groups, str), return_inverse=True)
-    few = f"{names.size} groups; intervals over groups need {MIN_GROUPS}, and are rough below {ENOUGH_GROUPS}."
+    few = (
+        f"{names.size} groups; intervals over groups need {MIN_GROUPS}, and are rough below "
+        f"{ENOUGH_GROUPS}."
+    )
     try:
         if names.size < MIN_GROUPS:
             raise NoNumber("FEW_GROUPS", f"{few} Add groups (more rows of a group do not count).")

@@ -1,4 +1,6 @@
-"""The best size for each training budget, and its law: the isoFLOP parabolas of Hoffmann et al. 2022, approach 2."""
+"""The best size for each training budget, and its law: the isoFLOP parabolas of Hoffmann et al.
+2022, approach 2.
+"""
 
 import math
 from collections.abc import Mapping
@@ -28,9 +30,11 @@ DRIFT = 0.15  # of that range, by which minima may move from the first budget to
 
 @dataclass(frozen=True)
 class Valley:
-    """One budget's parabola of ln y in ln x through the geometric mean loss at each of its distinct x.
+    """One budget's parabola of ln y in ln x through the geometric mean loss at each of its distinct
+    x.
 
-    What there is not is null: TOO_FEW has no parabola, NO_MINIMUM no minimum, and OUTSIDE has one beyond the tried x.
+    What there is not is null: TOO_FEW has no parabola, NO_MINIMUM no minimum, and OUTSIDE has one
+    beyond the tried x.
     """
 
     budget: Annotated[float, "the budget"]
@@ -42,7 +46,8 @@ class Valley:
     x_best: Annotated[float | None, "size of the minimum"] = None
     y_best: Annotated[float | None, "loss at the minimum"] = None
     error: Annotated[
-        float | None, "standard error of ln x_best, by the delta method with sizes − 3 degrees of freedom"
+        float | None,
+        "standard error of ln x_best, by the delta method with sizes − 3 degrees of freedom",
     ] = None
     place: Annotated[float | None, "of the minimum in the tried range of ln x: from 0 to 1"] = None
     refusal: Annotated[Refusal | None, "why it is not in the law"] = None
@@ -55,7 +60,8 @@ class Valley:
 
 @dataclass(frozen=True)
 class Isoflop:
-    """The law x_best = coefficient · budget^exponent through the minima of the valleys that have no refusal.
+    """The law x_best = coefficient · budget^exponent through the minima of the valleys that have no
+    refusal.
 
     If `refusals` has any there is no law, and every number after `dof` is null.
     """
@@ -68,22 +74,31 @@ class Isoflop:
     warnings: Annotated[tuple[Caution, ...], "what to know before quoting it"] = ()
     exponent: Annotated[float | None, "of the law"] = None
     exponent_interval: Annotated[Interval | None, "of the exponent"] = None
-    coefficient: Annotated[float | None, "x_best at budget 1; null where it is beyond what a float holds"] = None
+    coefficient: Annotated[
+        float | None, "x_best at budget 1; null where it is beyond what a float holds"
+    ] = None
     log_coefficient: Annotated[float | None, "natural logarithm of the coefficient"] = None
     sigma: Annotated[float | None, "standard deviation of ln(x_best / law)"] = None
     excess: Annotated[
         float | None,
-        "scatter about the law, in squares, over what the errors of the minima explain: about 1 when they are all "
-        "there is, more when the minima follow no single law or the parabolas are wrong; null without these errors",
+        "scatter about the law, in squares, over what the errors of the minima explain: about 1 "
+        "when they are all "
+        "there is, more when the minima follow no single law or the parabolas are wrong; null "
+        "without these errors",
     ] = None
     skew_p: Annotated[
-        float | None, "chance of valleys so skewed if all are parabolas, by one cubic term of the table; null of few"
+        float | None,
+        (
+            "chance of valleys so skewed if all are parabolas, by one cubic term of the table; "
+            "null of few"
+        ),
     ] = None
-    skew_shift: Annotated[float | None, "what that term adds to the exponent; the interval reaches so much further"] = (
-        None
-    )
+    skew_shift: Annotated[
+        float | None, "what that term adds to the exponent; the interval reaches so much further"
+    ] = None
     by_surface: Annotated[
-        Estimate | None, "the same exponent by a law of x and budget / x, where cost is their product (approach 3)"
+        Estimate | None,
+        "the same exponent by a law of x and budget / x, where cost is their product (approach 3)",
     ] = None
     groups: Annotated[Groups | None, "what intervals are over, where rows have groups"] = None
 
@@ -93,39 +108,52 @@ class Isoflop:
         return tuple(valley for valley in self.valleys if valley.refusal is None)
 
 
-def isoflop(budget: ArrayLike, x: ArrayLike, y: ArrayLike, level: float = 0.95, within: float | None = None) -> Isoflop:
-    """The power law of the loss-minimising x over training budgets; budget, x and y have one entry per run.
+def isoflop(
+    budget: ArrayLike, x: ArrayLike, y: ArrayLike, level: float = 0.95, within: float | None = None
+) -> Isoflop:
+    """The power law of the loss-minimising x over training budgets; budget, x and y have one entry
+    per run.
 
-    Each budget's parabola is in ln y: on seven published sweeps of language models, over tokens or params and with or
-    without their outliers, it left smaller residuals than one in y in 26 of 28 fits, and moved the exponent by less
-    than .007; and losses that span decades, with noise in proportion, need it. The law is least squares in ln x_best
-    over the budgets, unweighted: the budget is the replication unit, and the interval is Student's t. Minima beyond the
-    tried x are left out: used, they multiplied the scatter of the exponent by 4 and more in simulations with noise of a
-    tenth of the loss. Valleys of real losses are skewed, which biases approach 2 on grids that are off-centre, the more
-    so when they drift with the budget (arXiv 2603.22339). One cubic term of the table tests for it; what it adds to the
-    exponent is in the interval. With `within` only x up to this factor from each minimum count, which are less skewed.
+    Each budget's parabola is in ln y: on seven published sweeps of language models, over tokens or
+    params and with or without their outliers, it left smaller residuals than one in y in 26 of 28
+    fits, and moved the exponent by less than .007; and losses that span decades, with noise in
+    proportion, need it. The law is least squares in ln x_best over the budgets, unweighted: the
+    budget is the replication unit, and the interval is Student's t. Minima beyond the tried x are
+    left out: used, they multiplied the scatter of the exponent by 4 and more in simulations with
+    noise of a tenth of the loss. Valleys of real losses are skewed, which biases approach 2 on
+    grids that are off-centre, the more so when they drift with the budget (arXiv 2603.22339). One
+    cubic term of the table tests for it; what it adds to the exponent is in the interval. With
+    `within` only x up to this factor from each minimum count, which are less skewed.
 
-    Budgets are the same only when equal to the last bit, so give the nominal ones. The law of the best loss is
-    `fit_law` through the budgets and y_best of `used`. A law that the data do not support is returned with its refusals
-    and without numbers. Raises HarnessError on rows that are not finite and positive.
+    Budgets are the same only when equal to the last bit, so give the nominal ones. The law of the
+    best loss is `fit_law` through the budgets and y_best of `used`. A law that the data do not
+    support is returned with its refusals and without numbers. Raises HarnessError on rows that are
+    not finite and positive.
     """
     if not 0 < level < 1:
         raise HarnessError(f"level={level} must be between 0 and 1.")
     budget, x, y = positive("budget", budget), positive("x", x), positive("y", y)
     if not budget.size == x.size == y.size:
-        raise HarnessError(f"budget has {budget.size} rows, x {x.size} and y {y.size}; give one of each per run.")
+        raise HarnessError(
+            f"budget has {budget.size} rows, x {x.size} and y {y.size}; give one of each per run."
+        )
     points = {float(at): size_means(x[budget == at], y[budget == at]) for at in np.unique(budget)}
     valleys = tuple(_valley(at, of_budget) for at, of_budget in points.items())
     if within is not None:
         for valley in valleys:
             if valley.x_best:
-                near = np.abs(np.log(points[valley.budget].sizes / valley.x_best)) <= math.log(within) + RANGE_SLACK
+                near = (
+                    np.abs(np.log(points[valley.budget].sizes / valley.x_best))
+                    <= math.log(within) + RANGE_SLACK
+                )
                 kept = {name: getattr(points[valley.budget], name)[near] for name in OF_SIZES}
                 points[valley.budget] = replace(points[valley.budget], **kept)
         valleys = tuple(_valley(at, of_budget) for at, of_budget in points.items())
     found = Isoflop(valleys, level, 0.0, -2)
     if used := found.used:
-        found = replace(found, decades=math.log10(used[-1].budget / used[0].budget), dof=len(used) - 2)
+        found = replace(
+            found, decades=math.log10(used[-1].budget / used[0].budget), dof=len(used) - 2
+        )
     refusals = _refusals(found)
     return replace(found, refusals=refusals) if refusals else _law(found, points)
 
@@ -137,12 +165,17 @@ def beside_surface(found: Isoflop, budget: np.ndarray, x: np.ndarray, y: np.ndar
 
 
 def _valley(budget: float, points: Points) -> Valley:
-    ends = (float(points.sizes[0]), float(points.sizes[-1])) if points.sizes.size else (math.nan, math.nan)
+    ends = (
+        (float(points.sizes[0]), float(points.sizes[-1]))
+        if points.sizes.size
+        else (math.nan, math.nan)
+    )
     tried = Valley(budget, int(points.counts.sum()), points.sizes.size, *ends)
     at = f"at budget {budget:.6g}"
     if tried.sizes < MIN_SIZES:
         reason = (
-            f"{tried.sizes} distinct x {at}; a parabola and its error need {MIN_SIZES}. Try more sizes at exactly this"
+            f"{tried.sizes} distinct x {at}; a parabola and its error need {MIN_SIZES}. Try "
+            "more sizes at exactly this"
         )
         return replace(tried, refusal=Refusal("TOO_FEW", f"{reason} budget."))
     # On [-1, 1], where the columns of the parabola are well conditioned.
@@ -155,12 +188,15 @@ def _valley(budget: float, points: Points) -> Valley:
     bent = replace(tried, curvature=float(2 * bend / half**2))
     if bend <= 0:
         reason = (
-            f"the parabola {at} has curvature {bent.curvature:.3g}, which must be above 0 for a minimum. Try x over a"
+            f"the parabola {at} has curvature {bent.curvature:.3g}, which must be above 0 "
+            "for a minimum. Try x over a"
         )
         return replace(bent, refusal=Refusal("NO_MINIMUM", f"{reason} wider range."))
     lowest = -slope / (2 * bend)
     variance = np.sum((log_means - design @ solution) ** 2) / (tried.sizes - 3)
-    gradient = np.array([-lowest / bend, -1 / (2 * bend), 0])  # of `lowest`, by the three coefficients
+    gradient = np.array(
+        [-lowest / bend, -1 / (2 * bend), 0]
+    )  # of `lowest`, by the three coefficients
     valley = replace(
         bent,
         x_best=float(exp_of(middle + half * lowest)),
@@ -170,8 +206,13 @@ def _valley(budget: float, points: Points) -> Valley:
     )
     if valley.inside:
         return valley
-    beyond = f"lies outside of the tried x, {valley.smallest:.4g} to {valley.largest:.4g}. Try x on both sides of it."
-    return replace(valley, refusal=Refusal("OUTSIDE", f"the minimum {at}, x = {valley.x_best:.4g}, {beyond}"))
+    beyond = (
+        f"lies outside of the tried x, {valley.smallest:.4g} to {valley.largest:.4g}. Try x "
+        "on both sides of it."
+    )
+    return replace(
+        valley, refusal=Refusal("OUTSIDE", f"the minimum {at}, x = {valley.x_best:.4g}, {beyond}")
+    )
 
 
 def _refusals(found: Isoflop) -> tuple[Refusal, ...]:
@@ -179,7 +220,8 @@ def _refusals(found: Isoflop) -> tuple[Refusal, ...]:
     refusals = []
     if len(used) < MIN_BUDGETS:
         reason = (
-            f"{len(used)} of {len(valleys)} budgets have a minimum within the tried x; a law of the minima needs "
+            f"{len(used)} of {len(valleys)} budgets have a minimum within the tried x; a law of "
+            "the minima needs "
             f"{MIN_BUDGETS}.{_first_reason(valleys)} Add budgets, or sizes at these."
         )
         refusals.append(Refusal("TOO_FEW", reason))
@@ -192,8 +234,12 @@ def _first_reason(valleys: tuple[Valley, ...]) -> str:
     return f" The first without: {reasons[0]}" if reasons else ""
 
 
-def _skew(used: tuple[Valley, ...], points: Mapping[float, Points]) -> tuple[float | None, np.ndarray]:
-    """The chance of so much of one cubic term in all valleys by accident, and ln of the best sizes with it [n]."""
+def _skew(
+    used: tuple[Valley, ...], points: Mapping[float, Points]
+) -> tuple[float | None, np.ndarray]:
+    """The chance of so much of one cubic term in all valleys by accident, and ln of the best sizes
+    with it [n].
+    """
     along = squares = rest = 0.0
     dof, designs = -1, []
     for valley in used:
@@ -216,7 +262,9 @@ def _skew(used: tuple[Valley, ...], points: Mapping[float, Points]) -> tuple[flo
 
 
 def _law(found: Isoflop, points: Mapping[float, Points]) -> Isoflop:
-    """What is known of the valleys, and the least-squares line of ln x_best over ln budget through them."""
+    """What is known of the valleys, and the least-squares line of ln x_best over ln budget through
+    them.
+    """
     used = found.used
     log_budget = np.log([valley.budget for valley in used])
     log_best = np.log(np.array([valley.x_best for valley in used], float))
@@ -250,28 +298,44 @@ def _law(found: Isoflop, points: Mapping[float, Points]) -> Isoflop:
 
 def _cautions(fit: Isoflop, skew_p: float | None, shift: float) -> tuple[Caution, ...]:
     left_out = [valley for valley in fit.valleys if valley.refusal]
-    outer = [valley for valley in fit.used if not OUTER_SHARE <= (valley.place or 0) <= 1 - OUTER_SHARE]
+    outer = [
+        valley for valley in fit.used if not OUTER_SHARE <= (valley.place or 0) <= 1 - OUTER_SHARE
+    ]
     reasons = {}
     if fit.dof == 1:
-        reasons["DOF1"] = "one degree of freedom is left for the noise: the interval is very wide. Add budgets."
+        reasons["DOF1"] = (
+            "one degree of freedom is left for the noise: the interval is very wide. Add budgets."
+        )
     if skew_p is not None and skew_p < SKEWED:
         reasons["SKEWED"] = (
-            f"the valleys are no parabolas (a cubic term, p = {skew_p:.2g}), which moves the exponent by {shift:+.2g}: "
+            f"the valleys are no parabolas (a cubic term, p = {skew_p:.2g}), which moves the "
+            f"exponent by {shift:+.2g}: "
             "the interval reaches so much further. Fit sizes nearer to the minima."
         )
     if left_out:
         first = _first_reason(fit.valleys)
-        reasons["LEFT_OUT"] = f"{len(left_out)} of {len(fit.valleys)} budgets are not in the law.{first}"
-    places, log_budgets = zip(*((valley.place, math.log(valley.budget)) for valley in fit.used), strict=True)
-    drift = float(np.polyfit(log_budgets, np.array(places, float), 1)[0]) * (log_budgets[-1] - log_budgets[0])
+        reasons["LEFT_OUT"] = (
+            f"{len(left_out)} of {len(fit.valleys)} budgets are not in the law.{first}"
+        )
+    places, log_budgets = zip(
+        *((valley.place, math.log(valley.budget)) for valley in fit.used), strict=True
+    )
+    drift = float(np.polyfit(log_budgets, np.array(places, float), 1)[0]) * (
+        log_budgets[-1] - log_budgets[0]
+    )
     if outer or abs(drift) > DRIFT:
-        where = f"minima move through {abs(drift):.0%} of the tried range of ln x from the first budget to the last"
+        where = (
+            f"minima move through {abs(drift):.0%} of the tried range of ln x from the first "
+            "budget to the last"
+        )
         if outer:
             where = (
-                f"{len(outer)} of {len(fit.used)} minima lie in the outer quarters of the tried range of ln x, the "
+                f"{len(outer)} of {len(fit.used)} minima lie in the outer quarters of the tried "
+                "range of ln x, the "
                 f"first at budget {outer[0].budget:.6g}"
             )
         reasons["OFF_CENTRE"] = (
-            f"{where}: where grids are off-centre, parabolas shift the exponent. Try x on both sides of the minimum."
+            f"{where}: where grids are off-centre, parabolas shift the exponent. Try x on both "
+            "sides of the minimum."
         )
     return (*local_cautions("budgets", fit.decades), *starmap(Caution, reasons.items()))

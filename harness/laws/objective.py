@@ -1,4 +1,6 @@
-"""What a fit minimises, as the user writes it: least squares, Huber's loss that finds its scale, or a published one."""
+"""What a fit minimises, as the user writes it: least squares, Huber's loss that finds its scale, or
+a published one.
+"""
 
 import re
 from dataclasses import dataclass, replace
@@ -21,7 +23,9 @@ KURTOSIS_POINTS = 20  # scipy's approximation is not valid for fewer
 
 @dataclass(frozen=True)
 class Objective:
-    """`auto` is least squares, and Huber's loss where the residuals ask for it; `delta` is that of `huber_log`."""
+    """`auto` is least squares, and Huber's loss where the residuals ask for it; `delta` is that of
+    `huber_log`.
+    """
 
     kind: Literal["auto", "least_squares", "huber", "huber_log"]
     delta: float | None = None
@@ -39,20 +43,25 @@ def read_objective(text: str) -> Objective:
         delta = 0.0
     if not 0 < delta <= LARGEST_DELTA:
         raise HarnessError(
-            f"objective={text!r} is not known; allowed: {ALLOWED}, with a delta above 0 in ln loss, "
+            f"objective={text!r} is not known; allowed: {ALLOWED}, with a delta above 0 in "
+            "ln loss, "
             f"{LARGEST_DELTA:g} at most."
         )
     return Objective("huber_log", delta)
 
 
 def optimum(problem: Problem, objective: Objective) -> tuple[Problem, Edges | None, Solution, str]:
-    """The best law under the objective: the problem with the loss that was used, its edges and solution; in words."""
+    """The best law under the objective: the problem with the loss that was used, its edges and
+    solution; in words.
+    """
     if objective.kind == "huber_log":
         problem = replace(problem, delta=objective.delta)
         return problem, *solved(problem), f"huber_log(delta={objective.delta:g})"
     edges, solution = solved(problem)
     r = residuals_of(problem.law.curve, problem.logs)(solution.p)[0]
-    if objective.kind == "least_squares" or (objective.kind == "auto" and not heavy_tailed(r, problem)):
+    if objective.kind == "least_squares" or (
+        objective.kind == "auto" and not heavy_tailed(r, problem)
+    ):
         return problem, edges, solution, "least_squares"
     problem = replace(problem, delta=HUBER * robust_sd(r, problem))
     return problem, *solved(problem), f"huber(delta={problem.delta:.3g}, {HUBER} sd)"
@@ -65,7 +74,8 @@ def solved(problem: Problem) -> tuple[Edges | None, Solution]:
 
 
 def heavy_tailed(r: np.ndarray, problem: Problem) -> bool:
-    """Whether weighted residuals ask for a robust loss: one far out, or tails heavier than a normal's.
+    """Whether weighted residuals ask for a robust loss: one far out, or tails heavier than a
+    normal's.
 
     Equal residuals are copies of a row, and count once.
     """
@@ -77,6 +87,8 @@ def heavy_tailed(r: np.ndarray, problem: Problem) -> bool:
 
 
 def robust_sd(r: np.ndarray, problem: Problem) -> float:
-    """1.4826 median absolute deviations of the residuals that least squares leaves; at least rounding."""
+    """1.4826 median absolute deviations of the residuals that least squares leaves; at least
+    rounding.
+    """
     spread = NORMAL_MAD * float(np.median(np.abs(r - np.median(r))))
     return max(spread, float(np.sqrt(problem.logs.roundoff / r.size)))

@@ -1,4 +1,6 @@
-"""Runs aggregated to one point a size: the size, not the seed, is the unit that a law is fitted to."""
+"""Runs aggregated to one point a size: the size, not the seed, is the unit that a law is fitted
+to.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, NamedTuple
@@ -19,10 +21,24 @@ Integers = Annotated[np.ndarray, list[int]]
 MAX_ROWS_NAMED = 5
 NORMAL_MAD = 1.4826  # standard deviations of a normal in one median absolute deviation
 HUBER = 1.345  # standard deviations: 95 % efficient for normal noise
-# What makes that deviation unbiased for a few normal runs, the median's own left out (400,000 simulated each).
-SMALL_SAMPLE = {3: 0.797, 4: 1.362, 5: 0.899, 6: 1.191, 7: 0.933, 8: 1.127, 9: 0.951, 10: 1.094, 11: 0.961, 12: 1.077}
+# What makes that deviation unbiased for a few normal runs, the median's own left out (400,000
+# simulated each).
+SMALL_SAMPLE = {
+    3: 0.797,
+    4: 1.362,
+    5: 0.899,
+    6: 1.191,
+    7: 0.933,
+    8: 1.127,
+    9: 0.951,
+    10: 1.094,
+    11: 0.961,
+    12: 1.077,
+}
 OUTLYING = 5.0  # standard deviations from the median of a size, at least
-FALSE_OUTLIERS = 0.01  # of large tables of normal runs, the share in which some run may be said to lie so far
+FALSE_OUTLIERS = (
+    0.01  # of large tables of normal runs, the share in which some run may be said to lie so far
+)
 SEEDS_FOR_NOISE = 3
 SEEN_SHARE = 2 / 3  # of the range of ln x, over which noise must be seen to be taken for a line
 WILD = 1.0  # e-foldings above the median deviation, to which a size with many outliers counts
@@ -47,7 +63,8 @@ NOTHING = Known()
 class Points:
     """Runs as one point a size, in order of size: what a law is fitted to, and what a figure draws.
 
-    Rows that repeat a size and its loss exactly are one run read twice: they enter the mean, but are no evidence.
+    Rows that repeat a size and its loss exactly are one run read twice: they enter the mean, but
+    are no evidence.
     """
 
     sizes: Annotated[Numbers, "the distinct sizes"]
@@ -55,11 +72,17 @@ class Points:
     counts: Annotated[Integers, "rows"]
     distinct: Annotated[Integers, "runs, without those that are there twice"]
     spreads: Annotated[
-        NumbersOrNull, "standard deviation of ln loss between distinct losses without outliers; null where there is one"
+        NumbersOrNull,
+        (
+            "standard deviation of ln loss between distinct losses without outliers; null where "
+            "there is one"
+        ),
     ]
     weights: Annotated[Numbers, "in the fit, with mean 1"]
     outliers: Annotated[Integers, "rows far from the others of their size, counted from 0"]
-    known_variance: Annotated[float | None, "of ln loss at weight 1, by errors that were given"] = None
+    known_variance: Annotated[float | None, "of ln loss at weight 1, by errors that were given"] = (
+        None
+    )
 
     @property
     def decades(self) -> float:
@@ -70,16 +93,21 @@ class Points:
 
 
 def positive(name: str, values: ArrayLike) -> np.ndarray:
-    """`values` as a 1-D float array; a HarnessError names the rows that are not finite and positive."""
+    """`values` as a 1-D float array; a HarnessError names the rows that are not finite and
+    positive.
+    """
     array = np.asarray(values, dtype=float)
     if array.ndim != 1:
-        raise HarnessError(f"{name} has shape {array.shape}; give one number per run (a 1-D array).")
+        raise HarnessError(
+            f"{name} has shape {array.shape}; give one number per run (a 1-D array)."
+        )
     bad = np.flatnonzero(~(np.isfinite(array) & (array > 0)))
     if bad.size:
         named = ", ".join(f"{name}[{row}] = {array[row]}" for row in bad[:MAX_ROWS_NAMED])
         more = f" and {bad.size - MAX_ROWS_NAMED} more rows" if bad.size > MAX_ROWS_NAMED else ""
         raise HarnessError(
-            f"{named}{more}: a law in log space needs finite numbers above 0. Leave failed runs out, and count them."
+            f"{named}{more}: a law in log space needs finite numbers above 0. Leave failed runs "
+            "out, and count them."
         )
     return array
 
@@ -92,18 +120,24 @@ def runs(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def size_means(x: ArrayLike, y: ArrayLike, robust: bool = True, sd: ArrayLike | None = None) -> Points:
-    """The geometric mean loss at each distinct size; x, y and, if errors are known, `sd` have one entry per run.
+def size_means(
+    x: ArrayLike, y: ArrayLike, robust: bool = True, sd: ArrayLike | None = None
+) -> Points:
+    """The geometric mean loss at each distinct size; x, y and, if errors are known, `sd` have one
+    entry per run.
 
-    Sizes are the same only when equal to the last bit. Runs far from the others of their size are found, and then kept
-    from moving the means, unless `robust` is False. Raises HarnessError on rows that are not finite and positive.
+    Sizes are the same only when equal to the last bit. Runs far from the others of their size are
+    found, and then kept from moving the means, unless `robust` is False. Raises HarnessError on
+    rows that are not finite and positive.
     """
     x, y = runs(x, y)
     if sd is not None:
         return _known_means(x, y, positive("sd", sd))
     sizes, log_y = np.unique(x), np.log(y)
     rows = [np.flatnonzero(x == size) for size in sizes]
-    rows = [of_size[np.argsort(log_y[of_size], kind="stable")] for of_size in rows]  # row order reaches no last bit
+    rows = [
+        of_size[np.argsort(log_y[of_size], kind="stable")] for of_size in rows
+    ]  # row order reaches no last bit
     groups = [log_y[of_size] for of_size in rows]
     sds = _robust_sds(np.log(sizes), groups) if robust else np.full(sizes.size, np.inf)
     outliers: list[int] = []
@@ -114,7 +148,9 @@ def size_means(x: ArrayLike, y: ArrayLike, robust: bool = True, sd: ArrayLike | 
         # Of two runs that are far from each other nobody knows which is wrong: both stay.
         kept.append(np.unique(group if is_far.all() else group[~is_far]))
     if outliers:
-        centres = [_location(group, HUBER * spread) for group, spread in zip(groups, sds, strict=True)]
+        centres = [
+            _location(group, HUBER * spread) for group, spread in zip(groups, sds, strict=True)
+        ]
     else:
         centres = [group.mean() for group in groups]
     return Points(
@@ -139,21 +175,25 @@ def _known_means(x: np.ndarray, y: np.ndarray, sd: np.ndarray) -> Points:
 
 
 def noise_variances(points: Points, x: np.ndarray) -> np.ndarray | None:
-    """The variance of ln loss between seeds at sizes x, from a line in ln x; None where seeds are too few.
+    """The variance of ln loss between seeds at sizes x, from a line in ln x; None where seeds are
+    too few.
 
-    The line is of largest likelihood for the variances between seeds: those of three seeds are too noisy to be used one
-    by one. It needs three or more distinct runs at three sizes or more, and repeated sizes over two thirds of the
-    range: a line is not to be drawn out over sizes that show no noise.
+    The line is of largest likelihood for the variances between seeds: those of three seeds are too
+    noisy to be used one by one. It needs three or more distinct runs at three sizes or more, and
+    repeated sizes over two thirds of the range: a line is not to be drawn out over sizes that show
+    no noise.
     """
     found = _noise_line(points)
     return None if found is None else np.exp(_design(points, x) @ found[0])
 
 
 def new_noise_variances(points: Points, x: np.ndarray) -> np.ndarray | None:
-    """The variance to reckon with at new sizes x: that of the line, times e to the variance of its logarithm.
+    """The variance to reckon with at new sizes x: that of the line, times e to the variance of its
+    logarithm.
 
-    Half of that exponent makes up for the line being off, the other half for tails that are longer than the normal's:
-    by simulation intervals at 95 % then hold a new size 95 to 97 times in 100, a decade ahead, not 90 to 94.
+    Half of that exponent makes up for the line being off, the other half for tails that are longer
+    than the normal's: by simulation intervals at 95 % then hold a new size 95 to 97 times in 100, a
+    decade ahead, not 90 to 94.
     """
     found = _noise_line(points)
     if found is None:
@@ -164,9 +204,11 @@ def new_noise_variances(points: Points, x: np.ndarray) -> np.ndarray | None:
 
 
 def seed_variances(points: Points) -> tuple[np.ndarray | None, int]:
-    """The variance of ln loss between seeds at every size, and its degrees of freedom: for a test of lack of fit.
+    """The variance of ln loss between seeds at every size, and its degrees of freedom: for a test
+    of lack of fit.
 
-    From the line in ln x; where seeds are too few for it, one variance of all sizes. None below three degrees.
+    From the line in ln x; where seeds are too few for it, one variance of all sizes. None below
+    three degrees.
     """
     repeated = points.distinct >= 2
     dof = points.distinct[repeated] - 1
@@ -208,9 +250,11 @@ def _noise_line(points: Points) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _robust_sds(log_sizes: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
-    """The standard deviation of ln loss at each size [n], from median absolute deviations along a line in ln x.
+    """The standard deviation of ln loss at each size [n], from median absolute deviations along a
+    line in ln x.
 
-    Infinite where no size has three runs. The deviation of the median from itself is left out: of three runs it is one.
+    Infinite where no size has three runs. The deviation of the median from itself is left out: of
+    three runs it is one.
     """
     sizes, mads = [], []
     for log_size, group in zip(log_sizes, groups, strict=True):
@@ -224,7 +268,8 @@ def _robust_sds(log_sizes: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
         return np.full(log_sizes.size, np.inf)
     log_mads = np.log(np.maximum(mads, np.finfo(float).tiny))
     slope = theilslopes(log_mads, sizes).slope if len(sizes) > SEEDS_FOR_NOISE else 0.0
-    # The mean deviation of the sizes on the line: the median of logarithms lies below it, the more the fewer runs.
+    # The mean deviation of the sizes on the line: the median of logarithms lies below it, the more
+    # the fewer runs.
     along = slope * np.array(sizes)
     above = np.minimum(log_mads - along, np.median(log_mads - along) + WILD)
     level = logsumexp(above) - np.log(above.size)
@@ -234,9 +279,10 @@ def _robust_sds(log_sizes: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
 def _outlying(runs: int, of_size: int) -> float:
     """How many standard deviations from the median of its size a run must lie to be an outlier.
 
-    Of many clean runs some lie beyond any fixed number: the level is shared among all of them (Bonferroni). The median
-    comes to meet a run that is far away, the more the fewer runs it is of: half of them, and it, need only be a little
-    low. So far out the distance has the tail of a normal with the variance below.
+    Of many clean runs some lie beyond any fixed number: the level is shared among all of them
+    (Bonferroni). The median comes to meet a run that is far away, the more the fewer runs it is of:
+    half of them, and it, need only be a little low. So far out the distance has the tail of a
+    normal with the variance below.
     """
     variance = 1 + 1 / (of_size // 2 + 1)
     return max(OUTLYING, float(norm.isf(FALSE_OUTLIERS / (2 * runs))) * variance**0.5)

@@ -1,9 +1,11 @@
-"""Profile-likelihood intervals: every law whose objective is within F of the best belongs to the set.
+"""Profile-likelihood intervals: every law whose objective is within F of the best belongs to the
+set.
 
-A quantity's interval is what it takes within that set: the profile, the least objective at a fixed value, is followed
-outward from the best law until it leaves. The bound is best + F(level; 1, dof) * variance, which is the t interval
-where a law is linear. By simulation (results/fits/coverage.md) it covers 93 to 98 % at harness sizes, also where the
-data hardly pin the law and a Wald interval covers 73 %.
+A quantity's interval is what it takes within that set: the profile, the least objective at a fixed
+value, is followed outward from the best law until it leaves. The bound is best + F(level; 1, dof) *
+variance, which is the t interval where a law is linear. By simulation (results/fits/coverage.md) it
+covers 93 to 98 % at harness sizes, also where the data hardly pin the law and a Wald interval
+covers 73 %.
 """
 
 from collections.abc import Callable
@@ -20,14 +22,16 @@ from harness.laws.solve import Edges, Problem, Residuals, Solution, descend, hub
 DOUBLINGS = 60  # of a first step that may be as small as rounding
 LEAST_STEP = 1e-12
 FAR = 128.0  # an end that is not within e^255 is open; exponents and losses stay representable
-# How many of the best candidates go on in a search, and for how many steps: most end within 20, but shallow data make
-# a long curved valley.
+# How many of the best candidates go on in a search, and for how many steps: most end within 20, but
+# shallow data make a long curved valley.
 STAGES = ((4, 3), (1, 40), (1, 260))
-ROOT_STEPS = 24  # halvings at worst: where a search ends in either of two valleys, the profile is no smooth curve
+# halvings at worst: where a search ends in either of two valleys, the profile is no smooth curve
+ROOT_STEPS = 24
 OPEN = (-np.inf, np.inf)  # in place of an interval that nobody asked for
 NO_OPEN_END = np.zeros(2, dtype=bool)
 NO_FLOOR = 40.0  # e^-40 of the lowest loss is below rounding
-SCATTER_P = 0.05  # a chance of so much scatter, below which standard errors that were given do not explain it
+# a chance of so much scatter, below which standard errors that were given do not explain it
+SCATTER_P = 0.05
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,18 @@ class Region:
     dof: float
 
 
-def region(problem: Problem, edges: Edges | None, best: Solution, level: float, known: float | None = None) -> Region:
-    """The profile-likelihood set at `level`; data that fit perfectly are given errors of the size of rounding.
+def region(
+    problem: Problem, edges: Edges | None, best: Solution, level: float, known: float | None = None
+) -> Region:
+    """The profile-likelihood set at `level`; data that fit perfectly are given errors of the size
+    of rounding.
 
     The variance of a residual may be `known`: it counts unless the points scatter by more (5 %).
     """
     if known is not None and scatter_p(problem, best, known) >= SCATTER_P:
-        return Region(problem, edges, best, known, best.objective + known * chi2.isf(1 - level, 1), np.inf)
+        return Region(
+            problem, edges, best, known, best.objective + known * chi2.isf(1 - level, 1), np.inf
+        )
     variance = residual_variance(problem, best)
     bound = best.objective + variance * f_distribution.isf(1 - level, 1, problem.dof)
     return Region(problem, edges, best, variance, bound, problem.dof)
@@ -81,15 +90,17 @@ def region(problem: Problem, edges: Edges | None, best: Solution, level: float, 
 
 def scatter_p(problem: Problem, solution: Solution, variance: float) -> float:
     """The chance that residuals of a known variance scatter so much."""
-    return float(chi2.sf(solution.objective / variance, problem.logs.v.size - problem.law.parameters))
+    return float(
+        chi2.sf(solution.objective / variance, problem.logs.v.size - problem.law.parameters)
+    )
 
 
 def residual_variance(problem: Problem, solution: Solution) -> float:
     """The variance of weighted residuals that calibrates a difference of objectives to F.
 
-    Objective / dof for squares of size means; of single runs, the mean of each size counts. For Huber's loss E[psi^2]
-    / E[psi'], by which a robust likelihood ratio is asymptotically chi-squared for errors of one kind (Heritier &
-    Ronchetti 1994, JASA 89, section 3).
+    Objective / dof for squares of size means; of single runs, the mean of each size counts. For
+    Huber's loss E[psi^2] / E[psi'], by which a robust likelihood ratio is asymptotically
+    chi-squared for errors of one kind (Heritier & Ronchetti 1994, JASA 89, section 3).
     """
     logs, delta = problem.logs, problem.delta
     r = residuals_of(problem.law.curve, logs)(solution.p)[0]
@@ -102,8 +113,9 @@ def residual_variance(problem: Problem, solution: Solution) -> float:
 def _curved_share(r: np.ndarray, delta: float, parameters: int) -> float:
     """E[psi'] of Huber's loss: the share of residuals within delta.
 
-    A delta far below their scatter makes the law pass through about as many points as it has parameters, whose
-    residuals of zero say nothing: the share is then read off a wider window, without them.
+    A delta far below their scatter makes the law pass through about as many points as it has
+    parameters, whose residuals of zero say nothing: the share is then read off a wider window,
+    without them.
     """
     wide = NORMAL_MAD * float(np.median(np.abs(r))) * np.sqrt(r.size / max(r.size - parameters, 1))
     if delta >= wide:
@@ -112,7 +124,8 @@ def _curved_share(r: np.ndarray, delta: float, parameters: int) -> float:
     return within * delta / wide
 
 
-# --------------------------------------------------------------------------------------------------------- quantities
+# --------------------------------------------------------------------------------------------------
+# quantities
 def of_two(index: int, other: int, factor: float) -> ProfiledQuantity:
     """p[index] + factor p[other]."""
 
@@ -125,7 +138,8 @@ def of_two(index: int, other: int, factor: float) -> ProfiledQuantity:
 def log_floor(problem: Problem) -> ProfiledQuantity:
     """ln E less the average ln y, of a law with a floor."""
     assert problem.law.floor is not None
-    # The floor's own parameter gives way, so that a floor of nothing leaves the other terms where they are.
+    # The floor's own parameter gives way, so that a floor of nothing leaves the other terms where
+    # they are.
     return of_two(problem.law.floor, 0, 1.0)
 
 
@@ -144,7 +158,9 @@ def prediction(problem: Problem, u: np.ndarray) -> ProfiledQuantity:
 
 
 def mean_prediction(problem: Problem, u: np.ndarray) -> ProfiledQuantity:
-    """The mean of ln y over all u [n], less the average ln y; where p[0] is no level, ln y at the mean of these u."""
+    """The mean of ln y over all u [n], less the average ln y; where p[0] is no level, ln y at the
+    mean of these u.
+    """
     if problem.law.held is not None:
         return prediction(problem, u.mean(keepdims=True))
 
@@ -155,7 +171,8 @@ def mean_prediction(problem: Problem, u: np.ndarray) -> ProfiledQuantity:
     return ProfiledQuantity(0, rest)
 
 
-# ---------------------------------------------------------------------------------------- the profile at given values
+# ---------------------------------------------------------------------------------------- the
+# profile at given values
 def pinned(residuals: Residuals, quantity: ProfiledQuantity, value: np.ndarray) -> Residuals:
     """Residuals over the other parameters [m, k, P-1] with the quantity at `value` [m]."""
     index = quantity.index
@@ -173,40 +190,58 @@ def pinned(residuals: Residuals, quantity: ProfiledQuantity, value: np.ndarray) 
         r, jacobian = residuals(p)
         kept = np.delete(jacobian, index, axis=-1)
         if gradient is not None:
-            kept = kept - jacobian[..., index : index + 1] * np.delete(gradient, index, axis=-1)[..., None, :]
+            kept = (
+                kept
+                - jacobian[..., index : index + 1]
+                * np.delete(gradient, index, axis=-1)[..., None, :]
+            )
         return r, kept
 
     return over_others
 
 
 def profile_deviance(known: Region, quantity: ProfiledQuantity, value: np.ndarray) -> np.ndarray:
-    """How far the objective rises where the quantity is `value` [m], in units of variance: F(1, dof) at the truth."""
+    """How far the objective rises where the quantity is `value` [m], in units of variance: F(1,
+    dof) at the truth.
+    """
     problem = known.problem
     residuals = pinned(residuals_of(problem.law.curve, problem.logs), quantity, value)
     return _rise(known, residuals, quantity.index, value.size)
 
 
-def new_point_deviance(known: Region, u: np.ndarray, v: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """How far the objective rises with one more point at u, v [m], of weight `scale`^2: F(1, dof) for a new one."""
+def new_point_deviance(
+    known: Region, u: np.ndarray, v: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
+    """How far the objective rises with one more point at u, v [m], of weight `scale`^2: F(1, dof)
+    for a new one.
+    """
     law, residuals = known.problem.law, residuals_of(known.problem.law.curve, known.problem.logs)
 
     def with_point(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         r, jacobian = residuals(p)
         mu, there = law.curve(p, u[:, None, None])
         extra = scale[:, None, None] * (mu - v[:, None, None])
-        return np.concatenate([r, extra], axis=-1), np.concatenate([jacobian, scale[:, None, None, None] * there], -2)
+        return np.concatenate([r, extra], axis=-1), np.concatenate(
+            [jacobian, scale[:, None, None, None] * there], -2
+        )
 
     return _rise(known, with_point, [], v.size)
 
 
-def _rise(known: Region, residuals: Residuals, left_out: int | list[int], problems: int) -> np.ndarray:
-    """How far every problem's least objective [m] lies above the best law's, in units of the variance.
+def _rise(
+    known: Region, residuals: Residuals, left_out: int | list[int], problems: int
+) -> np.ndarray:
+    """How far every problem's least objective [m] lies above the best law's, in units of the
+    variance.
 
-    It is searched from the best few of the law's starts and the solution, over all parameters but those left out.
+    It is searched from the best few of the law's starts and the solution, over all parameters but
+    those left out.
     """
     problem = known.problem
     solution = np.maximum(known.solution.p, -FAR)  # no floor at all is far, but not at infinity
-    candidates = np.delete(np.vstack([solution, problem.law.starts(problem.logs)]), left_out, axis=1)
+    candidates = np.delete(
+        np.vstack([solution, problem.law.starts(problem.logs)]), left_out, axis=1
+    )
     starts = np.broadcast_to(candidates, (problems, *candidates.shape))
     rest = (np.delete(problem.law.longest_step, left_out), problem.logs.roundoff, problem.delta)
     for kept, steps in STAGES:
@@ -216,7 +251,8 @@ def _rise(known: Region, residuals: Residuals, left_out: int | list[int], proble
     return np.maximum(objective.min(axis=-1) - known.solution.objective, 0) / known.variance
 
 
-# ---------------------------------------------------------------------------------------------------------- intervals
+# --------------------------------------------------------------------------------------------------
+# intervals
 def exponent_interval(known: Region) -> tuple[float, float]:
     """The exponents within the region; 0 and inf are open ends of the floor law."""
     law = known.problem.law
@@ -226,17 +262,26 @@ def exponent_interval(known: Region) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def coordinate_interval(known: Region, index: int, open_ends: np.ndarray = NO_OPEN_END) -> tuple[float, float]:
+def coordinate_interval(
+    known: Region, index: int, open_ends: np.ndarray = NO_OPEN_END
+) -> tuple[float, float]:
     """The values of a parameter within the region; `open_ends` are known to have none."""
-    return quantity_interval(known, ProfiledQuantity(index), open_ends, known.problem.law.longest_step[index])
+    return quantity_interval(
+        known, ProfiledQuantity(index), open_ends, known.problem.law.longest_step[index]
+    )
 
 
 def quantity_interval(
-    known: Region, quantity: ProfiledQuantity, open_ends: np.ndarray = NO_OPEN_END, longest_step: float = 1.0
+    known: Region,
+    quantity: ProfiledQuantity,
+    open_ends: np.ndarray = NO_OPEN_END,
+    longest_step: float = 1.0,
 ) -> tuple[float, float]:
     """The values of any quantity within the region."""
     reach = min(_reach(known, quantity), longest_step)
-    low, high = _quantity_ends(known, quantity, float(quantity(known.solution.p)[0]), reach, open_ends)
+    low, high = _quantity_ends(
+        known, quantity, float(quantity(known.solution.p)[0]), reach, open_ends
+    )
     return float(low), float(high)
 
 
@@ -252,12 +297,15 @@ def _quantity_ends(
 
 
 def floor_interval(known: Region) -> tuple[float, float]:
-    """The floors E within the region, in units of y / its geometric mean over points; 0 is an open end."""
+    """The floors E within the region, in units of y / its geometric mean over points; 0 is an open
+    end.
+    """
     problem, p = known.problem, known.solution.p
     quantity = log_floor(problem)
     lowest = float(problem.law.curve(p, problem.logs.u)[0].min())
     inner = max(float(quantity(p)[0]), lowest - NO_FLOOR)
-    # From no floor at all, the law's slope in the floor is nothing, and so says nothing about how far to go.
+    # From no floor at all, the law's slope in the floor is nothing, and so says nothing about how
+    # far to go.
     reach = min(_reach(known, quantity), 1.0) if inner > lowest - NO_FLOOR else 1.0
     open_ends = np.array([known.edges is not None and known.edges.pure <= known.bound, False])
     low, high = np.exp(_quantity_ends(known, quantity, inner, reach, open_ends))
@@ -265,11 +313,14 @@ def floor_interval(known: Region) -> tuple[float, float]:
     return (0.0 if np.log(max(low, 1e-300)) <= lowest - NO_FLOOR else float(low)), float(high)
 
 
-def prediction_ends(known: Region, u: np.ndarray, scale: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the largest ln y at every u [m] or [m, 2] within the region, less the average ln y of the points.
+def prediction_ends(
+    known: Region, u: np.ndarray, scale: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the largest ln y at every u [m] or [m, 2] within the region, less the average
+    ln y of the points.
 
-    With `scale` it is the ln y that a new point there, of weight `scale`^2, may have. Above the smallest size they are
-    finite; below it the floor law may be open upward.
+    With `scale` it is the ln y that a new point there, of weight `scale`^2, may have. Above the
+    smallest size they are finite; below it the floor law may be open upward.
     """
     reach = np.array([_reach(known, prediction(known.problem, u_1)) for u_1 in u[:, None]])
     if scale is not None:
@@ -291,9 +342,12 @@ def prediction_ends(known: Region, u: np.ndarray, scale: np.ndarray | None = Non
     return ends[: len(u)], ends[len(u) :]
 
 
-# --------------------------------------------------------------------------------------------- where a profile leaves
+# ---------------------------------------------------------------------------------------------
+# where a profile leaves
 def covariance(known: Region) -> np.ndarray:
-    """The inverse of the weighted J'J at the solution [P, P], a pseudo-inverse where parameters trade off."""
+    """The inverse of the weighted J'J at the solution [P, P], a pseudo-inverse where parameters
+    trade off.
+    """
     problem = known.problem
     _, jacobian = residuals_of(problem.law.curve, problem.logs)(known.solution.p)
     return np.linalg.pinv(jacobian.T @ jacobian, hermitian=True)
@@ -304,8 +358,11 @@ def _reach(known: Region, quantity: ProfiledQuantity) -> float:
     gradient = quantity(known.solution.p)[1]
     gradient = np.where(np.isfinite(gradient), gradient, 0.0)
     variance = float(gradient @ covariance(known) @ gradient)
-    # Near an edge the variance can be lost in rounding: a least step, which doublings can grow from.
-    return max(float(np.sqrt((known.bound - known.solution.objective) * max(variance, 0.0))), LEAST_STEP)
+    # Near an edge the variance can be lost in rounding: a least step, which doublings can grow
+    # from.
+    return max(
+        float(np.sqrt((known.bound - known.solution.objective) * max(variance, 0.0))), LEAST_STEP
+    )
 
 
 def _ends(
@@ -316,7 +373,8 @@ def _ends(
     open_ends: np.ndarray,
     *args: np.ndarray,
 ) -> np.ndarray:
-    """Where `deviance`(value, *args) reaches the region's bound, from `inner` in the direction of `step`; all [m].
+    """Where `deviance`(value, *args) reaches the region's bound, from `inner` in the direction of
+    `step`; all [m].
 
     `open_ends` are known not to: they are answered by +-inf without a search.
     """

@@ -1,16 +1,22 @@
-"""Power laws of replicates: a straight line in log-log through each one's own curve, and Student's mean over them."""
+"""Power laws of replicates: a straight line in log-log through each one's own curve, and Student's
+mean over them.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as t_distribution
 
 
-def half_width(spread: ArrayLike, replicates: int, level: float, overlap: float = 0.0) -> np.ndarray:
-    """Half of Student's interval of a mean over replicates whose numbers have the standard deviation `spread`.
+def half_width(
+    spread: ArrayLike, replicates: int, level: float, overlap: float = 0.0
+) -> np.ndarray:
+    """Half of Student's interval of a mean over replicates whose numbers have the standard
+    deviation `spread`.
 
-    Give the number of replicates that there may be for the half width that is foreseen. One replicate has none: inf.
-    Replicates that share rows vary together, by `overlap` of their variance (Nadeau and Bengio 2003): test rows over
-    all rows that training may have, which is test over training rows where all are used.
+    Give the number of replicates that there may be for the half width that is foreseen. One
+    replicate has none: inf. Replicates that share rows vary together, by `overlap` of their
+    variance (Nadeau and Bengio 2003): test rows over all rows that training may have, which is test
+    over training rows where all are used.
     """
     if replicates < 2:
         return np.full(np.shape(spread), np.inf)
@@ -19,7 +25,8 @@ def half_width(spread: ArrayLike, replicates: int, level: float, overlap: float 
 
 
 def lines_of(sizes: np.ndarray, ln_losses: np.ndarray) -> np.ndarray:
-    """ln amplitude and exponent [R, 2] of loss = amplitude * size^-exponent, by least squares over each row's values.
+    """ln amplitude and exponent [R, 2] of loss = amplitude * size^-exponent, by least squares over
+    each row's values.
 
     `ln_losses` is [R, sizes], nan where there is no value; nan of a row with fewer than two.
     """
@@ -34,7 +41,8 @@ def lines_of(sizes: np.ndarray, ln_losses: np.ndarray) -> np.ndarray:
 
 
 def bends_of(sizes: np.ndarray, ln_losses: np.ndarray) -> np.ndarray:
-    """How each row's curve bends in log-log [R]: the factor of (ln size)^2; nan with fewer than three values.
+    """How each row's curve bends in log-log [R]: the factor of (ln size)^2; nan with fewer than
+    three values.
 
     Above 0 it falls ever more slowly. Of a power law it is 0.
     """

@@ -19,7 +19,9 @@ MISFIT_P = 0.05
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval; an end that the data do not bound is 0, -inf or inf, of which infinite ones are null in JSON."""
+    """An interval; an end that the data do not bound is 0, -inf or inf, of which infinite ones are
+    null in JSON.
+    """
 
     low: Annotated[OrNull, "its lower end"]
     high: Annotated[OrNull, "its upper end"]
@@ -52,15 +54,23 @@ def estimate_of(ends: Iterable[float], level: float) -> Estimate:
 
 @dataclass(frozen=True)
 class Misfit:
-    """Whether the law goes through the points, given the noise between seeds and what known faults would add."""
+    """Whether the law goes through the points, given the noise between seeds and what known faults
+    would add.
+    """
 
     lack_of_fit_p: Annotated[
-        float | None, "F test of the scatter of size means about the law against that between seeds; null without these"
+        float | None,
+        (
+            "F test of the scatter of size means about the law against that between seeds; null "
+            "without these"
+        ),
     ]
     faults: Annotated[
         dict[str, float],
-        "by kind of fault, the chance of residuals that so resemble it: `floor`, one is missing; `break`, the slope "
-        "changes along the sizes; `shift`, the smallest sizes lie off; `end`, the largest size lies off",
+        "by kind of fault, the chance of residuals that so resemble it: `floor`, one is missing; "
+        "`break`, the slope "
+        "changes along the sizes; `shift`, the smallest sizes lie off; `end`, the largest size "
+        "lies off",
     ]
 
     @property
@@ -83,13 +93,15 @@ class Groups:
 
 @dataclass(frozen=True)
 class Fit:
-    """A law fitted to size means in log space: y = floor + amplitude · x^-alpha (pure and floor), and its kin.
+    """A law fitted to size means in log space: y = floor + amplitude · x^-alpha (pure and floor),
+    and its kin.
 
     If `refusals` has any there is no fit, and every number after `warnings` is null.
     """
 
-    # `region` is the set of laws that the data do not exclude. A law of replicates (`harness.laws.replicates`) has no
-    # region, but `lines`: [R, 2], ln amplitude and alpha of each.
+    # `region` is the set of laws that the data do not exclude. A law of replicates
+    # (`harness.laws.replicates`) has no region, but `lines`: [R, 2], ln amplitude and alpha of
+    # each.
 
     law: Annotated[LawName, "its form"]
     points: Annotated[Points, "its data"]
@@ -100,17 +112,24 @@ class Fit:
     warnings: Annotated[tuple[Caution, ...], "what to know before quoting it"] = ()
     alpha: Annotated[float | None, "the exponent; of the broken law, after the break"] = None
     alpha_interval: Annotated[Interval | None, "of the exponent"] = None
-    amplitude: Annotated[float | None, "loss at x = 1 without the floor; null beyond what a float holds"] = None
+    amplitude: Annotated[
+        float | None, "loss at x = 1 without the floor; null beyond what a float holds"
+    ] = None
     log_amplitude: Annotated[float | None, "natural logarithm of the amplitude"] = None
-    floor: Annotated[float | None, "null of laws without one, 0 where the fit drives it to nothing"] = None
+    floor: Annotated[
+        float | None, "null of laws without one, 0 where the fit drives it to nothing"
+    ] = None
     floor_interval: Annotated[Interval | None, "of the floor; null where it was given"] = None
     more: Annotated[
         dict[str, Estimate] | None,
-        "of the shifted law `shift`, in units of x; of the broken one `first_alpha` before the break, `break_at` in "
+        "of the shifted law `shift`, in units of x; of the broken one `first_alpha` before the "
+        "break, `break_at` in "
         "units of x, `width` of the break in ln x",
     ] = None
     sigma: Annotated[float | None, "standard deviation of ln(mean / law) at weight 1"] = None
-    aicc: Annotated[float | None, "AICc, sigma counted as a parameter; null below 3 degrees of freedom"] = None
+    aicc: Annotated[
+        float | None, "AICc, sigma counted as a parameter; null below 3 degrees of freedom"
+    ] = None
     objective: Annotated[str | None, "what was minimised"] = None
     misfit: Annotated[Misfit | None, "whether the law goes through the points"] = None
     groups: Annotated[Groups | None, "what intervals are over, where rows have groups"] = None

@@ -1,4 +1,6 @@
-"""Which law: by AICc, by the test of a floor at its boundary, and by predicting sizes that were not fitted."""
+"""Which law: by AICc, by the test of a floor at its boundary, and by predicting sizes that were not
+fitted.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,9 +19,11 @@ from harness.laws.points import NOTHING, Known, runs
 from harness.laws.refusal import SPARE_SIZES
 from harness.laws.result import NOT_QUOTED, Caution, Fit, LawName
 
-# The simplest first. A shift is a choice of x, of whoever knows that x lacks a constant: it stands for no election.
+# The simplest first. A shift is a choice of x, of whoever knows that x lacks a constant: it stands
+# for no election.
 CANDIDATES: tuple[LawName, ...] = ("pure", "floor", "broken")
-# Laws without a floor then get one in 8 % of 2000 simulated choices; at 0.05, one in eight clear floors is missed.
+# Laws without a floor then get one in 8 % of 2000 simulated choices; at 0.05, one in eight clear
+# floors is missed.
 FLOOR_LEVEL = 0.07
 ORIGINS_SHARE = 3  # a third of the sizes is held out at most
 MOST_ORIGINS = 12  # of a curve of hundreds of points: each is a fit of every law
@@ -30,8 +34,8 @@ SUPPORTED = 0.05  # the AICc weight below which a law's exponent is not held aga
 class Score:
     """How well sizes beyond the fitted ones were predicted, by ln(predicted / measured).
 
-    Laws are fitted to all but the largest 1, 2, ... sizes (of many sizes 12 such cuts, evenly spaced), and asked for
-    those that were left out.
+    Laws are fitted to all but the largest 1, 2, ... sizes (of many sizes 12 such cuts, evenly
+    spaced), and asked for those that were left out.
     """
 
     rmsle: Annotated[OrNull, "root mean square"]
@@ -44,16 +48,21 @@ class Score:
 class Selection:
     """Laws side by side, and the one to quote.
 
-    That is the simplest law that extrapolates as well as the best within one standard error, of those that may be
-    quoted (a falling exponent that the data bound, and sizes enough) and that the fitted sizes do not reject (the pure
-    law by `floor_p`, laws of AICc weight below 0.05 if the broken law has the largest).
+    That is the simplest law that extrapolates as well as the best within one standard error, of
+    those that may be quoted (a falling exponent that the data bound, and sizes enough) and that the
+    fitted sizes do not reject (the pure law by `floor_p`, laws of AICc weight below 0.05 if the
+    broken law has the largest).
     """
 
     fits: dict[str, Fit]
     aicc_weights: Annotated[dict[str, float], "by law that is not refused"]
-    floor_p: Annotated[float | None, "chance of such an improvement by a floor if there is none, half of that of F"]
+    floor_p: Annotated[
+        float | None, "chance of such an improvement by a floor if there is none, half of that of F"
+    ]
     extrapolation: Annotated[dict[str, Score], "by law: how well it predicted larger sizes"]
-    last_value: Annotated[Score | None, "the same of the forecast that losses stay as at the largest size fitted"]
+    last_value: Annotated[
+        Score | None, "the same of the forecast that losses stay as at the largest size fitted"
+    ]
     chosen: Annotated[LawName | None, "the law to quote; null where none may be"]
     cautions: Annotated[tuple[Caution, ...], "of the choice, or why there is none"]
 
@@ -71,13 +80,16 @@ class Selection:
 def select_law(
     x: ArrayLike, y: ArrayLike, level: float = 0.95, objective: str = "auto", known: Known = NOTHING
 ) -> Selection:
-    """Fit the pure, the floor and the broken law to runs, of which errors may be known, and choose between them.
+    """Fit the pure, the floor and the broken law to runs, of which errors may be known, and choose
+    between them.
 
     The broken law has intervals, which take half a second, only where it is in the running.
     """
     x, y = runs(x, y)
     fits = _candidates(x, y, level, objective, known)
-    if objective == "auto" and any((fit.objective or "").startswith("huber") for fit in fits.values()):
+    if objective == "auto" and any(
+        (fit.objective or "").startswith("huber") for fit in fits.values()
+    ):
         objective = "huber"  # laws are compared under one loss
         fits = _candidates(x, y, level, objective, known)
     if any(refusal.code == "TOO_FEW" for refusal in fits["broken"].refusals):
@@ -91,14 +103,22 @@ def select_law(
         standing["broken"] = fits["broken"] = fit_law(x, y, "broken", level, objective, known=known)
         # A break that the data do not pin says nothing better than the laws without.
         if not standing["broken"].is_quotable:
-            rest: dict[LawName, Fit] = {law: standing[law] for law in CANDIDATES if law in standing and law != "broken"}
+            rest: dict[LawName, Fit] = {
+                law: standing[law] for law in CANDIDATES if law in standing and law != "broken"
+            }
             weights = _aicc_weights(rest)
             chosen = _chosen(rest, weights, floor_p, scores)
-    cautions = _cautions(standing, chosen, weights, scores, last) if chosen else _why_none(standing, floor_p)
+    cautions = (
+        _cautions(standing, chosen, weights, scores, last)
+        if chosen
+        else _why_none(standing, floor_p)
+    )
     return Selection(fits, weights, floor_p, scores, last, chosen, cautions)
 
 
-def _candidates(x: np.ndarray, y: np.ndarray, level: float, objective: str, known: Known) -> dict[str, Fit]:
+def _candidates(
+    x: np.ndarray, y: np.ndarray, level: float, objective: str, known: Known
+) -> dict[str, Fit]:
     return {law: fit_law(x, y, law, level, objective, law != "broken", known) for law in CANDIDATES}
 
 
@@ -113,7 +133,9 @@ def _aicc_weights(fits: Mapping[LawName, Fit]) -> dict[str, float]:
 
 
 def _floor_p(floor: Fit | None) -> float | None:
-    """The chance of so much better a fit by a floor that is not there, on the floor fit's own weights."""
+    """The chance of so much better a fit by a floor that is not there, on the floor fit's own
+    weights.
+    """
     if floor is None or floor.region is None or floor.region.edges is None:
         return None
     known, edges = floor.region, floor.region.edges
@@ -128,7 +150,9 @@ def _rejected(floor_p: float | None) -> tuple[LawName, ...]:
 def _rolling(
     x: np.ndarray, y: np.ndarray, laws: Sequence[LawName], objective: str, known: Known
 ) -> tuple[dict[str, Score], Score | None]:
-    """Scores of each law, and of the last value, over the same origins; a law that an origin refuses has no score."""
+    """Scores of each law, and of the last value, over the same origins; a law that an origin
+    refuses has no score.
+    """
     sizes = np.unique(x)
     spare = [sizes.size - LAWS[law].parameters - SPARE_SIZES for law in laws]
     origins = min([sizes.size // ORIGINS_SHARE, *(left for left in spare if left > 0)], default=0)
@@ -143,7 +167,9 @@ def _rolling(
         after = np.array([np.log(y[x == size]).mean() for size in sizes[-held:]])
         last.append(np.log(y[x == sizes[-held - 1]]).mean() - after)
         for law in laws:
-            fit = fit_law(x[kept], y[kept], law, objective=objective, intervals=False, known=known.of(kept))
+            fit = fit_law(
+                x[kept], y[kept], law, objective=objective, intervals=False, known=known.of(kept)
+            )
             if not fit.refusals:
                 errors[law].append(np.log(extended(fit, sizes[-held:])) - after)
     full = {law: _scored(found) for law, found in errors.items() if len(found) == cuts.size}
@@ -157,9 +183,14 @@ def _scored(errors: list[np.ndarray]) -> Score:
 
 
 def _chosen(
-    fits: Mapping[LawName, Fit], weights: dict[str, float], floor_p: float | None, scores: dict[str, Score]
+    fits: Mapping[LawName, Fit],
+    weights: dict[str, float],
+    floor_p: float | None,
+    scores: dict[str, Score],
 ) -> LawName | None:
-    """The simplest law that neither the fitted nor the held-out sizes speak against, of those that may be quoted."""
+    """The simplest law that neither the fitted nor the held-out sizes speak against, of those that
+    may be quoted.
+    """
     order = [law for law in CANDIDATES if law in fits and fits[law].is_quotable]
     order = [law for law in order if law not in _rejected(floor_p)]
     if weights and max(weights, key=weights.__getitem__) == "broken":
@@ -194,7 +225,8 @@ def _cautions(
         reasons["MODEL_DEPENDENT"] = f"{by_law}: it depends on the law. Quote both."
     if last and chosen in scores and scores[chosen].rmsle > last.rmsle:
         reasons["LAST_VALUE_WINS"] = (
-            f"the {chosen} law predicts held-out sizes to {scores[chosen].rmsle:.3g} (root mean square of ln), "
+            f"the {chosen} law predicts held-out sizes to {scores[chosen].rmsle:.3g} (root mean "
+            "square of ln), "
             f"repeating the last loss to {last.rmsle:.3g}: do not extrapolate."
         )
     return tuple(starmap(Caution, reasons.items()))
@@ -203,10 +235,17 @@ def _cautions(
 def _why_none(fits: Mapping[LawName, Fit], floor_p: float | None) -> tuple[Caution, ...]:
     """Why each law that the sizes do not reject may not be quoted."""
     rejected = _rejected(floor_p)
-    beside = "" if floor_p is None or not rejected else f" The pure law is rejected by a floor (p = {floor_p:.2g})."
+    beside = (
+        ""
+        if floor_p is None or not rejected
+        else f" The pure law is rejected by a floor (p = {floor_p:.2g})."
+    )
     told = []
     for law, fit in fits.items():
         if law not in rejected:
             of_law = [caution for caution in fit.warnings if caution.code in NOT_QUOTED]
-            told += [Caution(caution.code, f"the {law} law: {caution.reason}{beside}") for caution in of_law]
+            told += [
+                Caution(caution.code, f"the {law} law: {caution.reason}{beside}")
+                for caution in of_law
+            ]
     return tuple(told)

@@ -1,4 +1,5 @@
-"""Laws of several arms that share parameters: one floor, one exponent, or both, which leaves a pure cost multiplier.
+"""Laws of several arms that share parameters: one floor, one exponent, or both, which leaves a pure
+cost multiplier.
 
 A floor or an exponent may be known, too: then it is pinned to a number.
 """
@@ -17,20 +18,33 @@ from harness.base.plain import OrNull
 from harness.laws.fitting import aicc, fit_law
 from harness.laws.law import CurveFunction, Law, Logs, exp_of, to_logs
 from harness.laws.points import noise_variances
-from harness.laws.profile import NO_FLOOR, OPEN, ProfiledQuantity, Region, of_two, quantity_interval, region
+from harness.laws.profile import (
+    NO_FLOOR,
+    OPEN,
+    ProfiledQuantity,
+    Region,
+    of_two,
+    quantity_interval,
+    region,
+)
 from harness.laws.refusal import floor_refusals, stuck
 from harness.laws.result import Estimate, Fit, Groups, Refusal, estimate_of
 from harness.laws.solve import Problem, solve
 
 Share = Literal["nothing", "floor", "alpha", "both"]
 SHARES: tuple[Share, ...] = ("nothing", "floor", "alpha", "both")
-Pin = float | Literal["free", "shared"]  # what the arms have of a parameter: each its own, one in common, a known one
-Places = tuple[np.ndarray, np.ndarray, np.ndarray]  # where in p each arm finds its ln floor, its ln X and its ln alpha
+Pin = (
+    float | Literal["free", "shared"]
+)  # what the arms have of a parameter: each its own, one in common, a known one
+Places = tuple[
+    np.ndarray, np.ndarray, np.ndarray
+]  # where in p each arm finds its ln floor, its ln X and its ln alpha
 
 
 @dataclass(frozen=True)
 class SharedFit:
-    """One fit of all arms, y = E + (x / X)^-alpha each, with E, alpha or both in common and X an arm's own.
+    """One fit of all arms, y = E + (x / X)^-alpha each, with E, alpha or both in common and X an
+    arm's own.
 
     If `refusals` has any, every number after it is null.
     """
@@ -43,35 +57,50 @@ class SharedFit:
     refusals: Annotated[tuple[Refusal, ...], "why there is none"] = ()
     alphas: Annotated[dict[str, Estimate] | None, "exponents, by arm"] = None
     floors: Annotated[dict[str, Estimate] | None, "by arm"] = None
-    amplitudes: Annotated[dict[str, OrNull] | None, "A of E + A x^-alpha, by arm; null: too large"] = None
+    amplitudes: Annotated[
+        dict[str, OrNull] | None, "A of E + A x^-alpha, by arm; null: too large"
+    ] = None
     multipliers: Annotated[
         dict[str, Estimate] | None,
-        "of `both`, by arm: what it needs of x, at any loss, for each unit that the first arm needs",
+        (
+            "of `both`, by arm: what it needs of x, at any loss, for each unit that the first "
+            "arm needs"
+        ),
     ] = None
     aicc: Annotated[float | None, "AICc"] = None
-    p: Annotated[float | None, "chance of so much worse a fit than with nothing shared, if sharing is true"] = None
+    p: Annotated[
+        float | None, "chance of so much worse a fit than with nothing shared, if sharing is true"
+    ] = None
     sigma: Annotated[float | None, "standard deviation of ln(mean / law)"] = None
     groups: Annotated[Groups | None, "what intervals are over, where rows have groups"] = None
 
 
 def fit_shared(
-    x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], share: Share, level: float = 0.95, intervals: bool = True
+    x: Mapping[str, ArrayLike],
+    y: Mapping[str, ArrayLike],
+    share: Share,
+    level: float = 0.95,
+    intervals: bool = True,
 ) -> SharedFit:
     """Fit laws with a floor to the runs of two or more arms at once, least squares on size means.
 
-    Residuals of all arms have one variance, up to the noise between seeds where every arm has enough of them. An arm
-    whose own law is refused refuses the whole. `intervals=False` leaves the intervals and `p` out. Raises HarnessError
-    for fewer than two arms, or an unknown `share`.
+    Residuals of all arms have one variance, up to the noise between seeds where every arm has
+    enough of them. An arm whose own law is refused refuses the whole. `intervals=False` leaves the
+    intervals and `p` out. Raises HarnessError for fewer than two arms, or an unknown `share`.
     """
     if share not in SHARES:
         raise HarnessError(f"share={share!r} is not known; {did_you_mean(share, SHARES)}.")
     arms = tuple(x)
     if len(arms) < 2 or set(arms) != set(y):
-        raise HarnessError(f"arms {list(arms)} with x and {list(y)} with y; give both for two arms or more.")
+        raise HarnessError(
+            f"arms {list(arms)} with x and {list(y)} with y; give both for two arms or more."
+        )
     fits = {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False) for arm in arms}
     refusals = []
     for arm, fit in fits.items():
-        refusals += [replace(refusal, reason=f"{arm}: {refusal.reason}") for refusal in fit.refusals]
+        refusals += [
+            replace(refusal, reason=f"{arm}: {refusal.reason}") for refusal in fit.refusals
+        ]
     joint = refusals[0] if refusals else joint_law(fits, *_pins(share), level)
     if isinstance(joint, Refusal):
         parameters = sum(parameter_numbers(len(arms), *_pins(share)))
@@ -94,7 +123,9 @@ def fit_shared(
 
 @dataclass(frozen=True)
 class Joint:
-    """The laws of all arms, fitted at once; `pins` [k] stand behind the parameters in p, as `places` find them."""
+    """The laws of all arms, fitted at once; `pins` [k] stand behind the parameters in p, as
+    `places` find them.
+    """
 
     arms: tuple[str, ...]
     region: Region
@@ -104,7 +135,9 @@ class Joint:
 
 
 def joint_law(fits: Mapping[str, Fit], floor: Pin, alpha: Pin, level: float) -> Joint | Refusal:
-    """The laws of two arms or more, which share or have what is asked; `fits` are each arm's own laws with a floor."""
+    """The laws of two arms or more, which share or have what is asked; `fits` are each arm's own
+    laws with a floor.
+    """
     lowest = min((fit.points for fit in fits.values()), key=lambda points: points.means.min())
     if refusals := floor_refusals(lowest, floor if isinstance(floor, float) else None):
         return refusals[0]
@@ -116,12 +149,20 @@ def joint_law(fits: Mapping[str, Fit], floor: Pin, alpha: Pin, level: float) -> 
 
 
 def _pins(share: Share) -> tuple[Pin, Pin]:
-    return "shared" if share in ("floor", "both") else "free", "shared" if share in ("alpha", "both") else "free"
+    return "shared" if share in ("floor", "both") else "free", "shared" if share in (
+        "alpha",
+        "both",
+    ) else "free"
 
 
 def parameter_numbers(arms: int, floor: Pin, alpha: Pin) -> list[int]:
-    """How many floors, scales and exponents the laws of so many arms have, without those that are pinned."""
-    return [0 if isinstance(kind, float) else 1 if kind == "shared" else arms for kind in (floor, "free", alpha)]
+    """How many floors, scales and exponents the laws of so many arms have, without those that are
+    pinned.
+    """
+    return [
+        0 if isinstance(kind, float) else 1 if kind == "shared" else arms
+        for kind in (floor, "free", alpha)
+    ]
 
 
 def _places(arms: int, floor: Pin, alpha: Pin) -> Places:
@@ -144,7 +185,9 @@ def with_pins(p: np.ndarray, pins: np.ndarray) -> np.ndarray:
 
 
 def _curve(places: Places, pins: np.ndarray) -> CurveFunction:
-    """ln y = ln(e^floor + e^(-alpha (u - scale))) with the parameters of each point's arm; u is [n, (ln x, arm)]."""
+    """ln y = ln(e^floor + e^(-alpha (u - scale))) with the parameters of each point's arm; u is [n,
+    (ln x, arm)].
+    """
 
     def curve(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         arm = u[..., 1].astype(int)
@@ -183,9 +226,13 @@ def _problem(fits: Mapping[str, Fit], floor: Pin, alpha: Pin) -> tuple[Problem, 
 
 
 def _weights(fits: list[Fit]) -> np.ndarray:
-    """Inverse variances of size means by the noise between seeds; ones where an arm has too few seeds or misfits."""
+    """Inverse variances of size means by the noise between seeds; ones where an arm has too few
+    seeds or misfits.
+    """
     if all(fit.points.known_variance is not None for fit in fits):
-        together = np.concatenate([fit.points.weights / (fit.points.known_variance or 1.0) for fit in fits])
+        together = np.concatenate(
+            [fit.points.weights / (fit.points.known_variance or 1.0) for fit in fits]
+        )
         return together / together.mean()
     weights = []
     for fit in fits:
@@ -197,10 +244,13 @@ def _weights(fits: list[Fit]) -> np.ndarray:
     return together / together.mean()
 
 
-def _starts(fits: Mapping[str, Fit], places: Places, parameters: int, logs: Logs, floor: float | None) -> np.ndarray:
+def _starts(
+    fits: Mapping[str, Fit], places: Places, parameters: int, logs: Logs, floor: float | None
+) -> np.ndarray:
     """Around each arm's own law; what is shared starts at the mean, and at each arm's value.
 
-    Around, for own laws may be the solution already, and a search that does not move is taken for a failure.
+    Around, for own laws may be the solution already, and a search that does not move is taken for a
+    failure.
     """
     values = np.array([_own(fit, logs, floor) for fit in fits.values()])
     starts = []
@@ -215,19 +265,26 @@ def _starts(fits: Mapping[str, Fit], places: Places, parameters: int, logs: Logs
 
 
 def _own(fit: Fit, logs: Logs, floor: float | None) -> tuple[float, float, float]:
-    """ln floor, ln X and ln alpha of an arm's own law; where it was refused or its floor is known, by a line."""
+    """ln floor, ln X and ln alpha of an arm's own law; where it was refused or its floor is known,
+    by a line.
+    """
     if floor is None and fit.region is not None and fit.alpha and fit.log_amplitude is not None:
         floor = math.log(fit.floor) - logs.log_y_average if fit.floor else float(logs.v.min()) - 5.0
         scale = (fit.log_amplitude - logs.log_y_average) / fit.alpha - float(logs.log_x_first)
         return floor, scale, math.log(fit.alpha)
-    u, y = np.log(fit.points.sizes) - logs.log_x_first, fit.points.means / math.exp(logs.log_y_average)
+    u, y = (
+        np.log(fit.points.sizes) - logs.log_x_first,
+        fit.points.means / math.exp(logs.log_y_average),
+    )
     floor = math.log(0.5 * y.min()) if floor is None else floor
     slope, level = np.polyfit(u, np.log(y - math.exp(floor)), 1)
     alpha = max(-float(slope), 1e-3)
     return floor, float(level) / alpha, math.log(alpha)
 
 
-def _estimates(joint: Joint, place: np.ndarray, unit: float, intervals: bool) -> dict[str, Estimate]:
+def _estimates(
+    joint: Joint, place: np.ndarray, unit: float, intervals: bool
+) -> dict[str, Estimate]:
     """exp of a parameter of each arm, and its interval; what is shared is profiled once."""
     known, by_place = joint.region, {}
     for index in np.unique(place):
@@ -240,7 +297,11 @@ def _estimates(joint: Joint, place: np.ndarray, unit: float, intervals: bool) ->
 
 
 def _amplitudes(joint: Joint) -> dict[str, float]:
-    p, logs, (_, in_scales, in_alphas) = joint.region.solution.p, joint.region.problem.logs, joint.places
+    p, logs, (_, in_scales, in_alphas) = (
+        joint.region.solution.p,
+        joint.region.problem.logs,
+        joint.places,
+    )
     log_first = np.ravel(logs.log_x_first)[0]
     found = exp_of(np.exp(p[in_alphas]) * (p[in_scales] + log_first) + logs.log_y_average)
     return dict(zip(joint.arms, found.tolist(), strict=True))
@@ -258,7 +319,9 @@ def _multipliers(joint: Joint, in_scales: np.ndarray, intervals: bool) -> dict[s
 
 
 def sharing_p(joint: Joint, fits: Mapping[str, Fit]) -> float | None:
-    """The chance of so much worse a fit than with nothing shared, if what is shared is the same in fact."""
+    """The chance of so much worse a fit than with nothing shared, if what is shared is the same in
+    fact.
+    """
     problem, solution = joint.region.problem, joint.region.solution
     free = _problem(fits, "free", "free")[0]
     spared = free.law.parameters - problem.law.parameters

@@ -17,17 +17,21 @@ STEPS = 500
 EARLY_STEPS, LATE_STARTS = 40, 16  # most starts are at rest by then; of the others, the best go on
 ROUNDING_SEEN = 0.2  # of 8 units in the last place, which `roundoff` allows for
 NEWTON = 1e-20  # of the objective: what a last step may still promise
-LEAST_DAMPING = 1e-13  # of the curvature: above the rounding of its sums, so that no system is singular
+LEAST_DAMPING = (
+    1e-13  # of the curvature: above the rounding of its sums, so that no system is singular
+)
 REWEIGHTED = 15  # steps of Huber's loss before its own curvature
 LINEAR = 1e-2  # of the reweighted curvature is left to residuals beyond delta, which have none
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A law and the points it is fitted to; `delta` is the residual at which squares become linear (None: never).
+    """A law and the points it is fitted to; `delta` is the residual at which squares become linear
+    (None: never).
 
-    `clusters` [n] numbers the unit of replication that each point belongs to, where points are single runs: residuals
-    of runs of one size are not independent if the law misses that size. None where every point is a size.
+    `clusters` [n] numbers the unit of replication that each point belongs to, where points are
+    single runs: residuals of runs of one size are not independent if the law misses that size. None
+    where every point is a size.
     """
 
     law: Law
@@ -48,10 +52,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class Edges:
-    """Objectives that the floor law only approaches; they decide which ends of an interval are open.
+    """Objectives that the floor law only approaches; they decide which ends of an interval are
+    open.
 
-    flat: alpha -> 0. step: alpha -> inf, only the smallest size is above the floor. pure: E -> 0, with the pure law's
-    level and exponent `pure_p`.
+    flat: alpha -> 0. step: alpha -> inf, only the smallest size is above the floor. pure: E -> 0,
+    with the pure law's level and exponent `pure_p`.
     """
 
     flat: float
@@ -64,9 +69,10 @@ class Edges:
 class Solution:
     """The best law: its p [P], its objective, and how many of the starts agree on that.
 
-    `edge` says which limit of the floor law it is, if any: "flat" and "step" have no exponent; "pure" has no floor. A
-    floor of nothing is p = -inf, of any law. `gradient` is the largest cosine between the residuals and a column of the
-    Jacobian that is more than rounding: 0 at an optimum.
+    `edge` says which limit of the floor law it is, if any: "flat" and "step" have no exponent;
+    "pure" has no floor. A floor of nothing is p = -inf, of any law. `gradient` is the largest
+    cosine between the residuals and a column of the Jacobian that is more than rounding: 0 at an
+    optimum.
     """
 
     p: np.ndarray
@@ -79,7 +85,9 @@ class Solution:
 
 
 def huber(r: np.ndarray, delta: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """The loss of each residual, in the scale of a square, and the share of the residual that its gradient keeps."""
+    """The loss of each residual, in the scale of a square, and the share of the residual that its
+    gradient keeps.
+    """
     if delta is None:
         return r**2, np.ones_like(r)
     size = np.abs(r)
@@ -88,7 +96,9 @@ def huber(r: np.ndarray, delta: float | None) -> tuple[np.ndarray, np.ndarray]:
     return np.where(inside, r**2, 2 * delta * size - delta**2), kept
 
 
-@np.errstate(over="ignore", invalid="ignore")  # a trial step may leave the numbers, and is then not taken
+@np.errstate(
+    over="ignore", invalid="ignore"
+)  # a trial step may leave the numbers, and is then not taken
 def descend(
     residuals: Residuals,
     p: np.ndarray,
@@ -100,10 +110,11 @@ def descend(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Levenberg-Marquardt from every p [..., q] at once; the p reached and their objectives [...].
 
-    `residuals` returns r [..., n] and dr/dp [..., n, q]. A problem rests when its next step promises less than
-    `tolerance` of its own objective (so the objective's scale is immaterial) or less than rounding can show. For
-    Huber's loss the first steps reweight squares, which is sure from afar but slow where most residuals are beyond
-    delta; later ones follow the curvature of the loss itself.
+    `residuals` returns r [..., n] and dr/dp [..., n, q]. A problem rests when its next step
+    promises less than `tolerance` of its own objective (so the objective's scale is immaterial) or
+    less than rounding can show. For Huber's loss the first steps reweight squares, which is sure
+    from afar but slow where most residuals are beyond delta; later ones follow the curvature of the
+    loss itself.
     """
     r, jacobian = residuals(p)
     objective, kept = _objective(r, delta)
@@ -128,7 +139,8 @@ def descend(
         trial = p + step
         trial_r, trial_jacobian = residuals(trial)
         trial_objective, trial_kept = _objective(trial_r, delta)
-        # Equal up to rounding counts as better: the gradient still improves when the objective no longer shows it.
+        # Equal up to rounding counts as better: the gradient still improves when the objective no
+        # longer shows it.
         noise = ROUNDING_SEEN * np.sqrt(objective * roundoff)
         better = moving & (trial_objective <= objective * (1 + 1e-15) + noise)
         p = np.where(better[..., None], trial, p)
@@ -141,7 +153,9 @@ def descend(
 
 
 def _objective(r: np.ndarray, delta: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """The sum of losses, and the shares kept; inf where a law has left the numbers, so that no search goes there."""
+    """The sum of losses, and the shares kept; inf where a law has left the numbers, so that no
+    search goes there.
+    """
     loss, kept = huber(r, delta)
     return np.nan_to_num(loss.sum(axis=-1), nan=np.inf, posinf=np.inf), kept
 
@@ -183,7 +197,9 @@ def solve(problem: Problem, edges: Edges | None) -> Solution:
 
 
 def floor_edges(problem: Problem) -> Edges:
-    """The limits of the floor law: together with its interior they are all the curves it can reach."""
+    """The limits of the floor law: together with its interior they are all the curves it can
+    reach.
+    """
     logs = problem.logs
     first = logs.u == 0
     pure_p, pure = _best(PURE.curve, logs, PURE.starts(logs)[:1], problem.delta)
@@ -194,11 +210,15 @@ def floor_edges(problem: Problem) -> Edges:
     step_p, step = _best(_constant, masked, np.zeros((1, 1)), problem.delta)
     smallest = replace(logs, u=logs.u[first], v=logs.v[first], scale=logs.scale[first])
     top, top_step = _best(_constant, smallest, np.zeros((1, 1)), problem.delta)
-    return Edges(flat=flat, step=step + top_step if top[0] >= step_p[0] else flat, pure=pure, pure_p=pure_p)
+    return Edges(
+        flat=flat, step=step + top_step if top[0] >= step_p[0] else flat, pure=pure, pure_p=pure_p
+    )
 
 
 def as_good(best: float, relative: float, roundoff: float) -> float:
-    """The objectives that count as `best`: within `relative` of it, or within rounding of its residuals."""
+    """The objectives that count as `best`: within `relative` of it, or within rounding of its
+    residuals.
+    """
     return best * (1 + relative) + 2 * np.sqrt(best * roundoff) + roundoff
 
 
@@ -207,9 +227,13 @@ def _constant(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mu, np.ones((*mu.shape, 1))
 
 
-def _best(curve: CurveFunction, logs: Logs, start: np.ndarray, delta: float | None) -> tuple[np.ndarray, float]:
+def _best(
+    curve: CurveFunction, logs: Logs, start: np.ndarray, delta: float | None
+) -> tuple[np.ndarray, float]:
     """A linear problem, solved from one start."""
-    p, objective = descend(residuals_of(curve, logs), start, np.array([np.inf]), logs.roundoff, delta)
+    p, objective = descend(
+        residuals_of(curve, logs), start, np.array([np.inf]), logs.roundoff, delta
+    )
     return p[0], float(objective[0])
 
 
@@ -222,7 +246,9 @@ def _edge(edges: Edges, enough: float) -> EdgeCase | None:
 
 
 def _cosine(r: np.ndarray, jacobian: np.ndarray, roundoff: float, delta: float | None) -> float:
-    """The largest cosine between kept residuals and a column of the Jacobian, less what rounding can make of it."""
+    """The largest cosine between kept residuals and a column of the Jacobian, less what rounding
+    can make of it.
+    """
     pull = huber(r, delta)[1] * r
     columns = jacobian[:, ~_unseen(jacobian, roundoff)]
     squares = (columns.T @ pull / np.linalg.norm(columns, axis=0)) ** 2
@@ -231,5 +257,7 @@ def _cosine(r: np.ndarray, jacobian: np.ndarray, roundoff: float, delta: float |
 
 
 def _unseen(jacobian: np.ndarray, roundoff: float) -> np.ndarray:
-    """Which parameters [P] the curve no longer shows: logarithms of what has gone to nothing, as far as they got."""
+    """Which parameters [P] the curve no longer shows: logarithms of what has gone to nothing, as
+    far as they got.
+    """
     return np.linalg.norm(jacobian, axis=0) <= np.sqrt(roundoff)

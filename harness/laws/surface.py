@@ -1,4 +1,6 @@
-"""Loss over two sizes at once: y = E + A N^-alpha + B D^-beta (Hoffmann et al. 2022, approach 3)."""
+"""Loss over two sizes at once: y = E + A N^-alpha + B D^-beta (Hoffmann et al. 2022, approach
+3).
+"""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -15,7 +17,13 @@ from harness.laws.law import FLOOR_SHARES, Law, Logs, exp_of, to_logs
 from harness.laws.objective import optimum, read_objective
 from harness.laws.points import positive
 from harness.laws.profile import OPEN
-from harness.laws.refusal import RANGE_SLACK, exponent_cautions, floor_cautions, local_cautions, stuck
+from harness.laws.refusal import (
+    RANGE_SLACK,
+    exponent_cautions,
+    floor_cautions,
+    local_cautions,
+    stuck,
+)
 from harness.laws.result import Caution, Estimate, Groups, Refusal, estimate_of
 from harness.laws.solve import Problem
 
@@ -36,7 +44,9 @@ def _curve(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _starts(logs: Logs) -> np.ndarray:
-    """A grid of exponents and floors; A and B for each by non-negative least squares of relative errors."""
+    """A grid of exponents and floors; A and B for each by non-negative least squares of relative
+    errors.
+    """
     y = np.exp(logs.v)
     spans = logs.u.max(axis=0)
     starts = []
@@ -48,7 +58,9 @@ def _starts(logs: Logs) -> np.ndarray:
                 floor = share * y.min()
                 (a, b), _ = nnls(terms / y[:, None], (y - floor) / y)
                 a, b = max(a, 1e-3 * y.min()), max(b, 1e-3 * y.min())
-                starts.append((np.log(a), np.log(alpha), np.log(beta), np.log(b / a), np.log(floor / a)))
+                starts.append(
+                    (np.log(a), np.log(alpha), np.log(beta), np.log(b / a), np.log(floor / a))
+                )
     return np.array(starts)
 
 
@@ -62,8 +74,8 @@ SURFACE = Law(
 )
 
 
-# With a schedule u has a third column, the learning rate that is left: ln y = the law + decay * what is left. Places of
-# new runs have no such column, as a run ends with none left.
+# With a schedule u has a third column, the learning rate that is left: ln y = the law + decay *
+# what is left. Places of new runs have no such column, as a run ends with none left.
 def _scheduled(p: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     h, columns = _curve(p[..., :5], u)
     left = np.broadcast_to(u[..., 2] if u.shape[-1] == 3 else 0.0, h.shape)
@@ -97,7 +109,9 @@ def log_allocation(p: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Surface:
-    """The law y = floor + a · N^-alpha + b · D^-beta, in log space. If `refusals` has any, it has no numbers."""
+    """The law y = floor + a · N^-alpha + b · D^-beta, in log space. If `refusals` has any, it has
+    no numbers.
+    """
 
     level: Annotated[float, "of intervals"]
     cells: Annotated[int, "different pairs of sizes"]
@@ -109,13 +123,19 @@ class Surface:
     beta: Annotated[Estimate | None, "exponent of D"] = None
     floor: Annotated[Estimate | None, "the floor"] = None
     allocation: Annotated[
-        Estimate | None, "beta / (alpha + beta), the exponent of the optimal N over a compute of N times D"
+        Estimate | None,
+        "beta / (alpha + beta), the exponent of the optimal N over a compute of N times D",
     ] = None
     decay: Annotated[
-        Estimate | None, "how much ln y is above the law at the peak learning rate; null without a schedule"
+        Estimate | None,
+        "how much ln y is above the law at the peak learning rate; null without a schedule",
     ] = None
-    a: Annotated[float | None, "in units of y at N = 1; null where it is beyond what a float holds"] = None
-    b: Annotated[float | None, "in units of y at D = 1; null where it is beyond what a float holds"] = None
+    a: Annotated[
+        float | None, "in units of y at N = 1; null where it is beyond what a float holds"
+    ] = None
+    b: Annotated[
+        float | None, "in units of y at D = 1; null where it is beyond what a float holds"
+    ] = None
     sigma: Annotated[float | None, "standard deviation of ln(mean / law)"] = None
     objective: Annotated[str | None, "what was minimised"] = None
     loss: Annotated[float | None, "the objective at the optimum"] = None
@@ -133,18 +153,22 @@ def fit_surface(
     intervals: bool = True,
     schedule: ArrayLike | None = None,
 ) -> Surface:
-    """Fit the two-variable law to single runs, which all have one entry; cells (N, D) are the units of replication.
+    """Fit the two-variable law to single runs, which all have one entry; cells (N, D) are the units
+    of replication.
 
-    By least squares that is a fit to cell means, weighted by their runs. `objective` as in `fit_law`. `loss` is the
-    objective at the optimum as published fits state it: the sum of Huber's losses, half a square inside of delta.
-    `intervals=False` leaves intervals open, which are most of the time: for refits and simulations. Where rows are
-    checkpoints of runs, `schedule` is the learning rate at each as a share of its run's peak, 1 to 0; then ln y is the
-    law, which is of rows at 0, plus a term in proportion to that share. Raises HarnessError on rows that are not finite
-    and positive.
+    By least squares that is a fit to cell means, weighted by their runs. `objective` as in
+    `fit_law`. `loss` is the objective at the optimum as published fits state it: the sum of Huber's
+    losses, half a square inside of delta. `intervals=False` leaves intervals open, which are most
+    of the time: for refits and simulations. Where rows are checkpoints of runs, `schedule` is the
+    learning rate at each as a share of its run's peak, 1 to 0; then ln y is the law, which is of
+    rows at 0, plus a term in proportion to that share. Raises HarnessError on rows that are not
+    finite and positive.
     """
     n, d, y = positive("n", n), positive("d", d), positive("y", y)
     if not n.size == d.size == y.size:
-        raise HarnessError(f"n has {n.size} rows, d has {d.size} and y has {y.size}; give one of each per run.")
+        raise HarnessError(
+            f"n has {n.size} rows, d has {d.size} and y has {y.size}; give one of each per run."
+        )
     if not 0 < level < 1:
         raise HarnessError(f"level={level} must be between 0 and 1.")
     wanted = read_objective(objective)
@@ -157,7 +181,10 @@ def fit_surface(
         return base
     law, logs = SURFACE, to_logs(x, losses, np.ones(y.size))
     if schedule is not None:
-        law, logs = SCHEDULED, replace(logs, u=np.column_stack([logs.u, np.asarray(schedule, float)[order]]))
+        law, logs = (
+            SCHEDULED,
+            replace(logs, u=np.column_stack([logs.u, np.asarray(schedule, float)[order]])),
+        )
     problem = Problem(law, logs, clusters=of_cell.ravel())
     problem, edges, solution, words = optimum(problem, wanted)
     refusal = stuck(solution)
@@ -172,14 +199,16 @@ def _refusals(sizes: np.ndarray, decades: tuple[float, ...]) -> tuple[Refusal, .
     levels = [np.unique(column).size for column in sizes.T]
     if len(sizes) < MIN_CELLS or min(levels) < MIN_LEVELS:
         reason = (
-            f"{len(sizes)} cells with {levels[0]} values of N and {levels[1]} of D; a law of both needs {MIN_CELLS} "
+            f"{len(sizes)} cells with {levels[0]} values of N and {levels[1]} of D; a law of both "
+            f"needs {MIN_CELLS} "
             f"cells and {MIN_LEVELS} values an axis. Add sizes (more seeds do not count)."
         )
         found.append(Refusal("TOO_FEW", reason))
     for name, span in zip("ND", decades, strict=True):
         if span < MIN_AXIS_DECADES - RANGE_SLACK:
             reason = (
-                f"{name} spans {span:.2g} decades; an exponent over it needs {MIN_AXIS_DECADES} at the very least. Fit "
+                f"{name} spans {span:.2g} decades; an exponent over it needs {MIN_AXIS_DECADES} "
+                "at the very least. Fit "
                 "a law over the other variable, or add range."
             )
             found.append(Refusal("RANGE", reason))
@@ -187,16 +216,24 @@ def _refusals(sizes: np.ndarray, decades: tuple[float, ...]) -> tuple[Refusal, .
 
 
 def _surface(base: Surface, known: profile.Region, words: str, lowest: float | None) -> Surface:
-    """The numbers of the law; without the lowest loss no intervals, nor cautions, which are of them."""
+    """The numbers of the law; without the lowest loss no intervals, nor cautions, which are of
+    them.
+    """
     problem, p = known.problem, known.solution.p
     logs = problem.logs
     alpha, beta = (
-        estimate_of(np.exp([p[index], *(profile.coordinate_interval(known, index) if lowest else OPEN)]), base.level)
+        estimate_of(
+            np.exp([p[index], *(profile.coordinate_interval(known, index) if lowest else OPEN)]),
+            base.level,
+        )
         for index in (1, 2)
     )
-    floor_ends = np.array(profile.floor_interval(known) if lowest else (0, np.inf)) * math.exp(logs.log_y_average)
+    floor_ends = np.array(profile.floor_interval(known) if lowest else (0, np.inf)) * math.exp(
+        logs.log_y_average
+    )
     floor = estimate_of(
-        (math.exp(float(profile.log_floor(problem)(p)[0]) + logs.log_y_average), *floor_ends), base.level
+        (math.exp(float(profile.log_floor(problem)(p)[0]) + logs.log_y_average), *floor_ends),
+        base.level,
     )
     # Of ln(beta / alpha), which decides the best allocation.
     ratio_ends = profile.quantity_interval(known, profile.of_two(2, 1, -1.0)) if lowest else OPEN

@@ -1,9 +1,12 @@
-"""What evaluations take on a machine, as `harness bench` timed them alone, and the file that keeps it.
+"""What evaluations take on a machine, as `harness bench` timed them alone, and the file that keeps
+it.
 
-    calibration = read_calibration(results, "fused", processor(), "float64")     # None: `harness bench` was never run
+    calibration = read_calibration(results, "fused", processor(), "float64")     # None: `harness
+    bench` was never run
 
-Seconds are CPU seconds of one thread: what the clock shows when that thread has a core to itself. A calibration is of
-one engine and dtype: a plan whose runs have several needs several, see `Calibrations`.
+Seconds are CPU seconds of one thread: what the clock shows when that thread has a core to itself. A
+calibration is of one engine and dtype: a plan whose runs have several needs several, see
+`Calibrations`.
 """
 
 from __future__ import annotations
@@ -35,18 +38,18 @@ CALIBRATION_SCHEMA = 6
 THREADS = 1
 
 
-# --------------------------------------------------------------------------------------------------------------- rows
-# Networks that differ in what they begin by take the same time.
+# --------------------------------------------------------------------------------------------------
+# rows Networks that differ in what they begin by take the same time.
 TimedNetwork = Annotated[Network, AfterValidator(lambda network: network.begun_as())]
 
 
 class Shape(Frozen):
     """What the time of an evaluation hangs on, lanes apart.
 
-    `samples` are points of one evaluation, of the `train_points` that there are. Of a PDE both are the points that an
-    evaluation amounts to (`RunTask.points_evaluated`). `timing` is JSON of what costs time in the settings of the
-    optimiser (`Optimiser.timed_by`). `has_equal_knots` says that updates, if any, leave knots equally spaced. Gains and
-    seeds are left out: they cost nothing.
+    `samples` are points of one evaluation, of the `train_points` that there are. Of a PDE both are
+    the points that an evaluation amounts to (`RunTask.points_evaluated`). `timing` is JSON of what
+    costs time in the settings of the optimiser (`Optimiser.timed_by`). `has_equal_knots` says that
+    updates, if any, leave knots equally spaced. Gains and seeds are left out: they cost nothing.
     """
 
     network: TimedNetwork
@@ -76,7 +79,9 @@ def shape_of(run: RunSpec, network: Network) -> Shape:
 
 
 class KnotMove(Frozen):
-    """The least squares on `points` points that move all knots of a lane, or refined them to this network."""
+    """The least squares on `points` points that move all knots of a lane, or refined them to this
+    network.
+    """
 
     network: TimedNetwork
     points: int
@@ -84,7 +89,9 @@ class KnotMove(Frozen):
 
 
 def knot_moves(work: Work) -> dict[KnotMove, int]:
-    """How often a stage makes each of its moves; a refinement has as many points as its splines have unknowns."""
+    """How often a stage makes each of its moves; a refinement has as many points as its splines
+    have unknowns.
+    """
     network, moves = work.network, {}
     if work.knot_updates:
         moves[KnotMove(network=network, points=work.fit_samples, refined=False)] = work.knot_updates
@@ -97,11 +104,21 @@ def move_flops(move: KnotMove) -> int:
     """The FLOPs of one move of one lane."""
     updates = 0 if move.refined else 1
     none = {"evaluations": 0, "samples": 0, "iterations": 0}
-    return knots_flops(Work(move.network, **none, knot_updates=updates, fit_samples=move.points, refined=move.refined))
+    return knots_flops(
+        Work(
+            move.network,
+            **none,
+            knot_updates=updates,
+            fit_samples=move.points,
+            refined=move.refined,
+        )
+    )
 
 
 class SoloRow(Frozen):
-    """One lane alone: median of the CPU seconds of its evaluations, FLOPs of one (`local_min`, the optimiser's too)."""
+    """One lane alone: median of the CPU seconds of its evaluations, FLOPs of one (`local_min`, the
+    optimiser's too).
+    """
 
     shape: Shape
     seconds_per_evaluation: float
@@ -123,7 +140,8 @@ class Rate(Frozen):
     flops_per_second: float
 
 
-# -------------------------------------------------------------------------------------------------------- calibration
+# --------------------------------------------------------------------------------------------------
+# calibration
 class Calibration(Frozen):
     """A bench of one engine, device model and dtype: what was timed, and the rates of what was not.
 
@@ -177,7 +195,11 @@ class EngineKind(NamedTuple):
         """What measures it; without options it is the fused engine that is measured, in float64."""
         if self.engine == "fused":
             return "harness bench"
-        return "harness bench --engine torch" if self.dtype == "float64" else f"harness bench --dtype {self.dtype}"
+        return (
+            "harness bench --engine torch"
+            if self.dtype == "float64"
+            else f"harness bench --dtype {self.dtype}"
+        )
 
 
 Calibrations = Mapping[EngineKind, Calibration]
@@ -194,9 +216,15 @@ def missing(calibrations: Calibrations, runs: Iterable[RunSpec]) -> list[EngineK
 
 
 def calibrate(
-    engine: Engine, dtype: Dtype, seconds_per_run: float, solo: Sequence[SoloRow], knots: Sequence[KnotRow]
+    engine: Engine,
+    dtype: Dtype,
+    seconds_per_run: float,
+    solo: Sequence[SoloRow],
+    knots: Sequence[KnotRow],
 ) -> Calibration:
-    """The calibration that the rows of a bench on this machine make; of two rows of one thing the later one stays."""
+    """The calibration that the rows of a bench on this machine make; of two rows of one thing the
+    later one stays.
+    """
     solo = list({row.shape: row for row in solo}.values())
     knots = list({row.move: row for row in knots}.values())
     return Calibration(
@@ -209,7 +237,9 @@ def calibrate(
         commit=provenance.code().commit,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds_per_run=seconds_per_run,
-        evaluation_rate=fit_rate([(row.flops_per_evaluation, row.seconds_per_evaluation) for row in solo]),
+        evaluation_rate=fit_rate(
+            [(row.flops_per_evaluation, row.seconds_per_evaluation) for row in solo]
+        ),
         knot_rate=fit_rate([(row.flops, row.seconds) for row in knots]),
         solo=tuple(solo),
         knots=tuple(knots),
@@ -217,7 +247,8 @@ def calibrate(
 
 
 def fit_rate(rows: Sequence[tuple[float, float]]) -> Rate:
-    """The rate by which (FLOPs, seconds) are least wrong: squared logarithms of ratios, on a grid in steps of some 5 %.
+    """The rate by which (FLOPs, seconds) are least wrong: squared logarithms of ratios, on a grid
+    in steps of some 5 %.
 
     Optimisers have no rates of their own: they hardly came closer by them.
     """
@@ -227,10 +258,13 @@ def fit_rate(rows: Sequence[tuple[float, float]]) -> Rate:
     speed = np.geomspace(speeds.min(), 100 * speeds.max(), 200)[:, None]
     errors = (np.log((fixed + flops / speed) / seconds) ** 2).mean(-1)
     best_fixed, best_speed = np.unravel_index(errors.argmin(), errors.shape)
-    return Rate(seconds=float(fixed[best_fixed, 0, 0]), flops_per_second=float(speed[best_speed, 0]))
+    return Rate(
+        seconds=float(fixed[best_fixed, 0, 0]), flops_per_second=float(speed[best_speed, 0])
+    )
 
 
-# -------------------------------------------------------------------------------------------------------------- files
+# --------------------------------------------------------------------------------------------------
+# files
 def calibration_path(results: Path, engine: Engine, device: str, dtype: Dtype) -> Path:
     """Where the calibration of an engine on a device model lives."""
     slug = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
@@ -238,22 +272,30 @@ def calibration_path(results: Path, engine: Engine, device: str, dtype: Dtype) -
 
 
 def write_calibration(calibration: Calibration, results: Path) -> Path:
-    """Write the calibration under `results`, whole or not at all, in place of an older one; where it is."""
+    """Write the calibration under `results`, whole or not at all, in place of an older one; where
+    it is.
+    """
     path = calibration_path(results, calibration.engine, calibration.device, calibration.dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_sealed(path, calibration, indent=1)
     return path
 
 
-def read_calibration(results: Path, engine: Engine, device: str, dtype: Dtype) -> Calibration | None:
-    """The calibration of this engine, device model and dtype, or None; a HarnessError if it is damaged or old."""
+def read_calibration(
+    results: Path, engine: Engine, device: str, dtype: Dtype
+) -> Calibration | None:
+    """The calibration of this engine, device model and dtype, or None; a HarnessError if it is
+    damaged or old.
+    """
     calibration = _read(calibration_path(results, engine, device, dtype), EngineKind(engine, dtype))
     # Two names of devices can make one name of a file, and a file can be renamed.
     return calibration if calibration and calibration.device == device else None
 
 
 def latest_calibration(results: Path, kind: EngineKind) -> Calibration | None:
-    """The calibration of this kind that was measured last, on whatever device; None if there is none."""
+    """The calibration of this kind that was measured last, on whatever device; None if there is
+    none.
+    """
     paths = sorted((results / "calibrations").glob(f"{kind.engine}-*-{kind.dtype}.json"))
     calibrations = [calibration for path in paths if (calibration := _read(path, kind))]
     return max(calibrations, key=lambda calibration: calibration.measured_at, default=None)
@@ -270,5 +312,7 @@ def _read(path: Path, kind: EngineKind) -> Calibration | None:
     except FileNotFoundError:
         return None
     except (ValueError, OSError) as error:
-        raise HarnessError(f"{path} is damaged ({problem_of(error)}); `{command}` makes it anew", INCOMPLETE) from None
+        raise HarnessError(
+            f"{path} is damaged ({problem_of(error)}); `{command}` makes it anew", INCOMPLETE
+        ) from None
     return calibration if (calibration.engine, calibration.dtype) == kind else None

@@ -1,6 +1,7 @@
 """The networks of the harness as `torch.nn.Module`s, for a training loop of your own.
 
-They are evaluated by the same code as in an experiment (`harness.families`), and count the same parameters and FLOPs.
+They are evaluated by the same code as in an experiment (`harness.families`), and count the same
+parameters and FLOPs.
 """
 
 # `as` exports a name, for who checks types.

@@ -1,7 +1,8 @@
 """KANs and MLPs as scikit-learn's estimators: `KANRegressor().fit(X, y).predict(X)`.
 
-A fit is a run of an experiment: the same engines train it, and inputs and targets are scaled as those of a table. It is
-one network with the settings that were given, not the answer of a search: `harness.new` compares.
+A fit is a run of an experiment: the same engines train it, and inputs and targets are scaled as
+those of a table. It is one network with the settings that were given, not the answer of a search:
+`harness.new` compares.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ try:
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
-    raise HarnessError(f"estimators need scikit-learn ({error}); pip install -e '.[data]'") from None
+    raise HarnessError(
+        f"estimators need scikit-learn ({error}); pip install -e '.[data]'"
+    ) from None
 
 EVALUATIONS_AT_A_TIME = 50  # between which Ctrl-C is heard
 OBSERVED = 100  # rows on which the errors of a run are computed, which nobody reads here
@@ -51,7 +54,8 @@ class _Network(BaseEstimator, ABC):
         for name in given:
             if name not in settings:
                 raise TypeError(
-                    f"{cls.__name__}({name}={given[name]!r}): no such setting; {did_you_mean(name, settings)}"
+                    f"{cls.__name__}({name}={given[name]!r}): no such setting; "
+                    f"{did_you_mean(name, settings)}"
                 )
         return super().__new__(cls)
 
@@ -68,13 +72,26 @@ class _Network(BaseEstimator, ABC):
         train = Samples(scaled, y[:, None], loss)
         observed = Samples(scaled[:OBSERVED], y[:OBSERVED, None], loss)
         box = {"low": -1.0, "high": 1.0}
-        counts = {"train_points": len(x), "validation_points": len(observed.x), "test_points": len(observed.x)}
-        task = RunTask(target="data", fingerprint="given to fit", inputs=x.shape[1], classes=classes, **box, **counts)
+        counts = {
+            "train_points": len(x),
+            "validation_points": len(observed.x),
+            "test_points": len(observed.x),
+        }
+        task = RunTask(
+            target="data",
+            fingerprint="given to fit",
+            inputs=x.shape[1],
+            classes=classes,
+            **box,
+            **counts,
+        )
         optimisers = {"lbfgs": Lbfgs(name="lbfgs"), "adam": Adam(name="adam", learning_rate=0.01)}
         if self.optimizer not in optimisers:
             raise ValueError(f"optimizer={self.optimizer!r}; write one of {', '.join(optimisers)}")
         recipe = Recipe(optimizer=optimisers[self.optimizer], max_evaluations=self.max_evaluations)
-        run = RunSpec(task=task, network=network, recipe=recipe, seed=self.random_state, engine="fused")
+        run = RunSpec(
+            task=task, network=network, recipe=recipe, seed=self.random_state, engine="fused"
+        )
         with torch_threads(1):
             pack = fused_engine.prepare([run], "cpu", [Splits(train, observed, observed)])
             state = fused_engine.begin(pack)
@@ -83,7 +100,9 @@ class _Network(BaseEstimator, ABC):
             (trained,) = fused_engine.trained(pack, state)
         if state.optimiser.diverged_R.any():
             raise HarnessError("training diverged; give other settings, such as another optimizer")
-        self.network_ = module_of(trained.network, trained.position_P[None], [knots[None] for knots in trained.knots])
+        self.network_ = module_of(
+            trained.network, trained.position_P[None], [knots[None] for knots in trained.knots]
+        )
 
     def _outputs(self, x: ArrayLike) -> np.ndarray:
         """What the network gives at points x [n, inputs], as [n, outputs]."""
@@ -114,7 +133,9 @@ class _Classifier(ClassifierMixin, _Network):
         check_classification_targets(labels)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"y has one class, {self.classes_[0]!r}; a classifier needs two or more")
+            raise ValueError(
+                f"y has one class, {self.classes_[0]!r}; a classifier needs two or more"
+            )
         self._fit(x, numbers.astype(np.float64), len(self.classes_))
         return self
 
@@ -156,7 +177,8 @@ class _OfMlp(_Network):
 class KANRegressor(_Regressor, _OfKan):
     """A KAN with `hidden` layers and splines of `order` on `grid` intervals, trained on all rows.
 
-    It stops after `max_evaluations` of the loss. `random_state` is a seed, which nothing else changes.
+    It stops after `max_evaluations` of the loss. `random_state` is a seed, which nothing else
+    changes.
     """
 
 

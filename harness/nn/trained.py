@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 class TrainedNetwork(nn.Module):
     """A trained network: points [..., inputs] of the task in, predictions [..., outputs] out.
 
-    Points are a tensor, an array or a pandas DataFrame. Of a table, they are rows with the columns as they are in the
-    file, and predictions are in the unit of the output; values outside of what was trained on count as the nearer end.
-    A DataFrame needs the columns that the network was trained on, as they were written in the file, in any order; it
-    may have others, which are ignored. Tensors and arrays have no names, so theirs are the inputs in the order of
-    `columns`, where a category and a gap have inputs of their own. Of classes, outputs are logits, in the order of
-    `classes`. Columns and classes are called as they were when the network was trained.
+    Points are a tensor, an array or a pandas DataFrame. Of a table, they are rows with the columns
+    as they are in the file, and predictions are in the unit of the output; values outside of what
+    was trained on count as the nearer end. A DataFrame needs the columns that the network was
+    trained on, as they were written in the file, in any order; it may have others, which are
+    ignored. Tensors and arrays have no names, so theirs are the inputs in the order of `columns`,
+    where a category and a gap have inputs of their own. Of classes, outputs are logits, in the
+    order of `classes`. Columns and classes are called as they were when the network was trained.
 
-    `record` is that of its run. Inside, `module` takes points scaled to [-1, 1]; of a network of your own it is an
-    object of your class.
+    `record` is that of its run. Inside, `module` takes points scaled to [-1, 1]; of a network of
+    your own it is an object of your class.
     """
 
     low: Tensor
@@ -49,13 +50,18 @@ class TrainedNetwork(nn.Module):
         self.classes: NDArray[Any] | None = kept.labels
         if task.classes and kept.labels is None:
             self.classes = np.arange(task.classes)
-        self.inputs: Sequence[int] = pruned.inputs if pruned else range(task.inputs)  # those that pruning left
+        self.inputs: Sequence[int] = (
+            pruned.inputs if pruned else range(task.inputs)
+        )  # those that pruning left
         network = pruned.network if pruned else record.run.network
         parameters_1P = torch.from_numpy(kept.parameters)[None]
         knots = [torch.from_numpy(of_layer)[None] for of_layer in kept.knots]
         expected = families.parameter_count(network)
         if (number := parameters_1P.shape[1]) != expected:
-            raise HarnessError(f"run {record.run_id}: {expected} parameters were trained, and {number} are in its file")
+            raise HarnessError(
+                f"run {record.run_id}: {expected} parameters were trained, and {number} are in "
+                "its file"
+            )
         if isinstance(network, ModuleShape):
             self.module: nn.Module = make(network).to(parameters_1P.dtype)
             for name, value in families.unflatten(network, parameters_1P).items():
@@ -72,21 +78,29 @@ class TrainedNetwork(nn.Module):
         """Predictions [..., outputs] at points [..., inputs] of the task; of classes, logits."""
         points = self._points(x)
         span = self.high - self.low
-        if self.is_data:  # of which a column may be constant, or have values that no training row had
-            scaled = (2 * ((points - self.low) / torch.where(span > 0, span, 1)) - 1).clamp(-1, 1) * (span > 0)
+        if (
+            self.is_data
+        ):  # of which a column may be constant, or have values that no training row had
+            scaled = (2 * ((points - self.low) / torch.where(span > 0, span, 1)) - 1).clamp(
+                -1, 1
+            ) * (span > 0)
         else:
             scaled = (2 * points - (self.low + self.high)) / span
         factor, shift = self.output
         return factor * self.module(scaled[..., list(self.inputs)]) + shift
 
     def predict(self, x: Tensor | ArrayLike | pd.DataFrame) -> NDArray[Any]:
-        """A number for each row, in the unit of the output; or the class of each row, as the file calls it."""
+        """A number for each row, in the unit of the output; or the class of each row, as the file
+        calls it.
+        """
         with torch.no_grad():
             outputs = self(x).numpy(force=True)
         return outputs[..., 0] if self.classes is None else self.classes[outputs.argmax(-1)]
 
     def predict_proba(self, x: Tensor | ArrayLike | pd.DataFrame) -> NDArray[Any]:
-        """The probability of each class [..., classes], in the order of `classes`; a HarnessError if there are none."""
+        """The probability of each class [..., classes], in the order of `classes`; a HarnessError
+        if there are none.
+        """
         if self.classes is None:
             raise HarnessError(f"{self._subject} predicts a number, and no class: call predict")
         with torch.no_grad():
@@ -96,8 +110,15 @@ class TrainedNetwork(nn.Module):
         """Its run, what it takes in which order, and what it predicts."""
         from harness.tasks.table import some  # here, as the other networks need no tasks
 
-        predicted = "a number" if self.classes is None else f"one of {some(self.classes.astype(str).tolist())}"
-        return f"run {self.record.run_id} of {self.record.run.task.target}; takes {self._takes}; predicts {predicted}"
+        predicted = (
+            "a number"
+            if self.classes is None
+            else f"one of {some(self.classes.astype(str).tolist())}"
+        )
+        return (
+            f"run {self.record.run_id} of {self.record.run.task.target}; takes "
+            f"{self._takes}; predicts {predicted}"
+        )
 
     @property
     def _subject(self) -> str:
@@ -109,7 +130,11 @@ class TrainedNetwork(nn.Module):
 
         inputs = self.record.run.task.inputs
         counted = f"{inputs} column{'s' if inputs > 1 else ''}"
-        return f"{counted} in the order {some(self.columns, MOST_COLUMNS)}" if self.columns else counted
+        return (
+            f"{counted} in the order {some(self.columns, MOST_COLUMNS)}"
+            if self.columns
+            else counted
+        )
 
     def _points(self, x: Tensor | ArrayLike | pd.DataFrame) -> Tensor:
         """What was given as a tensor [..., inputs] with the dtype of the network."""
@@ -125,7 +150,9 @@ class TrainedNetwork(nn.Module):
             self._check_shape(points.shape)
             names = self.columns or [f"x{number}" for number in range(1, points.shape[-1] + 1)]
             rows = pd.DataFrame(points.reshape(-1, len(names)), columns=names)
-            return self._tensor(encoded_by_name(self._subject, rows, [*map(Column, names)])).reshape(points.shape)
+            return self._tensor(
+                encoded_by_name(self._subject, rows, [*map(Column, names)])
+            ).reshape(points.shape)
         if not isinstance(x, pd.DataFrame):
             kinds = "a pandas DataFrame (`table.iloc[[0]]` is one row of it), an array or a tensor"
             raise HarnessError(f"{self._subject} takes {kinds}; this is of type {type(x).__name__}")

@@ -1,7 +1,8 @@
 """Optimisers, a file each: settings, FLOPs, what each refuses to learn, and its torch lanes.
 
-`base.py` says what an optimiser gives. One that is named in OPTIMISERS is known everywhere: in experiment files and
-their schema, on the command line, in counts, plans, the torch engine and reports.
+`base.py` says what an optimiser gives. One that is named in OPTIMISERS is known everywhere: in
+experiment files and their schema, on the command line, in counts, plans, the torch engine and
+reports.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Adam (Kingma & Ba 2015, algorithm 1, as torch.optim.Adam), with weight decay as torch.optim.AdamW has it.
+"""Adam (Kingma & Ba 2015, algorithm 1, as torch.optim.Adam), with weight decay as torch.optim.AdamW
+has it.
 
 Legend: R lanes, P parameters.
 """
@@ -19,19 +20,28 @@ from harness.families.shape import ShapeBase
 from harness.optimisers.base import GradientOptimiser, LaneObjective, LaneState, begun
 from harness.optimisers.lanes import all_finite, but_not, choose, dot, learning_rates, or_not
 
-# A scalar and step: 3 for each of the first moment, 4 for the second, 3 for the denominator, 3 for the step.
+# A scalar and step: 3 for each of the first moment, 4 for the second, 3 for the denominator, 3 for
+# the step.
 OPERATIONS = 13
-WEIGHT_DECAY_OPERATIONS = 2  # a product and a difference, a scalar and step, where there is weight decay
-WSD_CONSTANT = (5, 6)  # the share of a run at the whole rate: the decay of a budget begins at budget / 1.2
+WEIGHT_DECAY_OPERATIONS = (
+    2  # a product and a difference, a scalar and step, where there is weight decay
+)
+WSD_CONSTANT = (
+    5,
+    6,
+)  # the share of a run at the whole rate: the decay of a budget begins at budget / 1.2
 CLIP_EPSILON = 1e-6  # as torch.nn.utils.clip_grad_norm_
-CLIP_OPERATIONS = 3  # a square, its sum and a product, a scalar and step, where gradients are clipped
+CLIP_OPERATIONS = (
+    3  # a square, its sum and a product, a scalar and step, where gradients are clipped
+)
 
 
 @dataclass(frozen=True)
 class AdamState(LaneState):
     """No lane is ever finished: Adam has no test of convergence."""
 
-    previous_RP: Tensor  # the last position whose loss and gradient were seen and finite: where a diverged lane is
+    # the last position whose loss and gradient were seen and finite: where a diverged lane is
+    previous_RP: Tensor
     mean_RP: Tensor
     square_RP: Tensor
     learning_rate_R: Tensor
@@ -42,17 +52,20 @@ class AdamState(LaneState):
 class Adam(GradientOptimiser):
     """Adam (Kingma & Ba 2015) with torch's defaults; `batch_size: null` is full batch.
 
-    `schedule: wsd` (warm-up, stable, decay; Hägele et al. 2024, arXiv 2405.18392) keeps the rate for five sixths of a
-    run, and then lowers it as 1 minus the root of the share of the rest that is behind.
+    `schedule: wsd` (warm-up, stable, decay; Hägele et al. 2024, arXiv 2405.18392) keeps the rate
+    for five sixths of a run, and then lowers it as 1 minus the root of the share of the rest that
+    is behind.
 
-    With `decays_over` a run is the beginning of one of so many evaluations: a cosine schedule then ends with that one.
+    With `decays_over` a run is the beginning of one of so many evaluations: a cosine schedule then
+    ends with that one.
 
-    `weight_decay` is decoupled (Loshchilov & Hutter 2019, AdamW): before each step every trainable parameter loses
-    `weight_decay` times the scheduled learning rate of itself. Biases, coefficients of splines and scales decay too,
-    unless `decays: matrices` says that what has one axis (biases, scales and shifts of norms) stays.
+    `weight_decay` is decoupled (Loshchilov & Hutter 2019, AdamW): before each step every trainable
+    parameter loses `weight_decay` times the scheduled learning rate of itself. Biases, coefficients
+    of splines and scales decay too, unless `decays: matrices` says that what has one axis (biases,
+    scales and shifts of norms) stays.
 
-    Over the first `warm_up` evaluations the rate rises evenly to its value. With `clip` a gradient that is longer, of
-    all parameters of a run together, is shortened to that length.
+    Over the first `warm_up` evaluations the rate rises evenly to its value. With `clip` a gradient
+    that is longer, of all parameters of a run together, is shortened to that length.
     """
 
     title = "Adam"
@@ -76,19 +89,30 @@ class Adam(GradientOptimiser):
     @model_validator(mode="after")
     def _something_decays(self) -> Adam:
         if self.decays_over and self.schedule != "cosine":
-            raise ValueError(f"decays_over={self.decays_over}: it is the end of schedule: cosine; leave it out")
+            raise ValueError(
+                f"decays_over={self.decays_over}: it is the end of schedule: cosine; leave it out"
+            )
         if self.decays != "all" and self.weight_decay == 0:
-            raise ValueError(f"decays={self.decays}: without weight_decay nothing decays; leave it out, or give that")
+            raise ValueError(
+                f"decays={self.decays}: without weight_decay nothing decays; leave it out, or "
+                "give that"
+            )
         return self
 
-    def flops(self, network: ShapeBase, samples: int, evaluations: int, iterations: int, starts: int) -> int:
+    def flops(
+        self, network: ShapeBase, samples: int, evaluations: int, iterations: int, starts: int
+    ) -> int:
         operations = OPERATIONS + (WEIGHT_DECAY_OPERATIONS if self.weight_decay > 0 else 0)
         operations += CLIP_OPERATIONS if self.clip else 0
         return operations * network.trainable * evaluations
 
-    # ------------------------------------------------------------------------------------------------------ torch lanes
+    # ----------------------------------------------------------------------------------------------
+    # torch lanes
     def start(
-        self, position_RP: Tensor, learning_rate_R: Tensor | None = None, total_steps: int | None = None
+        self,
+        position_RP: Tensor,
+        learning_rate_R: Tensor | None = None,
+        total_steps: int | None = None,
     ) -> AdamState:
         fields = begun(position_RP)
         return AdamState(
@@ -98,7 +122,9 @@ class Adam(GradientOptimiser):
             square_RP=torch.zeros_like(position_RP),
             learning_rate_R=learning_rates(self.learning_rate, position_RP, learning_rate_R),
             steps_R=position_RP.new_zeros(len(position_RP), dtype=torch.float64),
-            total_steps_R=position_RP.new_full((len(position_RP),), float(total_steps or 0), dtype=torch.float64),
+            total_steps_R=position_RP.new_full(
+                (len(position_RP),), float(total_steps or 0), dtype=torch.float64
+            ),
         )
 
     def evaluate(self, state: AdamState, objective: LaneObjective) -> AdamState:
@@ -108,18 +134,24 @@ class Adam(GradientOptimiser):
             return self.tell(state, loss_R, gradient_RP, decaying_P)
 
     def tell(
-        self, state: AdamState, loss_R: Tensor, gradient_RP: Tensor, decaying_P: Tensor | None = None
+        self,
+        state: AdamState,
+        loss_R: Tensor,
+        gradient_RP: Tensor,
+        decaying_P: Tensor | None = None,
     ) -> AdamState:
         """One step in every lane; of several parameters those decay that are 1 in `decaying_P`.
 
-        A lane whose loss or gradient is not finite has diverged: it returns to its last position where both were, and
-        stays there, no longer counted.
+        A lane whose loss or gradient is not finite has diverged: it returns to its last position
+        where both were, and stays there, no longer counted.
         """
         finite_R = all_finite(loss_R, gradient_RP)
         moving_R = but_not(finite_R, state.diverged_R)
         if self.clip:
             length_R = dot(gradient_RP, gradient_RP).sqrt()
-            gradient_RP = gradient_RP * (self.clip / (length_R + CLIP_EPSILON)).clamp(max=1)[:, None]
+            gradient_RP = (
+                gradient_RP * (self.clip / (length_R + CLIP_EPSILON)).clamp(max=1)[:, None]
+            )
         mean_RP = self.beta1 * state.mean_RP + (1 - self.beta1) * gradient_RP
         square_RP = self.beta2 * state.square_RP + (1 - self.beta2) * (gradient_RP * gradient_RP)
         steps_R = state.steps_R + 1
@@ -131,7 +163,9 @@ class Adam(GradientOptimiser):
             rate_share = (1 + _as_math(torch.cos, turned)) / 2
         elif self.schedule == "wsd":
             begin = torch.floor(total_steps * WSD_CONSTANT[0] / WSD_CONSTANT[1])
-            rate_share = 1 - _as_math(torch.sqrt, ((before - begin) / (total_steps - begin)).clamp(0, 1))
+            rate_share = 1 - _as_math(
+                torch.sqrt, ((before - begin) / (total_steps - begin)).clamp(0, 1)
+            )
         if self.warm_up:
             rate_share = rate_share * (steps / self.warm_up).clamp(max=1)
         rate_R = state.learning_rate_R * (rate_share / (1 - self.beta1**steps))
@@ -166,7 +200,8 @@ class Adam(GradientOptimiser):
             return None
         return f"batch_size={self.batch_size}: a PDE is learnt from all its points; leave it out"
 
-    # ----------------------------------------------------------------------------------- learning rate, batch, schedule
+    # ----------------------------------------------------------------------------------- learning
+    # rate, batch, schedule
     @property
     def rate(self) -> float:
         return self.learning_rate
@@ -178,7 +213,11 @@ class Adam(GradientOptimiser):
     def without_loop(self) -> str | None:
         settings = [name for name in ("warm_up", "clip") if getattr(self, name) is not None]
         settings += ["decays"] if self.decays != "all" else []
-        return f"has no compiled loop of adam with {settings[0]}" if settings else super().without_loop()
+        return (
+            f"has no compiled loop of adam with {settings[0]}"
+            if settings
+            else super().without_loop()
+        )
 
     def constant_until(self, total_steps: int) -> int:
         if self.schedule == "wsd":
@@ -194,17 +233,24 @@ class Adam(GradientOptimiser):
 
     def that_matters(self, network: ShapeBase, points: int) -> Adam:
         """A batch of all points is none."""
-        return self.model_copy(update={"batch_size": None}) if (self.batch_size or 0) >= points else self
+        return (
+            self.model_copy(update={"batch_size": None})
+            if (self.batch_size or 0) >= points
+            else self
+        )
 
 
 def _matrices(network: ShapeBase, like_RP: Tensor) -> Tensor:
     """1 at each parameter [P] that has two axes or more, and 0 at the others."""
     of_parameters = [
-        like_RP.new_full((prod(shape),), float(len(shape) > 1)) for shape in network.parameter_shapes().values()
+        like_RP.new_full((prod(shape),), float(len(shape) > 1))
+        for shape in network.parameter_shapes().values()
     ]
     return torch.cat(of_parameters)
 
 
 def _as_math(function: Callable[[Tensor], Tensor], number: Tensor) -> Tensor:
-    """A function of one number, rounded as Python's: on a CPU torch's of real numbers is now and then off by a bit."""
+    """A function of one number, rounded as Python's: on a CPU torch's of real numbers is now and
+    then off by a bit.
+    """
     return function(number.to(torch.complex128)).real

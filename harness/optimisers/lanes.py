@@ -1,8 +1,9 @@
 """Helpers on tensors whose leading axis is the lane.
 
-Legend: R lanes, P parameters, K lanes kept. Every helper is lane-local: what a lane gets doesn't depend, in any bit, on
-its neighbours or on how many there are. Hence no matmul and no fused multiply-add (`add(alpha=)`, `addcmul`, `lerp`),
-unless its product is exact: their rounding depends on where in memory an element lies.
+Legend: R lanes, P parameters, K lanes kept. Every helper is lane-local: what a lane gets doesn't
+depend, in any bit, on its neighbours or on how many there are. Hence no matmul and no fused
+multiply-add (`add(alpha=)`, `addcmul`, `lerp`), unless its product is exact: their rounding depends
+on where in memory an element lies.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from harness.families.later import Tensor, torch
 
 Kept = TypeVar("Kept")
 
-# With one lane, torch's batched products take another path and round differently: a lone run gets an idle companion.
+# With one lane, torch's batched products take another path and round differently: a lone run gets
+# an idle companion.
 SMALLEST_ENSEMBLE = 2
 
 
@@ -62,5 +64,8 @@ def shaped_like(template: Tensor, value: Tensor) -> Tensor:
 
 def select(state: Kept, index_K: Tensor) -> Kept:
     """The state of the lanes that `index_K` names, in that order; a lane named twice is copied."""
-    kept = {name: x.index_select(0, index_K) if isinstance(x, torch.Tensor) else x for name, x in vars(state).items()}
+    kept = {
+        name: x.index_select(0, index_K) if isinstance(x, torch.Tensor) else x
+        for name, x in vars(state).items()
+    }
     return type(state)(**kept)

@@ -2,15 +2,16 @@
 
 An evaluation is told as a linear system, which `linearise` makes of the network and its points.
 
-`harness.train.fused.optimisers.levenberg` says what a step, its damping and an evaluation are. Here a lane solves for
-its next step as soon as it is told the last one's outcome, so that it comes to rest, or counts a system that was
-refused, no later than at the evaluation before. Lanes that are refused grow their damping and solve again, while the
-others wait; that ends, because the damping grows faster each time. On a device that the host would have to wait for,
-every lane solves TRIES times, in place of as often as one needs it. A lane that still has no step then is *aiming*: it
-goes on at the next evaluation, which tells it nothing and is not counted.
+`harness.train.fused.optimisers.levenberg` says what a step, its damping and an evaluation are. Here
+a lane solves for its next step as soon as it is told the last one's outcome, so that it comes to
+rest, or counts a system that was refused, no later than at the evaluation before. Lanes that are
+refused grow their damping and solve again, while the others wait; that ends, because the damping
+grows faster each time. On a device that the host would have to wait for, every lane solves TRIES
+times, in place of as often as one needs it. A lane that still has no step then is *aiming*: it goes
+on at the next evaluation, which tells it nothing and is not counted.
 
-Legend: R lanes, P parameters, N points, I inputs, O outputs, K = O * N residuals, S the size of a system: P, or K for
-the dual one. What the primal system does not need has K = 0.
+Legend: R lanes, P parameters, N points, I inputs, O outputs, K = O * N residuals, S the size of a
+system: P, or K for the dual one. What the primal system does not need has K = 0.
 """
 
 from __future__ import annotations
@@ -55,14 +56,17 @@ class LevenbergState(LaneState):
 
 
 class LevenbergMarquardt(Optimiser):
-    """Levenberg-Marquardt with Nielsen's damping, full batch; for networks of up to a few thousand parameters.
+    """Levenberg-Marquardt with Nielsen's damping, full batch; for networks of up to a few thousand
+    parameters.
 
-    `damping` is the first one, as a share of the largest diagonal element of J^T J. It shrinks by at most `shrink`
-    after a step, and grows by `growth`, then its square, cube and so on, until there is one. `ridge` times the sum of
-    squared second differences of every spline's coefficients is added to the sum of squared residuals. The lane has
-    finished when no element of the loss's gradient exceeds `tolerance_gradient`, or when a step moves no parameter by
-    more than `tolerance_change`, or the loss by less; the defaults run until the cap, or until steps are lost in
-    rounding. An evaluation is the residuals, their Jacobian and the normal equations at one position.
+    `damping` is the first one, as a share of the largest diagonal element of J^T J. It shrinks by
+    at most `shrink` after a step, and grows by `growth`, then its square, cube and so on, until
+    there is one. `ridge` times the sum of squared second differences of every spline's coefficients
+    is added to the sum of squared residuals. The lane has finished when no element of the loss's
+    gradient exceeds `tolerance_gradient`, or when a step moves no parameter by more than
+    `tolerance_change`, or the loss by less; the defaults run until the cap, or until steps are lost
+    in rounding. An evaluation is the residuals, their Jacobian and the normal equations at one
+    position.
     """
 
     title = "Levenberg-Marquardt"
@@ -79,12 +83,18 @@ class LevenbergMarquardt(Optimiser):
     tolerance_gradient: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
     tolerance_change: Annotated[FiniteFloat, Field(ge=0)] = 1e-32
 
-    def flops(self, network: ShapeBase, samples: int, evaluations: int, iterations: int, starts: int) -> int:
-        """A row of the Jacobian is part of an evaluation's passes through the network, and not in it."""
+    def flops(
+        self, network: ShapeBase, samples: int, evaluations: int, iterations: int, starts: int
+    ) -> int:
+        """A row of the Jacobian is part of an evaluation's passes through the network, and not in
+        it.
+        """
         return evaluations * self._system_flops(network, samples, network.trainable)
 
     def flops_on_zeros(self, network: ShapeBase, samples: int, evaluations: int) -> int:
-        """A residual depends on some coefficients of each spline only; the rest of its row of the Jacobian is 0."""
+        """A residual depends on some coefficients of each spline only; the rest of its row of the
+        Jacobian is 0.
+        """
         rows = network.trainable, network.active_parameters
         all_rows, active_rows = (self._system_flops(network, samples, row) for row in rows)
         return evaluations * (all_rows - active_rows)
@@ -103,9 +113,11 @@ class LevenbergMarquardt(Optimiser):
         return {"has_ridge": True} if self.has_ridge(network) else {}
 
     def is_dual(self, network: ShapeBase, residuals: int) -> bool:
-        """Whether the system that is solved has the size of the residuals in place of that of the parameters.
+        """Whether the system that is solved has the size of the residuals in place of that of the
+        parameters.
 
-        A ridge adds nearly as many residuals as there are parameters, so that a dual system would be no smaller.
+        A ridge adds nearly as many residuals as there are parameters, so that a dual system would
+        be no smaller.
         """
         return network.trainable > residuals and not self.has_ridge(network)
 
@@ -113,9 +125,13 @@ class LevenbergMarquardt(Optimiser):
         """A ridge acts on splines only."""
         return self.ridge > 0 and isinstance(network, SplinedShape)
 
-    # ------------------------------------------------------------------------------------------------------ torch lanes
+    # ----------------------------------------------------------------------------------------------
+    # torch lanes
     def start(
-        self, position_RP: Tensor, learning_rate_R: Tensor | None = None, total_steps: int | None = None
+        self,
+        position_RP: Tensor,
+        learning_rate_R: Tensor | None = None,
+        total_steps: int | None = None,
     ) -> LevenbergState:
         R, P = position_RP.shape
         zero_R, zero_RP = position_RP.new_zeros(R), position_RP.new_zeros(R, P)
@@ -141,9 +157,11 @@ class LevenbergMarquardt(Optimiser):
             return self.tell(state, linearise(self, self.ask(state), objective))
 
     def tell(self, state: LevenbergState, system: System) -> LevenbergState:
-        """The step of every lane is taken if the loss falls; lanes at rest stay as they are, uncounted.
+        """The step of every lane is taken if the loss falls; lanes at rest stay as they are,
+        uncounted.
 
-        A lane has diverged when its first loss or gradient is not finite; later such a step is not taken.
+        A lane has diverged when its first loss or gradient is not finite; later such a step is not
+        taken.
         """
         judged_R = _judged(state)
         first_R = judged_R & (state.evaluations_R == 0)
@@ -153,9 +171,14 @@ class LevenbergMarquardt(Optimiser):
         settled_R = (
             (later_R & (largest(state.step_RP) <= self.tolerance_change))
             | (later_R & taken_R & (fall_R < self.tolerance_change))
-            | (taken_R & (largest(system.gradient_RP) * 2 / system.residuals_R <= self.tolerance_gradient))
+            | (
+                taken_R
+                & (largest(system.gradient_RP) * 2 / system.residuals_R <= self.tolerance_gradient)
+            )
         )
-        damping_R = torch.where(first_R, self.damping * system.peak_R, _eased(self, state, system, fall_R))
+        damping_R = torch.where(
+            first_R, self.damping * system.peak_R, _eased(self, state, system, fall_R)
+        )
         state = replace(
             _accept(self, state, system, taken_R),
             damping_R=torch.where(taken_R, damping_R, state.damping_R),
@@ -170,10 +193,12 @@ class LevenbergMarquardt(Optimiser):
     def counters(self, state: LevenbergState) -> Tensor:
         return torch.stack([state.evaluations_R, state.iterations_R, state.refused_steps_R])
 
-    # --------------------------------------------------------------------------------------------- what it cannot learn
+    # ---------------------------------------------------------------------------------------------
+    # what it cannot learn
     def why_no_pde(self) -> str | None:
         return (
-            f"name={self.name}: it has no Jacobian of second derivatives, by which a PDE is learnt; use lbfgs or adam"
+            f"name={self.name}: it has no Jacobian of second derivatives, by which a PDE is "
+            "learnt; use lbfgs or adam"
         )
 
     def why_infeasible(self, network: ShapeBase, points: int) -> str | None:
@@ -185,7 +210,8 @@ class LevenbergMarquardt(Optimiser):
         if size <= LARGEST_SYSTEM:
             return None
         return (
-            f"{self.name} would solve for {size:,} unknowns, at most {LARGEST_SYSTEM:,} are allowed; "
+            f"{self.name} would solve for {size:,} unknowns, at most {LARGEST_SYSTEM:,} are "
+            "allowed; "
             "ask for smaller networks, or use lbfgs"
         )
 
@@ -194,7 +220,8 @@ class LevenbergMarquardt(Optimiser):
         return self if isinstance(network, SplinedShape) else self.model_copy(update={"ridge": 0.0})
 
 
-# ----------------------------------------------------------------------------------------------------------- judging
+# --------------------------------------------------------------------------------------------------
+# judging
 def _running(state: LevenbergState) -> Tensor:
     return ~(state.finished_R | state.diverged_R)
 
@@ -204,26 +231,41 @@ def _judged(state: LevenbergState) -> Tensor:
     return but_not(_running(state), state.aiming_R)
 
 
-def _eased(settings: LevenbergMarquardt, state: LevenbergState, system: System, fall_R: Tensor) -> Tensor:
-    """The damping after a step that is taken: less, the better the loss fell as the linear model had promised.
+def _eased(
+    settings: LevenbergMarquardt, state: LevenbergState, system: System, fall_R: Tensor
+) -> Tensor:
+    """The damping after a step that is taken: less, the better the loss fell as the linear model
+    had promised.
 
     Never less than what is lost in rounding, and never 0, which could not grow.
     """
-    promised_R = state.damping_R * dot(state.step_RP, state.step_RP) - dot(state.step_RP, state.gradient_RP)
+    promised_R = state.damping_R * dot(state.step_RP, state.step_RP) - dot(
+        state.step_RP, state.gradient_RP
+    )
     surplus_R = 2 * (fall_R * system.residuals_R / promised_R) - 1
-    eased_R = state.damping_R * (1 - surplus_R * surplus_R * surplus_R).clamp_min(1 / settings.shrink)
+    eased_R = state.damping_R * (1 - surplus_R * surplus_R * surplus_R).clamp_min(
+        1 / settings.shrink
+    )
     return torch.maximum(eased_R, torch.finfo(eased_R.dtype).eps * system.peak_R)
 
 
-def _accept(settings: LevenbergMarquardt, state: LevenbergState, system: System, taken_R: Tensor) -> LevenbergState:
+def _accept(
+    settings: LevenbergMarquardt, state: LevenbergState, system: System, taken_R: Tensor
+) -> LevenbergState:
     """Lanes of the mask stand where they asked, with the system there."""
     pairs = {name: (getattr(system, name), getattr(state, name)) for name in SYSTEM_AT_THE_POSITION}
-    system_tensors = {name: choose(taken_R, new, shaped_like(new, old)) for name, (new, old) in pairs.items()}
-    return replace(state, position_RP=choose(taken_R, settings.ask(state), state.position_RP), **system_tensors)
+    system_tensors = {
+        name: choose(taken_R, new, shaped_like(new, old)) for name, (new, old) in pairs.items()
+    }
+    return replace(
+        state, position_RP=choose(taken_R, settings.ask(state), state.position_RP), **system_tensors
+    )
 
 
 def _grow(settings: LevenbergMarquardt, state: LevenbergState, mask_R: Tensor) -> LevenbergState:
-    """More damping after a step that was refused or not taken; a lane that needs more than there is has finished."""
+    """More damping after a step that was refused or not taken; a lane that needs more than there is
+    has finished.
+    """
     grown_R = state.damping_R * state.growth_R
     growing_R = mask_R & (grown_R < math.inf)
     return replace(
@@ -234,9 +276,12 @@ def _grow(settings: LevenbergMarquardt, state: LevenbergState, mask_R: Tensor) -
     )
 
 
-# ----------------------------------------------------------------------------------------------------------- the step
+# --------------------------------------------------------------------------------------------------
+# the step
 def _aim(settings: LevenbergMarquardt, state: LevenbergState) -> LevenbergState:
-    """The next step of every lane that runs; one that leads nowhere, to the last bit, finishes the lane."""
+    """The next step of every lane that runs; one that leads nowhere, to the last bit, finishes the
+    lane.
+    """
     open_R = _running(state)
     on_host, tries = normal_equations.is_on_host(open_R), 0
     while bool(open_R.any()) if on_host else tries < TRIES:
@@ -256,18 +301,28 @@ def _aim(settings: LevenbergMarquardt, state: LevenbergState) -> LevenbergState:
 
 def _solve(state: LevenbergState, open_R: Tensor) -> tuple[Tensor, Tensor]:
     """The damped steps of at least the lanes of the mask, and which of these have one."""
-    system = (state.matrix_RSS, state.damping_R, state.gradient_RP, state.residual_RK, state.transposed_RPK)
+    system = (
+        state.matrix_RSS,
+        state.damping_R,
+        state.gradient_RP,
+        state.residual_RK,
+        state.transposed_RPK,
+    )
     if not normal_equations.is_on_host(open_R):
         return _damped_step(*system)
     (index_L,) = open_R.nonzero(as_tuple=True)
     steps_LP, found_L = lane_by_lane(_damped_step, index_L.tolist(), *system)
-    return state.step_RP.index_copy(0, index_L, steps_LP), torch.zeros_like(open_R).index_copy(0, index_L, found_L)
+    return state.step_RP.index_copy(0, index_L, steps_LP), torch.zeros_like(open_R).index_copy(
+        0, index_L, found_L
+    )
 
 
 def _damped_step(
     matrix: Tensor, damping: Tensor, gradient: Tensor, residual: Tensor, transposed: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """-(J^T J + damping I)^-1 J^T r, or the same by J J^T; and whether the system is positive definite in rounding."""
+    """-(J^T J + damping I)^-1 J^T r, or the same by J J^T; and whether the system is positive
+    definite in rounding.
+    """
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     factor, info = torch.linalg.cholesky_ex(matrix + damping[..., None, None] * identity)
     if residual.shape[-1]:

@@ -1,4 +1,5 @@
-"""The linear system that Levenberg-Marquardt solves for a step, lane by lane: its numbers, and what it costs.
+"""The linear system that Levenberg-Marquardt solves for a step, lane by lane: its numbers, and what
+it costs.
 
 `harness.optimisers.levenberg` has the legend of shapes.
 """
@@ -23,7 +24,8 @@ JACOBIAN_BYTES = 2**28  # of lanes that are linearised at once
 
 
 class System(NamedTuple):
-    """What is known at one position of every lane, for the normal equations in the parameters or in the residuals.
+    """What is known at one position of every lane, for the normal equations in the parameters or in
+    the residuals.
 
     The matrix is J^T J or J J^T; the latter also needs r and J^T.
     """
@@ -37,14 +39,18 @@ class System(NamedTuple):
     transposed_RPK: Tensor
 
 
-def system_flops(parameters: int, residuals: int, row: int | None = None, dual: bool | None = None) -> int:
+def system_flops(
+    parameters: int, residuals: int, row: int | None = None, dual: bool | None = None
+) -> int:
     """An evaluation's normal matrix, right-hand side, factorisation and solve.
 
-    A factorisation that fails is one more, which is not counted; records say how many there were (`refused_steps`).
+    A factorisation that fails is one more, which is not counted; records say how many there were
+    (`refused_steps`).
 
-    `row` is how many numbers of each row of the Jacobian are multiplied: one a parameter, or those that are not zero.
-    With more parameters than residuals the dual system is solved, unless `dual` says otherwise: J J^T, of the
-    residuals' size. The matrix is symmetric, so half of it is computed; Cholesky takes n^3/3.
+    `row` is how many numbers of each row of the Jacobian are multiplied: one a parameter, or those
+    that are not zero. With more parameters than residuals the dual system is solved, unless `dual`
+    says otherwise: J J^T, of the residuals' size. The matrix is symmetric, so half of it is
+    computed; Cholesky takes n^3/3.
     """
     dual = parameters > residuals if dual is None else dual
     row = parameters if row is None else row
@@ -56,18 +62,27 @@ def system_flops(parameters: int, residuals: int, row: int | None = None, dual: 
 
 
 def linearise(settings: LevenbergMarquardt, asked_RP: Tensor, objective: LaneObjective) -> System:
-    """The normal equations of every lane at the positions asked for; as many lanes at once as memory is meant for."""
+    """The normal equations of every lane at the positions asked for; as many lanes at once as
+    memory is meant for.
+    """
     _, network, knots, x_RNI, y_RNO = objective
     lanes, parameters = asked_RP.shape
     at_once = max(2, JACOBIAN_BYTES // (y_RNO[0].numel() * parameters * asked_RP.element_size()))
     groups = max(1, lanes // at_once)  # none of which is a lone lane, which would round otherwise
-    of_groups = zip(*(tensor.tensor_split(groups) for tensor in (asked_RP, x_RNI, y_RNO, *knots)), strict=True)
+    of_groups = zip(
+        *(tensor.tensor_split(groups) for tensor in (asked_RP, x_RNI, y_RNO, *knots)), strict=True
+    )
     systems = [_linearise(settings, network, *group) for group in of_groups]
     return System(*(torch.cat(parts) for parts in zip(*systems, strict=True)))
 
 
 def _linearise(
-    settings: LevenbergMarquardt, network: ShapeBase, flat_RP: Tensor, x_RNI: Tensor, y_RNO: Tensor, *knots: Tensor
+    settings: LevenbergMarquardt,
+    network: ShapeBase,
+    flat_RP: Tensor,
+    x_RNI: Tensor,
+    y_RNO: Tensor,
+    *knots: Tensor,
 ) -> System:
     outputs_RNO, jacobian_RKP = residual_jacobian(network, flat_RP, knots, x_RNI)
     residual_RK = (outputs_RNO - y_RNO).transpose(1, 2).flatten(1)
@@ -75,7 +90,9 @@ def _linearise(
     is_dual = settings.is_dual(network, residual_RK.shape[1])
     products = partial(_products, is_dual)
     if is_on_host(flat_RP):
-        matrix_RSS, gradient_RP = lane_by_lane(products, range(len(flat_RP)), transposed_RPK, residual_RK)
+        matrix_RSS, gradient_RP = lane_by_lane(
+            products, range(len(flat_RP)), transposed_RPK, residual_RK
+        )
     else:
         matrix_RSS, gradient_RP = products(transposed_RPK, residual_RK)
     squares_R = dot(residual_RK, residual_RK)
@@ -84,7 +101,9 @@ def _linearise(
         gradient_RP = gradient_RP + settings.ridge * _bend_gradient(network, flat_RP)
         unit_PP = torch.eye(flat_RP.shape[1], dtype=flat_RP.dtype, device=flat_RP.device)
         matrix_RSS = matrix_RSS + settings.ridge * _bend_gradient(network, unit_PP)
-    of_columns_RP = dot(transposed_RPK, transposed_RPK) if is_dual else matrix_RSS.diagonal(dim1=1, dim2=2)
+    of_columns_RP = (
+        dot(transposed_RPK, transposed_RPK) if is_dual else matrix_RSS.diagonal(dim1=1, dim2=2)
+    )
     peak_R = of_columns_RP.amax(-1)
     usable_R = all_finite(squares_R, gradient_RP) & (peak_R < math.inf)
     return System(
@@ -112,23 +131,30 @@ def _bend(network: ShapeBase, flat_RP: Tensor) -> Tensor:
 
 
 def _bend_gradient(network: ShapeBase, flat_RP: Tensor) -> Tensor:
-    """Half the gradient of `_bend`, [R, P], which is linear: that of unit vectors is half the Hessian."""
+    """Half the gradient of `_bend`, [R, P], which is linear: that of unit vectors is half the
+    Hessian.
+    """
     parts = unflatten(network, flat_RP)
     bent = {
-        name: _second_differences(_second_differences(part, 0), 2) if name.endswith("coef") else torch.zeros_like(part)
+        name: _second_differences(_second_differences(part, 0), 2)
+        if name.endswith("coef")
+        else torch.zeros_like(part)
         for name, part in parts.items()
     }
     return flatten(network, bent)
 
 
 def _second_differences(coef: Tensor, padding: int) -> Tensor:
-    """Along the coefficients of a spline: [R, I, C, O], or [R, J, C] of one a node; `padding` zeros at each end."""
+    """Along the coefficients of a spline: [R, I, C, O], or [R, J, C] of one a node; `padding` zeros
+    at each end.
+    """
     coef_last = coef.movedim(2, -1)
     padded = F.pad(coef_last, (padding, padding))
     return (padded[..., :-2] - 2 * padded[..., 1:-1] + padded[..., 2:]).movedim(-1, 2)
 
 
-# -------------------------------------------------------------------------------------------------- lanes of the host
+# --------------------------------------------------------------------------------------------------
+# lanes of the host
 def is_on_host(tensor: Tensor) -> bool:
     """Whether the host sees its numbers without waiting for a device."""
     return tensor.device.type == "cpu"

@@ -1,1 +1,3 @@
-"""From an experiment to what is to be run: sizes solved, settings drawn, runs packed. Nothing trains here."""
+"""From an experiment to what is to be run: sizes solved, settings drawn, runs packed. Nothing
+trains here.
+"""

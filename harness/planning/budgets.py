@@ -13,17 +13,28 @@ from harness.base.formats import number
 from harness.count import flops_by_cap
 from harness.families import Network
 from harness.planning.solve import LARGEST_SIZE, most_evaluations
-from harness.spec import Cell, Experiment, Manifest, Recipe, RunTask, samples_per_evaluation, side_label
+from harness.spec import (
+    Cell,
+    Experiment,
+    Manifest,
+    Recipe,
+    RunTask,
+    samples_per_evaluation,
+    side_label,
+)
 from harness.spec.budgets import PER_PARAM, Budgets, by_count
 from harness.spec.manifest import Moments
 from harness.spec.recipe import coarser, ending_at, least_evaluations
 
 SIZE = "params.trainable"  # of networks whose sizes the file lists
-NEIGHBOURS = 3  # sizes of a side at each budget, or all where it has fewer: with less a best size lies at an end
+# sizes of a side at each budget, or all where it has fewer: with less a best size lies at an end
+NEIGHBOURS = 3
 
 
 class _Stretch(NamedTuple):
-    """The part of a run on one grid: its first evaluation and its last, and what a run costs that ends within it."""
+    """The part of a run on one grid: its first evaluation and its last, and what a run costs that
+    ends within it.
+    """
 
     first: int
     last: int | None
@@ -33,8 +44,9 @@ class _Stretch(NamedTuple):
 def moments_of(network: Network, recipe: Recipe, task: RunTask, budgets: Budgets) -> Moments:
     """By count, after how many evaluations a run has spent each budget; None where it is not read.
 
-    That is where a budget ends before the run's first evaluation or among its restarts, or where the run has then seen
-    fewer or more samples a parameter than `per_param` says. What a run begins by changes nothing.
+    That is where a budget ends before the run's first evaluation or among its restarts, or where
+    the run has then seen fewer or more samples a parameter than `per_param` says. What a run begins
+    by changes nothing.
     """
     alike = recipe.model_copy(update={"gain": 1.0})
     return dict(_moments_of(network.begun_as(), alike, task, tuple(budgets.items())))
@@ -42,7 +54,10 @@ def moments_of(network: Network, recipe: Recipe, task: RunTask, budgets: Budgets
 
 @lru_cache(maxsize=2**12)
 def _moments_of(
-    network: Network, recipe: Recipe, task: RunTask, budgets: tuple[tuple[str, tuple[float, ...]], ...]
+    network: Network,
+    recipe: Recipe,
+    task: RunTask,
+    budgets: tuple[tuple[str, tuple[float, ...]], ...],
 ) -> Moments:
     fewest, most = dict(budgets).get(PER_PARAM, (0.0, math.inf))
     samples = samples_per_evaluation(recipe, task.train_points) / network.trainable
@@ -50,7 +65,9 @@ def _moments_of(
     moments: Moments = {}
     for name, of_count in by_count(dict(budgets)).items():
         allowed = [_evaluations(stretches, name, budget) for budget in of_count]
-        moments[name] = tuple(made if made and fewest <= samples * made <= most else None for made in allowed)
+        moments[name] = tuple(
+            made if made and fewest <= samples * made <= most else None for made in allowed
+        )
     return moments
 
 
@@ -71,7 +88,9 @@ def _evaluations(stretches: list[_Stretch], name: str, budget: float) -> int:
     """The most evaluations that a budget allows, 0 if not one."""
     made = 0
     for first, last, flops_at in stretches:
-        most = most_evaluations(partial(_flops, flops_at, name), budget, first, first + LARGEST_SIZE)
+        most = most_evaluations(
+            partial(_flops, flops_at, name), budget, first, first + LARGEST_SIZE
+        )
         if most < first:
             break
         made = most if last is None else min(most, last)
@@ -84,9 +103,12 @@ def _flops(flops_at: Callable[[int], dict[str, int]], name: str, cap: int) -> in
     return flops_at(cap)[name]
 
 
-# ------------------------------------------------------------------------------------------------------------ region
+# --------------------------------------------------------------------------------------------------
+# region
 class Place(NamedTuple):
-    """A budget of a count on a task, and the side of a search or the series of sizes that is read there."""
+    """A budget of a count on a task, and the side of a search or the series of sizes that is read
+    there.
+    """
 
     task: str
     side: str
@@ -117,7 +139,9 @@ def _sides_of(experiment: Experiment, cell: Cell) -> list[str]:
 
 
 def check_region(plan: Manifest) -> None:
-    """A HarnessError if a side is read at fewer than three neighbouring sizes at a budget, so that none can be best."""
+    """A HarnessError if a side is read at fewer than three neighbouring sizes at a budget, so that
+    none can be best.
+    """
     field = "search.budgets" if plan.experiment.search else "budgets"
     for (task, side, axis, budget), sizes in sizes_read(plan).items():
         flags = "".join("x" if is_read else " " for _, is_read in sizes)
@@ -125,6 +149,8 @@ def check_region(plan: Manifest) -> None:
         if longest < min(NEIGHBOURS, len(sizes)):
             read = ", ".join(number(size) for size, is_read in sizes if is_read) or "none"
             raise HarnessError(
-                f"{field}.{axis}: at {number(budget)} {side} is read at {longest} neighbouring sizes on {task} "
-                f"({read}), and a best size takes {NEIGHBOURS}; leave this budget out, or widen {PER_PARAM}"
+                f"{field}.{axis}: at {number(budget)} {side} is read at {longest} neighbouring "
+                f"sizes on {task} "
+                f"({read}), and a best size takes {NEIGHBOURS}; leave this budget out, or widen "
+                f"{PER_PARAM}"
             )

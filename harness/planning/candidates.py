@@ -1,6 +1,8 @@
-"""The sizes of an arm on a task: by budget the network and recipe that meet it, or why not; and what a search draws.
+"""The sizes of an arm on a task: by budget the network and recipe that meet it, or why not; and
+what a search draws.
 
-    for budget, candidate in candidates_of(ArmOnTask(experiment, "kan", task)):     # a Candidate, or Infeasible
+    for budget, candidate in candidates_of(ArmOnTask(experiment, "kan", task)):     # a Candidate,
+    or Infeasible
 
 Nothing is trained here.
 """
@@ -28,9 +30,11 @@ from harness.spec.recipe import at_a_time, check_cap, least_evaluations
 LAST_POINT = " (of the last point that was tried, "  # what follows in a reason is that point
 
 
-# ------------------------------------------------------------------------------------------------------- candidates
+# --------------------------------------------------------------------------------------------------
+# candidates
 class Candidate(NamedTuple):
-    """The network and recipe that a value of the free size makes, and its counts, at the end those of a run too.
+    """The network and recipe that a value of the free size makes, and its counts, at the end those
+    of a run too.
 
     With budgets, `moments` says when it is read.
     """
@@ -44,7 +48,9 @@ class Candidate(NamedTuple):
 Rungs = Sequence[tuple[float, Mapping[str, Any]]]  # budgets, and the sizes that all arms have there
 Met = Candidate | Infeasible  # what meets a budget, or why nothing does
 Solved = tuple[float | None, Met]  # the budget that is asked for, and what meets it
-SecondsOf = Callable[[RunSpec], float]  # what a run that spends its whole cap takes alone on a machine that was timed
+SecondsOf = Callable[
+    [RunSpec], float
+]  # what a run that spends its whole cap takes alone on a machine that was timed
 
 
 class Drawn(NamedTuple):
@@ -56,7 +62,9 @@ class Drawn(NamedTuple):
 
 
 def candidates_of(sought: ArmOnTask) -> Iterator[Solved]:
-    """The candidates of an arm on a task, by budget; a HarnessError if a count asked of it is not defined."""
+    """The candidates of an arm on a task, by budget; a HarnessError if a count asked of it is not
+    defined.
+    """
     for budget, candidate in _solve_ladder(sought):
         if isinstance(candidate, Candidate) and sought.experiment.budgets:
             candidate = _with_budgets(candidate, sought, sought.experiment.budgets)
@@ -67,19 +75,26 @@ def candidates_of(sought: ArmOnTask) -> Iterator[Solved]:
         yield budget, candidate
 
 
-def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[float, list[Drawn] | Infeasible]:
+def drawn_of(
+    sought: ArmOnTask, seconds_of: SecondsOf | None = None
+) -> dict[float, list[Drawn] | Infeasible]:
     """By budget the runs of an arm on a task in every replicate; a HarnessError as above.
 
-    A run has the largest size of its setting that does not exceed the budget. Where a setting has none within the
-    tolerance below it, or ends before its last stage, the next point of the space takes its place. A cap in seconds
-    becomes evaluations by `seconds_of`.
+    A run has the largest size of its setting that does not exceed the budget. Where a setting has
+    none within the tolerance below it, or ends before its last stage, the next point of the space
+    takes its place. A cap in seconds becomes evaluations by `seconds_of`.
     """
-    number, budgets = runs_of_arm(sought.experiment, sought.name), [budget for budget, _ in sought.rungs]
+    number, budgets = (
+        runs_of_arm(sought.experiment, sought.name),
+        [budget for budget, _ in sought.rungs],
+    )
     differ_in = _lanes_differ_in(sought)
     drawn: dict[float, list[Drawn]] = {budget: [] for budget in budgets}
     failed: dict[float, Infeasible] = {}
     for replicate in range(sought.search.replicates):
-        chosen: dict[float, list[Candidate]] = {budget: [] for budget in budgets if budget not in failed}
+        chosen: dict[float, list[Candidate]] = {
+            budget: [] for budget in budgets if budget not in failed
+        }
         reasons = dict.fromkeys(chosen, "")
         for point in points_of(sought.experiment, sought.name, replicate, differ_in):
             short = [budget for budget, candidates in chosen.items() if len(candidates) < number]
@@ -93,9 +108,14 @@ def drawn_of(sought: ArmOnTask, seconds_of: SecondsOf | None = None) -> dict[flo
         for budget, candidates in chosen.items():
             runs = len(candidates)
             if runs < number:
-                why = f"{runs} of {number} settings of replicate {replicate} can have it: {reasons[budget]}"
+                why = (
+                    f"{runs} of {number} settings of replicate {replicate} can have it: "
+                    f"{reasons[budget]}"
+                )
                 failed[budget] = Infeasible(why)
-            drawn[budget] += [Drawn(replicate, place, candidate) for place, candidate in enumerate(candidates)]
+            drawn[budget] += [
+                Drawn(replicate, place, candidate) for place, candidate in enumerate(candidates)
+            ]
     return {budget: failed.get(budget, runs) for budget, runs in drawn.items()}
 
 
@@ -115,17 +135,23 @@ def _at_point(
             else:
                 candidate = _with_cap(candidate, sought, search.caps[0], seconds_of)
         if isinstance(candidate, Infeasible):
-            candidates[budget] = Infeasible(f"{candidate.why}{LAST_POINT}{point.values or 'the arm as written'})")
+            candidates[budget] = Infeasible(
+                f"{candidate.why}{LAST_POINT}{point.values or 'the arm as written'})"
+            )
             continue
         sought.check_counted(candidate.network, candidate.counts)
         if search.early_stopping:
-            candidate = candidate._replace(recipe=candidate.recipe.model_copy(update={"early_stopping": True}))
+            candidate = candidate._replace(
+                recipe=candidate.recipe.model_copy(update={"early_stopping": True})
+            )
         candidates[budget] = candidate
     return candidates
 
 
 def _lanes_differ_in(sought: ArmOnTask) -> set[str] | None:
-    """The axes of an arm's space in which runs of one pack may differ; None where the engine needs no packs."""
+    """The axes of an arm's space in which runs of one pack may differ; None where the engine needs
+    no packs.
+    """
     for _, candidate in _solve_ladder(sought):
         if isinstance(candidate, Candidate):
             network, optimiser = candidate.network, candidate.recipe.optimizer
@@ -137,7 +163,9 @@ def _lanes_differ_in(sought: ArmOnTask) -> set[str] | None:
 
 
 def _with_budgets(candidate: Candidate, sought: ArmOnTask, budgets: Budgets) -> Met:
-    """The candidate that trains until it has spent the last budget of every count at which it is read."""
+    """The candidate that trains until it has spent the last budget of every count at which it is
+    read.
+    """
     network, recipe, counts, _ = candidate
     sought.check_counted(network, {**counts, **_flops(network, recipe, sought.task)})
     moments = moments_of(network, recipe, sought.task, budgets)
@@ -145,7 +173,9 @@ def _with_budgets(candidate: Candidate, sought: ArmOnTask, budgets: Budgets) -> 
     if not read:
         return Infeasible(f"{place}: it is read at none of them; allow more, or widen per_param")
     if read[-1] < least_evaluations(network, recipe):
-        return Infeasible(f"{place}: the last one ends before the last stage of the recipe; allow more")
+        return Infeasible(
+            f"{place}: the last one ends before the last stage of the recipe; allow more"
+        )
     recipe = recipe.model_copy(update={"max_evaluations": read[-1]})
     return Candidate(network, recipe, {**counts, **_flops(network, recipe, sought.task)}, moments)
 
@@ -160,7 +190,9 @@ def _flops_of(network: Network, recipe: Recipe, task: RunTask) -> dict[str, int]
     return run_flops(network, recipe, task)
 
 
-def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_of: SecondsOf | None) -> Met:
+def _with_cap(
+    candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_of: SecondsOf | None
+) -> Met:
     """The candidate with as many evaluations as are `allowed`, or cost so much by a count or clock.
 
     The clock is read in nanoseconds, as what is spent is a whole number.
@@ -180,18 +212,26 @@ def _with_cap(candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_o
         assert seconds_of  # a plan without one is refused before
         run, timed = sought.run_of(network, recipe, seed=0), seconds_of
         most = most_evaluations(
-            lambda cap: round(1e9 * timed(run.model_copy(update={"recipe": capped(cap)}))), 1e9 * allowed, least, late
+            lambda cap: round(1e9 * timed(run.model_copy(update={"recipe": capped(cap)}))),
+            1e9 * allowed,
+            least,
+            late,
         )
     else:
         most = most_evaluations(lambda cap: flops_at(cap)[name], allowed, least, late)
     if most < least:
         limit = as_typed(str(allowed)).removesuffix(".0")
-        return Infeasible(f"search.cap: {name}={limit} ends before the last stage of the recipe; allow more")
+        return Infeasible(
+            f"search.cap: {name}={limit} ends before the last stage of the recipe; allow more"
+        )
     return Candidate(network, capped(most), {**counts, **flops_at(most)}, {})
 
 
 def _solve_ladder(
-    sought: ArmOnTask, rungs: Rungs = (), budgets: Collection[float] | None = None, at_most: bool = False
+    sought: ArmOnTask,
+    rungs: Rungs = (),
+    budgets: Collection[float] | None = None,
+    at_most: bool = False,
 ) -> Iterator[Solved]:
     """The budget and what meets it, for every size of an arm on a task, or for some `budgets`.
 
@@ -219,14 +259,21 @@ def _solve_ladder(
 
 
 def _free_size(sought: ArmOnTask) -> str:
-    """The size of an arm that each budget solves; a HarnessError if the file says none, or one it cannot have."""
+    """The size of an arm that each budget solves; a HarnessError if the file says none, or one it
+    cannot have.
+    """
     name, arm, match = sought.name, sought.arm, sought.match
     free = match.free_size(name)
     sizes = [size for size in get_args(Size) if size == "steps" or arm.architecture.has_size(size)]
     if free is None:
-        raise HarnessError(f"match.solve: says nothing about arm {name!r}; add `{name}: {'|'.join(sizes)}`")
+        raise HarnessError(
+            f"match.solve: says nothing about arm {name!r}; add `{name}: {'|'.join(sizes)}`"
+        )
     if arm.sizes and free != "steps":
-        raise HarnessError(f"arms.{name}.sizes: match solves for {free}; sizes go with `solve: steps` or without match")
+        raise HarnessError(
+            f"arms.{name}.sizes: match solves for {free}; sizes go with `solve: steps` or "
+            "without match"
+        )
     if free not in sizes:
         place = f"match.solve.{name}" if name in match.solve else "match.solve"
         problem = f"{place}: a network of family {arm.architecture.family} has no {free}"
@@ -234,10 +281,16 @@ def _free_size(sought: ArmOnTask) -> str:
     return free
 
 
-def _solver(sought: ArmOnTask, free: str, fixed: Mapping[str, Any], at_most: bool) -> Callable[[float], Met]:
-    """From a budget to the candidate that meets it; all budgets share the sizes that are counted."""
+def _solver(
+    sought: ArmOnTask, free: str, fixed: Mapping[str, Any], at_most: bool
+) -> Callable[[float], Met]:
+    """From a budget to the candidate that meets it; all budgets share the sizes that are
+    counted.
+    """
     match, axis = sought.match, sought.match.count_name
-    smallest = 2 if free == "depth" else 1  # two layers of weights, or a cap that leaves the last stage some work
+    smallest = (
+        2 if free == "depth" else 1
+    )  # two layers of weights, or a cap that leaves the last stage some work
     if free == "steps":
         smallest = least_evaluations(sought.network(fixed), sought.recipe)
 
@@ -259,7 +312,9 @@ def _candidate(sought: ArmOnTask, sizes: Mapping[str, Any]) -> Met:
     recipe = that_matters(written, network, task)
     if recipe.phases and task.train_points % recipe.phases:
         problem = f"recipes.{sought.arm.recipe}.phases={recipe.phases}: they are of equal size"
-        raise HarnessError(f"{problem}, but {task.target} has train_points={task.train_points}; give it a multiple")
+        raise HarnessError(
+            f"{problem}, but {task.target} has train_points={task.train_points}; give it a multiple"
+        )
     check_cap(network, recipe)
     with at(f"arms.{sought.name}.architecture"):
         network.check(sought.experiment.dtype)  # a module of the user's may not train at all

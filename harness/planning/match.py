@@ -18,9 +18,11 @@ from harness.spec.read import mistake_in
 
 
 class MatchSetting(NamedTuple):
-    """What arms are matched for: a budget on an axis, the inputs of the target, and the work of a run.
+    """What arms are matched for: a budget on an axis, the inputs of the target, and the work of a
+    run.
 
-    `evaluations` of `samples` points each, for `flops_train`; None when they are what is solved for.
+    `evaluations` of `samples` points each, for `flops_train`; None when they are what is solved
+    for.
     """
 
     count_name: str
@@ -48,7 +50,9 @@ class MatchedSaid(NamedTuple):
 
 
 def match_arms(arms: Sequence[str], setting: MatchSetting) -> list[MatchedSaid]:
-    """Every arm at the size nearest to the budget; a HarnessError says what could be met if it is out of reach."""
+    """Every arm at the size nearest to the budget; a HarnessError says what could be met if it is
+    out of reach.
+    """
     if not math.isfinite(setting.budget):
         raise HarnessError(f"`budget` {setting.budget}: it must be a finite number, such as 1000")
     matched: list[MatchedSaid] = []
@@ -57,7 +61,9 @@ def match_arms(arms: Sequence[str], setting: MatchSetting) -> list[MatchedSaid]:
             network, solved, counts = _matched(arm, setting)
         achieved, first = counts[setting.count_name], matched[0].counts if matched else counts
         # Where both have a count that is not zero.
-        ratio_to_first = {name: value / first[name] for name, value in counts.items() if first.get(name)}
+        ratio_to_first = {
+            name: value / first[name] for name, value in counts.items() if first.get(name)
+        }
         said = MatchedSaid(
             arm=arm,
             network=network,
@@ -82,9 +88,12 @@ def axis_named(text: str) -> str:
     return name
 
 
-# ----------------------------------------------------------------------------------------------------------- one arm
+# --------------------------------------------------------------------------------------------------
+# one arm
 def parse_arm(text: str) -> Architecture:
-    """An architecture from words such as `kan hidden=[5] order=2`: the family, then its fields with YAML values."""
+    """An architecture from words such as `kan hidden=[5] order=2`: the family, then its fields with
+    YAML values.
+    """
     family, *words = text.split() or [""]
     if family not in FAMILIES and ":" not in family:
         raise HarnessError(f"family {family!r}: {did_you_mean(family, FAMILIES)}")
@@ -96,7 +105,9 @@ def parse_arm(text: str) -> Architecture:
         except HarnessError:
             value = None
         if value is None:
-            raise HarnessError(f"{word!r} is not field=value, without spaces; e.g. 'kan hidden=[5,5]'")
+            raise HarnessError(
+                f"{word!r} is not field=value, without spaces; e.g. 'kan hidden=[5,5]'"
+            )
         if name in fields:
             raise HarnessError(f"{name} is given twice; keep one")
         fields[name] = tuple(value) if isinstance(value, list) else value
@@ -108,19 +119,25 @@ def parse_arm(text: str) -> Architecture:
 
 
 def _open_size(architecture: Architecture, setting: MatchSetting) -> str:
-    """The one size that an arm leaves open; `steps` if it leaves none and the evaluations are not given either."""
+    """The one size that an arm leaves open; `steps` if it leaves none and the evaluations are not
+    given either.
+    """
     missing = architecture.open_sizes()
     needs_evaluations = setting.count_name.startswith("flops_train") and setting.evaluations is None
     if not missing and needs_evaluations:
         return "steps"
     if not missing and isinstance(architecture, Layered) and architecture.depth == 1:
-        raise HarnessError("depth=1 has no hidden layer, and so no size to solve for; give more depth")
+        raise HarnessError(
+            "depth=1 has no hidden layer, and so no size to solve for; give more depth"
+        )
     if not missing:
         raise HarnessError("it leaves no size open to be solved for; leave one out")
     if len(missing) > 1:
         raise HarnessError(f"it leaves {' and '.join(missing)} open; give all of them but one")
     if needs_evaluations:
-        raise HarnessError(f"{setting.count_name} needs to know how long it trains; give `evaluations`")
+        raise HarnessError(
+            f"{setting.count_name} needs to know how long it trains; give `evaluations`"
+        )
     return missing[0]
 
 
@@ -134,7 +151,9 @@ def _matched(arm: str, setting: MatchSetting) -> tuple[Network, dict[str, int], 
         return build_network(architecture, setting.inputs, "architecture", sizes, setting.outputs)
 
     def counts_at(value: int) -> dict[str, int]:
-        """Of the network, and of a run of it if the evaluations are known; each is taken for an iteration."""
+        """Of the network, and of a run of it if the evaluations are known; each is taken for an
+        iteration.
+        """
         network, evaluations = network_at(value), value if free == "steps" else setting.evaluations
         if evaluations is None:
             return count(network)
@@ -143,17 +162,21 @@ def _matched(arm: str, setting: MatchSetting) -> tuple[Network, dict[str, int], 
 
     smallest = 2 if free == "depth" else 1
     if axis not in counts_at(smallest):
-        raise HarnessError(f"{axis} does not count {architecture.family}; choose another convention")
+        raise HarnessError(
+            f"{axis} does not count {architecture.family}; choose another convention"
+        )
     nearest = bracket(lambda value: counts_at(value)[axis], axis, budget, free, smallest)
     low, high = min(nearest), max(nearest)
     if nearest[low] > budget and low == smallest:
         raise HarnessError(
-            f"{budget:,.10g} is below its smallest network: {free}={low} has {axis}={nearest[low]:,}; ask for that or "
+            f"{budget:,.10g} is below its smallest network: {free}={low} has "
+            f"{axis}={nearest[low]:,}; ask for that or "
             "more"
         )
     if nearest[high] < budget:
         raise HarnessError(
-            f"{budget:,.10g} is beyond {free}={high:,}, which has {axis}={nearest[high]:,}; ask for less"
+            f"{budget:,.10g} is beyond {free}={high:,}, which has {axis}={nearest[high]:,}; ask "
+            "for less"
         )
     value = next(iter(nearest))
     return network_at(value), {free: value}, counts_at(value)

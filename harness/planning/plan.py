@@ -1,6 +1,8 @@
-"""From an experiment to a manifest: expand, solve the free size for each budget, name the runs, pack them.
+"""From an experiment to a manifest: expand, solve the free size for each budget, name the runs,
+pack them.
 
-A cell that cannot be matched within the tolerance stays in the plan as infeasible, with the nearest sizes named.
+A cell that cannot be matched within the tolerance stays in the plan as infeasible, with the nearest
+sizes named.
 """
 
 from __future__ import annotations
@@ -19,31 +21,56 @@ from harness.count import run_flops
 from harness.families.prices import WEIGHTS
 from harness.planning.arms import ArmOnTask, readings_at
 from harness.planning.budgets import check_region
-from harness.planning.candidates import Candidate, Drawn, Met, SecondsOf, Solved, candidates_of, drawn_of
+from harness.planning.candidates import (
+    Candidate,
+    Drawn,
+    Met,
+    SecondsOf,
+    Solved,
+    candidates_of,
+    drawn_of,
+)
 from harness.planning.points import space_of
 from harness.planning.solve import Infeasible
 from harness.planning.warnings import check_cells, check_rules
-from harness.spec import Cell, Device, Dtype, Experiment, Manifest, PlannedRun, RunSpec, Task, canonical_json, run_id
+from harness.spec import (
+    Cell,
+    Device,
+    Dtype,
+    Experiment,
+    Manifest,
+    PlannedRun,
+    RunSpec,
+    Task,
+    canonical_json,
+    run_id,
+)
 from harness.spec.manifest import Formula, Moments
 from harness.spec.run import run_ids
 from harness.tasks import loss_of, resolve, target_of
 
 Variants = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes
 
-# What the lanes of a pack may take in memory. On a CPU more lanes share the cost of calling torch but leave the cache;
-# on a GPU they fill the device, whose smallest kinds have 16 GiB, with room for a second pack. Assumed, not tuned.
+# What the lanes of a pack may take in memory. On a CPU more lanes share the cost of calling torch
+# but leave the cache; on a GPU they fill the device, whose smallest kinds have 16 GiB, with room
+# for a second pack. Assumed, not tuned.
 PACK_BYTES: dict[Device, int] = {"cpu": 2**30, "cuda": 2**33}
 FEWEST = 2  # starts of a pack: the torch engine gives a lone one an idle companion
-NUMBER_BYTES: dict[Dtype, int] = {"float64": 8, "float32": 4, "bfloat16": 4}  # of which parts are half as long
+NUMBER_BYTES: dict[Dtype, int] = {
+    "float64": 8,
+    "float32": 4,
+    "bfloat16": 4,
+}  # of which parts are half as long
 
 SAME_NETWORK = "solves to the same network as a smaller budget; space the budgets wider"
 
 
 class Expanded(NamedTuple):
-    """The cells and runs of all points of an experiment's axes; by label the tasks' formulas, and target and inputs.
+    """The cells and runs of all points of an experiment's axes; by label the tasks' formulas, and
+    target and inputs.
 
-    `observed` are the names of what some of its runs record beside their losses.
-    `counts` has, by their ids, those of runs that train as their cell was counted: by its own recipe, to its end.
+    `observed` are the names of what some of its runs record beside their losses. `counts` has, by
+    their ids, those of runs that train as their cell was counted: by its own recipe, to its end.
     """
 
     cells: list[Cell]
@@ -54,7 +81,8 @@ class Expanded(NamedTuple):
     observed: dict[str, None]
 
 
-# ------------------------------------------------------------------------------------------------------------- public
+# --------------------------------------------------------------------------------------------------
+# public
 def make_plan(
     experiment: Experiment, name: str, folder: Path = Path(), seconds_of: SecondsOf | None = None
 ) -> Manifest:
@@ -64,9 +92,12 @@ def make_plan(
     """
     if seconds_of is None and experiment.search and experiment.search.cap_name == "seconds":
         raise HarnessError(
-            "search.cap: a cap in seconds needs a machine that was timed; `harness bench` times this one"
+            "search.cap: a cap in seconds needs a machine that was timed; `harness bench` times "
+            "this one"
         )
-    cells, runs, counts, formulas, targets, observed = _expand(spec.variants(experiment), folder, seconds_of)
+    cells, runs, counts, formulas, targets, observed = _expand(
+        spec.variants(experiment), folder, seconds_of
+    )
     check_rules(experiment, targets, {cell.series for cell in cells}, observed)
     check_cells(experiment, name, cells)
     manifest = Manifest(
@@ -77,25 +108,36 @@ def make_plan(
         runs=tuple(runs),
         packs=packs_of(runs, experiment.device, counts),
         formulas=formulas,
-        spaces={arm: space_of(experiment, arm) for arm in experiment.arms} if experiment.search else {},
+        spaces={arm: space_of(experiment, arm) for arm in experiment.arms}
+        if experiment.search
+        else {},
     )
     check_region(manifest)
     return manifest
 
 
 def planned_flops(run: RunSpec) -> dict[str, int]:
-    """The training FLOPs of a run that spends its whole evaluation cap, and of what is trained beside it."""
+    """The training FLOPs of a run that spends its whole evaluation cap, and of what is trained
+    beside it.
+    """
     evaluations = run.recipe.max_evaluations + run.evaluations_beside
-    return run_flops(run.network, run.recipe.model_copy(update={"max_evaluations": evaluations}), run.task)
+    return run_flops(
+        run.network, run.recipe.model_copy(update={"max_evaluations": evaluations}), run.task
+    )
 
 
-# ---------------------------------------------------------------------------------------------------------- expanding
+# --------------------------------------------------------------------------------------------------
+# expanding
 def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Expanded:
     """Every task and arm of every point, but for series that were planned at an earlier one."""
     plan = Expanded([], [], {}, {}, {}, {})
-    label_of = cache(partial(_task_label, points=points))  # each looks at all points, of which there can be thousands
+    label_of = cache(
+        partial(_task_label, points=points)
+    )  # each looks at all points, of which there can be thousands
     telling_of = cache(partial(_telling_axes, points=points))
-    solved: dict[tuple, list[Solved]] = {}  # by arm, what of a task decides it, and the axes that concern it
+    solved: dict[
+        tuple, list[Solved]
+    ] = {}  # by arm, what of a task decides it, and the axes that concern it
     drawn: dict[tuple, dict[float, list[Drawn] | Infeasible]] = {}
     planned_before: set[tuple[str, str, str]] = set()
     for axes, variant in points:
@@ -106,7 +148,9 @@ def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Exp
                 sought = ArmOnTask(variant, arm, resolve(task, folder))
             sought.check_learnable()
             label, target = label_of(task), target_of(task, folder)
-            plan.formulas[label] = Formula(formula=target.formula, source=target.source, pool=target.pool)
+            plan.formulas[label] = Formula(
+                formula=target.formula, source=target.source, pool=target.pool
+            )
             plan.targets[label] = task.name, target.inputs
             plan.observed.update(dict.fromkeys(target.observed))
             telling = [f"{path.rsplit('.', 1)[-1]}={axes[path]}" for path in telling_of(arm, task)]
@@ -115,7 +159,11 @@ def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Exp
                 continue  # no axis that has moved since concerns this arm
             planned_here.add((label, arm, series))
             deciding = _deciding(arm, variant)
-            own_axes = {path: value for path, value in axes.items() if _concerns(path, deciding, variant.recipes)}
+            own_axes = {
+                path: value
+                for path, value in axes.items()
+                if _concerns(path, deciding, variant.recipes)
+            }
             size = (arm, sought.sizing, canonical_json(own_axes))
             if variant.search:
                 if size not in drawn:
@@ -130,20 +178,35 @@ def _expand(points: Variants, folder: Path, seconds_of: SecondsOf | None) -> Exp
 
 
 def _add_cells(
-    plan: Expanded, cells_here: set[tuple], sought: ArmOnTask, label: str, series: str, solved: Iterable[Solved]
+    plan: Expanded,
+    cells_here: set[tuple],
+    sought: ArmOnTask,
+    label: str,
+    series: str,
+    solved: Iterable[Solved],
 ) -> None:
-    """Add the cells and runs of an arm on a task; `cells_here` tells those that solve to the same network."""
+    """Add the cells and runs of an arm on a task; `cells_here` tells those that solve to the same
+    network.
+    """
     seeds = sought.experiment.seeds
     for budget, candidate in solved:
-        # Sizes crossed with training budgets are one series a budget: longer training is not a larger size.
+        # Sizes crossed with training budgets are one series a budget: longer training is not a
+        # larger size.
         is_crossed = budget is not None and bool(sought.arm.sizes) and sought.match.like is None
         of_budget = f"{series} at {budget:.6g} FLOPs" if is_crossed else series
         frontier = f"{series} (best size)" if is_crossed else None
-        cell = _cell(plan, sought, label, of_budget, budget, candidate).model_copy(update={"frontier": frontier})
+        cell = _cell(plan, sought, label, of_budget, budget, candidate).model_copy(
+            update={"frontier": frontier}
+        )
         identities: list[str] = []
         moments: Moments = {}
         if isinstance(candidate, Candidate):
-            run = sought.run_of(candidate.network, candidate.recipe, seeds[0], readings=readings_at(candidate.moments))
+            run = sought.run_of(
+                candidate.network,
+                candidate.recipe,
+                seeds[0],
+                readings=readings_at(candidate.moments),
+            )
             identities, moments = run_ids(run, seeds), candidate.moments
         key = (label, sought.name, of_budget, *sorted(identities or [str(cell.infeasible)]))
         if key in cells_here and identities:
@@ -152,20 +215,28 @@ def _add_cells(
         plan.cells.append(cell)
         for seed, identity in zip(seeds, identities, strict=False):
             seeded = run.model_copy(update={"seed": seed})
-            planned = PlannedRun(run_id=identity, cell=cell.index, trial=0, run=seeded, moments=moments)
+            planned = PlannedRun(
+                run_id=identity, cell=cell.index, trial=0, run=seeded, moments=moments
+            )
             plan.runs.append(planned)
             plan.counts[identity] = cell.counts
 
 
 def _add_replicates(
-    plan: Expanded, sought: ArmOnTask, label: str, series: str, drawn: Mapping[float, list[Drawn] | Infeasible]
+    plan: Expanded,
+    sought: ArmOnTask,
+    label: str,
+    series: str,
+    drawn: Mapping[float, list[Drawn] | Infeasible],
 ) -> None:
     """Add a cell for each budget of an arm on a task, with the runs of all replicates.
 
     Its counts are the medians of its runs, but for the one that is matched, which is the budget.
     """
     for budget, runs in drawn.items():
-        cell = _cell(plan, sought, label, series, budget, runs if isinstance(runs, Infeasible) else None)
+        cell = _cell(
+            plan, sought, label, series, budget, runs if isinstance(runs, Infeasible) else None
+        )
         if isinstance(runs, Infeasible):
             plan.cells.append(cell)
             continue
@@ -178,13 +249,24 @@ def _add_replicates(
         plan.cells.append(cell.model_copy(update={"counts": medians | matched}))
         for replicate, number, candidate in runs:
             moments = candidate.moments
-            run = sought.run_of(candidate.network, candidate.recipe, replicate, number, readings_at(moments))
-            planned = PlannedRun(run_id=run_id(run), cell=cell.index, trial=number, run=run, moments=moments)
+            run = sought.run_of(
+                candidate.network, candidate.recipe, replicate, number, readings_at(moments)
+            )
+            planned = PlannedRun(
+                run_id=run_id(run), cell=cell.index, trial=number, run=run, moments=moments
+            )
             plan.runs.append(planned)
             plan.counts[planned.run_id] = candidate.counts
 
 
-def _cell(plan: Expanded, sought: ArmOnTask, label: str, series: str, budget: float | None, met: Met | None) -> Cell:
+def _cell(
+    plan: Expanded,
+    sought: ArmOnTask,
+    label: str,
+    series: str,
+    budget: float | None,
+    met: Met | None,
+) -> Cell:
     experiment = sought.experiment
     solved = met if isinstance(met, Candidate) else None
     achieved = solved.counts[experiment.match.count_name] if solved and experiment.match else None
@@ -204,7 +286,8 @@ def _cell(plan: Expanded, sought: ArmOnTask, label: str, series: str, budget: fl
     )
 
 
-# ------------------------------------------------------------------------------------------------------------- labels
+# --------------------------------------------------------------------------------------------------
+# labels
 def _task_label(task: Task, points: Variants) -> str:
     """The target's name, with the fields that tell it from other tasks of the same target."""
     tasks = itertools.chain.from_iterable(variant.tasks for _, variant in points)
@@ -242,13 +325,17 @@ def _telling_axes(arm: str, task: Task, points: Variants) -> list[str]:
 
 
 def _deciding(arm: str, experiment: Experiment) -> set[str]:
-    """The arms that decide the cells of one: itself, and with `match.like` the one whose counts are its budgets."""
+    """The arms that decide the cells of one: itself, and with `match.like` the one whose counts are
+    its budgets.
+    """
     like = experiment.match.like if experiment.match else None
     return {arm, like or arm}
 
 
 def _concerns(path: str, arms: Collection[str], recipes: Collection[str]) -> bool:
-    """Whether a field of the file says how arms that are trained by some of these recipes are built or trained."""
+    """Whether a field of the file says how arms that are trained by some of these recipes are built
+    or trained.
+    """
     match path.split("."):
         case ["tasks", *_]:
             return False
@@ -261,24 +348,29 @@ def _concerns(path: str, arms: Collection[str], recipes: Collection[str]) -> boo
     return True
 
 
-# ------------------------------------------------------------------------------------------------------------- packs
+# --------------------------------------------------------------------------------------------------
+# packs
 def packs_of(
     runs: Iterable[PlannedRun], device: Device, counts_of: Mapping[str, Mapping[str, int]] = {}
 ) -> tuple[tuple[str, ...], ...]:
     """Run ids that share one `computation`, the costliest pack first.
 
-    The fused engine trains one lane after the other, so that company is of no use to a run. `counts_of` has the
-    counts of some runs by their ids.
+    The fused engine trains one lane after the other, so that company is of no use to a run.
+    `counts_of` has the counts of some runs by their ids.
     """
     groups: dict[str, dict[str, RunSpec]] = defaultdict(dict)
-    by_cell = itertools.groupby(runs, lambda planned: (planned.cell, planned.run.network, planned.run.recipe))
+    by_cell = itertools.groupby(
+        runs, lambda planned: (planned.cell, planned.run.network, planned.run.recipe)
+    )
     for _, alike in by_cell:
         of_ids = {planned.run_id: planned.run for planned in alike}
         groups[computation(next(iter(of_ids.values())))] |= of_ids
     packs = []
     for group in groups.values():
         first = next(iter(group.values()))
-        is_fused = first.engine == "fused" and not first.recipe.sparsity  # a penalty on edges is torch's at first
+        is_fused = (
+            first.engine == "fused" and not first.recipe.sparsity
+        )  # a penalty on edges is torch's at first
         size = 1 if is_fused else runs_at_a_time(first, device)
         ids = list(group)
         counts = counts_of.get(ids[0]) or run_flops(first.network, first.recipe, first.task)
@@ -288,7 +380,9 @@ def packs_of(
 
 
 def computation(run: RunSpec) -> str:
-    """As text, what runs of one pack have in common: all but learning rate, seed and what else lanes begin by."""
+    """As text, what runs of one pack have in common: all but learning rate, seed and what else
+    lanes begin by.
+    """
     data = run.model_copy(update={"network": run.network.begun_as()}).model_dump(mode="json")
     del data["seed"], data["recipe"]["gain"]
     data.pop("initialisation", None)
@@ -306,21 +400,27 @@ def runs_at_a_time(run: RunSpec, device: Device) -> int:
 def pack_bytes(pack: Sequence[RunSpec]) -> int:
     """Memory that a pack takes, by `lane_bytes`; next to none on the compiled engine."""
     first = pack[0]
-    return 0 if first.engine == "fused" else lane_bytes(first) * len(pack) * first.recipe.restarts.count
+    return (
+        0
+        if first.engine == "fused"
+        else lane_bytes(first) * len(pack) * first.recipe.restarts.count
+    )
 
 
 def lane_bytes(run: RunSpec) -> int:
-    """Memory that the torch engine takes for a lane, roughly and rather too much (seen: 2 to 5 times).
+    """Memory that the torch engine takes for a lane, roughly and rather too much (seen: 2 to 5
+    times).
 
-    That is its points, what an evaluation leaves for its backward pass, and what its optimiser keeps. Of transformers
-    it is .8 to 1.4 times what is seen.
+    That is its points, what an evaluation leaves for its backward pass, and what its optimiser
+    keeps. Of transformers it is .8 to 1.4 times what is seen.
     """
     network, task = run.network, run.task
     points = spec.at_a_time(run.recipe, task).train_points
     samples = spec.samples_per_evaluation(run.recipe, points)
     numbers = (
         points * (network.inputs + loss_of(task).numbers_wanted(network))
-        + (min(samples, spec.PDE_BLOCK) if task.is_pde else samples) * network.numbers_left(WEIGHTS["unit"])
+        + (min(samples, spec.PDE_BLOCK) if task.is_pde else samples)
+        * network.numbers_left(WEIGHTS["unit"])
         + run.recipe.optimizer.kept_numbers(network, points * network.outputs)
     )
     return NUMBER_BYTES[run.dtype] * numbers

@@ -1,4 +1,6 @@
-"""`harness.fit`: laws of an experiment or of anybody's table; two arms by their laws; runs and sizes to train next."""
+"""`harness.fit`: laws of an experiment or of anybody's table; two arms by their laws; runs and
+sizes to train next.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -50,27 +52,38 @@ class Laws(Shown):
     @property
     def sentences(self) -> list[str]:
         """The exponents with their intervals, then what to know of them: refusals and cautions."""
-        tables = law_tables(self.answer.laws, list(dict.fromkeys(laws.axis for laws in self.answer.laws)), str)
+        tables = law_tables(
+            self.answer.laws, list(dict.fromkeys(laws.axis for laws in self.answer.laws)), str
+        )
         exponents = []
         for laws in self.answer.laws:
             task = f" on {laws.task}" if laws.task else ""
             law = self._drawn(laws)
             open_ = "" if laws.quoted_law else f", by the {law} law, which may not be quoted"
-            exponents.append(f"{laws.series} by {laws.axis}{task}: {exponent_words(laws.fits[law])}{open_}")
+            exponents.append(
+                f"{laws.series} by {laws.axis}{task}: {exponent_words(laws.fits[law])}{open_}"
+            )
         return [*exponents, *law_sentences(list(tables.values()), self.answer.source)]
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row for each task, axis and series: its law, the exponent with its interval, or why there is none."""
+        """A row for each task, axis and series: its law, the exponent with its interval, or why
+        there is none.
+        """
         return pd.DataFrame([_row(laws, self._drawn(laws)) for laws in self.answer.laws])
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """A row for each law and place of `predict`: the law's interval, and `run_low` to `run_high` of one new run."""
+        """A row for each law and place of `predict`: the law's interval, and `run_low` to
+        `run_high` of one new run.
+        """
         rows = []
         for law in self.answer.ahead:
             for place in law.predictions:
-                numbers = {name: getattr(place, name) for name in ("loss", "low", "high", "run_low", "run_high")}
+                numbers = {
+                    name: getattr(place, name)
+                    for name in ("loss", "low", "high", "run_low", "run_high")
+                }
                 rows.append({"series": law.series, "law": law.law, **place.at, **numbers})
         return pd.DataFrame(rows)
 
@@ -84,7 +97,9 @@ class Laws(Shown):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Forms(Shown):
-    """Another form than a law of one size for each arm: `answer` has all numbers, as `harness fit --json` of it."""
+    """Another form than a law of one size for each arm: `answer` has all numbers, as `harness fit
+    --json` of it.
+    """
 
     answer: FormAnswer[Any]
     runs: Mapping[str, pd.DataFrame]
@@ -112,7 +127,13 @@ def _row(laws: SeriesLaws, name: LawName) -> dict[str, Any]:
     ends = (fit.alpha_interval.low, fit.alpha_interval.high) if fit.alpha_interval else (None, None)
     numbers = {"exponent": fit.alpha, "low": ends[0], "high": ends[1], "floor": fit.floor}
     refused = "; ".join(f"{refusal.code}: {refusal.reason}" for refusal in fit.refusals)
-    return {**where, **numbers, "sizes": len(laws.sizes), "runs": laws.runs, "refused": refused or None}
+    return {
+        **where,
+        **numbers,
+        "sizes": len(laws.sizes),
+        "runs": laws.runs,
+        "refused": refused or None,
+    }
 
 
 def fit(
@@ -140,18 +161,24 @@ def fit(
 ) -> Laws | Forms:
     """Fit scaling laws to a table of runs, or to an experiment, as `harness fit` does.
 
-    Of a table, `x` is the column of sizes (or several), `y` that of losses, `by` that of arms. `config`, `seed`,
-    `status`, `same`, `group`, `schedule`, `sd`, `ceiling`, `chance`, `best_of` and `where` are as on the command line.
-    Of an experiment none of these is needed. `predict` are new runs: sizes, or `"params=1e9"` where there are several
-    columns of sizes. `and_` (`--and`), `isoflop`, `frontier` and `share` ask for one other form each, with `compute`
-    and `within` as on the command line. A HarnessError names rows that cannot be fitted.
+    Of a table, `x` is the column of sizes (or several), `y` that of losses, `by` that of arms.
+    `config`, `seed`, `status`, `same`, `group`, `schedule`, `sd`, `ceiling`, `chance`, `best_of`
+    and `where` are as on the command line. Of an experiment none of these is needed. `predict` are
+    new runs: sizes, or `"params=1e9"` where there are several columns of sizes. `and_` (`--and`),
+    `isoflop`, `frontier` and `share` ask for one other form each, with `compute` and `within` as on
+    the command line. A HarnessError names rows that cannot be fitted.
     """
     window = SizeRange(min_x, max_x, until)
     laws = many(law)
     how: dict[str, Any] = {"laws": laws, "level": level, "window": window, "hold_out": hold_out}
     how |= {"objective": objective, "floor": floor, "predict": tuple(map(str, many(predict)))}
     how |= {"compute": compute, "within": within}
-    of_options: dict[Form, Any] = {"and": and_, "isoflop": isoflop, "frontier": frontier, "share": share}
+    of_options: dict[Form, Any] = {
+        "and": and_,
+        "isoflop": isoflop,
+        "frontier": frontier,
+        "share": share,
+    }
     how["form"], how["value"] = form_asked(of_options, laws)
     with opened(of, x, y, by, columns, how) as door:
         if door.request.form:
@@ -161,7 +188,9 @@ def fit(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ComparisonByLaws(Shown):
-    """Two arms of a table by their laws: `compared` has all numbers, as `harness compare TABLE --json`."""
+    """Two arms of a table by their laws: `compared` has all numbers, as `harness compare TABLE
+    --json`.
+    """
 
     compared: ComparedByLaws
 
@@ -174,12 +203,16 @@ class ComparisonByLaws(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row for each axis and size: who leads, if anybody, and how many times lower the loss is."""
+        """A row for each axis and size: who leads, if anybody, and how many times lower the loss
+        is.
+        """
         return readings(self.compared.headline)
 
     @property
     def multipliers(self) -> pd.DataFrame:
-        """A row for each axis and size of the first arm: how many times that size the second needs for its loss."""
+        """A row for each axis and size of the first arm: how many times that size the second needs
+        for its loss.
+        """
         rows: list[dict[str, Any]] = []
         for pair in self.compared.sizes:
             for place in pair.multiplier.sizes:
@@ -209,7 +242,9 @@ class NextDesign(Shown):
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row for each place of each plan; `width` is that of the interval to come, over that of now."""
+        """A row for each place of each plan; `width` is that of the interval to come, over that of
+        now.
+        """
         return design_frame(self.answer)
 
     def figure(self) -> Figure:
@@ -234,7 +269,9 @@ def design(
     level: float = 0.95,
     **columns: Any,
 ) -> NextDesign:
-    """Say which runs to make next, as `harness design` does; `and_` is `--and`, and columns are as of `fit`."""
+    """Say which runs to make next, as `harness design` does; `and_` is `--and`, and columns are as
+    of `fit`.
+    """
     how: dict[str, Any] = {"laws": (law,), "arms": arms, "compute": compute, "level": level}
     if and_:
         how |= {"form": "and", "value": and_}
@@ -271,17 +308,25 @@ def match(
     like: str | Callable[..., Any] | None = None,
     **setting: Any,
 ) -> Rungs:
-    """Plan sizes at which modules of your own are equal by one count, as `harness match FACTORY` does.
+    """Plan sizes at which modules of your own are equal by one count, as `harness match FACTORY`
+    does.
 
-    A factory is a function or class at the top of a module, or its `"package.module:name"`. `setting` are `solve`,
-    `axis`, `multiple_of`, `tol`, `tokens_per_param` and `train_flops`, as on the command line.
+    A factory is a function or class at the top of a module, or its `"package.module:name"`.
+    `setting` are `solve`, `axis`, `multiple_of`, `tol`, `tokens_per_param` and `train_flops`, as on
+    the command line.
     """
-    first, second = (f"{one.__module__}:{one.__qualname__}" if callable(one) else one for one in (factory, like))
-    return Rungs(make_ladder(LadderSetting(str(first), tuple(map(str, many(at))), second, **setting)))
+    first, second = (
+        f"{one.__module__}:{one.__qualname__}" if callable(one) else one for one in (factory, like)
+    )
+    return Rungs(
+        make_ladder(LadderSetting(str(first), tuple(map(str, many(at))), second, **setting))
+    )
 
 
 def of_runs(of: object) -> bool:
-    """Whether this is a table of anybody's runs: a DataFrame, or a file that is none of an experiment."""
+    """Whether this is a table of anybody's runs: a DataFrame, or a file that is none of an
+    experiment.
+    """
     return isinstance(of, pd.DataFrame) or (isinstance(of, str | Path) and is_table(Path(of)))
 
 
@@ -294,9 +339,15 @@ def opened(
     how: Mapping[str, Any],
 ) -> AbstractContextManager[Door]:
     """What is asked, and the runs that it is asked of: `study.tables`."""
-    meanings = {name: many(value) if name in SEVERAL else value for name, value in columns.items() if name != "where"}
+    meanings = {
+        name: many(value) if name in SEVERAL else value
+        for name, value in columns.items()
+        if name != "where"
+    }
     if unknown := meanings.keys() - {*MEANINGS}:
-        raise HarnessError(f"`{min(unknown)}` is no argument; {did_you_mean(min(unknown), [*MEANINGS, 'where'])}")
+        raise HarnessError(
+            f"`{min(unknown)}` is no argument; {did_you_mean(min(unknown), [*MEANINGS, 'where'])}"
+        )
     asked = {"x": many(x), "where": many(columns.get("where")), **how}
     if isinstance(of, pd.DataFrame) or of_runs(of):
         file = FRAME if isinstance(of, pd.DataFrame) else Path(str(of))
@@ -304,7 +355,8 @@ def opened(
         return open_door(table, file, asked, {"y": y, "by": many(by), **meanings})
     if y is not None or by or meanings:
         raise HarnessError(
-            "`y`, `by`: an experiment knows its losses and arms; leave them out, or give a table of runs"
+            "`y`, `by`: an experiment knows its losses and arms; leave them out, or give a "
+            "table of runs"
         )
     manifest, folder = study_of(of).frozen()
     return open_door((manifest, folder), folder, asked, {})

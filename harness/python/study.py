@@ -1,4 +1,6 @@
-"""`harness.read`, an experiment file, and `harness.plan`, all of its sizes; and what every function answers with."""
+"""`harness.read`, an experiment file, and `harness.plan`, all of its sizes; and what every function
+answers with.
+"""
 
 import hashlib
 import json
@@ -28,7 +30,10 @@ from harness.study.starter import Rival, Starter, write_starter
 from harness.tasks import known_data, resolve
 from harness.tasks.table import some
 
-MOST_ROWS, MOST_COLUMNS = 20, 16  # of a table in a notebook, which shows the first and the last ones
+MOST_ROWS, MOST_COLUMNS = (
+    20,
+    16,
+)  # of a table in a notebook, which shows the first and the last ones
 
 
 class Shown(ABC):
@@ -52,12 +57,15 @@ class Shown(ABC):
 
     def _repr_html_(self) -> str:
         paragraphs = [Markup("<p>{}</p>").format(sentence) for sentence in self.sentences]
-        table = self.table.to_html(max_rows=MOST_ROWS, max_cols=MOST_COLUMNS, index=False, notebook=True)
+        table = self.table.to_html(
+            max_rows=MOST_ROWS, max_cols=MOST_COLUMNS, index=False, notebook=True
+        )
         drawn = inline_svg(self.figure, f"figure-{uuid4().hex[:8]}", self.sentences[0])
         return "\n".join([*paragraphs, table, drawn or ""])
 
 
-# ---------------------------------------------------------------------------------------------------------- headlines
+# --------------------------------------------------------------------------------------------------
+# headlines
 def headline_said(headline: Headline | NoHeadline) -> list[str]:
     """The answer at the largest size, and its cautions, or why there is none."""
     if isinstance(headline, NoHeadline):
@@ -76,24 +84,33 @@ def why_no_ratio(headline: Headline | NoHeadline) -> str:
     if isinstance(headline, NoHeadline):
         return headline.why
     return next(
-        (reading.ratio.refused for reading in headline.readings if reading.ratio.refused), "No ratio was found."
+        (reading.ratio.refused for reading in headline.readings if reading.ratio.refused),
+        "No ratio was found.",
     )
 
 
-# -------------------------------------------------------------------------------------------------------------- files
+# --------------------------------------------------------------------------------------------------
+# files
 @dataclass(frozen=True, eq=False, repr=False)
 class Study(Shown, StudyFile):
-    """An experiment file at one of its scales, with fields set if asked for; and the folder that its results go to."""
+    """An experiment file at one of its scales, with fields set if asked for; and the folder that
+    its results go to.
+    """
 
     experiment: Experiment = field(kw_only=True)
 
     @property
     def sentences(self) -> list[str]:
-        """The question, what is in the file, and which columns of its tables are learnt from which."""
+        """The question, what is in the file, and which columns of its tables are learnt from
+        which.
+        """
         at_scale = "" if self.scale == FULL else f" at scale {self.scale}"
         with_set = "".join(f", with {path} = {value}" for path, value in self.settings)
         arms, seeds = ", ".join(self.experiment.arms), plural(len(self.experiment.seeds), "seed")
-        lines = [self.experiment.question, f"{self.file}{at_scale}{with_set} compares {arms}, over {seeds}."]
+        lines = [
+            self.experiment.question,
+            f"{self.file}{at_scale}{with_set} compares {arms}, over {seeds}.",
+        ]
         for task in (resolve(written, self.file.parent) for written in self.experiment.tasks):
             if task.is_data_file:
                 data = known_data(task)
@@ -129,16 +146,21 @@ def read(
     results: str | Path = "results",
     name: str = "experiment",
 ) -> Study:
-    """Read an experiment file at one of its scales. A HarnessError has a line for each mistake in it.
+    """Read an experiment file at one of its scales. A HarnessError has a line for each mistake in
+    it.
 
-    A dict with the fields of a file is a file too; `name` is what it is called, and its results folder. `settings` sets
-    fields by their dotted paths, `{"match.at": [60, 120]}`, as `harness run --set` does. `results` is the folder for
-    records and reports, as in `harness run --results`.
+    A dict with the fields of a file is a file too; `name` is what it is called, and its results
+    folder. `settings` sets fields by their dotted paths, `{"match.at": [60, 120]}`, as `harness run
+    --set` does. `results` is the folder for records and reports, as in `harness run --results`.
     """
     text = json.dumps(file, default=plain_value) if isinstance(file, Mapping) else None
     path = Path(f"{name}.yaml") if isinstance(file, Mapping) else Path(file)
-    study = StudyFile(path, Path(results), scale, settings_from({} if settings is None else settings), text=text)
-    return Study(study.file, study.results, scale, study.settings, text=text, experiment=study.read())
+    study = StudyFile(
+        path, Path(results), scale, settings_from({} if settings is None else settings), text=text
+    )
+    return Study(
+        study.file, study.results, scale, study.settings, text=text, experiment=study.read()
+    )
 
 
 def new(
@@ -154,10 +176,12 @@ def new(
     source: str | None = None,
     results: str | Path = "results",
 ) -> Study:
-    """Write NAME.yaml, an experiment that runs in minutes and can answer, as `harness new` does; and read it.
+    """Write NAME.yaml, an experiment that runs in minutes and can answer, as `harness new` does;
+    and read it.
 
-    `data` is a table, or the path of one, whose column `target` is learnt from the others. The rows of a DataFrame are
-    written beside the file, under their hash. A file of that name is never overwritten, unless it says the same.
+    `data` is a table, or the path of one, whose column `target` is learnt from the others. The rows
+    of a DataFrame are written beside the file, under their hash. A file of that name is never
+    overwritten, unless it says the same.
     """
     table, is_new = Path(data) if isinstance(data, str | Path) else None, False
     if isinstance(data, pd.DataFrame):
@@ -173,11 +197,15 @@ def new(
 
 
 def _kept_rows(rows: pd.DataFrame, name: Path) -> tuple[Path, bool]:
-    """The file of a DataFrame beside NAME.yaml, called by its content, and whether it was not there before."""
+    """The file of a DataFrame beside NAME.yaml, called by its content, and whether it was not there
+    before.
+    """
     try:
         content = rows.rename(columns=str).to_parquet(index=False)
     except Exception as error:  # of pyarrow, for columns that hold anything
-        raise HarnessError(f"`data`: the table cannot be written as Parquet ({error}); mend these columns") from None
+        raise HarnessError(
+            f"`data`: the table cannot be written as Parquet ({error}); mend these columns"
+        ) from None
     path = name.with_name(f"{name.stem}-{hashlib.sha256(content).hexdigest()[:8]}.parquet")
     if path.exists():
         return path, False
@@ -200,16 +228,25 @@ class Plan(Shown):
 
     @property
     def sentences(self) -> list[str]:
-        """What the runs will cost, what is to be known of data files, and what the plan cannot answer."""
-        cost, warnings = cost_sentence(self.manifest, self.folder.parent), warnings_of(self.manifest)
+        """What the runs will cost, what is to be known of data files, and what the plan cannot
+        answer.
+        """
+        cost, warnings = (
+            cost_sentence(self.manifest, self.folder.parent),
+            warnings_of(self.manifest),
+        )
         return [cost, *data_lines(self.manifest), *(warning.sentence for warning in warnings)]
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row for each size of each arm: what was asked, the network, all its counts, or why there is none."""
+        """A row for each size of each arm: what was asked, the network, all its counts, or why
+        there is none.
+        """
         rows = []
         for cell in self.manifest.cells:
-            asked = {name: getattr(cell, name) for name in ("task", "arm", "series", "asked", "achieved")}
+            asked = {
+                name: getattr(cell, name) for name in ("task", "arm", "series", "asked", "achieved")
+            }
             network = cell.network.words if cell.network else None
             rows.append({**asked, "network": network, "infeasible": cell.infeasible, **cell.counts})
         return pd.DataFrame(rows)
@@ -218,7 +255,8 @@ class Plan(Shown):
 def plan(of: Study | str | Path, replan: bool = False) -> Plan:
     """Solve every size of an experiment and freeze the plan, as `harness plan` does.
 
-    A HarnessError if another plan is frozen there already, unless `replan` replaces it; all records are kept.
+    A HarnessError if another plan is frozen there already, unless `replan` replaces it; all records
+    are kept.
     """
     study = study_of(of)
     return Plan(freeze_plan(plan_of(study), study.folder, replan), study.folder)

@@ -1,6 +1,15 @@
 """Records: one file a run, and the tables that they make. No statistic."""
 
-from harness.record.schema import CURVE_POINTS, ClassMetrics, CurvePoint, Metrics, PhaseEnd, Provenance, Pruned, Record
+from harness.record.schema import (
+    CURVE_POINTS,
+    ClassMetrics,
+    CurvePoint,
+    Metrics,
+    PhaseEnd,
+    Provenance,
+    Pruned,
+    Record,
+)
 from harness.record.store import (
     Agreement,
     Duplicate,

@@ -1,6 +1,8 @@
-"""What every code of a table, a page or a terminal means, and what to do about it: codes.csv says it, a row a code.
+"""What every code of a table, a page or a terminal means, and what to do about it: codes.csv says
+it, a row a code.
 
-docs/codes.md (`python docs/write.py` writes it) and the last section of every page have the same words.
+docs/codes.md (`python docs/write.py` writes it) and the last section of every page have the same
+words.
 """
 
 import csv
@@ -14,9 +16,11 @@ CodeKind = Literal["refusal", "caution", "note"]
 
 
 class Code(NamedTuple):
-    """A code as a reader meets it: why it stands there, and the next move; `brief` where there is no room for more.
+    """A code as a reader meets it: why it stands there, and the next move; `brief` where there is
+    no room for more.
 
-    `cell` stands in place of a number in a table of ratios. `meaning` and `advice` together are all that is said.
+    `cell` stands in place of a number in a table of ratios. `meaning` and `advice` together are all
+    that is said.
     """
 
     kind: CodeKind

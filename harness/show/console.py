@@ -17,8 +17,12 @@ from harness.base.formats import duration
 # Names are the user's, so "[red]" is a name.
 console = Console(highlight=False, markup=False)
 log = Console(highlight=False, markup=False, stderr=True)
-if not ((console.is_terminal and not console.is_jupyter) or os.environ.get("COLUMNS", "").isdigit()):
-    console = Console(highlight=False, markup=False, width=160)  # a file is not narrower for having no window
+if not (
+    (console.is_terminal and not console.is_jupyter) or os.environ.get("COLUMNS", "").isdigit()
+):
+    console = Console(
+        highlight=False, markup=False, width=160
+    )  # a file is not narrower for having no window
 
 SECONDS_BETWEEN_LINES = 2.0  # where there is no terminal to redraw
 SILENT_SECONDS = 4.0  # after which a line says that work goes on
@@ -28,15 +32,21 @@ Steps = Callable[[str, int, int], None]  # told what is done, how many of it are
 
 
 class PackProgress:
-    """Progress over packs in a line: how much is done, when the rest will be, what did not go well, the best losses.
+    """Progress over packs in a line: how much is done, when the rest will be, what did not go well,
+    the best losses.
 
-    `work` is what each pack takes, such as its predicted seconds; each of its runs is an equal part of that. The
-    costliest packs are trained first, so that the number of packs or evaluations would not say how much is left.
-    `write` gets the line and the share that is done: at all news if that `redraws` a line, else now and then.
+    `work` is what each pack takes, such as its predicted seconds; each of its runs is an equal part
+    of that. The costliest packs are trained first, so that the number of packs or evaluations would
+    not say how much is left. `write` gets the line and the share that is done: at all news if that
+    `redraws` a line, else now and then.
     """
 
     def __init__(
-        self, work: Mapping[Pack, float], runs: int, write: Callable[[str, float], None], redraws: bool = False
+        self,
+        work: Mapping[Pack, float],
+        runs: int,
+        write: Callable[[str, float], None],
+        redraws: bool = False,
     ):
         self._write, self._redraws = write, redraws
         self._packs, self._runs, self._ended = len(work), runs, 0
@@ -67,13 +77,17 @@ class PackProgress:
         self._packs += 1
         self._count(pack, 0.0)
 
-    def pack_done(self, pack: Pack, what: str, statuses: Sequence[str], seconds: float, best: str = "") -> None:
+    def pack_done(
+        self, pack: Pack, what: str, statuses: Sequence[str], seconds: float, best: str = ""
+    ) -> None:
         """A pack has ended, all of it or early; `best` says what the least losses are now."""
         self._ended += 1
         self._best = best or self._best
         self._statuses.update(statuses)
         self._count(pack, 1.0)
-        failed = ", ".join(f"{count} {status}" for status, count in self._statuses.items() if status != "done")
+        failed = ", ".join(
+            f"{count} {status}" for status, count in self._statuses.items() if status != "done"
+        )
         line = "; ".join(filter(None, [self._so_far(), f"{what} in {seconds:.1f} s", failed]))
         is_news = self._ended == self._packs or set(statuses) != {"done"}
         self._tell(line, 0.0 if is_news else SECONDS_BETWEEN_LINES)
@@ -93,7 +107,10 @@ class PackProgress:
 
     def _so_far(self) -> str:
         words = f"{self._share():.0%} ({self._statuses.total()}/{self._runs} runs)"
-        elapsed, trained = time.monotonic() - self._training_since, self._all_done - self._trained_before
+        elapsed, trained = (
+            time.monotonic() - self._training_since,
+            self._all_done - self._trained_before,
+        )
         left = self._all_work - self._all_done
         if trained > 0 and left > ROUNDING * self._all_work and elapsed >= SECONDS_BETWEEN_LINES:
             words += f", about {duration(elapsed * left / trained)} left"
@@ -110,7 +127,9 @@ class PackProgress:
 
 
 class Terminal:
-    """Shows what the room `study` says of long work. Sentences go to `said_on`, and progress to stderr."""
+    """Shows what the room `study` says of long work. Sentences go to `said_on`, and progress to
+    stderr.
+    """
 
     def __init__(self, said_on: Console) -> None:
         self._said_on = said_on
@@ -118,7 +137,9 @@ class Terminal:
     def say(self, *lines: str) -> None:
         """Print sentences, each on one line."""
         for line in lines:
-            self._said_on.print(line, soft_wrap=not self._said_on.is_terminal)  # which would cut words in two
+            self._said_on.print(
+                line, soft_wrap=not self._said_on.is_terminal
+            )  # which would cut words in two
 
     @contextmanager
     def packs(self, work: Mapping[Pack, float], runs: int) -> Iterator[PackProgress]:
@@ -130,14 +151,24 @@ class Terminal:
         with Progress(BarColumn(10), words, console=log, expand=True, refresh_per_second=1) as bar:
             task = bar.add_task("training", total=1.0)
             yield PackProgress(
-                work, runs, lambda line, share: bar.update(task, description=line, completed=share), redraws=True
+                work,
+                runs,
+                lambda line, share: bar.update(task, description=line, completed=share),
+                redraws=True,
             )
 
     @contextmanager
     def steps(self, what: str) -> Iterator[Steps]:
-        """Show how far the steps of `what` are while the block runs, as a bar or as a line now and then."""
+        """Show how far the steps of `what` are while the block runs, as a bar or as a line now and
+        then.
+        """
         if log.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+            )
             with Progress(*columns, console=log, transient=True) as bar:
                 task = bar.add_task(what, total=None)
                 yield lambda step, done, of: bar.update(
@@ -150,7 +181,9 @@ class Terminal:
             nonlocal last_line
             if time.monotonic() - last_line >= SILENT_SECONDS:
                 last_line = time.monotonic()
-                log.print(" ".join(filter(None, [f"{what}:", step, f"{done}/{of}"])), soft_wrap=True)
+                log.print(
+                    " ".join(filter(None, [f"{what}:", step, f"{done}/{of}"])), soft_wrap=True
+                )
 
         yield print_now_and_then
 
@@ -174,7 +207,9 @@ class NotebookLine:
 
 
 class Notebook(Terminal):
-    """Shows in a notebook what the room `study` says of long work: sentences as text, progress as a bar."""
+    """Shows in a notebook what the room `study` says of long work: sentences as text, progress as a
+    bar.
+    """
 
     @contextmanager
     def packs(self, work: Mapping[Pack, float], runs: int) -> Iterator[PackProgress]:

@@ -9,17 +9,26 @@ from harness.spec import Manifest
 
 
 def recipe_note(manifest: Manifest) -> str | None:
-    """That arms of a search have different recipes to choose from, where one has a choice; else None."""
+    """That arms of a search have different recipes to choose from, where one has a choice; else
+    None.
+    """
     arms_of: dict[tuple[str, ...], list[str]] = {}
     for name, space in manifest.spaces.items():
         choices = space.get(WHOLE_RECIPE, ())
         assert isinstance(choices, tuple)
-        recipes = dict.fromkeys([manifest.experiment.arms[name].recipe, *choices])  # run 0 has the arm's own
+        recipes = dict.fromkeys(
+            [manifest.experiment.arms[name].recipe, *choices]
+        )  # run 0 has the arm's own
         arms_of.setdefault(tuple(sorted(recipes)), []).append(name)
     if len(arms_of) < 2 or max(map(len, arms_of)) < 2:
         return None
-    listed = "; ".join(f"{', '.join(arms)}: {', '.join(recipes)}" for recipes, arms in arms_of.items())
-    return f"note: arms have different recipes to choose from ({listed}); `search.recipes` gives all the same choice"
+    listed = "; ".join(
+        f"{', '.join(arms)}: {', '.join(recipes)}" for recipes, arms in arms_of.items()
+    )
+    return (
+        f"note: arms have different recipes to choose from ({listed}); `search.recipes` "
+        "gives all the same choice"
+    )
 
 
 def beside_note(manifest: Manifest) -> str | None:
@@ -31,17 +40,32 @@ def beside_note(manifest: Manifest) -> str | None:
     own = sum(run.recipe.max_evaluations for run in runs)
     schedules = sorted({run.recipe.optimizer.name for run in runs if run.evaluations_beside})
     ends = f"the schedules of {' and '.join(schedules)} end at every budget"
-    return f"note: {ends}: that takes {beside:,} evaluations beside the {own:,} of the runs themselves"
+    return (
+        f"note: {ends}: that takes {beside:,} evaluations beside the {own:,} of the runs themselves"
+    )
 
 
 def cost_words(
-    seconds: float, core_seconds: float, workers: int, never_timed: int, shapes: int, devices: Sequence[str]
+    seconds: float,
+    core_seconds: float,
+    workers: int,
+    never_timed: int,
+    shapes: int,
+    devices: Sequence[str],
 ) -> str:
-    """How long a sweep will take, for how many of its shapes that is only estimated, and on which other `devices`."""
-    coarse = f"; {never_timed} of {shapes} shapes by a rate: `harness bench FILE` times them" if never_timed else ""
+    """How long a sweep will take, for how many of its shapes that is only estimated, and on which
+    other `devices`.
+    """
+    coarse = (
+        f"; {never_timed} of {shapes} shapes by a rate: `harness bench FILE` times them"
+        if never_timed
+        else ""
+    )
     elsewhere = f" on {' and '.join(devices)}" if devices else ""
     hours = f"{core_seconds / 3600:.2g} core-hours"
-    return f"about {duration(seconds)} on {workers} workers, {hours} (calibrated{elsewhere}{coarse})"
+    return (
+        f"about {duration(seconds)} on {workers} workers, {hours} (calibrated{elsewhere}{coarse})"
+    )
 
 
 def uncalibrated_words(manifest: Manifest, calibrations: Calibrations) -> str:
@@ -58,6 +82,7 @@ def calibration_sentence(calibration: Calibration) -> str:
     shapes, rate = len(calibration.solo), calibration.evaluation_rate
     kind = f"{calibration.engine} on {calibration.device}, {calibration.dtype}, one thread"
     return (
-        f"{kind}: {shapes} shapes timed alone; an evaluation of another one is taken for {rate.seconds:.1e} s and "
+        f"{kind}: {shapes} shapes timed alone; an evaluation of another one is taken for "
+        f"{rate.seconds:.1e} s and "
         f"{1 / rate.flops_per_second:.1e} s a FLOP"
     )

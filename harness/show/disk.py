@@ -1,4 +1,6 @@
-"""What the command line says of a results folder: its experiments, its size on disk, and what can be removed."""
+"""What the command line says of a results folder: its experiments, its size on disk, and what can
+be removed.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
@@ -15,7 +17,9 @@ from harness.show.tables.table import Table, table_of
 Removable = Mapping[Kind, Sequence[OnDisk]]
 WHAT: dict[Kind, str] = {
     "checkpoints": "saved states that cannot be read, or whose runs have records or no plan",
-    "snapshots": f"copies of the code whose runs all have records, or that no job used for {OLD_DAYS} days",
+    "snapshots": (
+        f"copies of the code whose runs all have records, or that no job used for {OLD_DAYS} days"
+    ),
     "logs": "output of jobs that have ended and whose runs all have records",
     "networks": "trained networks of experiments whose planned runs all have records",
 }
@@ -23,12 +27,15 @@ COUNTED = ("planned", "recorded", "missing", "running", "queued", "failed")  # r
 
 
 def disk_words(results: Path, sizes: Mapping[str, int], notable: int) -> str:
-    """How much results take, by what they are, and how much `harness clean` would free of it if that is notable.
+    """How much results take, by what they are, and how much `harness clean` would free of it if
+    that is notable.
 
     That is in checkpoints and snapshots.
     """
     parts = ", ".join(f"{what} {size_words(size)}" for what, size in sizes.items() if size)
-    words = f"disk: {results}/ takes {size_words(sum(sizes.values()))}" + (f" ({parts})" if parts else "")
+    words = f"disk: {results}/ takes {size_words(sum(sizes.values()))}" + (
+        f" ({parts})" if parts else ""
+    )
     if notable:
         clean = f"harness clean{_results_option(results)} --checkpoints --snapshots"
         words += f"; `{clean}` frees about {size_words(notable)}"
@@ -50,7 +57,14 @@ class DiskBytes(TypedDict):
     data: Annotated[int, "of rows of data files"]
     other: Annotated[int, "of all others"]
     freed_by_clean: NotRequired[
-        Annotated[int, "what `harness clean --checkpoints --snapshots` would free, if a tenth of all and 10 MB; else 0"]
+        Annotated[
+            int,
+            (
+                "what `harness clean --checkpoints --snapshots` would free, if a tenth of all "
+                "and 10 "
+                "MB; else 0"
+            ),
+        ]
     ]
 
 
@@ -62,7 +76,10 @@ def disk_json(sizes: Mapping[str, int], notable: int | None = None) -> DiskBytes
 
 def clean_table(removable: Removable) -> Table:
     """A row for each kind of what can be removed."""
-    rows = [(kind, len(those), size_words(_bytes(those)), WHAT[kind]) for kind, those in removable.items()]
+    rows = [
+        (kind, len(those), size_words(_bytes(those)), WHAT[kind])
+        for kind, those in removable.items()
+    ]
     return table_of("", ("kind", "#number", "#size", "what"), rows)
 
 
@@ -75,8 +92,13 @@ def stay_lines(rows: Iterable[OnDisk]) -> list[str]:
 def cautions(removable: Removable) -> list[str]:
     """What to know before anything is removed."""
     lines = []
-    if only_copies := sum(is_only_copy(snapshot.path) for snapshot in removable.get("snapshots", ())):
-        lines.append(f"snapshots: {only_copies} of code that no commit has; records name it by the hash alone")
+    if only_copies := sum(
+        is_only_copy(snapshot.path) for snapshot in removable.get("snapshots", ())
+    ):
+        lines.append(
+            f"snapshots: {only_copies} of code that no commit has; records name it by the "
+            "hash alone"
+        )
     if "networks" in removable:
         lines.append("networks: only training in another results folder brings them back")
     return lines
@@ -95,7 +117,12 @@ def clean_lines(
     if not removable:
         return ["nothing can be removed"]
     if not chosen:
-        return [f"name the kinds to remove, as in `harness clean{_results_option(results)} --{next(iter(removable))}`"]
+        return [
+            (
+                f"name the kinds to remove, as in `harness clean{_results_option(results)} "
+                f"--{next(iter(removable))}`"
+            )
+        ]
     lines = []
     for kind in chosen:
         if gone := removed.get(kind):
@@ -124,11 +151,17 @@ class Cleaned(NamedTuple):
     disk_bytes: Annotated[DiskBytes, "of it, after what was removed"]
     removable: Annotated[dict[Kind, RemovableSaid], "by kind"]
     stays: Annotated[list[str], "what stays, and why"]
-    removed: Annotated[Mapping[Kind, Removed], "by kind that was chosen and of which there was something"]
+    removed: Annotated[
+        Mapping[Kind, Removed], "by kind that was chosen and of which there was something"
+    ]
 
 
 def clean_json(
-    results: Path, sizes: Mapping[str, int], rows: Iterable[OnDisk], by_kind: Removable, removed: Mapping[Kind, Removed]
+    results: Path,
+    sizes: Mapping[str, int],
+    rows: Iterable[OnDisk],
+    by_kind: Removable,
+    removed: Mapping[Kind, Removed],
 ) -> Cleaned:
     """The same for a script, with every path and run; `removed` has the kinds that were chosen."""
     removable: dict[Kind, RemovableSaid] = {}
@@ -147,23 +180,36 @@ def _bytes(leftovers: Sequence[OnDisk]) -> int:
     return sum(leftover.bytes for leftover in leftovers)
 
 
-# ---------------------------------------------------------------------------------------------------------- experiments
+# --------------------------------------------------------------------------------------------------
+# experiments
 def overview_table(seen: Overview) -> Table:
     """A row for each experiment: its runs by how far they are, and the disk that it takes."""
     counts = attrgetter(*COUNTED)
-    rows = [(counted.name, *counts(counted), size_words(counted.disk_bytes)) for counted in seen.experiments]
+    rows = [
+        (counted.name, *counts(counted), size_words(counted.disk_bytes))
+        for counted in seen.experiments
+    ]
     return table_of("", ("experiment", *(f"#{state}" for state in COUNTED), "#disk"), rows)
 
 
 def overview_lines(seen: Overview, results: Path) -> list[str]:
     """What the table leaves open, and which command says more."""
     if not seen.experiments and not seen.unreadable:
-        return [f"no experiment has a plan in {results}/; `harness run FILE` or `harness plan FILE` makes one"]
+        return [
+            (
+                f"no experiment has a plan in {results}/; `harness run FILE` or `harness "
+                "plan FILE` "
+                "makes one"
+            )
+        ]
     lines = list(seen.unreadable)
     for counted in seen.experiments:
         says = f"`harness status {results / counted.name}` says"
         if counted.not_verified:
-            lines.append(f"{counted.name}: {counted.not_verified:,} runs on their way are not verified; {says} why")
+            lines.append(
+                f"{counted.name}: {counted.not_verified:,} runs on their way are not verified; "
+                f"{says} why"
+            )
         if counted.later:
             runs = f"{counted.later:,} runs are of later looks"
             lines.append(f"{counted.name}: {runs}; {says} whether a rule asks for them")

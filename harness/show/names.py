@@ -1,4 +1,6 @@
-"""Short names for narrow places, such as the rows of a table on a terminal: all different, and none cut without `…`."""
+"""Short names for narrow places, such as the rows of a table on a terminal: all different, and none
+cut without `…`.
+"""
 
 import itertools
 import re
@@ -11,15 +13,18 @@ CAPITALS = re.compile(r"\b(kan|mlp|rbf)(?=s?\b)")
 
 def written(name: str) -> str:
     """The name of an arm or series as people write it: `spline MLP` of `spline_mlp`."""
-    return CAPITALS.sub(lambda match: match[0].upper(), name.replace("_", " ")).replace("swiglu", "SwiGLU")
+    return CAPITALS.sub(lambda match: match[0].upper(), name.replace("_", " ")).replace(
+        "swiglu", "SwiGLU"
+    )
 
 
 def shortened(names: Iterable[str], letters: int) -> dict[str, str]:
     """Name -> a name of at most so many letters, 8 or more, and different from all others.
 
-    Names stay whole where all of them fit. Else they lose, until all fit: the module of a function and the suffix of a
-    file, words that all of them share, later words of fields (`train_points=200` becomes `train=200`), and at last
-    the end of what stands before the fields, or their middle.
+    Names stay whole where all of them fit. Else they lose, until all fit: the module of a function
+    and the suffix of a file, words that all of them share, later words of fields
+    (`train_points=200` becomes `train=200`), and at last the end of what stands before the fields,
+    or their middle.
     """
     full = list(dict.fromkeys(names))
     # A function without its module, a file without its suffix.
@@ -56,7 +61,9 @@ def _with_short_fields(names: Sequence[str]) -> list[str]:
 
 
 def _before_fields_cut(names: Sequence[str], letters: int) -> list[str]:
-    """`mlp… train=300` of `mlp_teacher train=300`, as much of each `mlp_teacher`; whole where too little is left."""
+    """`mlp… train=300` of `mlp_teacher train=300`, as much of each `mlp_teacher`; whole where too
+    little is left.
+    """
     parts = [re.split(r"(?=$| \w+=)", name, maxsplit=1) for name in names]
     room: dict[str, int] = {}
     for before, fields in parts:
@@ -65,27 +72,37 @@ def _before_fields_cut(names: Sequence[str], letters: int) -> list[str]:
     shown = []
     for before, fields in parts:
         is_cut = fields and room.get(before, 0) >= LEAST_LETTERS
-        shown.append(f"{before[: room[before]].rstrip('_ ')}…{fields}" if is_cut else before + fields)
+        shown.append(
+            f"{before[: room[before]].rstrip('_ ')}…{fields}" if is_cut else before + fields
+        )
     return shown
 
 
 def _cut(names: Sequence[str], letters: int) -> list[str]:
-    """Those that are too long without the end of what stands before their fields, where that leaves all different.
+    """Those that are too long without the end of what stands before their fields, where that leaves
+    all different.
 
-    Else without their middle: the same share of each end that leaves all different. Names that no share tells apart are
-    numbered.
+    Else without their middle: the same share of each end that leaves all different. Names that no
+    share tells apart are numbered.
     """
     shown = _before_fields_cut(names, letters)
     if max(map(len, shown), default=0) <= letters and len(set(shown)) == len(names):
         return shown
     half = letters // 2
     for last in sorted(range(1, letters), key=lambda last: (last < half, abs(last - half))):
-        shown = [name if len(name) <= letters else f"{name[: letters - 1 - last]}…{name[-last:]}" for name in names]
+        shown = [
+            name if len(name) <= letters else f"{name[: letters - 1 - last]}…{name[-last:]}"
+            for name in names
+        ]
         if len(set(shown)) == len(names):
             return shown
     taken, shown = {name for name in names if len(name) <= letters}, []
     for name in names:
-        numbered = (name[: letters - len(mark)] + mark for mark in map("…{}".format, itertools.count(1)))
-        shown.append(name if name in taken else next(itertools.filterfalse(taken.__contains__, numbered)))
+        numbered = (
+            name[: letters - len(mark)] + mark for mark in map("…{}".format, itertools.count(1))
+        )
+        shown.append(
+            name if name in taken else next(itertools.filterfalse(taken.__contains__, numbered))
+        )
         taken.add(shown[-1])
     return shown

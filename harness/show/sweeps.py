@@ -22,16 +22,26 @@ from harness.spec import Manifest
 
 # What the user can do about runs in a state that no submission sends off by itself.
 NEXT_MOVES: dict[StateName, str] = {
-    "out of memory": "raise memory_gb in the profile, then `harness retry FILE --cause 'out of memory'`",
-    "quarantined": "`harness logs FILE RUN` shows why; once that is mended, `harness retry FILE --cause quarantined`",
+    "out of memory": (
+        "raise memory_gb in the profile, then `harness retry FILE --cause 'out of memory'`"
+    ),
+    "quarantined": (
+        "`harness logs FILE RUN` shows why; once that is mended, `harness retry FILE "
+        "--cause quarantined`"
+    ),
     "cancelled": "`harness retry FILE --cause cancelled` takes it back",
     "crashed": "`harness logs FILE RUN` shows why; `harness submit` tries once more",
-    "damaged": "`harness retry FILE --cause damaged` moves its record to runs/damaged and trains it again",
+    "damaged": (
+        "`harness retry FILE --cause damaged` moves its record to runs/damaged and trains it again"
+    ),
 }
 
 # What a verdict on a record that came second says; `same` ones are not kept.
 DUPLICATES: dict[Agreement | Literal["damaged"], str] = {
-    "defect": "differ though code and kind of machine are the same: a defect of determinism, which should be reported",
+    "defect": (
+        "differ though code and kind of machine are the same: a defect of determinism, "
+        "which should be reported"
+    ),
     "beyond tolerance": "differ by more than machines should",
     "within tolerance": "differ as machines do",
     "damaged": "are damaged, which no result depends on; remove them",
@@ -42,8 +52,9 @@ UNTIL_DECIDED = " --until-decided"
 class Offer(NamedTuple):
     """What would be sent off: jobs by their arrays, and the unit of their hours.
 
-    `start_hours` are those of `hours` that jobs take to start, None where no job of the experiment has shown it yet.
-    `assumed_limits` says why SLURM's defaults are taken for what the cluster takes, if so.
+    `start_hours` are those of `hours` that jobs take to start, None where no job of the experiment
+    has shown it yet. `assumed_limits` says why SLURM's defaults are taken for what the cluster
+    takes, if so.
     """
 
     jobs: Sequence[SentJob]
@@ -79,20 +90,29 @@ def device_time(hours: float, unit: str) -> str:
     return f"{hours * 3600:.2g} {unit}-seconds"
 
 
-def offer_lines(name: str, states: Mapping[str, RunState], offer: Offer, until_decided: bool = False) -> list[str]:
+def offer_lines(
+    name: str, states: Mapping[str, RunState], offer: Offer, until_decided: bool = False
+) -> list[str]:
     """What is done, on its way and to be sent off, and what it will cost."""
     counts = counts_of(states)
     by_state = ", ".join(f"{number} {state}" for state, number in counts.items())
     lines = [f"{name}: {len(states)} runs: {by_state}"]
     if not offer.jobs and not offer.left_for_later:
         flag = UNTIL_DECIDED if until_decided else ""
-        reported = f"; `harness run FILE{flag}` fits, draws and reports" if counts.keys() <= {*OVER} else ""
+        reported = (
+            f"; `harness run FILE{flag}` fits, draws and reports"
+            if counts.keys() <= {*OVER}
+            else ""
+        )
         moves = [f"{state}: {move}" for state, move in _by_next_move(states) if move]
         return [*lines, f"nothing to submit{reported}", *moves]
     if offer.jobs:
         lines += _job_lines(offer)
     if later := offer.left_for_later:
-        lines.append(f"{later} jobs more than the cluster takes at once: run the same command again when some end")
+        lines.append(
+            f"{later} jobs more than the cluster takes at once: run the same command again when "
+            "some end"
+        )
     if offer.assumed_limits:
         arrays, room = DEFAULT_LIMITS.largest_array, DEFAULT_LIMITS.room
         takes = f"arrays of {arrays:,} jobs, {room:,} jobs in all ({offer.assumed_limits})"
@@ -102,16 +122,30 @@ def offer_lines(name: str, states: Mapping[str, RunState], offer: Offer, until_d
 
 def _job_lines(offer: Offer) -> list[str]:
     """How many jobs there are to send off, how long they are, and what they will cost."""
-    packs, runs = sum(len(job.packs) for job in offer.jobs), sum(len(job.runs) for job in offer.jobs)
+    packs, runs = (
+        sum(len(job.packs) for job in offer.jobs),
+        sum(len(job.runs) for job in offer.jobs),
+    )
     longest, shortest = offer.jobs[0].seconds, min(job.seconds for job in offer.jobs)
-    lengths = duration(longest) if longest < 1.2 * shortest else f"{duration(shortest)} to {duration(longest)}"
+    lengths = (
+        duration(longest)
+        if longest < 1.2 * shortest
+        else f"{duration(shortest)} to {duration(longest)}"
+    )
     in_arrays = f" in {len(offer.arrays)} arrays" if len(offer.arrays) > 1 else ""
     what = f"{plural(runs, 'run')} in {plural(packs, 'pack')} in {plural(len(offer.jobs), 'job')}"
-    how = "calibrated on this machine" if offer.calibrated else "by an assumed rate; `harness bench` measures it"
+    how = (
+        "calibrated on this machine"
+        if offer.calibrated
+        else "by an assumed rate; `harness bench` measures it"
+    )
     if offer.start_hours is None:
         how += "; without the start-up of jobs, which was not measured yet"
     elif offer.start_hours:
-        how += f"; {device_time(offer.start_hours, offer.device_unit)} of it for jobs to start, as measured"
+        how += (
+            f"; {device_time(offer.start_hours, offer.device_unit)} of it for jobs to start, "
+            "as measured"
+        )
     return [
         f"to submit: {what} of {lengths}{in_arrays}",
         f"predicted: {device_time(offer.hours, offer.device_unit)} ({how})",
@@ -125,7 +159,9 @@ def _by_next_move(states: Mapping[str, RunState]) -> dict[tuple[StateName, str],
 
 
 def status_table(states: Mapping[str, RunState]) -> Table:
-    """A row a state, or several where next moves differ: runs, what it is known from, and the next move."""
+    """A row a state, or several where next moves differ: runs, what it is known from, and the next
+    move.
+    """
     rows = []
     for (state, move), runs in _by_next_move(states).items():
         whys = Counter(run.why for run in runs if run.why)
@@ -142,12 +178,23 @@ def next_move(run: RunState) -> str:
     return NEXT_MOVES.get(run.state, "`harness submit` sends it off")
 
 
-def why_table(states: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[StateName]) -> Table:
+def why_table(
+    states: Mapping[str, RunState], names: Mapping[str, str], wanted: Sequence[StateName]
+) -> Table:
     """A row a run in one of the wanted states: what it is, why it is there, who says so."""
     rows = []
     for run, where in states.items():
         if where.state in wanted:
-            rows.append((run, names[run], where.state, _short(where.why), where.job or "", where.attempt or ""))
+            rows.append(
+                (
+                    run,
+                    names[run],
+                    where.state,
+                    _short(where.why),
+                    where.job or "",
+                    where.attempt or "",
+                )
+            )
     return table_of("", ("run", "what", "state", "why", "job", "attempt"), rows)
 
 
@@ -161,17 +208,25 @@ def run_words(manifest: Manifest) -> dict[str, str]:
     words: dict[str, str] = {}
     for planned in manifest.runs:
         cell, run = manifest.cells[planned.cell], planned.run
-        words.setdefault(planned.run_id, f"{cell.task} {cell.series} {run.network.words} seed {run.seed}")
+        words.setdefault(
+            planned.run_id, f"{cell.task} {cell.series} {run.network.words} seed {run.seed}"
+        )
     return words
 
 
-def status_words(manifest: Manifest, states: Mapping[str, RunState], unasked: Collection[str]) -> str:
-    """How many of the planned runs have records, in a sentence; those that are `unasked` are not missing."""
+def status_words(
+    manifest: Manifest, states: Mapping[str, RunState], unasked: Collection[str]
+) -> str:
+    """How many of the planned runs have records, in a sentence; those that are `unasked` are not
+    missing.
+    """
     counts, missing = counts_of(states), len(_missing(states, unasked))
     recorded = f"{counts['done']} done, {counts['diverged']} diverged, {missing} missing"
     sentence = f"{manifest.name}: {len(states)} planned, {recorded}"
     if not missing:
-        return f"{sentence}; `harness run{UNTIL_DECIDED if unasked else ''}` fits, draws and reports"
+        return (
+            f"{sentence}; `harness run{UNTIL_DECIDED if unasked else ''}` fits, draws and reports"
+        )
     if missing == counts["planned"]:
         sentence += "; `harness run` trains them here, `harness submit` on a cluster"
     return sentence
@@ -181,7 +236,9 @@ def earlier_lines(earlier: Mapping[str, RunState]) -> list[str]:
     """How many runs of earlier plans alone are on their way, and how to take them back."""
     underway = len(_underway(earlier))
     move = "`harness cancel FILE --earlier` takes them back"
-    return [f"{underway} runs of an earlier plan are still on their way; {move}"] if underway else []
+    return (
+        [f"{underway} runs of an earlier plan are still on their way; {move}"] if underway else []
+    )
 
 
 def unneeded_lines(jobs: Unneeded) -> list[str]:
@@ -189,7 +246,9 @@ def unneeded_lines(jobs: Unneeded) -> list[str]:
     lines = []
     if number := len(jobs.numbers) + len(jobs.processes):
         where = "in SLURM" if jobs.numbers else "running here"
-        lines.append(f"{number} jobs of cancelled runs are still {where}; `harness cancel FILE` ends them")
+        lines.append(
+            f"{number} jobs of cancelled runs are still {where}; `harness cancel FILE` ends them"
+        )
     unsure = "jobs of cancelled runs may still be there: not verified"
     return lines + [f"{number} {unsure} ({why})" for why, number in jobs.not_verified.items()]
 
@@ -220,7 +279,9 @@ class SweepSaid(NamedTuple):
     runs: Annotated[dict[str, RunSaid], "by id"]
     spending: Annotated[Spending | None, "null if nothing was ever sent off"]
     earlier_underway_ids: Annotated[list[str], "runs of earlier plans that are on their way"]
-    damaged_files: Annotated[Sequence[str], "what is wrong with files of what was sent off and ordered"]
+    damaged_files: Annotated[
+        Sequence[str], "what is wrong with files of what was sent off and ordered"
+    ]
     jobs_of_cancelled: Annotated[Unneeded, "jobs whose runs are all cancelled"]
     disk_bytes: Annotated[DiskBytes, "of the results folder"]
 
@@ -240,7 +301,9 @@ def sweep_said(
     runs: dict[str, RunSaid] = {}
     for planned in manifest.runs:
         cell, where, seed = manifest.cells[planned.cell], states[planned.run_id], planned.run.seed
-        run = RunSaid(where, cell.task, cell.arm, cell.series, seed, planned.trial, next_move(where))
+        run = RunSaid(
+            where, cell.task, cell.arm, cell.series, seed, planned.trial, next_move(where)
+        )
         runs.setdefault(planned.run_id, run)
     return SweepSaid(
         name=manifest.name,
@@ -274,16 +337,25 @@ def spending_words(spending: Spending) -> str:
         words += f"; a job starts to train after {duration(spending.overhead_seconds)}"
     for host, seconds in spending.clocks_ahead_seconds.items():
         side = "ahead of the file server's" if seconds > 0 else "behind SLURM's"
-        words += f"; the clock of {host} is {duration(abs(seconds))} {side}, so its times are not comparable"
+        words += (
+            f"; the clock of {host} is {duration(abs(seconds))} {side}, so its times are not "
+            "comparable"
+        )
     return words
 
 
 def story(run: str, state: RunState, evidence: Evidence) -> list[str]:
-    """The story of a run in the order of time: what was done with it, what all attempts wrote, and where it is now."""
+    """The story of a run in the order of time: what was done with it, what all attempts wrote, and
+    where it is now.
+    """
     moments: list[list[str]] = []  # lines, of which the first begins with the time
     for submission in evidence.submissions:
         if any(run in job.runs for job in submission.jobs):
-            where = submission.name if submission.profile else f"{submission.slots} processes on {submission.host}"
+            where = (
+                submission.name
+                if submission.profile
+                else f"{submission.slots} processes on {submission.host}"
+            )
             moments.append([f"{submission.at}  submitted as {where}"])
     words = {"cancel": "cancelled", "retry": "to be tried again"}
     for order in evidence.orders:
@@ -309,7 +381,10 @@ def _event_lines(event: Event) -> list[str]:
     left_out = {"at", "event", "runs", "traceback", "traceback_hash", "statuses"}
     what = ", ".join(f"{name} {value}" for name, value in event.items() if name not in left_out)
     first = ": ".join(filter(None, [event["event"].replace("_", " "), what]))
-    return [f"{event['at']}  {first}", *(f"    {line}" for line in event.get("traceback", "").splitlines())]
+    return [
+        f"{event['at']}  {first}",
+        *(f"    {line}" for line in event.get("traceback", "").splitlines()),
+    ]
 
 
 def duplicate_lines(duplicates: Sequence[Duplicate]) -> list[str]:
@@ -317,12 +392,17 @@ def duplicate_lines(duplicates: Sequence[Duplicate]) -> list[str]:
     by_verdict, lines = grouped(duplicates, lambda duplicate: duplicate.verdict), []
     for verdict, meaning in DUPLICATES.items():
         if same := by_verdict.get(verdict):
-            lines.append(f"{len(same)} records of runs that had one already {meaning} (first: {same[0].path})")
+            lines.append(
+                f"{len(same)} records of runs that had one already {meaning} (first: "
+                f"{same[0].path})"
+            )
     return lines
 
 
 def kept_lines(path: Path, merged: Merged, absent: int) -> list[str]:
-    """What became of records that were kept in the file at `path`, and what it lacks of those that are planned."""
+    """What became of records that were kept in the file at `path`, and what it lacks of those that
+    are planned.
+    """
     lacks = f", without {absent:,} planned runs that have no record yet" if absent else ""
     return [*merged_lines(merged), f"kept: {path}{lacks}"]
 
@@ -337,7 +417,9 @@ def merged_lines(merged: Merged) -> list[str]:
         "defects of determinism": merged.defects,
         "damaged": merged.damaged,
         "of other experiments, left alone": merged.others,
-        "of other code than the plan's first, left alone (--mixed-code takes them)": merged.other_code,
+        (
+            "of other code than the plan's first, left alone (--mixed-code takes them)"
+        ): merged.other_code,
     }
     counted = ", ".join(f"{len(runs)} {what}" for what, runs in counts.items() if runs)
     named = [f"differs: {run}" for run in (*merged.beyond_tolerance, *merged.defects)]

@@ -1,4 +1,6 @@
-"""What tables, pages and figures call the same things: losses, laws, and an exponent with its interval."""
+"""What tables, pages and figures call the same things: losses, laws, and an exponent with its
+interval.
+"""
 
 from collections.abc import Iterable
 
@@ -15,7 +17,11 @@ LOSS_WORDS = {  # by the metric of tasks
     "loss": "test loss",
 }
 
-COUNTED = {"params": "parameters", "flops_forward": "forward FLOPs", "flops_train": "training FLOPs"}  # by kind
+COUNTED = {
+    "params": "parameters",
+    "flops_forward": "forward FLOPs",
+    "flops_train": "training FLOPs",
+}  # by kind
 
 
 def counted(axis: str) -> str:
@@ -25,13 +31,21 @@ def counted(axis: str) -> str:
 
 
 def loss_word(metric: str) -> str:
-    """What the loss of a task is called, by its metric; a loss of a task's own is called as the task calls it."""
+    """What the loss of a task is called, by its metric; a loss of a task's own is called as the
+    task calls it.
+    """
     return LOSS_WORDS.get(metric, f"test {metric}")
 
 
 def column_word(column: str) -> str:
-    """What the losses in a column such as `test_rmse` are called; those of anybody's table have their own name."""
-    return LOSS_WORDS.get(column.removeprefix("test_"), column) if column.startswith("test_") else column
+    """What the losses in a column such as `test_rmse` are called; those of anybody's table have
+    their own name.
+    """
+    return (
+        LOSS_WORDS.get(column.removeprefix("test_"), column)
+        if column.startswith("test_")
+        else column
+    )
 
 
 def loss_of_laws(laws: Iterable[SeriesLaws]) -> str:
@@ -41,7 +55,9 @@ def loss_of_laws(laws: Iterable[SeriesLaws]) -> str:
 
 
 def exponent_words(fit: Fit) -> str:
-    """`alpha [low, high]`, or the codes of the refusals; alone where the law was not in the running."""
+    """`alpha [low, high]`, or the codes of the refusals; alone where the law was not in the
+    running.
+    """
     if fit.refusals:
         return ", ".join(refusal.code for refusal in fit.refusals)
     if fit.alpha_interval is None:

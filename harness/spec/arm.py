@@ -1,4 +1,6 @@
-"""An arm, the ladder of its sizes, what is made equal between arms, and what a search may vary and spend."""
+"""An arm, the ladder of its sizes, what is made equal between arms, and what a search may vary and
+spend.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ class Sizes(Frozen):
 
     def ladder(self) -> tuple[str, tuple]:
         """The field that varies, and its values."""
-        return next((name, getattr(self, name)) for name in type(self).model_fields if getattr(self, name))
+        return next(
+            (name, getattr(self, name)) for name in type(self).model_fields if getattr(self, name)
+        )
 
 
 def _module_in_schema(schema: dict[str, Any]) -> None:
@@ -66,7 +70,8 @@ def _module_in_schema(schema: dict[str, Any]) -> None:
 class Arm(Frozen):
     """One architecture family with its recipe.
 
-    In a file `module: package.module:Class` and `size: width` stand for an architecture of the family `module`.
+    In a file `module: package.module:Class` and `size: width` stand for an architecture of the
+    family `module`.
     """
 
     model_config = ConfigDict(json_schema_extra=_module_in_schema)
@@ -76,7 +81,11 @@ class Arm(Frozen):
     sizes: Sizes | None = None
     tune: SkipJsonSchema[dict[str, Any] | None] = None  # of old plans, whose hash it is in
     space: SpaceOrStandard | None = left_out_at(
-        None, "with search: what may vary, by dotted path within the arm; left out, the family's standard space"
+        None,
+        (
+            "with search: what may vary, by dotted path within the arm; left out, the family's "
+            "standard space"
+        ),
     )
 
 
@@ -85,17 +94,24 @@ def _for_every_arm(value: object) -> object:
 
 
 class Match(Frozen):
-    """The axis made equal between arms, and how: at each budget of `at`, `solve` is the one free integer of an arm."""
+    """The axis made equal between arms, and how: at each budget of `at`, `solve` is the one free
+    integer of an arm.
+    """
 
     axis: CountKind
     convention: ConventionName | None = Field(None, validate_default=True)
     at: tuple[Positive, ...] = ()
     like: str | None = left_out_at(
-        None, "in place of `at`: an arm with `sizes`, whose counts are the budgets; others have its sizes"
+        None,
+        (
+            "in place of `at`: an arm with `sizes`, whose counts are the budgets; others have "
+            "its sizes"
+        ),
     )
     tol: float = Field(0.05, gt=0, lt=1, description="largest accepted |achieved/asked - 1|")
     solve: Annotated[
-        dict[str, Size], BeforeValidator(_for_every_arm, json_schema_input_type=Size | dict[str, Size])
+        dict[str, Size],
+        BeforeValidator(_for_every_arm, json_schema_input_type=Size | dict[str, Size]),
     ] = Field(description="the free integer: one word for every arm, or arm -> word")
 
     @model_validator(mode="after")
@@ -105,7 +121,9 @@ class Match(Frozen):
         if self.count_name not in count_names():
             raise ValueError(f"convention={self.convention} does not count {self.axis}")
         if "steps" in self.solve.values() and self.axis != "flops_train":
-            raise ValueError(f"solve: steps does not change {self.axis}; match flops_train, or solve for a size")
+            raise ValueError(
+                f"solve: steps does not change {self.axis}; match flops_train, or solve for a size"
+            )
         return self
 
     @property
@@ -118,37 +136,47 @@ class Match(Frozen):
         return self.solve.get(arm, self.solve.get("*"))
 
 
-# ------------------------------------------------------------------------------------------------------------- search
+# --------------------------------------------------------------------------------------------------
+# search
 MOST_RUNS = 2**14
 MOST_REPLICATES = 1000
 CAP_WORDS = ("evaluations", "seconds")  # in which a cap may be, beside counts of training FLOPs
 
 
-# By what it is counted in, which is one thing: one number. Plans of before have one for each size too.
+# By what it is counted in, which is one thing: one number. Plans of before have one for each size
+# too.
 Cap = dict[str, Annotated[tuple[Positive, ...], one_or_many(float), Field(min_length=1)]]
 
 
 class Search(Frozen):
-    """Each replicate is a whole search: every side of a rule trains `runs` networks at each size, on data of its own.
+    """Each replicate is a whole search: every side of a rule trains `runs` networks at each size,
+    on data of its own.
 
-    A run has a setting of the arm's space, an initialisation, and the replicate's data. Replicate r has the data of
-    seed r and settings of the r-th scramble of the Sobol sequence; its run 0 has the arm as it is written. With
-    `recipes` every arm chooses among the same recipes. With `early_stopping` a run's network is the one, of those that
-    its learning curve saw, of least validation loss.
+    A run has a setting of the arm's space, an initialisation, and the replicate's data. Replicate r
+    has the data of seed r and settings of the r-th scramble of the Sobol sequence; its run 0 has
+    the arm as it is written. With `recipes` every arm chooses among the same recipes. With
+    `early_stopping` a run's network is the one, of those that its learning curve saw, of least
+    validation loss.
     """
 
-    runs: Annotated[int, Field(ge=1, le=MOST_RUNS, description="of a side at each size, in each replicate")]
+    runs: Annotated[
+        int, Field(ge=1, le=MOST_RUNS, description="of a side at each size, in each replicate")
+    ]
     replicates: Annotated[int, Field(ge=2, le=MOST_REPLICATES)]
     cap: Cap | None = left_out_at(None, "what a run may spend, where there is one budget")
     budgets: Budgets | None = left_out_at(
         None, "in place of it: all that a run is read at, by count; it trains to the last ones"
     )
-    recipes: tuple[str, ...] = Field((), description="names of recipes among which every arm may choose")
+    recipes: tuple[str, ...] = Field(
+        (), description="names of recipes among which every arm may choose"
+    )
     early_stopping: bool = left_out_at(False)
 
     @property
     def cap_name(self) -> str:
-        """What a run's cap is in: `evaluations`, `seconds`, or training FLOPs by a convention; empty with budgets."""
+        """What a run's cap is in: `evaluations`, `seconds`, or training FLOPs by a convention;
+        empty with budgets.
+        """
         return next(iter(self.cap or {}), "")
 
     @property
@@ -162,7 +190,8 @@ class Search(Frozen):
         return {name: max(values) for name, values in (self.cap or by_count(self.budgets)).items()}
 
     def shares(self, arms: int) -> tuple[int, ...]:
-        """How many runs each of the arms of a side gets: as even as possible, the first arms one more.
+        """How many runs each of the arms of a side gets: as even as possible, the first arms one
+        more.
 
         An arm's runs are the first of its own sequence, and the side's pool is all of them.
         """
@@ -173,15 +202,27 @@ class Search(Frozen):
     def _parts_agree(self, info: ValidationInfo) -> Search:
         allowed = [*CAP_WORDS, *(name for name in count_names() if name.startswith("flops_train."))]
         if (self.cap is None) == (self.budgets is None):
-            raise ValueError("give one of budgets, at which every run is read, and cap, the only budget")
+            raise ValueError(
+                "give one of budgets, at which every run is read, and cap, the only budget"
+            )
         if self.cap is not None and (len(self.cap) != 1 or self.cap_name not in allowed):
             raise ValueError(f"cap={{{', '.join(self.cap)}}}: give one of {', '.join(allowed)}")
         if len(self.caps) > 1 and info.context == IN_A_FILE:
-            problem = f"cap={{{self.cap_name}: {list(self.caps)}}}: each size has a cap of its own, so no work is equal"
-            budgets = "budgets: {flops_train.shared_dense: [1e+8, 1e+9], flops_train.local_min: same}"
-            raise ValueError(f"{problem}; write budgets at which all sizes are read, such as {budgets}, or one number")
+            problem = (
+                f"cap={{{self.cap_name}: {list(self.caps)}}}: each size has a cap of its "
+                "own, so no work is equal"
+            )
+            budgets = (
+                "budgets: {flops_train.shared_dense: [1e+8, 1e+9], flops_train.local_min: same}"
+            )
+            raise ValueError(
+                f"{problem}; write budgets at which all sizes are read, such as {budgets}, or "
+                "one number"
+            )
         if self.cap_name == "evaluations" and any(not cap.is_integer() for cap in self.caps):
-            raise ValueError(f"cap={{evaluations: {list(self.caps)}}}: evaluations are whole numbers")
+            raise ValueError(
+                f"cap={{evaluations: {list(self.caps)}}}: evaluations are whole numbers"
+            )
         if len(set(self.recipes)) < len(self.recipes):
             raise ValueError(f"recipes={list(self.recipes)}: a recipe is given more than once")
         return self

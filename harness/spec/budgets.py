@@ -1,4 +1,6 @@
-"""Budgets of training FLOPs: every run trains to the last one of each count, and is read at each on its way."""
+"""Budgets of training FLOPs: every run trains to the last one of each count, and is read at each on
+its way.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def _in_full(budgets: Any) -> Any:
         return budgets
     counts = [name for name in budgets if name != PER_PARAM]
     first = budgets[counts[0]] if counts else ()
-    return {name: alone_or_many(first if values == SAME else values) for name, values in budgets.items()}
+    return {
+        name: alone_or_many(first if values == SAME else values) for name, values in budgets.items()
+    }
 
 
 def _checked(budgets: dict[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
@@ -36,10 +40,13 @@ def _checked(budgets: dict[str, tuple[float, ...]]) -> dict[str, tuple[float, ..
     return budgets
 
 
-# By count its budgets, ascending; `per_param` has the fewest and the most samples a parameter at which a run is read.
+# By count its budgets, ascending; `per_param` has the fewest and the most samples a parameter at
+# which a run is read.
 Budgets = Annotated[
     dict[str, Annotated[tuple[Positive, ...], Field(min_length=1)]],
-    BeforeValidator(_in_full, json_schema_input_type=dict[str, float | list[float] | Literal["same"]]),
+    BeforeValidator(
+        _in_full, json_schema_input_type=dict[str, float | list[float] | Literal["same"]]
+    ),
     AfterValidator(_checked),
 ]
 

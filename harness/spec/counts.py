@@ -1,7 +1,9 @@
-"""What sizes and costs are counted in: the names of axes, which `harness.count.conventions` defines.
+"""What sizes and costs are counted in: the names of axes, which `harness.count.conventions`
+defines.
 
-So do other rooms above this one: `harness.judging.quantities` names quantities, `harness.tasks` tasks. They import this
-one. So a name is looked up where it is asked for, and a file of experiments may use whatever is there when it is read.
+So do other rooms above this one: `harness.judging.quantities` names quantities, `harness.tasks`
+tasks. They import this one. So a name is looked up where it is asked for, and a file of experiments
+may use whatever is there when it is read.
 """
 
 from collections.abc import Callable
@@ -21,14 +23,20 @@ def defined(module: str, name: str) -> Any:
 
 @dataclass(frozen=True)
 class OneOf:
-    """Annotates a field that holds one of `names`; errors and JSON Schema are those of a Literal."""
+    """Annotates a field that holds one of `names`; errors and JSON Schema are those of a
+    Literal.
+    """
 
     names: Callable[[], tuple[str, ...]]
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self._checked)
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         return {"enum": list(self.names()), "type": "string"}
 
     def _checked(self, value: Any) -> str:
@@ -41,15 +49,19 @@ class OneOf:
 
 CountKind = Literal["params", "flops_forward", "flops_train"]
 COUNT_KINDS: tuple[CountKind, ...] = get_args(CountKind)
-END_TOLERANCE = 0.01  # whole widths and steps leave sizes that are meant to be the same this far apart at times
+END_TOLERANCE = (
+    0.01  # whole widths and steps leave sizes that are meant to be the same this far apart at times
+)
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What sizes or costs are given in: a count by a convention, such as `flops_train.local_min`, or a clock.
+    """What sizes or costs are given in: a count by a convention, such as `flops_train.local_min`,
+    or a clock.
 
-    `words` stand on axes of figures, `short` where there is little room, `head` over columns of tables. Laws are fitted
-    on one that `is_size`. An answer compares sides on all axes `in_answers`.
+    `words` stand on axes of figures, `short` where there is little room, `head` over columns of
+    tables. Laws are fitted on one that `is_size`. An answer compares sides on all axes
+    `in_answers`.
     """
 
     name: str
@@ -67,7 +79,9 @@ class Axis:
 
 
 def all_axes() -> dict[str, Axis]:
-    """Every axis by its name: counts of parameters, of forward and of training FLOPs, then clocks."""
+    """Every axis by its name: counts of parameters, of forward and of training FLOPs, then
+    clocks.
+    """
     axes: dict[str, Axis] = defined("harness.count.conventions", "all_axes")()
     return axes
 
@@ -83,12 +97,16 @@ def default_count(kind: str) -> str:
 
 
 def answer_axes() -> tuple[str, ...]:
-    """The axes on which an answer compares sides: a count of parameters, two of work, and the clock."""
+    """The axes on which an answer compares sides: a count of parameters, two of work, and the
+    clock.
+    """
     return tuple(name for name, axis in all_axes().items() if axis.in_answers)
 
 
 def axis_words(name: str) -> str:
-    """What an axis is called on a figure; a column of somebody's own table is called by its name."""
+    """What an axis is called on a figure; a column of somebody's own table is called by its
+    name.
+    """
     axis = all_axes().get(name)
     return axis.words if axis else name
 

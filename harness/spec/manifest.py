@@ -1,6 +1,8 @@
-"""The plan, frozen: every cell that was asked for, every run that answers it, and which runs train together.
+"""The plan, frozen: every cell that was asked for, every run that answers it, and which runs train
+together.
 
-And fields that this version no longer has: what a file should say instead, and how an old plan is read.
+And fields that this version no longer has: what a file should say instead, and how an old plan is
+read.
 """
 
 from __future__ import annotations
@@ -34,22 +36,33 @@ class Cell(Frozen):
     asked: Annotated[float | None, "the size asked for, on the matched axis"]
     achieved: Annotated[float | None, "the size met"]
     residual: Annotated[float | None, "achieved / asked − 1"]
-    network: Annotated[Network | None, dict[str, Any] | None, "family, shape and sizes; null if infeasible"]
+    network: Annotated[
+        Network | None, dict[str, Any] | None, "family, shape and sizes; null if infeasible"
+    ]
     counts: Annotated[
         dict[str, int],
-        "by axis: of the network and a sample (`params.*`, `flops_forward.*`), of a run as planned (`flops_train.*`)",
+        (
+            "by axis: of the network and a sample (`params.*`, `flops_forward.*`), of a run as "
+            "planned (`flops_train.*`)"
+        ),
     ]
     infeasible: Annotated[str | None, "why no network meets the size"]
     window: Annotated[Window | None, "the sizes that laws are fitted to, if the file says it"]
-    frontier: Annotated[str | None, "the series of the best sizes, where sizes are crossed with budgets"] = None
+    frontier: Annotated[
+        str | None, "the series of the best sizes, where sizes are crossed with budgets"
+    ] = None
     hold_out: Annotated[int, "how many of the series' largest sizes are set aside"] = 0
 
     @property
     def in_window(self) -> bool:
-        """Whether it lies between the ends that the window declares; where the data end it, they decide later."""
+        """Whether it lies between the ends that the window declares; where the data end it, they
+        decide later.
+        """
         if self.window is None or not self.counts:
             return self.window is None
-        return (self.window.min or 0) <= self.counts[self.window.axis] <= (self.window.max or math.inf)
+        return (
+            (self.window.min or 0) <= self.counts[self.window.axis] <= (self.window.max or math.inf)
+        )
 
 
 BEST_OF = "the best of "
@@ -69,11 +82,18 @@ class PlannedRun(Frozen):
     run_id: Annotated[str, "id of the run"]
     cell: Annotated[int, "its cell"]
     trial: Annotated[int, "which of the settings that a search tries there, 0 without one"]
-    run: Annotated[RunSpec, dict[str, Any], "all that decides its numbers: task, network, recipe, seed, dtype, engine"]
+    run: Annotated[
+        RunSpec,
+        dict[str, Any],
+        "all that decides its numbers: task, network, recipe, seed, dtype, engine",
+    ]
     moments: Annotated[
         Moments,
         NotRequired,
-        "with budgets: by count, after how many evaluations it has spent each; null: not read there",
+        (
+            "with budgets: by count, after how many evaluations it has spent each; null: not "
+            "read there"
+        ),
     ] = left_out_at({})
 
 
@@ -85,32 +105,46 @@ class Formula(Frozen):
     pool: Annotated[
         int | None,
         NotRequired,
-        "of data, rows that each seed draws its training rows from; 0 where all seeds test on the same rows",
+        (
+            "of data, rows that each seed draws its training rows from; 0 where all seeds test "
+            "on the "
+            "same rows"
+        ),
     ] = left_out_at(None)
 
 
 class Manifest(Frozen):
-    """The frozen plan: the denominator of every later statement. With `search:` it is the plan of the search."""
+    """The frozen plan: the denominator of every later statement. With `search:` it is the plan of
+    the search.
+    """
 
-    manifest_schema: Annotated[int, "version of the plan's own file, `manifest.json`"] = MANIFEST_SCHEMA
+    manifest_schema: Annotated[int, "version of the plan's own file, `manifest.json`"] = (
+        MANIFEST_SCHEMA
+    )
     name: Annotated[str, "name of the results folder"]
-    experiment: Annotated[Experiment, dict[str, Any], "the file with all defaults ([experiments.md](experiments.md))"]
+    experiment: Annotated[
+        Experiment, dict[str, Any], "the file with all defaults ([experiments.md](experiments.md))"
+    ]
     experiment_hash: Annotated[str, "SHA-256 of it, 64 hexadecimal digits"]
     cells: Annotated[tuple[Cell, ...], "one a size, arm and task"]
     runs: Annotated[tuple[PlannedRun, ...], "one a cell, seed and trial"]
-    packs: Annotated[tuple[tuple[str, ...], ...], "ids of runs that train together, the costliest pack first"]
+    packs: Annotated[
+        tuple[tuple[str, ...], ...], "ids of runs that train together, the costliest pack first"
+    ]
     formulas: Annotated[dict[str, Formula], "by task"]
     earlier_plans: Annotated[tuple[str, ...], "files of plans that this one replaced"] = ()
-    spaces: Annotated[dict[str, Space], dict[str, dict[str, Any]], NotRequired, "of a search, by arm: what varies"] = (
-        left_out_at({})
-    )
+    spaces: Annotated[
+        dict[str, Space], dict[str, dict[str, Any]], NotRequired, "of a search, by arm: what varies"
+    ] = left_out_at({})
     timed_on: Annotated[
         tuple[str, ...],
         NotRequired,
         "with a cap in seconds, the machines by which evaluations were chosen, once and for all",
     ] = left_out_at(())
     of_before: Annotated[
-        bool, NotRequired, "true if it was frozen with rules that this version no longer reads: nothing is judged"
+        bool,
+        NotRequired,
+        "true if it was frozen with rules that this version no longer reads: nothing is judged",
     ] = left_out_at(False)
 
     @property
@@ -130,15 +164,21 @@ class Manifest(Frozen):
     @property
     def tasks(self) -> dict[str, tuple[str, int]]:
         """The target and the inputs of each task that has runs, by its label."""
-        return {self.cells[run.cell].task: (run.run.task.target, run.run.task.inputs) for run in self.runs}
+        return {
+            self.cells[run.cell].task: (run.run.task.target, run.run.task.inputs)
+            for run in self.runs
+        }
 
     def overlap(self, task: str) -> float:
-        """How much replicates of a task share: test rows over all rows that training may have; 0 of fresh points.
+        """How much replicates of a task share: test rows over all rows that training may have; 0 of
+        fresh points.
 
-        It is 0 too where all test on the same rows: then nothing is said of others. Plans of before do not know how
-        many rows training may have, and take those that it has.
+        It is 0 too where all test on the same rows: then nothing is said of others. Plans of before
+        do not know how many rows training may have, and take those that it has.
         """
-        run = next(planned.run.task for planned in self.runs if self.cells[planned.cell].task == task)
+        run = next(
+            planned.run.task for planned in self.runs if self.cells[planned.cell].task == task
+        )
         pool = self.formulas[task].pool
         if pool is None and run.fingerprint.startswith("data "):
             pool = run.train_points
@@ -159,26 +199,36 @@ def read_manifest(folder: Path) -> Manifest:
     """The plan frozen in `folder`; a HarnessError if there is none or it is damaged."""
     path = manifest_path(folder)
     try:
-        return Manifest.model_validate_json(json.dumps(without_what_is_gone(plain_plan(path))), strict=True)
+        return Manifest.model_validate_json(
+            json.dumps(without_what_is_gone(plain_plan(path))), strict=True
+        )
     except FileNotFoundError:
-        raise HarnessError(f"{path}: no plan yet; make one with `harness plan FILE` or `harness run FILE`") from None
+        raise HarnessError(
+            f"{path}: no plan yet; make one with `harness plan FILE` or `harness run FILE`"
+        ) from None
     except (ValueError, OSError) as error:
         mend = "`harness plan FILE --replan` makes it anew and keeps this one beside it"
         raise HarnessError(f"{path} is damaged ({problem_of(error)}); {mend}", INCOMPLETE) from None
 
 
 def plain_plan(path: Path) -> dict[str, Any]:
-    """A plan as plain data, read in a tenth of the time of a Manifest; a ValueError or OSError if it cannot be read."""
+    """A plan as plain data, read in a tenth of the time of a Manifest; a ValueError or OSError if
+    it cannot be read.
+    """
     data = unsealed(path.read_text(encoding="utf-8"))
     if data.get("manifest_schema") != MANIFEST_SCHEMA:
-        raise ValueError(f"schema {data.get('manifest_schema')}, this version reads {MANIFEST_SCHEMA}")
+        raise ValueError(
+            f"schema {data.get('manifest_schema')}, this version reads {MANIFEST_SCHEMA}"
+        )
     return data
 
 
 def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
-    """Write the plan into `folder` if none is there, or `replan` says so; return the plan that then stands.
+    """Write the plan into `folder` if none is there, or `replan` says so; return the plan that then
+    stands.
 
-    A HarnessError if another plan stands there. A replaced plan is kept beside the new one, which names it.
+    A HarnessError if another plan stands there. A replaced plan is kept beside the new one, which
+    names it.
     """
     path = manifest_path(folder)
     try:
@@ -197,7 +247,10 @@ def freeze(manifest: Manifest, folder: Path, replan: bool = False) -> Manifest:
             return frozen
         if not replan:
             problem = f"{path} holds another plan (it differs in: {', '.join(changed)})"
-            move = "`replan` freezes the new one and keeps the old one beside it; records are kept in any case"
+            move = (
+                "`replan` freezes the new one and keeps the old one beside it; records are "
+                "kept in any case"
+            )
             raise HarnessError(f"{problem}; {move}")
         return _replace(path, manifest, frozen.earlier_plans, f"differed in {', '.join(changed)}")
     except OSError as error:
@@ -209,22 +262,35 @@ def check_unchanged(frozen: Manifest, experiment: Experiment, file: Path) -> Non
     changed = _changed_fields(frozen.experiment, experiment)
     if changed:
         problem = f"{file} is not what was planned (it differs in: {', '.join(changed)})"
-        move = f"`harness plan {file} --replan` freezes it as it is now, or give the results folder instead of the file"
+        move = (
+            f"`harness plan {file} --replan` freezes it as it is now, or give the results "
+            "folder instead of the file"
+        )
         raise HarnessError(f"{problem}; {move}")
 
 
 def _changed_fields(before: Experiment, after: Experiment) -> list[str]:
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
-    return [name for name in old | new if old.get(name) != new.get(name)]  # some are left out at their default
+    return [
+        name for name in old | new if old.get(name) != new.get(name)
+    ]  # some are left out at their default
 
 
 def _differences(old: Manifest, new: Manifest) -> list[str]:
-    """What differs between two plans: fields of the file, or of one file the data and the code that are others now."""
+    """What differs between two plans: fields of the file, or of one file the data and the code that
+    are others now.
+    """
     changed = _changed_fields(old.experiment, new.experiment)
-    if changed or old.timed_on or old.model_copy(update={"earlier_plans": ()}) == _counted_as(old, new):
+    if (
+        changed
+        or old.timed_on
+        or old.model_copy(update={"earlier_plans": ()}) == _counted_as(old, new)
+    ):
         return changed
     before, after = _fingerprints(old), _fingerprints(new)
-    changed = [f"the data or code of {target}" for target in after if after[target] != before.get(target)]
+    changed = [
+        f"the data or code of {target}" for target in after if after[target] != before.get(target)
+    ]
     return changed or ["how this version expands it, or code of your own, or the name of a column"]
 
 
@@ -239,7 +305,8 @@ def _fingerprints(plan: Manifest) -> dict[str, set[str]]:
 def _counted_as(old: Manifest, new: Manifest) -> Manifest:
     """The new plan as the old one counted and packed it, as what a plan means hangs on neither.
 
-    It is without the counts and rows that the old one was made before, and its runs train in the old one's company.
+    It is without the counts and rows that the old one was made before, and its runs train in the
+    old one's company.
     """
     old_counts = set[str]().union(*(cell.counts for cell in old.cells))
     cells = []
@@ -248,7 +315,9 @@ def _counted_as(old: Manifest, new: Manifest) -> Manifest:
         cells.append(cell.model_copy(update={"counts": counts}))
     same_runs = sorted(itertools.chain(*new.packs)) == sorted(itertools.chain(*old.packs))
     formulas = {
-        label: formula.model_copy(update={"pool": old.formulas[label].pool}) if label in old.formulas else formula
+        label: formula.model_copy(update={"pool": old.formulas[label].pool})
+        if label in old.formulas
+        else formula
         for label, formula in new.formulas.items()
     }
     packs = old.packs if same_runs else new.packs
@@ -256,35 +325,54 @@ def _counted_as(old: Manifest, new: Manifest) -> Manifest:
 
 
 def _replace(path: Path, manifest: Manifest, earlier: tuple[str, ...], why: str) -> Manifest:
-    """Keep the plan at `path` under a second name, then put the new one in its place: there is one at every moment."""
-    old = path.read_bytes()  # read first: who replaces it meanwhile keeps the same under the same name
+    """Keep the plan at `path` under a second name, then put the new one in its place: there is one
+    at every moment.
+    """
+    old = (
+        path.read_bytes()
+    )  # read first: who replaces it meanwhile keeps the same under the same name
     names = (path.with_name(f"manifest.{number}.json") for number in itertools.count(1))
     kept = next(name for name in names if not name.exists())
     with whole_file(kept) as temporary:
         temporary.write_bytes(old)
-    manifest = manifest.model_copy(update={"earlier_plans": (*earlier, f"{kept.name} (replaced; {why})")})
+    manifest = manifest.model_copy(
+        update={"earlier_plans": (*earlier, f"{kept.name} (replaced; {why})")}
+    )
     write_sealed(path, manifest, indent=1)
     return manifest
 
 
-# ----------------------------------------------------------------------------------------------------- earlier versions
+# --------------------------------------------------------------------------------------------------
+# earlier versions
 TUNE = "is gone; write search: with runs and replicates, and say what varies in each arm's space:"
 # Fields of an experiment file, by dotted path, and what to write instead.
 INSTEAD = {
-    "search.trials": "each seed is a whole search now: write runs:, replicates: and cap: in place of trials, seeds and "
+    "search.trials": "each seed is a whole search now: write runs:, replicates: and cap: in place "
+    "of trials, seeds and "
     "effort, and leave seeds: of the file out",
-    "robust_to": "each replicate is another search, so that an answer holds for others; leave it out",
-    "decide.*.arms": "rules say sides:, one of threshold:, most: and within:, and at: {AXIS: BUDGET} now "
+    "robust_to": (
+        "each replicate is another search, so that an answer holds for others; leave it out"
+    ),
+    "decide.*.arms": "rules say sides:, one of threshold:, most: and within:, and at: {AXIS: "
+    "BUDGET} now "
     "(docs/verdicts.md)",
     "arms.*.tune": TUNE,
     "tune": TUNE,
-    "allow_unequal_tuning": "is gone; leave it out, as with search: every side has equally many runs",
+    "allow_unequal_tuning": (
+        "is gone; leave it out, as with search: every side has equally many runs"
+    ),
 }
-IN_PLANS = ("search.trials", "robust_to", "decide.*.arms")  # that no longer can be read; the others hold defaults
+IN_PLANS = (
+    "search.trials",
+    "robust_to",
+    "decide.*.arms",
+)  # that no longer can be read; the others hold defaults
 
 
 def fields_gone(experiment: Mapping[str, Any]) -> dict[str, str]:
-    """The fields of an experiment that this version no longer has, by dotted path, and what to write instead."""
+    """The fields of an experiment that this version no longer has, by dotted path, and what to
+    write instead.
+    """
     instead_of: dict[str, str] = {}
     for name, instead in INSTEAD.items():
         instead_of |= dict.fromkeys(_paths(experiment, name.split(".")), instead)
@@ -292,21 +380,35 @@ def fields_gone(experiment: Mapping[str, Any]) -> dict[str, str]:
 
 
 def unreadable(experiment: Mapping[str, Any]) -> set[str]:
-    """The rules and the search of a frozen experiment that this version cannot read, by their names in IN_PLANS."""
+    """The rules and the search of a frozen experiment that this version cannot read, by their names
+    in IN_PLANS.
+    """
     return {name for name in IN_PLANS if any(_paths(experiment, name.split(".")))}
 
 
 def _paths(data: Any, names: Sequence[str]) -> Iterator[str]:
-    """The paths in the data that these names lead to, where `*` is every name or place in a list."""
+    """The paths in the data that these names lead to, where `*` is every name or place in a
+    list.
+    """
     first, *below = names
-    items = dict(enumerate(data)) if isinstance(data, list | tuple) else data if isinstance(data, Mapping) else {}
+    items = (
+        dict(enumerate(data))
+        if isinstance(data, list | tuple)
+        else data
+        if isinstance(data, Mapping)
+        else {}
+    )
     for name, value in items.items():
         if first in (name, "*") and value is not None:
-            yield from (f"{name}.{path}" for path in _paths(value, below)) if below else (str(name),)
+            yield from (
+                (f"{name}.{path}" for path in _paths(value, below)) if below else (str(name),)
+            )
 
 
 def without_what_is_gone(plan: dict[str, Any]) -> dict[str, Any]:
-    """The frozen plan, without rules and a search that this version cannot read; it keeps all of its runs."""
+    """The frozen plan, without rules and a search that this version cannot read; it keeps all of
+    its runs.
+    """
     frozen = plan.get("experiment", {})
     is_gone = unreadable(frozen)
     if not is_gone:

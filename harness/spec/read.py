@@ -28,7 +28,9 @@ Settings = TypeVar("Settings", bound=Frozen)
 
 # The scale of an experiment as its file stands; `scales:` maps others to what they change, by dotted path.
 FULL = "full"
-EXPERIMENT_FILE = "an experiment file; `harness list experiments` says where those of the project are"
+EXPERIMENT_FILE = (
+    "an experiment file; `harness list experiments` says where those of the project are"
+)
 MOST_RUNS = 1_000_000  # of a plan, which takes some 20 KB of memory a run
 
 
@@ -52,7 +54,9 @@ def document_of(path: Path, scale: str, settings: Sequence[Setting], text: str |
     document = _read_fields(path) if text is None else _parse_fields(text, path.name)
     scales = {FULL: {}, **_scales(document)}
     if scale not in scales:
-        raise HarnessError(f"`scale` {scale}: {document.source} has no such scale; {did_you_mean(scale, scales)}")
+        raise HarnessError(
+            f"`scale` {scale}: {document.source} has no such scale; {did_you_mean(scale, scales)}"
+        )
 
     def in_scale(path: str) -> str:
         return f"{document.where(('scales', scale, path))}: scales.{scale}.{path}"
@@ -83,7 +87,10 @@ def document_of(path: Path, scale: str, settings: Sequence[Setting], text: str |
             moved[f"arms.{name}.architecture"] = ("arms", name)
     changed = document._replace(data=data, moved=moved)
     if gone := fields_gone(data):
-        lines = (f"{changed.where(_keys(path.split('.')))}: {path}: {instead}" for path, instead in gone.items())
+        lines = (
+            f"{changed.where(_keys(path.split('.')))}: {path}: {instead}"
+            for path, instead in gone.items()
+        )
         raise HarnessError("\n".join(lines))
     return changed
 
@@ -95,9 +102,13 @@ def _with_settings(data: dict[str, Any], settings: Iterable[Setting]) -> dict[st
         for depth, name in enumerate(names):
             place, where = _at(data, _keys(names[:depth])), ".".join(names[:depth]) or "the file"
             if isinstance(place, dict) and name not in place and depth < len(names) - 1:
-                raise HarnessError(f"{SET} {path}: {where} has no {name!r}; {did_you_mean(name, place)}")
+                raise HarnessError(
+                    f"{SET} {path}: {where} has no {name!r}; {did_you_mean(name, place)}"
+                )
             if not isinstance(place, dict | list | None):
-                raise HarnessError(f"{SET} {path}: {where} is {_shown(place)}, which has no fields; set {where} itself")
+                raise HarnessError(
+                    f"{SET} {path}: {where} is {_shown(place)}, which has no fields; set {where} itself"
+                )
         data = with_values(data, {path: value}, f"{SET} {{}}".format)
     return data
 
@@ -111,9 +122,13 @@ def _scales(document: Document) -> dict[str, dict[str, Any]]:
     scales = document.data.get("scales")
     if scales is None:
         return {}
-    if not isinstance(scales, dict) or not all(isinstance(changes, dict) for changes in scales.values()):
+    if not isinstance(scales, dict) or not all(
+        isinstance(changes, dict) for changes in scales.values()
+    ):
         where = document.where(("scales",))
-        raise HarnessError(f"{where}: scales: expected names with what each changes, as in {{short: {{seeds: [0]}}}}")
+        raise HarnessError(
+            f"{where}: scales: expected names with what each changes, as in {{short: {{seeds: [0]}}}}"
+        )
     for name in scales:
         place = f"{document.where(('scales', name))}: scales.{name}"
         check_name(name, place)
@@ -127,11 +142,15 @@ def _axes(document: Document, data: Mapping[str, Any]) -> dict[str, dict[str, li
     axes_said = {name: {} if data.get(name) is None else data[name] for name in ("grid", "zip")}
     for name, axes in axes_said.items():
         if not isinstance(axes, dict):
-            raise HarnessError(f"{document.where((name,))}: {name}: maps a dotted path to a list of values")
+            raise HarnessError(
+                f"{document.where((name,))}: {name}: maps a dotted path to a list of values"
+            )
         for path, values in axes.items():
             if not isinstance(values, list) or not values:
                 where = document.where((name, path))
-                raise HarnessError(f"{where}: {name}.{path}: expected a list of values, got {_shown(values)}")
+                raise HarnessError(
+                    f"{where}: {name}.{path}: expected a list of values, got {_shown(values)}"
+                )
     return axes_said
 
 
@@ -145,9 +164,13 @@ def read_settings(path: Path, model: type[Settings], noun: str) -> Settings:
     return _validated(model, _read_fields(path, model, noun))
 
 
-def _read_fields(path: Path, model: type[Frozen] = Experiment, noun: str = EXPERIMENT_FILE) -> Document:
+def _read_fields(
+    path: Path, model: type[Frozen] = Experiment, noun: str = EXPERIMENT_FILE
+) -> Document:
     if model is Experiment and path.suffix == ".py" and path.exists():
-        raise HarnessError(f"{path}: this is Python, not an experiment file; give a YAML file that names it")
+        raise HarnessError(
+            f"{path}: this is Python, not an experiment file; give a YAML file that names it"
+        )
     try:
         return _parse_fields(path.read_text(encoding="utf-8"), str(path), model)
     except OSError as error:
@@ -165,7 +188,9 @@ def _parse_fields(text: str, source: str, model: type[Frozen] = Experiment) -> D
     if document.data is None:
         raise HarnessError(f"{source}: nothing is written in it; it has fields such as {such_as}")
     if not isinstance(document.data, dict):
-        raise HarnessError(f"{source}: expected fields such as {such_as}, got {_shown(document.data)}")
+        raise HarnessError(
+            f"{source}: expected fields such as {such_as}, got {_shown(document.data)}"
+        )
     return document
 
 
@@ -173,7 +198,10 @@ def _validated(model: type[Settings], document: Document) -> Settings:
     try:
         return model.model_validate_json(json.dumps(document.data), strict=True, context=IN_A_FILE)
     except ValidationError as error:
-        lines = [f"{document.where(path)}: {sentence}" for path, sentence in _mistakes(error, document.data, model)]
+        lines = [
+            f"{document.where(path)}: {sentence}"
+            for path, sentence in _mistakes(error, document.data, model)
+        ]
         raise HarnessError("\n".join(lines)) from None
 
 
@@ -184,13 +212,17 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
     A HarnessError if they would make more than MOST_RUNS runs.
     """
     data = experiment.model_dump(mode="json", exclude_unset=True)
-    points = math.prod(map(len, experiment.grid.values())) * len(next(iter(experiment.zip.values()), [()]))
+    points = math.prod(map(len, experiment.grid.values())) * len(
+        next(iter(experiment.zip.values()), [()])
+    )
     variants_made: list[tuple[dict[str, Any], Experiment]] = []
     runs = 0  # at most: fewer only where a cell is infeasible, or its runs are there already
     for point in axis_points(experiment.grid, experiment.zip):
         try:
             values = with_values(data, point)
-            variant = Experiment.model_validate_json(json.dumps(values), strict=True, context=IN_A_FILE)
+            variant = Experiment.model_validate_json(
+                json.dumps(values), strict=True, context=IN_A_FILE
+            )
         except ValidationError as error:
             _, sentence = _mistakes(error, values)[0]
             raise HarnessError(f"{sentence} (at {_shown(point)})") from None
@@ -214,10 +246,14 @@ def most_runs(variant: Experiment) -> int:
     return len(variant.tasks) * len(variant.seeds) * budgets * sizes
 
 
-def axis_points(grid: Mapping[str, Sequence], zipped: Mapping[str, Sequence]) -> Iterator[dict[str, Any]]:
+def axis_points(
+    grid: Mapping[str, Sequence], zipped: Mapping[str, Sequence]
+) -> Iterator[dict[str, Any]]:
     """Every combination of `grid` values with every lockstep row of `zipped` ones; one empty point if neither."""
     rows = list(zip(*zipped.values(), strict=False)) if zipped else [()]
-    for combination in itertools.product(*grid.values()):  # one at a time, as there can be too many to hold
+    for combination in itertools.product(
+        *grid.values()
+    ):  # one at a time, as there can be too many to hold
         for row in rows:
             yield dict(zip([*grid, *zipped], [*combination, *row], strict=True))
 
@@ -227,7 +263,11 @@ def experiment_schema() -> dict[str, Any]:
     schema = Experiment.model_json_schema()
     words = "name -> what changes at this scale, by dotted path"
     changes = {"type": "object"}
-    schema["properties"]["scales"] = {"type": "object", "description": words, "additionalProperties": changes}
+    schema["properties"]["scales"] = {
+        "type": "object",
+        "description": words,
+        "additionalProperties": changes,
+    }
     return schema
 
 
@@ -245,10 +285,14 @@ def with_values(
             key: Any = name
             if isinstance(place, list):
                 if not place:
-                    raise HarnessError(f"{called(path)}: {where} is an empty list, of which no item can change")
+                    raise HarnessError(
+                        f"{called(path)}: {where} is an empty list, of which no item can change"
+                    )
                 if not (name.isdecimal() and int(name) < len(place)):
                     allowed = "0" if len(place) == 1 else f"a number from 0 to {len(place) - 1}"
-                    raise HarnessError(f"{called(path)}: {where} is a list; give {allowed} in place of {name!r}")
+                    raise HarnessError(
+                        f"{called(path)}: {where} is a list; give {allowed} in place of {name!r}"
+                    )
                 key = int(name)
             elif not isinstance(place, dict):
                 raise HarnessError(f"{called(path)}: {where} has no fields")
@@ -260,14 +304,18 @@ def with_values(
 
 
 # ------------------------------------------------------------------------------------------------------------- errors
-def _mistakes(error: ValidationError, data: Any, model: type[Frozen] = Experiment) -> list[tuple[Keys, str]]:
+def _mistakes(
+    error: ValidationError, data: Any, model: type[Frozen] = Experiment
+) -> list[tuple[Keys, str]]:
     """Of each mistake its place in the data, and a sentence that begins with that place."""
     schema = _schema(model)
     mistakes = []
     for detail in error.errors():
         # pydantic also calls a list too short when it is long enough but its items are wrong, which are told by
         # themselves. Nor is it a mistake that a default was not made because of one.
-        is_long_enough = detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+        is_long_enough = (
+            detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+        )
         if not is_long_enough and detail["type"] != "default_factory_not_called":
             mistakes.append(_mistake(detail, data, schema))
     return mistakes
@@ -318,11 +366,15 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
         case "missing":
             return ": missing; add it"
         case "literal_error" | "enum":
-            options = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
+            options = [
+                word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")
+            ]
             return f"={_shown(value)}: {did_you_mean(str(value).lower(), options)}"
         case "union_tag_invalid":
             options = [word.strip("'") for word in context["expected_tags"].split(", ")]
-            return f"={_shown(context['tag'])}: {did_you_mean(str(context['tag']).lower(), options)}"
+            return (
+                f"={_shown(context['tag'])}: {did_you_mean(str(context['tag']).lower(), options)}"
+            )
         case "union_tag_not_found":
             return f": {context['discriminator']} is missing; add it"
         case "too_short":
@@ -330,7 +382,11 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
         case "tuple_type" if isinstance(value, str | float | int):
             # Numbers and words apart by commas are several items.
             several = isinstance(value, str) and re.fullmatch(r"[\w.+-]+(\s*,\s*[\w.+-]+)+", value)
-            such_as = "[0, 1, 2] for three seeds" if last == "seeds" else f"[{value if several else _shown(value)}]"
+            such_as = (
+                "[0, 1, 2] for three seeds"
+                if last == "seeds"
+                else f"[{value if several else _shown(value)}]"
+            )
             return f"={_shown(value)}: a list is expected; write {such_as}"
         case "int_type" | "float_type" | "int_from_float":
             expected = "a whole number" if detail["type"].startswith("int") else "a number"
@@ -338,13 +394,19 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
                 as_grid = f"grid: {{{'.'.join(map(str, path))}: {_shown(value)}}}"
                 return f"={_shown(value)}: {expected} is expected; write {as_grid} to train one after the other"
             meant = number_meant(value)
-            return f"={_shown(value)}: {expected} is expected" + (f"; write {meant}" if meant else "")
+            return f"={_shown(value)}: {expected} is expected" + (
+                f"; write {meant}" if meant else ""
+            )
         case _:
-            message = detail["msg"].replace("valid array", "list").replace("valid object", "mapping")
+            message = (
+                detail["msg"].replace("valid array", "list").replace("valid object", "mapping")
+            )
             return f"={_shown(value)}: {message[0].lower()}{message[1:]}"
 
 
-def _walk(location: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[list[int | str], list[str]]:
+def _walk(
+    location: tuple[int | str, ...], schema: dict[str, Any]
+) -> tuple[list[int | str], list[str]]:
     """The path as the user typed it (pydantic adds union tags) and the field names allowed beside its last part."""
     node, path, allowed = schema, [], []
     for part in location:
@@ -357,8 +419,12 @@ def _walk(location: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[list
             continue
         path.append(part)
         choices = _alternatives(node, schema)
-        allowed = allowed or next((list(choice["properties"]) for choice in choices if "properties" in choice), [])
-        node = next((child for choice in choices if (child := _child(choice, part)) is not None), {})
+        allowed = allowed or next(
+            (list(choice["properties"]) for choice in choices if "properties" in choice), []
+        )
+        node = next(
+            (child for choice in choices if (child := _child(choice, part)) is not None), {}
+        )
     return path, allowed
 
 
@@ -371,7 +437,10 @@ def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 def _alternatives(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
     """A node and all that it may be, but for those that a field of it tells apart."""
     alternatives = [node]
-    for option in [*node.get("anyOf", []), *([] if "discriminator" in node else node.get("oneOf", []))]:
+    for option in [
+        *node.get("anyOf", []),
+        *([] if "discriminator" in node else node.get("oneOf", [])),
+    ]:
         alternatives += _alternatives(_resolved(option, schema), schema)
     return alternatives
 

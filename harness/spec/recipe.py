@@ -1,4 +1,6 @@
-"""How a run is trained: by which optimiser, what happens around its evaluations, and which stages this makes."""
+"""How a run is trained: by which optimiser, what happens around its evaluations, and which stages
+this makes.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from harness.spec.task import RunTask
 
 
 class Restarts(Frozen):
-    """`count` short starts of `evaluations` each; the best by training loss goes on. All of them are counted work."""
+    """`count` short starts of `evaluations` each; the best by training loss goes on. All of them
+    are counted work.
+    """
 
     count: PositiveInt = 1
     evaluations: PositiveInt = 50
@@ -28,12 +32,13 @@ class Restarts(Frozen):
 
 
 class GridUpdates(Frozen):
-    """Knots moved to where the activations are: at the start, before each grid extension, and every `every` evaluations
-    while below evaluation `until` of each stage.
+    """Knots moved to where the activations are: at the start, before each grid extension, and every
+    `every` evaluations while below evaluation `until` of each stage.
 
-    `grid_eps` mixes uniform (1) and percentile (0) knots, as pykan does; `margin` widens the uniform part on each side.
-    `points` are those whose activations count: the training points, or as many fresh ones of the task's box ("domain"),
-    which need no targets and show hidden layers more of their ranges.
+    `grid_eps` mixes uniform (1) and percentile (0) knots, as pykan does; `margin` widens the
+    uniform part on each side. `points` are those whose activations count: the training points, or
+    as many fresh ones of the task's box ("domain"), which need no targets and show hidden layers
+    more of their ranges.
     """
 
     every: PositiveInt = 120
@@ -44,9 +49,11 @@ class GridUpdates(Frozen):
 
 
 class GridExtension(Frozen):
-    """A warm start: train at each of `grids` below the run's own grid for `evaluations`, refine, and go on.
+    """A warm start: train at each of `grids` below the run's own grid for `evaluations`, refine,
+    and go on.
 
-    The run's own grid gets what is left of `max_evaluations`; with `equal`, as in the KAN paper, as many as the others.
+    The run's own grid gets what is left of `max_evaluations`; with `equal`, as in the KAN paper, as
+    many as the others.
     """
 
     grids: tuple[PositiveInt, ...] = Field(min_length=1)
@@ -61,17 +68,20 @@ class GridExtension(Frozen):
 
 
 class Sparsity(Frozen):
-    """A KAN is trained sparse at its coarsest grid, pruned, and what is left trained on (KAN paper, sec. 2.5.1).
+    """A KAN is trained sparse at its coarsest grid, pruned, and what is left trained on (KAN paper,
+    sec. 2.5.1).
 
-    During the restarts and `evaluations` more, the loss is that of the task plus `strength` times the sum over layers
-    of `l1` |Phi|_1 + `entropy` S(Phi) (eqs. 2.17 to 2.20), where the norm of an edge is its mean absolute value over
-    the batch; with `per_range`, as in pykan's code, divided by the range of its knots. Without, a small node is cheap,
-    as edges that leave it can be steep: what is needed may end below the threshold.
+    During the restarts and `evaluations` more, the loss is that of the task plus `strength` times
+    the sum over layers of `l1` |Phi|_1 + `entropy` S(Phi) (eqs. 2.17 to 2.20), where the norm of an
+    edge is its mean absolute value over the batch; with `per_range`, as in pykan's code, divided by
+    the range of its knots. Without, a small node is cheap, as edges that leave it can be steep:
+    what is needed may end below the threshold.
 
-    Then a hidden node stays if the largest norms of its incoming and of its outgoing edges both exceed `threshold`, an
-    input if that of its outgoing ones does; each layer keeps one. The rest of the recipe is the smaller network's,
-    without the penalty. `optimizer` is that of the penalised part, by default the recipe's. With `snap` the record has
-    a formula at the end, into which the edges were read (`harness.train.symbolic`). MLPs know nothing of it all.
+    Then a hidden node stays if the largest norms of its incoming and of its outgoing edges both
+    exceed `threshold`, an input if that of its outgoing ones does; each layer keeps one. The rest
+    of the recipe is the smaller network's, without the penalty. `optimizer` is that of the
+    penalised part, by default the recipe's. With `snap` the record has a formula at the end, into
+    which the edges were read (`harness.train.symbolic`). MLPs know nothing of it all.
     """
 
     strength: Annotated[FiniteFloat, Field(ge=0)]
@@ -85,13 +95,15 @@ class Sparsity(Frozen):
 
 
 class Recipe(Frozen):
-    """How a run is trained. `max_evaluations` caps all forward+backward passes of a run, restarts and stages included.
+    """How a run is trained. `max_evaluations` caps all forward+backward passes of a run, restarts
+    and stages included.
 
-    `gain` multiplies the standard deviation of the initial weights (MLP) or of the initial coefficients and base
-    weights (KAN). With `phases` the training points, ordered by their first variable, come in so many groups of equal
-    size, one after the other: each phase goes on from the network that the last one left, sees its own group only,
-    begins with a fresh optimiser, and has its equal share of `max_evaluations`. With `early_stopping` a run's network
-    is the one of least validation error that its learning curve saw at the run's own size; the work is the whole run's.
+    `gain` multiplies the standard deviation of the initial weights (MLP) or of the initial
+    coefficients and base weights (KAN). With `phases` the training points, ordered by their first
+    variable, come in so many groups of equal size, one after the other: each phase goes on from the
+    network that the last one left, sees its own group only, begins with a fresh optimiser, and has
+    its equal share of `max_evaluations`. With `early_stopping` a run's network is the one of least
+    validation error that its learning curve saw at the run's own size; the work is the whole run's.
     """
 
     optimizer: OptimiserField
@@ -106,20 +118,29 @@ class Recipe(Frozen):
 
     @property
     def optimisers(self) -> dict[str, Optimiser]:
-        """By their place in the recipe all its optimisers: its own, and that of the penalised part if it has one."""
+        """By their place in the recipe all its optimisers: its own, and that of the penalised part
+        if it has one.
+        """
         penalised = self.sparsity.optimizer if self.sparsity else None
-        return {"optimizer": self.optimizer} | ({"sparsity.optimizer": penalised} if penalised else {})
+        return {"optimizer": self.optimizer} | (
+            {"sparsity.optimizer": penalised} if penalised else {}
+        )
 
     @property
     def can_stop(self) -> bool:
-        """Whether a shorter run is the beginning of this one: not with a decaying schedule, phases or a penalty."""
+        """Whether a shorter run is the beginning of this one: not with a decaying schedule, phases
+        or a penalty.
+        """
         return not (self.optimizer.is_scheduled or self.phases or self.sparsity)
 
     def why_no_budgets(self) -> str:
-        """The field by which a run of this recipe cannot be read on its way, and why; empty if it can."""
+        """The field by which a run of this recipe cannot be read on its way, and why; empty if it
+        can.
+        """
         if self.phases or self.sparsity:
             return (
-                f"{'phases' if self.phases else 'sparsity'}: a run with a smaller budget is no beginning of one with it"
+                f"{'phases' if self.phases else 'sparsity'}: a run with a smaller budget is "
+                "no beginning of one with it"
             )
         if self.grid_extension and self.grid_extension.equal:
             return "grid_extension.equal: its last grid ends before a budget does"
@@ -134,8 +155,12 @@ class Recipe(Frozen):
         most = self.max_evaluations
         penalised = self.sparsity and (self.sparsity.optimizer or self.optimizer)
         if penalised and penalised.needs_squares:
-            move = "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
-            raise ValueError(f"sparsity: its penalty is no sum of squares, which {penalised.name} needs; {move}")
+            move = (
+                "give the penalised part an optimizer of its own, sparsity.optimizer: {name: lbfgs}"
+            )
+            raise ValueError(
+                f"sparsity: its penalty is no sum of squares, which {penalised.name} needs; {move}"
+            )
         excluded = {  # phases begin where the last one ended
             "restarts": self.restarts.count > 1,
             "grid_extension": self.grid_extension,
@@ -144,22 +169,32 @@ class Recipe(Frozen):
         }
         conflicting = [name for name, value in excluded.items() if value]
         if self.phases and conflicting:
-            raise ValueError(f"phases={self.phases} does not go with {conflicting[0]}; leave one of the two out")
+            raise ValueError(
+                f"phases={self.phases} does not go with {conflicting[0]}; leave one of the two out"
+            )
         if self.phases and most < self.phases:
-            raise ValueError(f"phases={self.phases}: max_evaluations={most} leaves some of them none")
+            raise ValueError(
+                f"phases={self.phases}: max_evaluations={most} leaves some of them none"
+            )
         whole = self.optimizer.spans
         if whole and whole < most:
-            raise ValueError(f"decays_over={whole} is less than max_evaluations={most}; say at least that")
+            raise ValueError(
+                f"decays_over={whole} is less than max_evaluations={most}; say at least that"
+            )
         if whole and (self.phases or self.sparsity):
             part = "phases" if self.phases else "sparsity"
-            raise ValueError(f"{part} does not go with decays_over={whole}; leave one of the two out")
+            raise ValueError(
+                f"{part} does not go with decays_over={whole}; leave one of the two out"
+            )
         if (spent := self.restarts.spent) >= most:
-            raise ValueError(f"restarts use {spent} evaluations, which leaves none of max_evaluations={most}")
+            raise ValueError(
+                f"restarts use {spent} evaluations, which leaves none of max_evaluations={most}"
+            )
         return self
 
 
-# One grid stage of the KAN paper: 200 L-BFGS steps of up to 20 iterations, 22 to 24 evaluations each as measured, with
-# the grid updated every 5 steps until step 50.
+# One grid stage of the KAN paper: 200 L-BFGS steps of up to 20 iterations, 22 to 24 evaluations
+# each as measured, with the grid updated every 5 steps until step 50.
 PAPER_RECIPE = Recipe(
     optimizer=Lbfgs(name="lbfgs", iterations_per_step=20),
     max_evaluations=4800,
@@ -169,13 +204,16 @@ PAPER_RECIPE = Recipe(
 BUILT_IN_RECIPES = {"paper": PAPER_RECIPE}
 
 
-# -------------------------------------------------------------------------------------------------- parts and stages
+# --------------------------------------------------------------------------------------------------
+# parts and stages
 class CapTooSmall(HarnessError):
     """The evaluation cap does not reach the last stage."""
 
 
 class Stage(NamedTuple):
-    """`evaluations` passes of `network` from each of `starts` starts; of several, the best by training loss goes on."""
+    """`evaluations` passes of `network` from each of `starts` starts; of several, the best by
+    training loss goes on.
+    """
 
     network: Network
     starts: int
@@ -190,31 +228,49 @@ class Part(NamedTuple):
 
 
 def parts(network: Network, recipe: Recipe, pruned: KanShape | None = None) -> tuple[Part, ...]:
-    """The trainings that make up a run: one, or with sparsity the penalised one and that of what pruning leaves.
+    """The trainings that make up a run: one, or with sparsity the penalised one and that of what
+    pruning leaves.
 
-    That is `pruned`, which nobody knows before: planned, it is the whole network. With phases there is one for each, of
-    equal length; where the cap is no multiple of them, the first ones have one evaluation more.
+    That is `pruned`, which nobody knows before: planned, it is the whole network. With phases there
+    is one for each, of equal length; where the cap is no multiple of them, the first ones have one
+    evaluation more.
     """
     if recipe.phases:
         least, over = divmod(recipe.max_evaluations, recipe.phases)
         caps = [least + (phase < over) for phase in range(recipe.phases)]
-        return tuple(Part(network, recipe.model_copy(update={"phases": None, "max_evaluations": cap})) for cap in caps)
+        return tuple(
+            Part(network, recipe.model_copy(update={"phases": None, "max_evaluations": cap}))
+            for cap in caps
+        )
     sparsity = recipe.sparsity
     if sparsity is None or not isinstance(network, KanShape):
         return (Part(network, recipe),)
     spent = recipe.restarts.spent + sparsity.evaluations
     optimiser = sparsity.optimizer or recipe.optimizer
-    first = {"optimizer": optimiser, "max_evaluations": spent, "grid_extension": None, "sparsity": None}
+    first = {
+        "optimizer": optimiser,
+        "max_evaluations": spent,
+        "grid_extension": None,
+        "sparsity": None,
+    }
     first["early_stopping"] = False  # the penalty is to do its work before a network is chosen
-    after = {"restarts": Restarts(), "max_evaluations": recipe.max_evaluations - spent, "sparsity": None}
+    after = {
+        "restarts": Restarts(),
+        "max_evaluations": recipe.max_evaluations - spent,
+        "sparsity": None,
+    }
     coarsest = (coarser(network, recipe) or [network])[0]
-    return (Part(coarsest, recipe.model_copy(update=first)), Part(pruned or network, recipe.model_copy(update=after)))
+    return (
+        Part(coarsest, recipe.model_copy(update=first)),
+        Part(pruned or network, recipe.model_copy(update=after)),
+    )
 
 
 def stages(network: Network, recipe: Recipe) -> tuple[Stage, ...]:
     """The stages of a run, which together spend exactly `recipe.max_evaluations`.
 
-    A grid-extended network trains at each coarser grid first; the last stage, at the run's own grid, gets what is left.
+    A grid-extended network trains at each coarser grid first; the last stage, at the run's own
+    grid, gets what is left.
     """
     check_cap(network, recipe)
     return tuple(itertools.chain.from_iterable(_of_part(*part) for part in parts(network, recipe)))
@@ -225,16 +281,20 @@ def check_cap(network: Network, recipe: Recipe) -> None:
     least = least_evaluations(network, recipe)
     if recipe.max_evaluations < least:
         raise CapTooSmall(
-            f"max_evaluations={recipe.max_evaluations} is used up before the last stage of {network.family} "
-            f"{network.words}: restarts, sparsity and coarser grids take {least - 1}; raise it or shorten "
+            f"max_evaluations={recipe.max_evaluations} is used up before the last stage of "
+            f"{network.family} "
+            f"{network.words}: restarts, sparsity and coarser grids take {least - 1}; raise it or "
+            "shorten "
             "grid_extension"
         )
 
 
 def schedule_evaluations(run_stages: Sequence[Stage], index: int, recipe: Recipe) -> int:
-    """The evaluations over which a schedule that begins with stage `index` decays: until the last of the same network.
+    """The evaluations over which a schedule that begins with stage `index` decays: until the last
+    of the same network.
 
-    A run that is the beginning of a longer one (`Optimiser.spans`) lacks evaluations of the last stage only.
+    A run that is the beginning of a longer one (`Optimiser.spans`) lacks evaluations of the last
+    stage only.
     """
     network = run_stages[index].network
     of_network = sum(stage.evaluations for stage in run_stages[index:] if stage.network == network)
@@ -245,7 +305,9 @@ def schedule_evaluations(run_stages: Sequence[Stage], index: int, recipe: Recipe
 
 
 def parts_at(recipe: Recipe, stage: Stage, moment: int) -> int:
-    """After how many evaluations of a stage a run that ends at `moment` parts from one that goes on; then, if never."""
+    """After how many evaluations of a stage a run that ends at `moment` parts from one that goes
+    on; then, if never.
+    """
     return moment if moment == stage.evaluations else recipe.optimizer.constant_until(moment)
 
 
@@ -253,7 +315,9 @@ def least_evaluations(network: Network, recipe: Recipe) -> int:
     """The smallest cap that leaves the last stage an evaluation, or every phase one."""
     if recipe.phases:
         return recipe.phases
-    penalised = recipe.sparsity.evaluations if recipe.sparsity and isinstance(network, KanShape) else 0
+    penalised = (
+        recipe.sparsity.evaluations if recipe.sparsity and isinstance(network, KanShape) else 0
+    )
     coarse = recipe.grid_extension.evaluations if recipe.grid_extension else 0
     return 1 + recipe.restarts.spent + penalised + coarse * len(coarser(network, recipe))
 
@@ -261,7 +325,10 @@ def least_evaluations(network: Network, recipe: Recipe) -> int:
 def _of_part(network: Network, recipe: Recipe) -> list[Stage]:
     before: list[Stage] = []
     if recipe.grid_extension:
-        before = [Stage(coarse, 1, recipe.grid_extension.evaluations) for coarse in coarser(network, recipe)]
+        before = [
+            Stage(coarse, 1, recipe.grid_extension.evaluations)
+            for coarse in coarser(network, recipe)
+        ]
     if recipe.restarts.count > 1:
         first = before[0].network if before else network
         before = [Stage(first, recipe.restarts.count, recipe.restarts.evaluations), *before]
@@ -273,11 +340,17 @@ def coarser(network: Network, recipe: Recipe) -> list[Network]:
     """The network on each grid of the recipe's below its own."""
     if recipe.grid_extension is None or not isinstance(network, SplinedShape):
         return []
-    return [network.model_copy(update={"grid": grid}) for grid in recipe.grid_extension.grids if grid < network.grid]
+    return [
+        network.model_copy(update={"grid": grid})
+        for grid in recipe.grid_extension.grids
+        if grid < network.grid
+    ]
 
 
 def ending_at(recipe: Recipe, network: Network) -> Recipe:
-    """The recipe of a run that ends on the grid of this network, one of those that a run of the recipe goes through."""
+    """The recipe of a run that ends on the grid of this network, one of those that a run of the
+    recipe goes through.
+    """
     extension = recipe.grid_extension
     if extension is None or not isinstance(network, SplinedShape):
         return recipe
@@ -287,9 +360,11 @@ def ending_at(recipe: Recipe, network: Network) -> Recipe:
 
 
 def knot_update_points(recipe: Recipe, stage: int, evaluations: int) -> range:
-    """The evaluations of a stage of that length before which a network's knots, if it has any, are moved.
+    """The evaluations of a stage of that length before which a network's knots, if it has any, are
+    moved.
 
-    A later stage leaves out its first: the knots have just been moved before a refinement, or by the stage before.
+    A later stage leaves out its first: the knots have just been moved before a refinement, or by
+    the stage before.
     """
     updates = recipe.grid_updates
     if updates is None:
@@ -297,8 +372,9 @@ def knot_update_points(recipe: Recipe, stage: int, evaluations: int) -> range:
     return range(updates.every if stage else 0, min(updates.until, evaluations), updates.every)
 
 
-# Points of a PDE that go through the network at once: what their backward pass needs then stays in the cache, which
-# makes an MLP of width 100 a quarter faster. One block more or less moves last bits, so it is the same for all.
+# Points of a PDE that go through the network at once: what their backward pass needs then stays in
+# the cache, which makes an MLP of width 100 a quarter faster. One block more or less moves last
+# bits, so it is the same for all.
 PDE_BLOCK = 512
 
 

@@ -1,4 +1,6 @@
-"""One training run, resolved, the words for what trains it, and its identity, which is its content."""
+"""One training run, resolved, the words for what trains it, and its identity, which is its
+content.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,10 @@ from harness.families import Network
 from harness.spec.recipe import Recipe, parts_at, stages
 from harness.spec.task import RunTask
 
-# Raise DATA_VERSION when the same task spec and seed would give other samples, and NUMERICS_VERSION when all runs would
-# train to other numbers. Both are part of a run's identity, so old records are then never taken for new ones. Where the
-# torch engine's numbers change for some networks or optimisers only, raise `torch_version` of these instead.
+# Raise DATA_VERSION when the same task spec and seed would give other samples, and NUMERICS_VERSION
+# when all runs would train to other numbers. Both are part of a run's identity, so old records are
+# then never taken for new ones. Where the torch engine's numbers change for some networks or
+# optimisers only, raise `torch_version` of these instead.
 DATA_VERSION = 1
 NUMERICS_VERSION = 1
 Dtype = Literal["float64", "float32", "bfloat16"]
@@ -27,10 +30,12 @@ Device = Literal["cpu", "cuda"]
 
 
 class RunSpec(Frozen):
-    """One training run, resolved: all that decides its numbers and nothing else, so that its hash is its identity.
+    """One training run, resolved: all that decides its numbers and nothing else, so that its hash
+    is its identity.
 
-    Runs of one seed learn from the same data; `initialisation` tells apart those that begin from other weights and see
-    batches in another order. After so many evaluations, counted as `max_evaluations` counts them, it leaves `readings`.
+    Runs of one seed learn from the same data; `initialisation` tells apart those that begin from
+    other weights and see batches in another order. After so many evaluations, counted as
+    `max_evaluations` counts them, it leaves `readings`.
     """
 
     task: RunTask
@@ -48,19 +53,29 @@ class RunSpec(Frozen):
     @model_validator(mode="after")
     def _readings_are_on_the_way(self) -> RunSpec:
         most = self.recipe.max_evaluations
-        if self.readings != tuple(sorted(set(self.readings))) or (self.readings and self.readings[-1] > most):
-            raise ValueError(f"readings={list(self.readings)} must ascend to at most max_evaluations={most}")
+        if self.readings != tuple(sorted(set(self.readings))) or (
+            self.readings and self.readings[-1] > most
+        ):
+            raise ValueError(
+                f"readings={list(self.readings)} must ascend to at most max_evaluations={most}"
+            )
         if self.readings and (why := self.recipe.why_no_budgets()):
             raise ValueError(f"readings={list(self.readings)}: recipe.{why}")
         return self
 
     @property
     def evaluations_beside(self) -> int:
-        """Evaluations beside its own, by which schedules of smaller budgets are trained to their ends."""
+        """Evaluations beside its own, by which schedules of smaller budgets are trained to their
+        ends.
+        """
         behind, beside = 0, 0
         for stage in stages(self.network, self.recipe):
             in_stage = [moment - behind for moment in self.readings]
-            here = [moment for moment in in_stage if stage.starts == 1 and 0 < moment <= stage.evaluations]
+            here = [
+                moment
+                for moment in in_stage
+                if stage.starts == 1 and 0 < moment <= stage.evaluations
+            ]
             beside += sum(moment - parts_at(self.recipe, stage, moment) for moment in here)
             behind += stage.starts * stage.evaluations
         return beside
@@ -78,12 +93,17 @@ class RunSpec(Frozen):
         return (*keys, self.initialisation) if self.initialisation else keys
 
 
-# ----------------------------------------------------------------------------------------------------------- identity
-CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)  # json.dumps makes one a call
+# --------------------------------------------------------------------------------------------------
+# identity
+CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False
+)  # json.dumps makes one a call
 
 
 def canonical_json(data: Any) -> str:
-    """The one spelling of plain data: sorted keys, no spaces, no NaN; floats as Python's shortest round-trip repr."""
+    """The one spelling of plain data: sorted keys, no spaces, no NaN; floats as Python's shortest
+    round-trip repr.
+    """
     return CANONICAL.encode(data)
 
 
@@ -114,7 +134,9 @@ def write_sealed(path: Path, model: Frozen, indent: int | None = None) -> None:
 
 
 def run_id(run: RunSpec) -> str:
-    """The first 16 hex digits of the run's content hash; two experiments that need the same run share it."""
+    """The first 16 hex digits of the run's content hash; two experiments that need the same run
+    share it.
+    """
     return run_ids(run, (run.seed,))[0]
 
 

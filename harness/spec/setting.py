@@ -1,4 +1,6 @@
-"""What a user changes of what a file says: fields, such as `match.at=[60, 120]`; or no wide MLPs, and fewer seeds."""
+"""What a user changes of what a file says: fields, such as `match.at=[60, 120]`; or no wide MLPs,
+and fewer seeds.
+"""
 
 import hashlib
 import itertools
@@ -25,7 +27,9 @@ class Setting(NamedTuple):
 
 
 def settings_of(texts: Iterable[str]) -> tuple[Setting, ...]:
-    """What texts like `match.at=[60, 120]` set, their values read as YAML; of two at one path the later one counts."""
+    """What texts like `match.at=[60, 120]` set, their values read as YAML; of two at one path the
+    later one counts.
+    """
     values: dict[str, Any] = {}
     for text in texts:
         path, equals, value = text.partition("=")
@@ -44,7 +48,9 @@ def settings_from(values: Mapping[str, Any]) -> tuple[Setting, ...]:
     texts = []
     for path, value in values.items():
         with at(f"`settings` {path}"):
-            texts.append(f"{path}={json.dumps(value, default=plain_value, ensure_ascii=False)}")  # which YAML reads too
+            texts.append(
+                f"{path}={json.dumps(value, default=plain_value, ensure_ascii=False)}"
+            )  # which YAML reads too
     return settings_of(texts)
 
 
@@ -61,14 +67,20 @@ def plain_value(value: Any) -> Any:
 
 
 def settings_options(settings: Iterable[Setting]) -> str:
-    """The options that set these fields, as a shell takes them: ` --set 'match.at=[60, 120]'`, or nothing."""
-    texts = [f"{path}={as_typed(json.dumps(value, ensure_ascii=False))}" for path, value in settings]
+    """The options that set these fields, as a shell takes them: ` --set 'match.at=[60, 120]'`, or
+    nothing.
+    """
+    texts = [
+        f"{path}={as_typed(json.dumps(value, ensure_ascii=False))}" for path, value in settings
+    ]
     return "".join(f" --set {shlex.quote(text)}" for text in texts)
 
 
 def settings_words(settings: Iterable[Setting]) -> str:
     """What names the results of an experiment with these fields: `+match.at=60_120`, or nothing."""
-    words = "+".join(f"{_plain(path)}={_plain(as_typed(json.dumps(value)))}" for path, value in sorted(settings))
+    words = "+".join(
+        f"{_plain(path)}={_plain(as_typed(json.dumps(value)))}" for path, value in sorted(settings)
+    )
     if len(words) > LONGEST:
         words = f"set={hashlib.sha256(words.encode()).hexdigest()[:8]}"
     return f"+{words}" if words else ""
@@ -79,12 +91,15 @@ def _plain(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_")
 
 
-# ------------------------------------------------------------------------------------------------------------- narrow
+# --------------------------------------------------------------------------------------------------
+# narrow
 LADDERS = ("width", "hidden")  # of an MLP's explicit sizes, those that say how wide it is
 
 
 class Narrow(NamedTuple):
-    """The widest MLP that is left, in hidden nodes a layer, and how many of the first seeds; None leaves all."""
+    """The widest MLP that is left, in hidden nodes a layer, and how many of the first seeds; None
+    leaves all.
+    """
 
     max_width: int | None = None
     seeds: int | None = None
@@ -99,8 +114,9 @@ def narrow_words(narrow: Narrow) -> str:
 def narrowed(experiment: Experiment, narrow: Narrow) -> tuple[Experiment, dict[str, Any]]:
     """The narrowed experiment, and what differs in it, by dotted path.
 
-    Sizes that MLP arms list (`sizes.width`, `sizes.hidden`) are filtered, also where an axis of `grid:` or `zip:` does.
-    A HarnessError if that leaves an arm nothing, or if there is nothing to leave out.
+    Sizes that MLP arms list (`sizes.width`, `sizes.hidden`) are filtered, also where an axis of
+    `grid:` or `zip:` does. A HarnessError if that leaves an arm nothing, or if there is nothing to
+    leave out.
     """
     data = experiment.model_dump(mode="json", exclude_unset=True)
     changes: dict[str, Any] = {}
@@ -108,7 +124,10 @@ def narrowed(experiment: Experiment, narrow: Narrow) -> tuple[Experiment, dict[s
         changes |= _filtered(data, narrow.max_width)
     if narrow.seeds is not None:
         if narrow.seeds >= len(data["seeds"]):
-            raise HarnessError(f"`seeds` {narrow.seeds}: there are {len(data['seeds'])}; give fewer, or leave it out")
+            raise HarnessError(
+                f"`seeds` {narrow.seeds}: there are {len(data['seeds'])}; give fewer, or leave "
+                "it out"
+            )
         data["seeds"] = changes["seeds"] = data["seeds"][: narrow.seeds]
     return Experiment.model_validate_json(json.dumps(data), strict=True), changes
 
@@ -126,7 +145,9 @@ def _filtered(data: dict[str, Any], most: int) -> dict[str, Any]:
             raise HarnessError(f"`max_width` {most}: {problem}; give at least {min(widths)}")
         return [size for size, width in zip(sizes, widths, strict=True) if width <= most]
 
-    mlps = {name: arm for name, arm in data["arms"].items() if arm["architecture"]["family"] == "mlp"}
+    mlps = {
+        name: arm for name, arm in data["arms"].items() if arm["architecture"]["family"] == "mlp"
+    }
     for (name, arm), ladder in itertools.product(mlps.items(), LADDERS):
         path, sizes_said = f"arms.{name}.sizes.{ladder}", arm.get("sizes") or {}
         if sizes_said.get(ladder):
@@ -135,6 +156,10 @@ def _filtered(data: dict[str, Any], most: int) -> dict[str, Any]:
             if path in axes:
                 axes[path] = changes[path] = [filtered(path, sizes) for sizes in axes[path]]
     if max(all_widths, default=0) <= most:
-        why = f"no MLP is wider than {max(all_widths)}" if all_widths else "no MLP of this experiment lists its widths"
+        why = (
+            f"no MLP is wider than {max(all_widths)}"
+            if all_widths
+            else "no MLP of this experiment lists its widths"
+        )
         raise HarnessError(f"`max_width` {most}: {why}; leave it out")
     return changes

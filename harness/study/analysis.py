@@ -1,6 +1,7 @@
 """The runs of a plan analysed: fitted, drawn, judged, and written into its folder.
 
-And what is said of an experiment: of its rules (`harness verdicts`), and of two of its sides (`harness compare`).
+And what is said of an experiment: of its rules (`harness verdicts`), and of two of its sides
+(`harness compare`).
 """
 
 import itertools
@@ -69,13 +70,17 @@ class Answered(NamedTuple):
 
 
 def analyse(manifest: Manifest, folder: Path) -> Analysis:
-    """Fit and check the runs of a complete plan; `keep_analysis` writes what was found into its folder."""
+    """Fit and check the runs of a complete plan; `keep_analysis` writes what was found into its
+    folder.
+    """
     records = planned_records(manifest, folder)
     check_writable(folder)  # said now, not after minutes of fitting
     tables = tables_of(manifest, records, folder)
     table = tables.judged
     level = (
-        level_of(runs_of(manifest, table), main_sides(manifest)) if manifest.experiment.search else AS_DECLARED.level
+        level_of(runs_of(manifest, table), main_sides(manifest))
+        if manifest.experiment.search
+        else AS_DECLARED.level
     )
     laws = fit_table(table, how=AS_DECLARED._replace(level=level))
     if not manifest.experiment.search:
@@ -101,52 +106,81 @@ def keep_analysis(manifest: Manifest, analysis: Analysis, folder: Path) -> None:
 
 def fits_of(manifest: Manifest, analysis: Analysis) -> FitsAnswer:
     """What scripts read of the laws of an analysis."""
-    return FitsAnswer(None, source_of(manifest, analysis.tables.runs), analysis.laws, analysis.ahead)
+    return FitsAnswer(
+        None, source_of(manifest, analysis.tables.runs), analysis.laws, analysis.ahead
+    )
 
 
 def analyse_and_report(manifest: Manifest, folder: Path, terminal: Terminal) -> Answered:
-    """Write all that there is to a complete plan: tables, laws, figures, the answer, and the page report.html."""
+    """Write all that there is to a complete plan: tables, laws, figures, the answer, and the page
+    report.html.
+    """
     with keeping_fits(folder, terminal):
         analysis = analyse(manifest, folder)
         keep_analysis(manifest, analysis, folder)
         records, tables, laws, _ = analysis
         table, every, *_ = tables
-        headline, verdicts = main_headline(manifest, table, every), judge_all(manifest, table, every)
+        headline, verdicts = (
+            main_headline(manifest, table, every),
+            judge_all(manifest, table, every),
+        )
         write_json({"headline": headline, "verdicts": verdicts}, folder / "answer.json")
         _draw_figures(manifest, analysis, headline, folder)
         write_report(manifest, records, table, laws, headline, verdicts, folder)
     return Answered(analysis, headline, verdicts)
 
 
-def _draw_figures(manifest: Manifest, analysis: Analysis, headline: Headline | NoHeadline, folder: Path) -> None:
-    """Laws of the two sides that an experiment is about, of its other arms if it has some, and the answer."""
+def _draw_figures(
+    manifest: Manifest, analysis: Analysis, headline: Headline | NoHeadline, folder: Path
+) -> None:
+    """Laws of the two sides that an experiment is about, of its other arms if it has some, and the
+    answer.
+    """
     table = analysis.tables.judged
-    baselines = list(itertools.chain.from_iterable(baselines_of(table, task) for task in table["task"].unique()))
+    baselines = list(
+        itertools.chain.from_iterable(baselines_of(table, task) for task in table["task"].unique())
+    )
     sides, others = of_sides(manifest, analysis.laws)
     write_figure(scaling_figure(manifest, analysis.laws, sides, baselines), folder / "scaling")
     if others:
-        write_figure(scaling_figure(manifest, analysis.laws, others, baselines), folder / "scaling_others")
+        write_figure(
+            scaling_figure(manifest, analysis.laws, others, baselines), folder / "scaling_others"
+        )
     if manifest.experiment.search and (budgets := by_count(manifest.experiment.read_at)):
-        sides_shown = [side.names for side in main_sides(manifest) or ()] or manifest.experiment.sides
+        sides_shown = [
+            side.names for side in main_sides(manifest) or ()
+        ] or manifest.experiment.sides
         drawn = surface_figure(
-            manifest, analysis.tables.every, sides_shown, experiment_styles(manifest), next(iter(budgets))
+            manifest,
+            analysis.tables.every,
+            sides_shown,
+            experiment_styles(manifest),
+            next(iter(budgets)),
         )
         write_figure(drawn, folder / "surface")
     if isinstance(headline, Headline):
-        write_figure(headline_figure(headline, experiment_styles(manifest, headline.names)), folder / "answer")
+        write_figure(
+            headline_figure(headline, experiment_styles(manifest, headline.names)),
+            folder / "answer",
+        )
 
 
 def recorded_tables(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> Tables | None:
-    """The tables of the runs of a plan that have records, kept ones too; None where no run has one."""
+    """The tables of the runs of a plan that have records, kept ones too; None where no run has
+    one.
+    """
     take_kept(manifest, folder, say)
     if len(missing(manifest, records_of(folder))) == len(manifest.run_ids()):
         return None
     return tables_of(manifest, read_present(manifest, records_of(folder)), folder)
 
 
-# -------------------------------------------------------------------------------------------------------------- answers
+# --------------------------------------------------------------------------------------------------
+# answers
 def answer_of(study: StudyFile) -> tuple[Answer, pd.DataFrame | None]:
-    """What is said of an experiment file, or of the plan in a results folder; and the table of its runs if whole."""
+    """What is said of an experiment file, or of the plan in a results folder; and the table of its
+    runs if whole.
+    """
     file, folder = study.file, study.folder
     if study.is_folder:
         return _judged(read_manifest(folder), folder, _file_of(folder.name), ())
@@ -155,11 +189,15 @@ def answer_of(study: StudyFile) -> tuple[Answer, pd.DataFrame | None]:
         _check_rules(experiment, file)
         why, rules = "no plan, no runs", tuple(map(not_run, experiment.decide))
         command = f"harness run {command}"
-        return Answer(str(file), folder.name, experiment.question, why, command, verdicts=rules), None
+        return Answer(
+            str(file), folder.name, experiment.question, why, command, verdicts=rules
+        ), None
     manifest = read_manifest(folder)
     if experiment.decide and not manifest.experiment.decide:
         problem = f"{file}: its `decide:` is newer than the plan, which has none"
-        raise HarnessError(f"{problem}; `harness run {command} --replan` takes it in, and trains nothing again")
+        raise HarnessError(
+            f"{problem}; `harness run {command} --replan` takes it in, and trains nothing again"
+        )
     try:
         check_unchanged(manifest, experiment, file)
         notes: tuple[str, ...] = ()
@@ -171,7 +209,8 @@ def answer_of(study: StudyFile) -> tuple[Answer, pd.DataFrame | None]:
 def _file_of(name: str) -> str:
     """The file and scale that made a results folder of that name, as a command takes them.
 
-    It is FILE if none is here, and of a folder of --set, whose values its name does not have as they were written.
+    It is FILE if none is here, and of a folder of --set, whose values its name does not have as
+    they were written.
     """
     for file in sorted(EXPERIMENTS.glob("*.yaml"), key=lambda file: -len(file.stem)):
         stem, _, scale = name.partition(f"{file.stem}-")
@@ -185,7 +224,8 @@ def _file_of(name: str) -> str:
 def _check_rules(experiment: Experiment, file: Path) -> None:
     if not experiment.decide:
         raise HarnessError(
-            f"{file}: it has no `decide:`, so there is nothing to judge; docs/verdicts.md says how to add"
+            f"{file}: it has no `decide:`, so there is nothing to judge; docs/verdicts.md says "
+            "how to add"
         )
 
 
@@ -194,7 +234,11 @@ def _judged(
 ) -> tuple[Answer, pd.DataFrame | None]:
     experiment = manifest.experiment
     if manifest.of_before:
-        problem = f"{folder}: its plan was frozen with rules of an earlier version, which this one cannot read"
+        problem = (
+            f"{folder}: its plan was frozen with rules of an earlier version, which "
+            "this one "
+            "cannot read"
+        )
         raise HarnessError(f"{problem}; write decide: anew, then `harness plan FILE --replan`")
     _check_rules(experiment, folder)
     if manifest.earlier_plans:
@@ -203,14 +247,20 @@ def _judged(
     command_to_train = f"harness run {command}{UNTIL_DECIDED if manifest.looks else ''}"
     file = str(folder) if command == "FILE" else command.split()[0]
     answer = partial(Answer, file, manifest.name, experiment.question)
-    not_judged = partial(answer, verdicts=tuple(map(not_run, experiment.decide)), command=command_to_train)
+    not_judged = partial(
+        answer, verdicts=tuple(map(not_run, experiment.decide)), command=command_to_train
+    )
     try:
         wanted = wanted_now(manifest, folder)
         if wanted.absent and wanted.verdicts is None:
             why = f"{len(wanted.absent)} of {len(wanted.run_ids)} runs have no record"
             return not_judged(why=why, notes=notes), None
-        if wanted.absent:  # between two looks: some rules are decided, and open ones wait for the next
-            more = f"open rules ask for {plural(len(wanted.absent), 'more run')}: `{command_to_train}`"
+        if (
+            wanted.absent
+        ):  # between two looks: some rules are decided, and open ones wait for the next
+            more = (
+                f"open rules ask for {plural(len(wanted.absent), 'more run')}: `{command_to_train}`"
+            )
             runs = len(wanted.run_ids) - len(wanted.absent)
             return answer(verdicts=wanted.verdicts or (), notes=(*notes, more), runs=runs), None
         records = read_present(manifest, records_of(folder))
@@ -221,12 +271,16 @@ def _judged(
     if len(records) < len(manifest.run_ids()):
         notes = (*notes, run_words(manifest, len(records)))
     table, every, *_ = tables_of(manifest, records, folder)
-    asks_seconds = any(rule.axis == "seconds" for rule in experiment.decide) and is_answered(table, "seconds")
+    asks_seconds = any(rule.axis == "seconds" for rule in experiment.decide) and is_answered(
+        table, "seconds"
+    )
     if asks_seconds and "seconds" not in table:
         notes = (*notes, f"seconds are not measured: `harness bench {command}`")
     made = [record.provenance for record in records.values()]
     notes = (*notes, *code_notes(made))
-    commits = Counter(f"{code.commit or 'no commit'}{' (dirty)' if code.dirty else ''}" for code in made)
+    commits = Counter(
+        f"{code.commit or 'no commit'}{' (dirty)' if code.dirty else ''}" for code in made
+    )
     judged = answer(
         verdicts=tuple(judge_all(manifest, table, every)),
         notes=notes,
@@ -238,13 +292,16 @@ def _judged(
     return judged, table
 
 
-# --------------------------------------------------------------------------------------------------------- two sides
+# --------------------------------------------------------------------------------------------------
+# two sides
 @dataclass(frozen=True)
 class Compared:
-    """Two sides of an experiment: at equal budgets, what they cost each other, and their ratio everywhere.
+    """Two sides of an experiment: at equal budgets, what they cost each other, and their ratio
+    everywhere.
 
-    `results/NAME/compare_A_B.json` has the same. `results/NAME/answer.json`, which `harness run` writes, has such a
-    `headline`, or in its place `why` there is none, and the `verdicts` of `harness verdicts`.
+    `results/NAME/compare_A_B.json` has the same. `results/NAME/answer.json`, which `harness run`
+    writes, has such a `headline`, or in its place `why` there is none, and the `verdicts` of
+    `harness verdicts`.
     """
 
     headline: Annotated[Headline, "who is better at equal size; nothing in it is read off a law"]
@@ -261,7 +318,9 @@ def compare_sides(
     at: float | None = None,
     level: float | None = None,
 ) -> Compared:
-    """Compare two sides, as a user names them, of a complete plan in this folder; see `headline` for what is asked."""
+    """Compare two sides, as a user names them, of a complete plan in this folder; see `headline`
+    for what is asked.
+    """
     table, every, *_ = tables_of(manifest, planned_records(manifest, folder), folder)
     runs = runs_of(manifest, table, every)
     named = runs.matched if axis is None else axis if axis == "seconds" else axis_named(axis)

@@ -1,7 +1,8 @@
-"""An experiment file as a user names it, its results folder, the plan that is frozen there, its records, and those that
-the project keeps; and the files that come with the project.
+"""An experiment file as a user names it, its results folder, the plan that is frozen there, its
+records, and those that the project keeps; and the files that come with the project.
 
-`study.plans` makes plans. This needs none of the numerical libraries, so that `harness status` answers at once.
+`study.plans` makes plans. This needs none of the numerical libraries, so that `harness status`
+answers at once.
 """
 
 import re
@@ -20,7 +21,15 @@ from harness.dispatch.snapshot import KEPT_RESULTS, RESULTS
 from harness.record import Record, missing, read_planned, read_present
 from harness.record.code import take_mixed, takes_mixed
 from harness.record.kept import KEPT_RECORDS, Merged, keep, merge, read_lines
-from harness.spec import FULL, Experiment, Manifest, RunSpec, manifest_path, read_experiment, read_manifest
+from harness.spec import (
+    FULL,
+    Experiment,
+    Manifest,
+    RunSpec,
+    manifest_path,
+    read_experiment,
+    read_manifest,
+)
 from harness.spec.manifest import check_unchanged
 from harness.spec.setting import Narrow, Setting, narrow_words, settings_options, settings_words
 
@@ -36,7 +45,8 @@ SHIPPED_RESULTS = CHECKOUT / "results"
 
 @dataclass(frozen=True, eq=False)
 class StudyFile:
-    """An experiment file at one of its scales, narrowed or with fields set if asked for; and the folder of results.
+    """An experiment file at one of its scales, narrowed or with fields set if asked for; and the
+    folder of results.
 
     With a `text` it is that, and `file` only what it is called.
     """
@@ -55,12 +65,19 @@ class StudyFile:
 
     @property
     def folder(self) -> Path:
-        """Its own results folder; a HarnessError if the file cannot have one, or a folder is asked for at a scale."""
+        """Its own results folder; a HarnessError if the file cannot have one, or a folder is asked
+        for at a scale.
+        """
         if self.is_folder:
             if self.scale != FULL:
                 whose = f"{self.file} is a results folder, which holds the plan of one scale"
-                raise HarnessError(f"`scale` {self.scale}: {whose}; leave it out, or name the experiment file")
-            has_name = self.file.name not in ("", "..")  # by which its parent, where the records are, is found
+                raise HarnessError(
+                    f"`scale` {self.scale}: {whose}; leave it out, or name the experiment file"
+                )
+            has_name = self.file.name not in (
+                "",
+                "..",
+            )  # by which its parent, where the records are, is found
             return self.file if has_name else self.file.resolve()
         check_folder_name(self.file)
         at_scale = "" if self.scale == FULL else f"-{self.scale}"
@@ -70,7 +87,8 @@ class StudyFile:
     @property
     def words(self) -> str:
         """The file, its scale and what is set, as a command takes them."""
-        return f"{self.file}{'' if self.scale == FULL else f' --scale {self.scale}'}{settings_options(self.settings)}"
+        scale = "" if self.scale == FULL else f" --scale {self.scale}"
+        return f"{self.file}{scale}{settings_options(self.settings)}"
 
     def read(self) -> Experiment:
         """What the file says now, not narrowed."""
@@ -86,7 +104,9 @@ class StudyFile:
 
 
 def shipped_or_own(file: Path) -> Path:
-    """The file; or the experiment of this name that comes with the project, where there is no such file."""
+    """The file; or the experiment of this name that comes with the project, where there is no such
+    file.
+    """
     if file.suffix or len(file.parts) > 1 or file.exists():
         return file
     return shipped_files(EXPERIMENTS).get(file.name, file)
@@ -96,7 +116,9 @@ def check_folder_name(file: Path) -> None:
     """A HarnessError if no results folder may be called as this file is."""
     check_name(file.stem, f"{file}")
     if file.stem in RESERVED:
-        raise HarnessError(f"{file}: results/{file.stem} is kept for something else; give the file another name")
+        raise HarnessError(
+            f"{file}: results/{file.stem} is kept for something else; give the file another name"
+        )
 
 
 def records_of(folder: Path) -> Path:
@@ -118,30 +140,40 @@ def runs_of(manifest: Manifest, packs: Iterable[Sequence[str]]) -> list[list[Run
 
 
 def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
-    """The record of every run of a plan in this folder, read once for all that a command does with them.
+    """The record of every run of a plan in this folder, read once for all that a command does with
+    them.
 
     Of a plan with looks these are all that there are, once there are all that are wanted.
     """
     if not manifest.looks or not missing(manifest, records_of(folder)):
         return read_planned(manifest, records_of(folder))
-    from harness.study.sweeps import wanted_now  # which reads verdicts, with the numerical libraries
+    from harness.study.sweeps import (
+        wanted_now,  # which reads verdicts, with the numerical libraries
+    )
 
     wanted = wanted_now(manifest, folder)
     if wanted.absent:
-        absent = f"{len(wanted.absent)} of the {len(wanted.run_ids)} runs of {manifest.name} that are wanted by now"
+        absent = (
+            f"{len(wanted.absent)} of the {len(wanted.run_ids)} runs of {manifest.name} that "
+            "are wanted by now"
+        )
         problem = f"{absent} have no record in {records_of(folder)} (first: {wanted.absent[0]})"
-        raise HarnessError(f"{problem}; `harness run FILE --until-decided` does the missing ones", INCOMPLETE)
+        raise HarnessError(
+            f"{problem}; `harness run FILE --until-decided` does the missing ones", INCOMPLETE
+        )
     return read_present(manifest, records_of(folder))
 
 
-# ------------------------------------------------------------------------------------------------------- kept records
+# --------------------------------------------------------------------------------------------------
+# kept records
 def kept_path(folder: Path) -> Path:
     """The file of kept records of the experiment of this results folder."""
     return folder.parent / KEPT / folder.name / KEPT_RECORDS
 
 
 def kept_files(manifest: Manifest, folder: Path) -> list[Path]:
-    """Files of kept records that can have runs of this plan: its own, and that of the figure whose experiment it is of.
+    """Files of kept records that can have runs of this plan: its own, and that of the figure whose
+    experiment it is of.
 
     The latter may be the checkout's, wherever results are.
     """
@@ -153,7 +185,8 @@ def kept_files(manifest: Manifest, folder: Path) -> list[Path]:
 
 
 def take_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
-    """Publish the records of planned runs that lack one here and have one in a kept file, and say how many.
+    """Publish the records of planned runs that lack one here and have one in a kept file, and say
+    how many.
 
     A HarnessError if a file is damaged, after all whole records of it have been published.
     """
@@ -165,7 +198,10 @@ def take_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> N
         if merged.new:
             say(f"{len(merged.new):,} records came from {path}")
         if merged.other_code:
-            say(f"{len(merged.other_code):,} records of {path} are of other code; --mixed-code takes them")
+            say(
+                f"{len(merged.other_code):,} records of {path} are of other code; --mixed-code "
+                "takes them"
+            )
         if merged.damaged:
             raise HarnessError("\n".join(merged.damaged), INCOMPLETE)
 
@@ -176,7 +212,10 @@ def say_kept(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> No
     for path in kept_files(manifest, folder) if absent else []:
         kept = read_lines(path).by_run
         if number := sum(run in kept for run in absent):
-            say(f"{number:,} of the missing runs have records in {path}: they come from there, and are not trained")
+            say(
+                f"{number:,} of the missing runs have records in {path}: they come from there, "
+                "and are not trained"
+            )
 
 
 class KeptRecords(NamedTuple):
@@ -188,9 +227,11 @@ class KeptRecords(NamedTuple):
 
 
 def merge_records(source: Path, results: Path, plan: StudyFile | None, is_mixed: bool) -> Merged:
-    """Merge what was trained elsewhere into the records of these results, all of it or what a plan needs.
+    """Merge what was trained elsewhere into the records of these results, all of it or what a plan
+    needs.
 
-    Each plan gets the records of one code, unless `is_mixed`: then this plan takes all, from now on.
+    Each plan gets the records of one code, unless `is_mixed`: then this plan takes all, from now
+    on.
     """
     if plan:
         manifest, folder = plan.frozen()
@@ -198,9 +239,19 @@ def merge_records(source: Path, results: Path, plan: StudyFile | None, is_mixed:
             take_mixed(folder)
         plans = [frozenset(manifest.run_ids())]
         return merge(source, plans[0], results / "runs", () if takes_mixed(folder) else plans)
-    folders = [path.parent for path in results.glob(f"*/{manifest_path(Path()).name}") if not takes_mixed(path.parent)]
-    texts = () if is_mixed else [manifest_path(folder).read_text(encoding="utf-8") for folder in folders]
-    return merge(source, None, results / "runs", [frozenset(RUN_ID.findall(text)) for text in texts])
+    folders = [
+        path.parent
+        for path in results.glob(f"*/{manifest_path(Path()).name}")
+        if not takes_mixed(path.parent)
+    ]
+    texts = (
+        ()
+        if is_mixed
+        else [manifest_path(folder).read_text(encoding="utf-8") for folder in folders]
+    )
+    return merge(
+        source, None, results / "runs", [frozenset(RUN_ID.findall(text)) for text in texts]
+    )
 
 
 def keep_records(folder: Path) -> KeptRecords:
@@ -213,26 +264,36 @@ def keep_records(folder: Path) -> KeptRecords:
     merged = keep(runs, records_of(folder), path, bool(plan.experiment.search), takes_mixed(folder))
     kept = read_lines(path).by_run if path.exists() else {}
     if not kept and not merged.damaged:
-        raise HarnessError(f"{folder}: none of its {len(runs):,} runs has a record yet; train some first", INCOMPLETE)
+        raise HarnessError(
+            f"{folder}: none of its {len(runs):,} runs has a record yet; train some first",
+            INCOMPLETE,
+        )
     return KeptRecords(path, merged, sum(run not in kept for run in runs))
 
 
-# ------------------------------------------------------------------------------------------------------------ shipped
+# --------------------------------------------------------------------------------------------------
+# shipped
 def full_name(name: str, names: Collection[str], refusal: str) -> str:
-    """The one of these names that is meant: itself, as people write it (Fig. 3.1), or the only one that begins so.
+    """The one of these names that is meant: itself, as people write it (Fig. 3.1), or the only one
+    that begins so.
 
     A HarnessError says `refusal`, as "{}: no such replay", and the nearest one.
     """
-    as_file = re.sub(r"[\s.]+", "_", re.sub(r"^(fig|table|app)(ure|endix)?[\s._]*", r"\1", name.lower()))
+    as_file = re.sub(
+        r"[\s.]+", "_", re.sub(r"^(fig|table|app)(ure|endix)?[\s._]*", r"\1", name.lower())
+    )
     as_file = re.sub(r"^app_?", "app_", as_file)
-    matching = [name] if name in names else [longer for longer in names if longer.startswith(as_file)]
+    matching = (
+        [name] if name in names else [longer for longer in names if longer.startswith(as_file)]
+    )
     if len(matching) != 1:
         raise HarnessError(f"{refusal.format(name)}; {did_you_mean(name, names)}")
     return matching[0]
 
 
 def shipped_files(folder: Path) -> dict[str, Path]:
-    """The YAML files of the checkout that runs, or those that a wheel puts below the environment, by their names.
+    """The YAML files of the checkout that runs, or those that a wheel puts below the environment,
+    by their names.
 
     A HarnessError if this installation has none.
     """
@@ -245,5 +306,8 @@ def shipped_files(folder: Path) -> dict[str, Path]:
         shipped = [file for file in files if file.match(f"share/{DISTRIBUTION}/{folder}/*.yaml")]
         paths = sorted(Path(str(file.locate())).resolve() for file in shipped)
     if not paths:
-        raise HarnessError(f"no {folder}/ came with this installation; install the wheel of the project, or clone it")
+        raise HarnessError(
+            f"no {folder}/ came with this installation; install the wheel of the project, or "
+            "clone it"
+        )
     return {path.stem: path for path in paths}

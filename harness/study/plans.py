@@ -1,4 +1,6 @@
-"""A file becomes a plan, which is frozen in its results folder; and what its runs take on machines that were timed."""
+"""A file becomes a plan, which is frozen in its results folder; and what its runs take on machines
+that were timed.
+"""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +15,14 @@ from harness.base.errors import HarnessError, at
 from harness.base.provenance import host, processor, why_no_device
 from harness.dispatch.here import available_cores, terminated_like_ctrl_c
 from harness.dispatch.submission import makespan
-from harness.measure.calibration import Calibration, EngineKind, kind_of, latest_calibration, missing, read_calibration
+from harness.measure.calibration import (
+    Calibration,
+    EngineKind,
+    kind_of,
+    latest_calibration,
+    missing,
+    read_calibration,
+)
 from harness.measure.cost import likely_seconds, never_timed, planned_seconds
 from harness.planning.plan import make_plan, pack_bytes, planned_flops
 from harness.planning.warnings import check_rules_can_be_judged
@@ -34,7 +43,11 @@ def plan_of(study: StudyFile) -> Manifest:
 
     A cap in seconds is turned into evaluations by what was timed in the results folder.
     """
-    experiment, name, place = study.read(), replace(study, results=Path()).folder.name, study.file.parent
+    experiment, name, place = (
+        study.read(),
+        replace(study, results=Path()).folder.name,
+        study.file.parent,
+    )
     if study.narrow:
         experiment, _ = narrowed(experiment, study.narrow)
     try:
@@ -43,8 +56,12 @@ def plan_of(study: StudyFile) -> Manifest:
         manifest = manifest.model_copy(update={"timed_on": tuple(sorted(timed_on))})
         for run in {planned.run.task: planned.run for planned in manifest.runs}.values():
             with at(_place_of(run.task, experiment, place)):
-                check_drawn(run.task, run.seed)  # a target that cannot be learnt is named before anybody relies on it
-        if study.scale == FULL:  # a scale is a smaller rehearsal, of which the warnings say what it cannot answer
+                check_drawn(
+                    run.task, run.seed
+                )  # a target that cannot be learnt is named before anybody relies on it
+        if (
+            study.scale == FULL
+        ):  # a scale is a smaller rehearsal, of which the warnings say what it cannot answer
             check_rules_can_be_judged(manifest)
         return manifest
     except HarnessError as error:
@@ -62,7 +79,9 @@ def _place_of(task: RunTask, experiment: Experiment, folder: Path) -> str:
 
 
 def device_lines(manifest: Manifest) -> list[str]:
-    """What to know of the device on which a plan is to train: that it is not here, as on a login node."""
+    """What to know of the device on which a plan is to train: that it is not here, as on a login
+    node.
+    """
     why = why_no_device(manifest.experiment.device)
     move = "`harness run` refuses; submit it to a cluster with GPUs, or say device: cpu"
     return [f"{why}: {move}"] if why else []
@@ -78,29 +97,36 @@ def data_lines(manifest: Manifest) -> list[str]:
 
 
 def freeze_plan(planned: Manifest, folder: Path, replan: bool) -> Manifest:
-    """Freeze a plan in a results folder, then keep the rows of its data files: a plan that is refused leaves none."""
+    """Freeze a plan in a results folder, then keep the rows of its data files: a plan that is
+    refused leaves none.
+    """
     manifest = freeze(planned, folder, replan)
     keep_data((run.task for run in planned_runs(manifest).values()), folder.parent / "data")
     return manifest
 
 
 def freeze_file(study: StudyFile, replan: bool, say: Callable[[str], None]) -> Manifest:
-    """Freeze what a file says, publish records that are kept of its runs (`take_kept`), and return the plan."""
+    """Freeze what a file says, publish records that are kept of its runs (`take_kept`), and return
+    the plan.
+    """
     manifest = freeze_plan(plan_of(study), study.folder, replan)
     take_kept(manifest, study.folder, say)
     return manifest
 
 
-# -------------------------------------------------------------------------------------------------------------- costs
+# --------------------------------------------------------------------------------------------------
+# costs
 def calibrations_of(manifest: Manifest, results: Path) -> dict[EngineKind, Calibration]:
     """What `harness bench` measured of the engines that the plan's runs use.
 
-    That is on this kind of processor, or where there is nothing of it, on the kind that was measured last: on a cluster
-    a login node reads what its nodes take.
+    That is on this kind of processor, or where there is nothing of it, on the kind that was
+    measured last: on a cluster a login node reads what its nodes take.
     """
     if manifest.experiment.device != "cpu":
         return {}
-    measured = {kind: calibration_of(results, kind) for kind in missing({}, planned_runs(manifest).values())}
+    measured = {
+        kind: calibration_of(results, kind) for kind in missing({}, planned_runs(manifest).values())
+    }
     return {kind: calibration for kind, calibration in measured.items() if calibration}
 
 
@@ -108,7 +134,9 @@ def calibration_of(results: Path, kind: EngineKind) -> Calibration | None:
     """What was measured of an engine, here or elsewhere, if it is whole and current."""
     engine, dtype = kind
     try:
-        calibration = read_calibration(results, engine, processor(), dtype) or latest_calibration(results, kind)
+        calibration = read_calibration(results, engine, processor(), dtype) or latest_calibration(
+            results, kind
+        )
     except HarnessError as error:  # it is optional: what can be done without it goes on
         LOG.warning(str(error))
         return None
@@ -123,7 +151,8 @@ def own_calibration(results: Path, kind: EngineKind) -> Calibration | None:
 
 
 def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
-    """What a run takes alone by the calibrations of this folder, whose machines are added to `timed_on`.
+    """What a run takes alone by the calibrations of this folder, whose machines are added to
+    `timed_on`.
 
     It raises a HarnessError that says how to measure, where nothing was measured of a run's engine.
     """
@@ -142,7 +171,9 @@ def seconds_by(results: Path, timed_on: set[str]) -> Callable[[RunSpec], float]:
 
 
 def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None) -> str:
-    """What a plan comes to: runs, packs, work, and the time of a sweep on `workers` if calibrated."""
+    """What a plan comes to: runs, packs, work, and the time of a sweep on `workers` if
+    calibrated.
+    """
     specs = planned_runs(manifest)
     evaluations = sum(run.recipe.max_evaluations + run.evaluations_beside for run in specs.values())
     flops = sum(planned_flops(run)["flops_train.shared_dense"] for run in specs.values())
@@ -153,8 +184,12 @@ def cost_sentence(manifest: Manifest, results: Path, workers: int | None = None)
         packs = runs_of(manifest, manifest.packs)
         of_packs = likely_seconds(packs, calibrations, manifest.experiment.device)
         seconds = makespan(of_packs, workers)
-        devices = sorted({calibration.device for calibration in calibrations.values()} - {processor()})
-        cost = cost_words(seconds, sum(of_packs), workers, *never_timed(specs.values(), calibrations), devices)
+        devices = sorted(
+            {calibration.device for calibration in calibrations.values()} - {processor()}
+        )
+        cost = cost_words(
+            seconds, sum(of_packs), workers, *never_timed(specs.values(), calibrations), devices
+        )
     runs = f"{len(manifest.run_ids())} runs in {len(manifest.packs)} packs"
     work = f"{evaluations:,} evaluations, {flops:.2e} training FLOPs (shared_dense)"
     return f"{manifest.name}: {runs}, {work}; {cost}"
@@ -176,9 +211,14 @@ def memory_lines(manifest: Manifest) -> list[str]:
 def packs_shown(
     manifest: Manifest, folder: Path, packs: Mapping[tuple, Sequence[RunSpec]], terminal: Terminal
 ) -> Iterator[tuple[PackProgress, Callable[[], bool]]]:
-    """Progress over packs of a plan, by what each is likely to take, and whether a signal has ended their training."""
+    """Progress over packs of a plan, by what each is likely to take, and whether a signal has ended
+    their training.
+    """
     calibrations = calibrations_of(manifest, folder.parent)
     likely = likely_seconds(list(packs.values()), calibrations, manifest.experiment.device)
     work = dict(zip(packs, likely, strict=True))
-    with terminated_like_ctrl_c() as interrupted, terminal.packs(work, sum(map(len, packs))) as progress:
+    with (
+        terminated_like_ctrl_c() as interrupted,
+        terminal.packs(work, sum(map(len, packs))) as progress,
+    ):
         yield progress, interrupted

@@ -13,7 +13,15 @@ from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable, private_folder
 from harness.base.formats import plural
 from harness.base.provenance import host
-from harness.dispatch.cluster import DEFAULT_LIMITS, Limits, cause, cluster_name, limits, squeue, user
+from harness.dispatch.cluster import (
+    DEFAULT_LIMITS,
+    Limits,
+    cause,
+    cluster_name,
+    limits,
+    squeue,
+    user,
+)
 from harness.dispatch.launch import run_locally, send
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
@@ -49,11 +57,11 @@ PROCESS_BYTES = 4 * 10**8  # that a worker takes beside its pack, torch above al
 
 
 class Destination(NamedTuple):
-    """Where jobs go, to a cluster as the profile asks or to this machine; how many packs a job trains at a time; and
-    where finished runs are copied to, by wandb.
+    """Where jobs go, to a cluster as the profile asks or to this machine; how many packs a job
+    trains at a time; and where finished runs are copied to, by wandb.
 
-    Nothing is sent in a `dry_run`, or if more than `most_hours` are predicted. `profile_file` is where the profile was
-    read from. With `idle_gpus` its GPUs are booked even if no run needs them.
+    Nothing is sent in a `dry_run`, or if more than `most_hours` are predicted. `profile_file` is
+    where the profile was read from. With `idle_gpus` its GPUs are booked even if no run needs them.
     """
 
     profile: Profile | None
@@ -66,19 +74,26 @@ class Destination(NamedTuple):
 
 
 def share(folder: Path, where: Destination) -> None:
-    """Where the profile says so, what this command and its jobs write from now on is for the group to go on with."""
+    """Where the profile says so, what this command and its jobs write from now on is for the group
+    to go on with.
+    """
     if where.dry_run or where.profile is None or where.profile.share == "user":
         return
     os.umask(0o007)  # which the jobs inherit
     results = folder.parent
     in_results, in_folder = ("checkpoints", "snapshots"), ("submissions", "orders", "attempts")
-    for shared in (results, folder, *(results / name for name in in_results), *(folder / name for name in in_folder)):
+    for shared in (
+        results,
+        folder,
+        *(results / name for name in in_results),
+        *(folder / name for name in in_folder),
+    ):
         private_folder(shared, shared=True)
 
 
 class Request(NamedTuple):
-    """What is to be sent off of a plan, and where: all of its runs or those that are `wanted`; or else the runs `only`,
-    in whatever state.
+    """What is to be sent off of a plan, and where: all of its runs or those that are `wanted`; or
+    else the runs `only`, in whatever state.
     """
 
     manifest: Manifest
@@ -89,7 +104,8 @@ class Request(NamedTuple):
 
 
 def send_off(request: Request, listener: Terminal, agree: Callable[[str], None]) -> bool:
-    """Say what there is to send off, have the user `agree`, and send it; whether this machine has trained it.
+    """Say what there is to send off, have the user `agree`, and send it; whether this machine has
+    trained it.
 
     `agree` is asked a question, and raises a HarnessError where the answer is no.
     """
@@ -102,7 +118,9 @@ def send_off(request: Request, listener: Terminal, agree: Callable[[str], None])
         if not offer.jobs:
             return False
         agree("submit?" if where.profile else "train?")
-        with retrying(folder, sorted(only)) if only else nullcontext():  # which counts for what is sent after it
+        with (
+            retrying(folder, sorted(only)) if only else nullcontext()
+        ):  # which counts for what is sent after it
             submissions = _submissions(manifest, folder, where, offer)
             if only and (number := set_aside(sorted(only), records_of(folder))):
                 listener.say(f"moved {number} damaged records to {records_of(folder) / 'damaged'}")
@@ -115,8 +133,15 @@ def send_off(request: Request, listener: Terminal, agree: Callable[[str], None])
 
 
 def _make_offer(request: Request, listener: Terminal) -> Offer:
-    """What there is to send off, after it was shown; a HarnessError if it would be in vain, or a waste."""
-    manifest, folder, where, wanted = request.manifest, request.folder, request.where, request.wanted
+    """What there is to send off, after it was shown; a HarnessError if it would be in vain, or a
+    waste.
+    """
+    manifest, folder, where, wanted = (
+        request.manifest,
+        request.folder,
+        request.where,
+        request.wanted,
+    )
     view = look(manifest, folder)
     check_none_left_behind(view)
     states = {run: state for run, state in view.states.items() if wanted is None or run in wanted}
@@ -127,34 +152,48 @@ def _make_offer(request: Request, listener: Terminal) -> Offer:
     lines = offer_lines(manifest.name, states, offer, until_decided=wanted is not None)
     lines += [*view.evidence.damage, *earlier_lines(view.earlier)]
     for other_folder, underway in view.beside.items():
-        lines.append(f"{len(underway)} of the runs were sent off by {other_folder}, and are left to it")
+        lines.append(
+            f"{len(underway)} of the runs were sent off by {other_folder}, and are left to it"
+        )
     lines += _memory_lines(manifest, where, offer)
     listener.say(*lines)
     if offer.jobs:
         _check_device(manifest, where)
     if where.most_hours is not None and offer.hours > where.most_hours:
-        problem = f"`max_gpu_hours` {where.most_hours:g}: {device_time(offer.hours, offer.device_unit)} are predicted"
+        problem = (
+            f"`max_gpu_hours` {where.most_hours:g}: "
+            f"{device_time(offer.hours, offer.device_unit)} are predicted"
+        )
         raise HarnessError(f"{problem}; allow more, or submit a smaller experiment")
     return offer
 
 
 def _check_device(manifest: Manifest, where: Destination) -> None:
-    """A HarnessError if the runs need a GPU and the profile asks for none, or would leave idle what it asks for."""
+    """A HarnessError if the runs need a GPU and the profile asks for none, or would leave idle what
+    it asks for.
+    """
     if where.profile is None:
         return
     gpus, device = where.profile.gpus, manifest.experiment.device
     if device == "cuda" and not gpus:
-        raise HarnessError(f"{where.profile_file}: gpus: 0, but {manifest.name} says device: cuda; ask for a GPU a job")
+        raise HarnessError(
+            f"{where.profile_file}: gpus: 0, but {manifest.name} says device: cuda; ask for a "
+            "GPU a job"
+        )
     if device == "cpu" and gpus and not where.idle_gpus:
         raise HarnessError(
-            f"{where.profile_file}: gpus: {gpus}, but {manifest.name} trains on CPUs (device: cpu), and its jobs would "
-            "leave the GPUs idle; use a profile without gpus:, such as slurm/cpu.yaml, or say device: cuda in the "
+            f"{where.profile_file}: gpus: {gpus}, but {manifest.name} trains on CPUs (device: "
+            "cpu), and its jobs would "
+            "leave the GPUs idle; use a profile without gpus:, such as slurm/cpu.yaml, or say "
+            "device: cuda in the "
             "experiment file; or book the GPUs all the same (`idle_gpus`)"
         )
 
 
 def _memory_lines(manifest: Manifest, where: Destination, offer: Offer) -> list[str]:
-    """That a job's CPUs may need more memory than the profile asks for; what a GPU holds, packs are made for."""
+    """That a job's CPUs may need more memory than the profile asks for; what a GPU holds, packs are
+    made for.
+    """
     profile, device = where.profile, manifest.experiment.device
     asked = (profile.memory_gb or 0) * 10**9 if profile else 0
     packs = runs_of(manifest, [pack for job in offer.jobs for pack in job.packs])
@@ -165,11 +204,15 @@ def _memory_lines(manifest: Manifest, where: Destination, offer: Offer) -> list[
     assert profile is not None
     move = "raise it, or train fewer packs at a time"
     together = f"{where.slots} of the largest packs at a time take about {size_words(needed)}"
-    return [f"warning: {where.profile_file}: memory_gb: {profile.memory_gb:g}, but {together}; {move}"]
+    return [
+        f"warning: {where.profile_file}: memory_gb: {profile.memory_gb:g}, but {together}; {move}"
+    ]
 
 
 def _offer(request: Request, packs: Sequence[tuple[str, ...]], evidence: Evidence) -> Offer:
-    """These packs as jobs, as many as there is room for, and the hours of a device that they are predicted to take."""
+    """These packs as jobs, as many as there is room for, and the hours of a device that they are
+    predicted to take.
+    """
     manifest, where = request.manifest, request.where
     runs = runs_of(manifest, packs)
     calibrations = calibrations_of(manifest, request.folder.parent)
@@ -200,7 +243,8 @@ def _check_not_in_vain(folder: Path, dead: Mapping[str, RunState]) -> None:
         return
     run, state = next(iter(dead.items()))
     raise HarnessError(
-        "nothing was submitted: the jobs of the last submission ended before their workers began, and these would too "
+        "nothing was submitted: the jobs of the last submission ended before their workers began, "
+        "and these would too "
         f"({len(dead)} runs; {state.why})\n"
         f"  why: `harness logs {folder} {run[:8]}`, and `harness doctor --profile YAML`\n"
         f"  once that is mended: `harness retry FILE --cause '{state.state}' --profile YAML`",
@@ -209,8 +253,8 @@ def _check_not_in_vain(folder: Path, dead: Mapping[str, RunState]) -> None:
 
 
 def _limits(where: Destination, jobs: int) -> tuple[Limits, str | None]:
-    """What the cluster takes now, or this machine, which takes its one job; for a dry run assumed, and why, where SLURM
-    does not say it.
+    """What the cluster takes now, or this machine, which takes its one job; for a dry run assumed,
+    and why, where SLURM does not say it.
     """
     if where.profile is None or not jobs:
         return Limits(max(jobs, 1), jobs), None
@@ -222,14 +266,20 @@ def _limits(where: Destination, jobs: int) -> tuple[Limits, str | None]:
         return DEFAULT_LIMITS, cause(error)
 
 
-def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Offer) -> list[Submission]:
-    """The submissions of an offer, one an array, and the code that they will run, beside the sweep."""
+def _submissions(
+    manifest: Manifest, folder: Path, where: Destination, offer: Offer
+) -> list[Submission]:
+    """The submissions of an offer, one an array, and the code that they will run, beside the
+    sweep.
+    """
     check_writable(records_of(folder))
     specs = planned_runs(manifest)
     check_goes_on(specs, records_of(folder), folder)
     fetch_data((run.task for run in specs.values()), folder.parent / "data")
     for run in {run.task: run for run in specs.values()}.values():
-        check_drawn(run.task, run.seed)  # a target that is not finite is named before anything is sent off
+        check_drawn(
+            run.task, run.seed
+        )  # a target that is not finite is named before anything is sent off
     snapshot = take_snapshot(folder.parent / "snapshots", named_code(specs.values()))
     cluster, roots = cluster_name() if where.profile else None, tuple(map(str, snapshot.roots))
     return [
@@ -242,7 +292,9 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
             cluster=cluster,
             user=user() if where.profile else None,
             slots=where.slots,
-            checkpoint_seconds=where.profile.checkpoint_seconds if where.profile else CHECKPOINT_SECONDS,
+            checkpoint_seconds=where.profile.checkpoint_seconds
+            if where.profile
+            else CHECKPOINT_SECONDS,
             mirror=where.mirror,
             device=manifest.experiment.device,
             snapshot=snapshot.hash,
@@ -255,7 +307,9 @@ def _submissions(manifest: Manifest, folder: Path, where: Destination, offer: Of
     ]
 
 
-def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], listener: Terminal) -> None:
+def _submit(
+    manifest: Manifest, folder: Path, submissions: list[Submission], listener: Terminal
+) -> None:
     for submission in submissions:
         write_submission(folder, submission, planned_runs(manifest))
         try:
@@ -263,7 +317,10 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], lis
         except HarnessError:
             queue = squeue([submission.name])
             if queue.silent:
-                problem = f"it is not known yet whether SLURM took the jobs ({queue.silent}); nothing is sent twice"
+                problem = (
+                    f"it is not known yet whether SLURM took the jobs ({queue.silent}); "
+                    "nothing is sent twice"
+                )
                 move = f"`harness status {folder}` says what became of them once SLURM answers"
                 raise HarnessError(f"{problem}: {move}", INCOMPLETE) from None
             if not queue.jobs:  # else its answer was late, or lost
@@ -273,7 +330,9 @@ def _submit(manifest: Manifest, folder: Path, submissions: list[Submission], lis
     listener.say(f"`harness status {folder}` says how they do")
 
 
-def _train_local(manifest: Manifest, folder: Path, submission: Submission, listener: Terminal) -> None:
+def _train_local(
+    manifest: Manifest, folder: Path, submission: Submission, listener: Terminal
+) -> None:
     words, (job,) = run_words(manifest), submission.jobs
     packs = dict(zip(job.packs, runs_of(manifest, job.packs), strict=True))
     try:
@@ -285,7 +344,9 @@ def _train_local(manifest: Manifest, folder: Path, submission: Submission, liste
                 pack = tuple(event.get("runs", ()))
                 match event:
                     case {"event": "pack_done"}:
-                        progress.pack_done(pack, words[pack[0]], event["statuses"], event["seconds"])
+                        progress.pack_done(
+                            pack, words[pack[0]], event["statuses"], event["seconds"]
+                        )
                     case {"event": "pack_failed", "move": "split"}:
                         progress.pack_split(pack)
                     case {"event": "pack_failed", "move": "give up"}:

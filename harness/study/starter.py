@@ -1,7 +1,8 @@
 """A first experiment file of one's own: `harness new`, from the command line and from Python.
 
-It runs in minutes, can answer, and says in comments what to change: `starter.yaml.jinja` is the file. The sizes and the
-cap are solved for, so that all arms meet every budget and the whole takes minutes.
+It runs in minutes, can answer, and says in comments what to change: `starter.yaml.jinja` is the
+file. The sizes and the cap are solved for, so that all arms meet every budget and the whole takes
+minutes.
 """
 
 import inspect
@@ -34,7 +35,9 @@ from harness.tasks.table import Table, is_number
 SIZES = 5  # of a new file
 BUDGETS = 3  # of training FLOPs
 DECADE = 10.0  # its largest size over its smallest, and its last budget over its first
-LARGEST_FIRST_SIZE = 64  # of the smallest network; from there on a size in steps of one meets any budget
+LARGEST_FIRST_SIZE = (
+    64  # of the smallest network; from there on a size in steps of one meets any budget
+)
 MOST_INPUTS = 10  # that a function is tried with
 FUNCTION_POINTS = 500  # of a function, to train on
 RARE = 0.1  # a share of the rows
@@ -50,8 +53,8 @@ Rival = Literal["kan", "mlp"]  # of a module of the user's own
 class StarterTask(NamedTuple):
     """What is learnt, as the file says it, and what it is called.
 
-    Of a table it has the columns that are inputs with how each is read, why the others are left out,
-    and what to know of it.
+    Of a table it has the columns that are inputs with how each is read, why the others are left
+    out, and what to know of it.
     """
 
     task: Task
@@ -63,7 +66,9 @@ class StarterTask(NamedTuple):
 
 
 class StarterArm(NamedTuple):
-    """An arm of the file: its name, its words, the size that meets a budget, and the user's module that it is."""
+    """An arm of the file: its name, its words, the size that meets a budget, and the user's module
+    that it is.
+    """
 
     name: str
     words: str
@@ -71,16 +76,25 @@ class StarterArm(NamedTuple):
     module: str = ""
 
 
-FAMILIES = (StarterArm("kan", "the KAN"), StarterArm("mlp", "the MLP"), StarterArm("spline_mlp", "the SPLINE_MLP"))
+FAMILIES = (
+    StarterArm("kan", "the KAN"),
+    StarterArm("mlp", "the MLP"),
+    StarterArm("spline_mlp", "the SPLINE_MLP"),
+)
 
 
-# --------------------------------------------------------------------------------------------------------------- tasks
+# --------------------------------------------------------------------------------------------------
+# tasks
 def function_task(reference: str, inputs: int | None) -> StarterTask:
-    """A function of the user's own, of so many variables, or of the fewest that it can be called with."""
+    """A function of the user's own, of so many variables, or of the fewest that it can be called
+    with.
+    """
     user_module(reference, "function")
     for number in range(1, MOST_INPUTS + 1) if inputs is None else ():
         try:
-            check_drawn(resolve(Task(target=reference, inputs=number, train_points=FUNCTION_POINTS)), 0)
+            check_drawn(
+                resolve(Task(target=reference, inputs=number, train_points=FUNCTION_POINTS)), 0
+            )
         except TargetError:
             continue
         inputs = number
@@ -90,17 +104,27 @@ def function_task(reference: str, inputs: int | None) -> StarterTask:
 
 
 def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTask:
-    """A column of the user's table, learnt from all columns that can be; the path is relative to the file's folder."""
+    """A column of the user's table, learnt from all columns that can be; the path is relative to
+    the file's folder.
+    """
     table = read_user_table(path, output)
     suggestions = {name: suggest(table, name) for name in table.rows if name != output}
     if all(suggestion.left_out for suggestion in suggestions.values()):
-        suggestions |= {name: Suggestion() for name, suggestion in suggestions.items() if suggestion.is_name}
-    left_out = {name: suggestion.left_out for name, suggestion in suggestions.items() if suggestion.left_out}
+        suggestions |= {
+            name: Suggestion() for name, suggestion in suggestions.items() if suggestion.is_name
+        }
+    left_out = {
+        name: suggestion.left_out for name, suggestion in suggestions.items() if suggestion.left_out
+    }
     inputs = [name for name in suggestions if name not in left_out]
     if not inputs:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
-        raise HarnessError(f"data {path}: no column can be an input of {output} ({reasons}); mend one, or add one")
-    numbers = {name: suggestion.reading for name, suggestion in suggestions.items() if suggestion.reading}
+        raise HarnessError(
+            f"data {path}: no column can be an input of {output} ({reasons}); mend one, or add one"
+        )
+    numbers = {
+        name: suggestion.reading for name, suggestion in suggestions.items() if suggestion.reading
+    }
     categories = [name for name, suggestion in suggestions.items() if suggestion.one_hot]
     encode: dict[str, Literal["one_hot"]] = dict.fromkeys(categories, "one_hot")
     as_written = suggest(table, output).reading
@@ -125,33 +149,43 @@ def data_task(path: Path, output: str, classes: bool, folder: Path) -> StarterTa
 
 
 def telling(table: Table, output: str, is_classes: bool) -> list[str]:
-    """What to know of a table before anything trains: a heavy tail, rare classes, repeated rows; a sentence each."""
+    """What to know of a table before anything trains: a heavy tail, rare classes, repeated rows; a
+    sentence each.
+    """
     rows, told = table.rows, []
     column = rows[output].dropna()
     if is_classes:
         shares = column.value_counts(normalize=True)
         if shares.iloc[-1] < RARE:
             told = [
-                f"rare: {shares.iloc[-1]:.2g} of the rows are {shares.index[-1]}, so a constant has a low error too"
+                (
+                    f"rare: {shares.iloc[-1]:.2g} of the rows are {shares.index[-1]}, so a "
+                    "constant "
+                    "has a low error too"
+                )
             ]
     elif is_number(column):
         squares = np.sort((column.to_numpy(float) - column.mean()) ** 2)[::-1]
         share = squares[: max(len(squares) // 100, 1)].sum() / max(squares.sum(), 1e-300)
         if share > HEAVY:
             told = [
-                f"heavy tail: 1 % of the rows own {share:.0%} of the squared error of {output}, and networks learn "
+                f"heavy tail: 1 % of the rows own {share:.0%} of the squared error of {output}, "
+                "and networks learn "
                 "these alone; learn its logarithm, a column that you add, or take wrong values out"
             ]
     if repeated := int(rows.astype(str).duplicated().sum()):
         told.append(
-            f"repeated: {repeated:,} of {len(rows):,} rows are copies of earlier ones; remove them, or keep them"
+            f"repeated: {repeated:,} of {len(rows):,} rows are copies of earlier ones; remove "
+            "them, or keep them"
         )
     return told
 
 
-# ------------------------------------------------------------------------------------------------------------ the file
+# --------------------------------------------------------------------------------------------------
+# the file
 def module_arm(reference: str, rival: str) -> StarterArm:
-    """An arm of the user's own module, which meets a budget by the integer that its constructor takes.
+    """An arm of the user's own module, which meets a budget by the integer that its constructor
+    takes.
 
     It is called as its class is, unless that is the name of its rival.
     """
@@ -170,17 +204,28 @@ def module_arm(reference: str, rival: str) -> StarterArm:
     return StarterArm(name.lower(), name, size, reference)
 
 
-def starter_text(name: str, task: StarterTask, folder: Path, module: str | None = None, rival: Rival = "kan") -> str:
+def starter_text(
+    name: str, task: StarterTask, folder: Path, module: str | None = None, rival: Rival = "kan"
+) -> str:
     """The text of the file NAME.yaml in a folder; a HarnessError if it would not plan.
 
-    It compares a module of the user's own with its rival, or else a KAN, an MLP and an MLP with splines.
+    It compares a module of the user's own with its rival, or else a KAN, an MLP and an MLP with
+    splines.
     """
     is_of_squares = not (task.run_task.is_data_file or task.run_task.own_loss)
     is_smooth = module is None and is_of_squares  # where Levenberg-Marquardt reaches small errors
-    arms = (module_arm(module, rival), *(arm for arm in FAMILIES if arm.name == rival)) if module else FAMILIES
+    arms = (
+        (module_arm(module, rival), *(arm for arm in FAMILIES if arm.name == rival))
+        if module
+        else FAMILIES
+    )
     folder_here = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
-        loader=folder_here, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        loader=folder_here,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters["quoted"] = _quoted
     pairs = list(itertools.combinations(arms, 2))
@@ -205,8 +250,11 @@ def starter_text(name: str, task: StarterTask, folder: Path, module: str | None 
     return text
 
 
-def _sizes(draft: Experiment, arms: Sequence[StarterArm], task: RunTask) -> tuple[list[int], Network]:
-    """Numbers of parameters over a decade of which all arms can use most, and the largest network of the first arm.
+def _sizes(
+    draft: Experiment, arms: Sequence[StarterArm], task: RunTask
+) -> tuple[list[int], Network]:
+    """Numbers of parameters over a decade of which all arms can use most, and the largest network
+    of the first arm.
 
     They begin at a size of the first arm, the smallest that will do.
     """
@@ -216,11 +264,20 @@ def _sizes(draft: Experiment, arms: Sequence[StarterArm], task: RunTask) -> tupl
     axis = match.count_name
 
     def network(arm: StarterArm, value: int) -> Network:
-        return build_network(draft.arms[arm.name].architecture, task.inputs, "arms", {arm.size: value}, task.outputs)
+        return build_network(
+            draft.arms[arm.name].architecture, task.inputs, "arms", {arm.size: value}, task.outputs
+        )
 
     def widths(arm: StarterArm, sizes: Sequence[int]) -> list[int]:
         solved = [
-            solve(lambda value: count(network(arm, value))[axis], axis, size, match.tol, "width", at_most=True)
+            solve(
+                lambda value: count(network(arm, value))[axis],
+                axis,
+                size,
+                match.tol,
+                "width",
+                at_most=True,
+            )
             for size in sizes
         ]
         return [width for width in solved if isinstance(width, int)]
@@ -231,7 +288,9 @@ def _sizes(draft: Experiment, arms: Sequence[StarterArm], task: RunTask) -> tupl
         if all(len(widths(arm, sizes)) == SIZES for arm in arms):
             return sizes, network(arms[0], widths(arms[0], sizes)[-1])
     problem = f"no {SIZES} sizes over a factor of ten were found that all arms can have"
-    raise HarnessError(f"{problem}; write match.at yourself, in a copy of an experiment of experiments/")
+    raise HarnessError(
+        f"{problem}; write match.at yourself, in a copy of an experiment of experiments/"
+    )
 
 
 def _quoted(text: str) -> str:
@@ -244,9 +303,12 @@ def _quoted(text: str) -> str:
     return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
-# ------------------------------------------------------------------------------------------------------------------ new
+# --------------------------------------------------------------------------------------------------
+# new
 class Starter(NamedTuple):
-    """What a first file is of: a function or a column of a table that is learnt, a module, or a file that is copied."""
+    """What a first file is of: a function or a column of a table that is learnt, a module, or a
+    file that is copied.
+    """
 
     function: str | None = None
     inputs: int | None = None
@@ -261,7 +323,9 @@ class Starter(NamedTuple):
         """A HarnessError if these do not go together."""
         function, data, module, source = self.function, self.data, self.module, self.source
         if not (function or data or module or source):
-            raise HarnessError("say what to write: `function`, `data` with `target`, `module`, or `source`")
+            raise HarnessError(
+                "say what to write: `function`, `data` with `target`, `module`, or `source`"
+            )
         if function and data:
             raise HarnessError("`function`, `data`: one of them is learnt; leave the other out")
         if source and (function or data or module):
@@ -279,7 +343,9 @@ class Starter(NamedTuple):
 
 
 def write_starter(name: Path, starter: Starter) -> tuple[Path, list[str]]:
-    """Write NAME.yaml, and say what was chosen; a HarnessError if there is such a file that says something else."""
+    """Write NAME.yaml, and say what was chosen; a HarnessError if there is such a file that says
+    something else.
+    """
     path = name if name.suffix == ".yaml" else name.parent / f"{name.name}.yaml"
     check_folder_name(path)
     if not path.parent.is_dir():
@@ -291,7 +357,9 @@ def write_starter(name: Path, starter: Starter) -> tuple[Path, list[str]]:
             file.write(text)
     except FileExistsError:
         if path.read_text(encoding="utf-8") != text:
-            raise HarnessError(f"{path} is there already, and is not overwritten; choose another NAME") from None
+            raise HarnessError(
+                f"{path} is there already, and is not overwritten; choose another NAME"
+            ) from None
     return path, chosen
 
 
@@ -306,12 +374,22 @@ def _text_of(path: Path, starter: Starter) -> tuple[str, list[str]]:
         task = data_task(starter.data, str(starter.target), starter.classes, path.parent)
         chosen = [f"{starter.target} is learnt from {', '.join(task.inputs)}"]
         chosen += task.told
-        if isinstance(task.task.target, DataFile) and task.task.target.numbers.get(task.words) == "date":
-            chosen += [f"{task.words} is a date: its days since 1970-01-01 are learnt, or say another `target`"]
+        if (
+            isinstance(task.task.target, DataFile)
+            and task.task.target.numbers.get(task.words) == "date"
+        ):
+            chosen += [
+                (
+                    f"{task.words} is a date: its days since 1970-01-01 are learnt, or say another "
+                    "`target`"
+                )
+            ]
         chosen += [f"left out: {column}, {why}" for column, why in task.left_out.items()]
     elif starter.function:
         task = function_task(starter.function, starter.inputs)
     else:
         tried = Task(target=TRIED_ON, train_points=FUNCTION_POINTS)
         task = StarterTask(tried, resolve(tried), TRIED_ON)
-    return starter_text(path.stem, task, path.parent, starter.module, starter.against or "kan"), chosen
+    return starter_text(
+        path.stem, task, path.parent, starter.module, starter.against or "kan"
+    ), chosen

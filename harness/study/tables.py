@@ -1,4 +1,6 @@
-"""The table of an experiment's runs, and both doors to tables by axis: its records, and a file of anybody's."""
+"""The table of an experiment's runs, and both doors to tables by axis: its records, and a file of
+anybody's.
+"""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +20,23 @@ from harness.judging.forms import FormAnswer, form_answer, optimal_runs
 from harness.judging.kept import keeping
 from harness.judging.laws import AUTO, SIGMOID, fit_runs, fit_table, with_checks
 from harness.judging.readings import readings_table, with_readings
-from harness.judging.request import OF_TWO, WHOLE, FitsAnswer, Request, Source, check_form, check_request
-from harness.judging.scaling import best_of_tries, chosen_runs, headline_axes, sizes_of, windowed, won_on
+from harness.judging.request import (
+    OF_TWO,
+    WHOLE,
+    FitsAnswer,
+    Request,
+    Source,
+    check_form,
+    check_request,
+)
+from harness.judging.scaling import (
+    best_of_tries,
+    chosen_runs,
+    headline_axes,
+    sizes_of,
+    windowed,
+    won_on,
+)
 from harness.judging.winners import reported
 from harness.laws import Caution
 from harness.measure.cost import with_seconds
@@ -33,9 +50,11 @@ READINGS = "readings.csv.xz"  # in the folder of a plan with budgets
 
 
 class Tables(NamedTuple):
-    """The table that is judged of a plan's records, and what it was chosen from: all runs, with budgets their readings.
+    """The table that is judged of a plan's records, and what it was chosen from: all runs, with
+    budgets their readings.
 
-    `runs` has a row a run, and `readings` one a reading without what it shares with its run; empty without budgets.
+    `runs` has a row a run, and `readings` one a reading without what it shares with its run; empty
+    without budgets.
     """
 
     judged: pd.DataFrame
@@ -56,7 +75,9 @@ def tables_of(manifest: Manifest, records: Mapping[str, Record], folder: Path) -
     readings = readings_table(manifest, records)
     every = with_readings(runs, readings)
     readings = readings.assign(over_constant=every["test_loss"] / every[CONSTANT])
-    return Tables(reported(manifest, every if manifest.experiment.search else runs), every, runs, readings)
+    return Tables(
+        reported(manifest, every if manifest.experiment.search else runs), every, runs, readings
+    )
 
 
 def source_of(manifest: Manifest, every: pd.DataFrame) -> Source:
@@ -67,14 +88,18 @@ def source_of(manifest: Manifest, every: pd.DataFrame) -> Source:
 
 
 class Door(NamedTuple):
-    """What is asked; tables of runs by axis, row by row of the same runs; what to know of them by axis and series."""
+    """What is asked; tables of runs by axis, row by row of the same runs; what to know of them by
+    axis and series.
+    """
 
     request: Request
     runs: dict[str, pd.DataFrame]
     cautions: dict[tuple[str, str], tuple[Caution, ...]]
     source: Source
     manifest: Manifest | None = None  # of an experiment
-    replicated: pd.DataFrame | None = None  # the winners of a search, whose law is over its replicates
+    replicated: pd.DataFrame | None = (
+        None  # the winners of a search, whose law is over its replicates
+    )
 
 
 @contextmanager
@@ -85,20 +110,25 @@ def open_door(
     columns: Mapping[str, Any],
     example: str = "",
 ) -> Iterator[Door]:
-    """Open a table, in memory or in a file; or a complete plan in its folder, which keeps the laws of the block.
+    """Open a table, in memory or in a file; or a complete plan in its folder, which keeps the laws
+    of the block.
 
-    `asked` and `columns` are fields of the request and of its columns. A HarnessError, with an example as users type
-    it, if it is not said which columns hold sizes and losses.
+    `asked` and `columns` are fields of the request and of its columns. A HarnessError, with an
+    example as users type it, if it is not said which columns hold sizes and losses.
     """
     form = asked.get("form")
     if isinstance(of, tuple):
         manifest, folder = of
-        request = Request(file, **{**asked, "x": asked["x"] or tuple(headline_axes(manifest)[: 1 if form else 2])})
+        request = Request(
+            file, **{**asked, "x": asked["x"] or tuple(headline_axes(manifest)[: 1 if form else 2])}
+        )
         check_request(request)
         with keeping_fits(folder, TERMINAL):
             yield of_experiment(manifest, folder, request)
         return
-    table = elsewhere.table_of_frame(of) if isinstance(of, pd.DataFrame) else elsewhere.read_table(of)
+    table = (
+        elsewhere.table_of_frame(of) if isinstance(of, pd.DataFrame) else elsewhere.read_table(of)
+    )
     known = {} if asked["x"] else elsewhere.of_ladder(table, is_one_size=bool(form))
     x = asked["x"] or known.pop("x", ())
     columns = {**columns, **{name: value for name, value in known.items() if not columns.get(name)}}
@@ -107,7 +137,9 @@ def open_door(
         names, what = ", ".join(map(str, table.columns)), " and that of ".join(absent.values())
         shown = "" if known else example  # of a ladder the other columns are known
         raise HarnessError(f"{' and '.join(absent)}: name the column of {what} ({names}){shown}")
-    request = Request(file, **{**asked, "x": x, "columns": elsewhere.Columns(**columns, scores=form == SIGMOID)})
+    request = Request(
+        file, **{**asked, "x": x, "columns": elsewhere.Columns(**columns, scores=form == SIGMOID)}
+    )
     check_request(request)
     content = "" if isinstance(of, pd.DataFrame) else hashlib.sha256(of.read_bytes()).hexdigest()
     yield of_table(table, content, request)
@@ -146,29 +178,38 @@ def _wanted(runs: pd.DataFrame, arms: Sequence[str], columns: elsewhere.Columns)
     """The runs of the wanted arms; a HarnessError says which there are."""
     if not columns.by:
         raise HarnessError(
-            f"the table has one arm, and {' and '.join(arms)} were asked for; `by` says which column names arms"
+            f"the table has one arm, and {' and '.join(arms)} were asked for; `by` says which "
+            "column names arms"
         )
     series = list(dict.fromkeys(runs["series"]))
     for name in arms:
         if name not in series:
             by = " and ".join(columns.by)
-            raise HarnessError(f"{name!r} is no arm of the table by {by}; {did_you_mean(name, series)}")
+            raise HarnessError(
+                f"{name!r} is no arm of the table by {by}; {did_you_mean(name, series)}"
+            )
     return runs[runs["series"].isin(arms)]
 
 
 def of_experiment(manifest: Manifest, folder: Path, request: Request) -> Door:
     """The chosen runs of a complete plan in this folder.
 
-    With a second column they are the runs of arms at all of their sizes, each once, and a training cost that sizes
-    were crossed with is the budget that was asked for: budgets are the same only when equal to the last bit.
+    With a second column they are the runs of arms at all of their sizes, each once, and a training
+    cost that sizes were crossed with is the budget that was asked for: budgets are the same only
+    when equal to the last bit.
     """
     table, _, every, _ = tables_of(manifest, planned_records(manifest, folder), folder)
     for axis in (*request.x, *request.second):
         if axis not in table or not pd.api.types.is_numeric_dtype(table[axis]):
             numbers = [str(name) for name in table.select_dtypes("number")]
-            raise HarnessError(f"{axis!r} is no size or count of these runs; {did_you_mean(axis, numbers)}")
+            raise HarnessError(
+                f"{axis!r} is no size or count of these runs; {did_you_mean(axis, numbers)}"
+            )
     table = elsewhere.select(table, request.where)
-    if "train_points" in (*request.x, *request.second):  # tasks that differ in their amount of data alone are one
+    if "train_points" in (
+        *request.x,
+        *request.second,
+    ):  # tasks that differ in their amount of data alone are one
         table = table.assign(task=table["task"].str.replace(r" train_points=\d+", "", regex=True))
     crossed = table["cell"].isin(table.loc[table["of_budget"], "cell"])
     table = (
@@ -181,16 +222,20 @@ def of_experiment(manifest: Manifest, folder: Path, request: Request) -> Door:
     first = runs[request.x[0]]
     for axis in request.second:
         runs[axis] = first.assign(
-            size=first["asked"] if axis == matched and crossed.any() else sizes_of(won_on(first, axis), axis)
+            size=first["asked"]
+            if axis == matched and crossed.any()
+            else sizes_of(won_on(first, axis), axis)
         )
     replicated = table if manifest.experiment.search else None
     return Door(request, runs, {}, source_of(manifest, every), manifest, replicated)
 
 
 def fits_answer(door: Door, checks: bool = False) -> FitsAnswer:
-    """The laws that are asked for of the runs, with checks if asked for; those of all series also as they foresee.
+    """The laws that are asked for of the runs, with checks if asked for; those of all series also
+    as they foresee.
 
-    Of a search the law without a floor is over its replicates, as in its report, unless a window is asked for.
+    Of a search the law without a floor is over its replicates, as in its report, unless a window is
+    asked for.
     """
     request = door.request
     of_replicates = request.floor is None and {*request.laws} <= {AUTO, "pure"} and not request.arms
@@ -215,9 +260,14 @@ def designed(door: Door, asked: Asked) -> DesignAnswer:
     """The next runs for a question about the laws that are asked for, of one size or of two."""
     request, questions = door.request, get_args(Question)
     if asked.question not in questions:
-        raise HarnessError(f"`question` {asked.question!r} is not known; {did_you_mean(asked.question, questions)}")
+        raise HarnessError(
+            f"`question` {asked.question!r} is not known; {did_you_mean(asked.question, questions)}"
+        )
     if asked.runs < 1 or not asked.budget > 0:
-        raise HarnessError(f"`runs` {asked.runs}, `budget` {asked.budget:g}: give at least one run, and more than 0")
+        raise HarnessError(
+            f"`runs` {asked.runs}, `budget` {asked.budget:g}: give at least one run, and "
+            "more than 0"
+        )
     if asked.at is None and asked.question in ("prediction", "multiplier"):
         raise HarnessError(f"`question` {asked.question}: say where (`at`), such as 1e21")
     if request.form == "and":

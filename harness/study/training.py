@@ -1,4 +1,6 @@
-"""Training on this machine, with progress, until every run of a plan has its record: what `harness run` does."""
+"""Training on this machine, with progress, until every run of a plan has its record: what `harness
+run` does.
+"""
 
 import itertools
 import math
@@ -29,16 +31,23 @@ from harness.tasks import check_drawn, fetch_data
 
 
 def run_file(
-    study: StudyFile, terminal: Terminal, replan: bool = False, workers: int | None = None, until_decided: bool = False
+    study: StudyFile,
+    terminal: Terminal,
+    replan: bool = False,
+    workers: int | None = None,
+    until_decided: bool = False,
 ) -> Manifest:
-    """Freeze what a file says and train what is missing, with `until_decided` look by look; the plan.
+    """Freeze what a file says and train what is missing, with `until_decided` look by look; the
+    plan.
 
     A HarnessError if a run is left without a record.
     """
     if until_decided:
         check_looks(study)
     folder = study.folder
-    is_new = replan or not manifest_path(folder).exists()  # a frozen plan may have all its records already
+    is_new = (
+        replan or not manifest_path(folder).exists()
+    )  # a frozen plan may have all its records already
     if is_new and (why := why_no_device(study.read().device)):
         raise HarnessError(f"{study.file}: {why}; say device: cpu, or run where there is one")
     manifest = freeze_file(study, replan, terminal.say)
@@ -59,9 +68,14 @@ def run_file(
 
 
 def train_missing(
-    manifest: Manifest, folder: Path, workers: int | None, terminal: Terminal, only: Collection[str] | None = None
+    manifest: Manifest,
+    folder: Path,
+    workers: int | None,
+    terminal: Terminal,
+    only: Collection[str] | None = None,
 ) -> None:
-    """Train on this machine what has no record yet, with progress; a HarnessError if something is left.
+    """Train on this machine what has no record yet, with progress; a HarnessError if something is
+    left.
 
     Of the runs `only` some are trained, if given: those parts of packs.
     """
@@ -81,10 +95,16 @@ def train_missing(
     if not packs:
         terminal.say(f"all {len(wanted)} runs have records")
         return
-    read_records(present, records, folder)  # damaged ones are named now, not after an hour of training
+    read_records(
+        present, records, folder
+    )  # damaged ones are named now, not after an hour of training
     check_goes_on(wanted, records, folder)
     check_writable(records)
-    terminal.say(" ".join(["Ctrl-C stops it, and the same command goes on.", warnings_line(manifest)]).rstrip())
+    terminal.say(
+        " ".join(
+            ["Ctrl-C stops it, and the same command goes on.", warnings_line(manifest)]
+        ).rstrip()
+    )
     fetch_data((run.task for run in itertools.chain.from_iterable(packs)), folder.parent / "data")
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         check_drawn(task, seed)  # a target that is not finite is named before anything trains
@@ -92,11 +112,16 @@ def train_missing(
         crashed = _train(packs, manifest, folder, workers or here.available_cores(), terminal)
     except KeyboardInterrupt:
         done = len(wanted) - len(set(missing(manifest, records)).intersection(wanted))
-        text = f"stopped: {done} of {len(wanted)} runs have records; run the same command again to go on"
+        text = (
+            f"stopped: {done} of {len(wanted)} runs have records; run the same command again "
+            "to go on"
+        )
         raise Stopped(text, INCOMPLETE) from None
     if crashed:
         log = folder / "crashes.log"
-        log.write_text("\n".join(failure.traceback or failure.error for failure in crashed), encoding="utf-8")
+        log.write_text(
+            "\n".join(failure.traceback or failure.error for failure in crashed), encoding="utf-8"
+        )
         first = crashed[0].error
         problem = f"{plural(len(crashed), 'pack')} crashed (first: {first}); tracebacks in {log}"
         raise HarnessError(f"{problem}; mend that, and run the same command again", INCOMPLETE)
@@ -116,25 +141,38 @@ def _train(
         threads=here.threads_of(manifest, workers),
     )
     cells = {planned.run_id: manifest.cells[planned.cell] for planned in manifest.runs}
-    best: dict[str, dict[str, float]] = defaultdict(dict)  # the least validation loss of each arm, by task
+    best: dict[str, dict[str, float]] = defaultdict(
+        dict
+    )  # the least validation loss of each arm, by task
     crashed: list[Failure] = []
     with (
-        packs_shown(manifest, folder, dict(zip(packs, packs, strict=True)), terminal) as (progress, interrupted),
-        closing(here.train_here(packs, order, workers, terminal.say, interrupted, compiled=progress.compiled)) as heard,
+        packs_shown(manifest, folder, dict(zip(packs, packs, strict=True)), terminal) as (
+            progress,
+            interrupted,
+        ),
+        closing(
+            here.train_here(
+                packs, order, workers, terminal.say, interrupted, compiled=progress.compiled
+            )
+        ) as heard,
     ):
         for pack, event in heard:
             cell = cells[run_id(pack[0])]
             pack_words = f"{cell.task} {cell.arm} {pack[0].network.words}"
             match event:
                 case Evaluated(evaluations):
-                    whole = sum(stage.evaluations for stage in stages(pack[0].network, pack[0].recipe))
+                    whole = sum(
+                        stage.evaluations for stage in stages(pack[0].network, pack[0].recipe)
+                    )
                     progress.reached(pack, evaluations / whole)
                 case Done(statuses, seconds):
                     ended = read_records([run_id(run) for run in pack], order.records, folder)
                     for identity, record in ended.items():
                         if record.metrics:
                             losses, arm = best[cells[identity].task], cells[identity].arm
-                            losses[arm] = min(record.metrics.validation_loss, losses.get(arm, math.inf))
+                            losses[arm] = min(
+                                record.metrics.validation_loss, losses.get(arm, math.inf)
+                            )
                     words = _best_words(best[cell.task], cell.task, pack[0].task.metric)
                     progress.pack_done(pack, pack_words, statuses, seconds, words)
                 case here.Skipped():
@@ -149,6 +187,12 @@ def _train(
 
 
 def _best_words(best: Mapping[str, float], task: str, metric: str) -> str:
-    """The least validation loss of each arm: numbers first, as a terminal cuts the end of a line."""
+    """The least validation loss of each arm: numbers first, as a terminal cuts the end of a
+    line.
+    """
     arms = ", ".join(f"{arm} {loss:.2g}" for arm, loss in sorted(best.items(), key=itemgetter(1)))
-    return f"{arms} on {task} (best validation {loss_word(metric).removeprefix('test ')})" if arms else ""
+    return (
+        f"{arms} on {task} (best validation {loss_word(metric).removeprefix('test ')})"
+        if arms
+        else ""
+    )

@@ -1,4 +1,6 @@
-"""What is learnt: targets with their source, and the samples drawn from them. Float64, numpy and scipy only."""
+"""What is learnt: targets with their source, and the samples drawn from them. Float64, numpy and
+scipy only.
+"""
 
 import difflib
 import pkgutil
@@ -28,17 +30,23 @@ def is_data(reference: str) -> bool:
 
 
 def curve_points(task: RunTask, points: int) -> int:
-    """How many of a split's points a learning curve reads: of functions on a box and sequences the first, else all."""
+    """How many of a split's points a learning curve reads: of functions on a box and sequences the
+    first, else all.
+    """
     is_drawn_anew = not (task.is_pde or task.is_data_file or is_data(task.target))
     return min(points, CURVE_POINTS) if is_drawn_anew else points
 
 
 def load_target(reference: str, inputs: int | None = None, instance: int = 0) -> Target:
-    """The built-in target of that name, a member of a family, a data set, or the user's `package.module:function`."""
+    """The built-in target of that name, a member of a family, a data set, or the user's
+    `package.module:function`.
+    """
     built_in = TASKS.get(reference)
     if instance and not (built_in and built_in.has_instances):
         families = ", ".join(name for name, task in TASKS.items() if task.has_instances)
-        raise TargetError(f"target {reference}: instance={instance} is of families ({families}); leave it out")
+        raise TargetError(
+            f"target {reference}: instance={instance} is of families ({families}); leave it out"
+        )
     if ":" in reference:
         return load_user_target(reference, inputs)
     if built_in is None:
@@ -52,7 +60,9 @@ def load_target(reference: str, inputs: int | None = None, instance: int = 0) ->
 
 
 def target_of(task: Task, folder: Path) -> Target:
-    """What a task learns, which is then known if it is of a file, whose path is relative to `folder`."""
+    """What a task learns, which is then known if it is of a file, whose path is relative to
+    `folder`.
+    """
     if isinstance(task.target, str):
         return load_target(task.target, task.inputs, task.instance)
     if isinstance(task.target, TextFile):
@@ -60,14 +70,18 @@ def target_of(task: Task, folder: Path) -> Target:
         know(text)
         return text
     if task.instance:
-        raise TargetError(f"target {task.name}: instance={task.instance} is of families of functions; leave it out")
+        raise TargetError(
+            f"target {task.name}: instance={task.instance} is of families of functions; leave "
+            "it out"
+        )
     data = read_data_file(task.target, folder)
     know(data)
     return data.target(task.name, task.inputs, 0)
 
 
 def resolve(task: Task, folder: Path = Path()) -> RunTask:
-    """The task with everything filled in that decides a run's numbers, and the fingerprint of its target.
+    """The task with everything filled in that decides a run's numbers, and the fingerprint of its
+    target.
 
     The path of a data file is relative to `folder`.
     """
@@ -81,12 +95,22 @@ def resolve(task: Task, folder: Path = Path()) -> RunTask:
     if target.only_box and (task.low, task.high) != (-1, 1):
         field = "low" if task.low != -1 else "high"
         raise TargetError(f"{field}: target {task.name}: {target.only_box}; leave low and high out")
-    for name, kind in {"boundary_points": "PDEs", "interior_weight": "PDEs", "context": "sequences"}.items():
+    for name, kind in {
+        "boundary_points": "PDEs",
+        "interior_weight": "PDEs",
+        "context": "sequences",
+    }.items():
         if getattr(task, name) is not None and name not in target.settings:
-            those_with_it = ", ".join(target_name for target_name, named in TASKS.items() if name in named.settings)
-            raise TargetError(f"{name}: it is of {kind} ({those_with_it}), and {task.name} is none; leave it out")
+            those_with_it = ", ".join(
+                target_name for target_name, named in TASKS.items() if name in named.settings
+            )
+            raise TargetError(
+                f"{name}: it is of {kind} ({those_with_it}), and {task.name} is none; leave it out"
+            )
     if task.label_noise and not target.can_be_noisy:
-        raise TargetError(f"label_noise: {task.name} is no function of which values are learnt; leave it out")
+        raise TargetError(
+            f"label_noise: {task.name} is no function of which values are learnt; leave it out"
+        )
     return target.resolve(task)
 
 
@@ -100,12 +124,16 @@ def loss_of(task: RunTask) -> Loss:
 
 
 def check_drawn(task: RunTask, seed: int) -> None:
-    """A TargetError if the samples of `task` under `seed` cannot be learnt or the target's code has changed."""
+    """A TargetError if the samples of `task` under `seed` cannot be learnt or the target's code has
+    changed.
+    """
     _target_of_run(task).check(task, seed)
 
 
 def draw(task: RunTask, seed: int) -> Splits:
-    """The samples of `task` under `seed`; a TargetError if they cannot be learnt or the target's code has changed."""
+    """The samples of `task` under `seed`; a TargetError if they cannot be learnt or the target's
+    code has changed.
+    """
     return _target_of_run(task).draw(task, seed)
 
 

@@ -1,14 +1,17 @@
 """Real data that Python packages ship, read from their files alone; nothing is ever fetched.
 
-A seed puts the rows of a data set in an order of its own, in which every stretch has all classes in proportion. The
-first fifth is for testing, the second for validation, the rest for training; who asks for fewer points gets the first
-ones of a split. Numbers are scaled by what the training points alone say:
+A seed puts the rows of a data set in an order of its own, in which every stretch has all classes in
+proportion. The first fifth is for testing, the second for validation, the rest for training; who
+asks for fewer points gets the first ones of a split. Numbers are scaled by what the training points
+alone say:
 
-    inputs    each feature is moved and stretched so that its training points span [-1, 1], where the knots of a KAN
-              begin; what lies beyond in the other splits is moved to the nearer end, and a feature that is constant
-              in training is 0. Both families of networks see the same.
-    targets   of a regression, less the training mean, over the training standard deviation, so that an RMSE of 1 is
-              that of the best constant; of a classification, the number of the class, from 0.
+    inputs    each feature is moved and stretched so that its training points span [-1, 1], where
+              the knots of a KAN begin; what lies beyond in the other splits is moved to the nearer
+              end, and a feature that is constant in training is 0. Both families of networks see
+              the same.
+    targets   of a regression, less the training mean, over the training standard deviation, so that
+              an RMSE of 1 is that of the best constant; of a classification, the number of the
+              class, from 0.
 """
 
 import hashlib
@@ -35,9 +38,10 @@ MOST_POINTS = 20_000
 class Data(Target):
     """Rows x [n, inputs] with what is wanted of them, y [n]: values, or numbers of classes.
 
-    `version` is a hash of the content, so that other data of the same name make another run. The last three are of a
-    file of the user's own: the names of the inputs, what it calls its classes, and how its columns become inputs
-    (`columns.to_text`), empty where all are plain numbers. Gaps in x are NaN.
+    `version` is a hash of the content, so that other data of the same name make another run. The
+    last three are of a file of the user's own: the names of the inputs, what it calls its classes,
+    and how its columns become inputs (`columns.to_text`), empty where all are plain numbers. Gaps
+    in x are NaN.
     """
 
     x: Array
@@ -58,9 +62,15 @@ class Data(Target):
 
     @property
     def points(self) -> dict[str, int]:
-        """How many points each split has at most, by the field of a task that says how many it takes."""
+        """How many points each split has at most, by the field of a task that says how many it
+        takes.
+        """
         held = len(self.x) // HELD_BACK
-        return {"train_points": len(self.x) - 2 * held, "validation_points": held, "test_points": held}
+        return {
+            "train_points": len(self.x) - 2 * held,
+            "validation_points": held,
+            "test_points": held,
+        }
 
     @property
     def pool(self) -> int:  # type: ignore[override]
@@ -78,14 +88,17 @@ class Data(Target):
         return f"{len(self.x):,} rows, of which a fifth is for validation and a fifth for testing"
 
     def resolve(self, task: Task) -> RunTask:
-        """As many points as the task asks for, split by split, or else all that there are, up to MOST_POINTS."""
+        """As many points as the task asks for, split by split, or else all that there are, up to
+        MOST_POINTS.
+        """
         points = {}
         for name, most in self.points.items():
             requested = getattr(task, name)
             points[name] = min(most, MOST_POINTS) if requested is None else requested
             if points[name] > most:
                 raise TargetError(
-                    f"target {task.name}: {name}={requested:,}, but there are {most:,} ({self.parts_words}); ask for "
+                    f"target {task.name}: {name}={requested:,}, but there are {most:,} "
+                    f"({self.parts_words}); ask for "
                     "fewer, or leave it out"
                 )
         fields = {**task.model_dump(), **points, "target": task.name, "inputs": self.inputs}
@@ -103,25 +116,36 @@ class Data(Target):
             centre, scale = float(self.y[train].mean()), float(self.y[train].std())
             if scale == 0:
                 raise TargetError(
-                    f"target {task.target}: its {len(train)} training targets are all equal under seed {seed}; ask "
+                    f"target {task.target}: its {len(train)} training targets are all equal under "
+                    f"seed {seed}; ask "
                     "for more points, or for a target that varies more"
                 )
 
         def samples(rows: NDArray[np.int64]) -> Samples:
-            return Samples(spanning(x[rows], low, high), ((self.y[rows] - centre) / scale)[:, None], self.loss)
+            return Samples(
+                spanning(x[rows], low, high), ((self.y[rows] - centre) / scale)[:, None], self.loss
+            )
 
         return Splits(
             train=samples(train),
             validation=samples(rows_of_split["validation"][: task.validation_points]),
             test=samples(rows_of_split["test"][: task.test_points]),
-            scaling=Scaling(low, high, centre, scale, self.columns, self.labels, self.encoding, fill),
+            scaling=Scaling(
+                low, high, centre, scale, self.columns, self.labels, self.encoding, fill
+            ),
         )
 
     def rows(self, seed: int) -> dict[str, NDArray[np.int64]]:
         """The rows of each split under a seed, in the order in which they are taken."""
-        order = in_proportion(self.y if self.classes else np.zeros(len(self.y)), stream(seed, "split"))
+        order = in_proportion(
+            self.y if self.classes else np.zeros(len(self.y)), stream(seed, "split")
+        )
         held = self.points["test_points"]
-        return {"train": order[2 * held :], "validation": order[held : 2 * held], "test": order[:held]}
+        return {
+            "train": order[2 * held :],
+            "validation": order[held : 2 * held],
+            "test": order[:held],
+        }
 
 
 @dataclass(frozen=True)
@@ -137,12 +161,16 @@ class DataSet(Named):
     has_own_points: ClassVar[bool] = True
 
     def target(self, name: str, inputs: int | None, instance: int) -> Target:
-        """The data, once they are read; a TargetError if the package that has them is not installed."""
+        """The data, once they are read; a TargetError if the package that has them is not
+        installed.
+        """
         return load_data(name).target(name, inputs, instance)
 
 
 def in_proportion(classes: Array, generator: np.random.Generator) -> NDArray[np.int64]:
-    """All rows, at random, such that any first so many have the classes in proportion, up to rounding."""
+    """All rows, at random, such that any first so many have the classes in proportion, up to
+    rounding.
+    """
     shuffled = generator.permutation(len(classes))
     share = np.empty(len(classes))  # of its class, how much comes before a row
     for label in np.unique(classes):
@@ -165,7 +193,8 @@ def spanning(x: Array, low: Array, high: Array) -> Array:
     return np.where(high > low, np.clip(2 * ((x - low) / span) - 1, -1, 1), 0.0)
 
 
-# ------------------------------------------------------------------------------------------------------------- loading
+# --------------------------------------------------------------------------------------------------
+# loading
 def _scikit_learn(name: str, **options: bool) -> tuple[ArrayLike, ArrayLike]:
     from sklearn import datasets
 
@@ -192,7 +221,11 @@ def _camera() -> tuple[ArrayLike, ArrayLike]:
     image = data.camera()
     rows, columns = image.shape
     # Centres of pixels: x to the right, y upwards.
-    y, x = np.meshgrid(1 - (2 * np.arange(rows) + 1) / rows, (2 * np.arange(columns) + 1) / columns - 1, indexing="ij")
+    y, x = np.meshgrid(
+        1 - (2 * np.arange(rows) + 1) / rows,
+        (2 * np.arange(columns) + 1) / columns - 1,
+        indexing="ij",
+    )
     return np.stack([x.ravel(), y.ravel()], 1), image.ravel() / 255
 
 
@@ -202,14 +235,21 @@ TASKS = {
         lambda: _scikit_learn("digits"),
         10,
         "digit of an 8 × 8 image",
-        "scikit-learn; Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits (UCI), its test part",
+        (
+            "scikit-learn; Alpaydin & Kaynak 1998, Optical Recognition of Handwritten "
+            "Digits (UCI), "
+            "its test part"
+        ),
     ),
     "breast_cancer": DataSet(
         "scikit-learn",
         lambda: _scikit_learn("breast_cancer"),
         2,
         "malignant or benign, of 30 features of cell nuclei",
-        "scikit-learn; Street, Wolberg & Mangasarian 1993, Breast Cancer Wisconsin, Diagnostic (UCI)",
+        (
+            "scikit-learn; Street, Wolberg & Mangasarian 1993, Breast Cancer Wisconsin, "
+            "Diagnostic (UCI)"
+        ),
     ),
     "wine": DataSet(
         "scikit-learn",
@@ -262,5 +302,7 @@ def load_data(name: str) -> Data:
         ) from None
     x, y = (np.ascontiguousarray(array, "<f8") for array in loaded)
     content = hashlib.sha256(repr(x.shape).encode() + x.tobytes() + y.tobytes()).hexdigest()
-    formula = f"{packaged.formula}; {len(x):,} rows" + (", standardised" if packaged.classes is None else "")
+    formula = f"{packaged.formula}; {len(x):,} rows" + (
+        ", standardised" if packaged.classes is None else ""
+    )
     return Data(x, y, packaged.classes, formula, packaged.source, version=f"data sha256 {content}")

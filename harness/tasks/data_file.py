@@ -1,7 +1,8 @@
 """Data files of the user's own: their rows, who splits them, and how they are kept (`keeping.py`).
 
-The seed splits the rows as it does those of other data (`data.py`). Rows of equal inputs go into one split together, so
-that no network is tested on what it was trained on. Or the user splits the rows, by a column or by files.
+The seed splits the rows as it does those of other data (`data.py`). Rows of equal inputs go into
+one split together, so that no network is tested on what it was trained on. Or the user splits the
+rows, by a column or by files.
 """
 
 import hashlib
@@ -27,10 +28,11 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class FileData(Data):
-    """Data of a file. `parts` [n] says who splits each row, and `split_words` how, if it is not the seed alone.
+    """Data of a file. `parts` [n] says who splits each row, and `split_words` how, if it is not the
+    seed alone.
 
-    Rows of one number in `together` [n] go into one split; without it, rows of equal inputs do. `notes` are what the
-    user should know of the table.
+    Rows of one number in `together` [n] go into one split; without it, rows of equal inputs do.
+    `notes` are what the user should know of the table.
     """
 
     parts: Rows = field(kw_only=True)
@@ -40,7 +42,9 @@ class FileData(Data):
 
     @property
     def by_seed(self) -> list[str]:
-        """The splits that have no rows of their own; they take theirs from the rows that the seed shares out."""
+        """The splits that have no rows of their own; they take theirs from the rows that the seed
+        shares out.
+        """
         return [name for place, name in enumerate(SPLITS) if not (self.parts == place).any()]
 
     @cached_property
@@ -61,9 +65,11 @@ class FileData(Data):
 
     @cached_property
     def points(self) -> dict[str, int]:
-        """How many points each split has under every seed, by the field of a task that says how many it takes.
+        """How many points each split has under every seed, by the field of a task that says how
+        many it takes.
 
-        Rows of equal inputs are not parted, so that up to a group of them can be left out where a split ends.
+        Rows of equal inputs are not parted, so that up to a group of them can be left out where a
+        split ends.
         """
         points = {name: int((self.parts == place).sum()) for place, name in enumerate(SPLITS)}
         free = np.flatnonzero(self.parts == BY_SEED)
@@ -104,11 +110,15 @@ class FileData(Data):
         for name in ("test", "validation"):
             if name in self.by_seed:
                 rows[name] = free[begin : begin + held]
-                begin = int(ends[np.searchsorted(ends, begin + held)])  # the rest of the last group is left out
+                begin = int(
+                    ends[np.searchsorted(ends, begin + held)]
+                )  # the rest of the last group is left out
         return {"train": free[begin:], **rows}
 
     def _in_order(self, rows: Rows, generator: np.random.Generator) -> tuple[Rows, Rows]:
-        """The rows in an order by chance, equal ones side by side and classes in proportion; where each group ends."""
+        """The rows in an order by chance, equal ones side by side and classes in proportion; where
+        each group ends.
+        """
         _, first, group, sizes = np.unique(
             self.groups[rows], return_index=True, return_inverse=True, return_counts=True
         )
@@ -118,12 +128,18 @@ class FileData(Data):
         place[order] = np.arange(len(order))
         return rows[np.argsort(place[group], kind="stable")], np.cumsum(sizes[order])
 
-    # -------------------------------------------------------------------------------------------------------- keeping
+    # ----------------------------------------------------------------------------------------------
+    # keeping
     @property
     def version_of_content(self) -> str:
         """What stands for the content in a run's identity."""
         content = hashlib.sha256(repr((self.x.shape, self.classes)).encode())
-        for array in (self.x, self.y, self.parts, *(() if self.together is None else (self.together,))):
+        for array in (
+            self.x,
+            self.y,
+            self.parts,
+            *(() if self.together is None else (self.together,)),
+        ):
             content.update(np.ascontiguousarray(array).tobytes())
         return f"{DATA_FILE}{content.hexdigest()}"
 
@@ -131,8 +147,17 @@ class FileData(Data):
         """The content of a file that keeps it."""
         fields = ("formula", "source", "classes", "notes", "encoding", "split_words")
         words = {name: getattr(self, name) for name in fields}
-        arrays: dict[str, Any] = {"x": self.x, "y": self.y, "parts": self.parts, "words": np.array(json.dumps(words))}
-        arrays |= {name: array for name in ("labels", "together") if (array := getattr(self, name)) is not None}
+        arrays: dict[str, Any] = {
+            "x": self.x,
+            "y": self.y,
+            "parts": self.parts,
+            "words": np.array(json.dumps(words)),
+        }
+        arrays |= {
+            name: array
+            for name in ("labels", "together")
+            if (array := getattr(self, name)) is not None
+        }
         file = io.BytesIO()
         np.savez(file, columns=np.array(self.columns), **arrays)
         return file.getvalue()
@@ -141,7 +166,9 @@ class FileData(Data):
     def unpacked(cls, kept: Mapping[str, NDArray[Any]], version: str) -> Self:
         """The inverse of `packed`, of the arrays of a file."""
         words = json.loads(str(kept["words"]))
-        columns = tuple(kept["columns"].tolist()) if "columns" in kept else ()  # which older files lack
+        columns = (
+            tuple(kept["columns"].tolist()) if "columns" in kept else ()
+        )  # which older files lack
         names = {"columns": columns, "labels": kept.get("labels"), "together": kept.get("together")}
         fields = {**words, **names, "notes": tuple(words["notes"])}
         return cls(x=kept["x"], y=kept["y"], parts=kept["parts"], version=version, **fields)

@@ -1,8 +1,10 @@
-"""Families of functions of 2 to 64 variables on [-1, 1]^d: how does error fall with size as the dimension grows?
+"""Families of functions of 2 to 64 variables on [-1, 1]^d: how does error fall with size as the
+dimension grows?
 
-What each family is built of decides what theory promises to networks of either kind: sums and trees of functions of one
-or two variables can be learnt at a rate without d in it, a random field cannot. `rotated_additive` is the additive
-function in other axes: nothing changes for an MLP, but the knots of a KAN are of no use there.
+What each family is built of decides what theory promises to networks of either kind: sums and trees
+of functions of one or two variables can be learnt at a rate without d in it, a random field cannot.
+`rotated_additive` is the additive function in other axes: nothing changes for an MLP, but the knots
+of a KAN are of no use there.
 
     additive             sum over i of g_i(x_i)
     additive_irrelevant  g_1(x_1) + g_2(x_2), whatever the other variables are
@@ -13,10 +15,11 @@ function in other axes: nothing changes for an MLP, but the knots of a KAN are o
     mlp_teacher          a tanh MLP [d, 16, 16, 1]
     gaussian_field       a Gaussian random field, Matern 7/2; gaussian_field_rough: Matern 3/2
 
-g_i has 8 Fourier modes m = 1..8 of period 2, with normal amplitudes that fall as m^-3, and variance 1. Every member is
-smooth, is evaluated in float64, and is standardised: mean 0 and variance 1 over 8,192 points of Sobol's sequence. The
-members of a family are numbered: `instance` is the seed of all that is random in one, and makes no other randomness. As
-g_i is that of its number and instance, it is the same in every dimension and in the first three families.
+g_i has 8 Fourier modes m = 1..8 of period 2, with normal amplitudes that fall as m^-3, and variance
+1. Every member is smooth, is evaluated in float64, and is standardised: mean 0 and variance 1 over
+8,192 points of Sobol's sequence. The members of a family are numbered: `instance` is the seed of
+all that is random in one, and makes no other randomness. As g_i is that of its number and instance,
+it is the same in every dimension and in the first three families.
 """
 
 from collections.abc import Callable, Collection
@@ -46,7 +49,9 @@ PURPOSES = {"waves": 0, "rotation": 1, "direction": 2, "tree": 3, "kan": 4, "mlp
 
 @dataclass(frozen=True)
 class Family(Named):
-    """`member` makes the function of so many variables and that instance, before it is standardised."""
+    """`member` makes the function of so many variables and that instance, before it is
+    standardised.
+    """
 
     member: Callable[[int, int], Values]
     formula: str
@@ -57,15 +62,24 @@ class Family(Named):
     def target(self, name: str, inputs: int | None, instance: int) -> Function:
         """The member of so many variables and that instance, standardised."""
         is_range = isinstance(self.inputs, range)
-        allowed = f"{min(self.inputs)} to {max(self.inputs)}" if is_range else ", ".join(map(str, self.inputs))
+        allowed = (
+            f"{min(self.inputs)} to {max(self.inputs)}"
+            if is_range
+            else ", ".join(map(str, self.inputs))
+        )
         if inputs is None:
-            raise TargetError(f"target {name}: say how many variables it has, `inputs: <n>`, {allowed}")
+            raise TargetError(
+                f"target {name}: say how many variables it has, `inputs: <n>`, {allowed}"
+            )
         if inputs not in self.inputs:
-            raise TargetError(f"target {name}: inputs={inputs}, but it has {allowed}; choose one of these")
+            raise TargetError(
+                f"target {name}: inputs={inputs}, but it has {allowed}; choose one of these"
+            )
         return Function(
             partial(_standardised, name, inputs, instance),
             inputs=inputs,
-            formula=f"{self.formula}, d = {inputs}" + (f", instance {instance}" if instance else ""),
+            formula=f"{self.formula}, d = {inputs}"
+            + (f", instance {instance}" if instance else ""),
             source=self.source,
             only_box="it is standardised on [-1, 1]^d",
             is_standardised=True,
@@ -98,7 +112,8 @@ def _generator(instance: int, purpose: str, *keys: int) -> np.random.Generator:
     return np.random.default_rng([instance, PURPOSES[purpose], *keys])
 
 
-# --------------------------------------------------------------------------------------------------------------- waves
+# --------------------------------------------------------------------------------------------------
+# waves
 def wave(instance: int, number: int, t: Array) -> Array:
     """g_number at points t [n], which has mean 0 and variance 1 over [-1, 1]."""
     amplitudes = _generator(instance, "waves", number).standard_normal((2, len(MODES))) / MODES**3
@@ -112,7 +127,9 @@ def _additive(terms: int, instance: int, x: Array) -> Array:
 
 
 def rotation(inputs: int, instance: int) -> Array:
-    """An orthogonal matrix, uniform among all: of a normal one's QR, with signs so that R has a positive diagonal."""
+    """An orthogonal matrix, uniform among all: of a normal one's QR, with signs so that R has a
+    positive diagonal.
+    """
     q, r = np.linalg.qr(_generator(instance, "rotation", inputs).standard_normal((inputs, inputs)))
     return q * np.sign(np.diag(r))
 
@@ -128,9 +145,12 @@ def _single_index(inputs: int, instance: int) -> Values:
     return lambda x: wave(instance, 0, x @ direction)
 
 
-# ---------------------------------------------------------------------------------------------------------------- tree
+# --------------------------------------------------------------------------------------------------
+# tree
 class _Node(NamedTuple):
-    """A function of two variables of variance 1, and what makes its own values have mean 0 and variance 1."""
+    """A function of two variables of variance 1, and what makes its own values have mean 0 and
+    variance 1.
+    """
 
     kind: int
     shift: Array
@@ -150,7 +170,9 @@ class _Node(NamedTuple):
 
 
 def _tree(inputs: int, instance: int) -> Values:
-    """A product, a sine of the sum or a bump at every node, as it comes; every node is standardised on the sample."""
+    """A product, a sine of the sum or a bump at every node, as it comes; every node is standardised
+    on the sample.
+    """
     generator = _generator(instance, "tree")
     levels: list[list[_Node]] = []
     values = _leaves(_sample(inputs))
@@ -180,11 +202,16 @@ def _above(level: list[_Node], values: list[Array]) -> list[Array]:
     return [node(a, b) for node, a, b in zip(level, values[::2], values[1::2], strict=True)]
 
 
-# ------------------------------------------------------------------------------------------------------------ teachers
+# --------------------------------------------------------------------------------------------------
+# teachers
 def spline_basis(x: Array) -> Array:
-    """The cubic B-splines of 8 intervals of [-1, 1] at x [n, inputs], as [n, inputs, 11]; 0 where each ends."""
+    """The cubic B-splines of 8 intervals of [-1, 1] at x [n, inputs], as [n, inputs, 11]; 0 where
+    each ends.
+    """
     first_knot = -1 - ORDER * 2 / GRID
-    distance = np.abs((x[..., None] - first_knot) * GRID / 2 - np.arange(GRID + ORDER) - 2)  # from the middle of each
+    distance = np.abs(
+        (x[..., None] - first_knot) * GRID / 2 - np.arange(GRID + ORDER) - 2
+    )  # from the middle of each
     near, far = 2 / 3 - distance**2 + distance**3 / 2, np.maximum(2 - distance, 0) ** 3 / 6
     return np.where(distance < 1, near, far)
 
@@ -193,13 +220,16 @@ def spline_basis(x: Array) -> Array:
 def kan_coefficients(inputs: int, instance: int) -> tuple[Array, Array]:
     """Those of the KAN's layers, [inputs, 11, outputs] each, normal.
 
-    The first layer's are then shifted and scaled so that every hidden node has mean 0 and deviation 1/3 on the sample:
-    few values leave the knots of the second layer.
+    The first layer's are then shifted and scaled so that every hidden node has mean 0 and deviation
+    1/3 on the sample: few values leave the knots of the second layer.
     """
     generator = _generator(instance, "kan", inputs)
-    first, second = (generator.standard_normal((inputs, GRID + ORDER, outputs)) for outputs in (inputs, 1))
+    first, second = (
+        generator.standard_normal((inputs, GRID + ORDER, outputs)) for outputs in (inputs, 1)
+    )
     hidden = _spline_layer(_sample(inputs), first)
-    # B-splines add up to 1 on their domain: a constant in all coefficients of an edge is one in its values.
+    # B-splines add up to 1 on their domain: a constant in all coefficients of an edge is one in its
+    # values.
     return (first - hidden.mean(0) / inputs) / (3 * hidden.std(0)), second
 
 
@@ -213,7 +243,9 @@ def _kan_teacher(inputs: int, instance: int) -> Values:
 
 
 def _mlp_teacher(inputs: int, instance: int) -> Values:
-    """Weights are normal with variance 4 over the number of inputs of their layer, biases with variance 1."""
+    """Weights are normal with variance 4 over the number of inputs of their layer, biases with
+    variance 1.
+    """
     generator = _generator(instance, "mlp", inputs)
     layers = [
         (generator.standard_normal((a, b)) * 2 / np.sqrt(a), generator.standard_normal(b))
@@ -222,12 +254,15 @@ def _mlp_teacher(inputs: int, instance: int) -> Values:
     return partial(tanh_mlp, layers)
 
 
-# --------------------------------------------------------------------------------------------------------------- field
+# --------------------------------------------------------------------------------------------------
+# field
 def field_features(smoothness: float, inputs: int, instance: int) -> tuple[Array, Array]:
-    """Frequencies [inputs, features] from the spectral density of Matern's covariance, and phases [features].
+    """Frequencies [inputs, features] from the spectral density of Matern's covariance, and phases
+    [features].
 
-    That density is Student's t with 2 nu degrees of freedom, over the length (Rahimi & Recht 2007; Rasmussen & Williams
-    2006, eq. 4.15): the mean of cos(w . (x - z)) over frequencies w is the covariance of x and z.
+    That density is Student's t with 2 nu degrees of freedom, over the length (Rahimi & Recht 2007;
+    Rasmussen & Williams 2006, eq. 4.15): the mean of cos(w . (x - z)) over frequencies w is the
+    covariance of x and z.
     """
     generator = _generator(instance, "field", inputs)
     freedom = 2 * smoothness
@@ -240,7 +275,10 @@ def _field(smoothness: float, inputs: int, instance: int) -> Values:
     frequencies, phases = field_features(smoothness, inputs, instance)
 
     def function(x: Array) -> Array:
-        sums = [np.cos(part @ frequencies + phases).sum(1) for part in np.split(x, range(ROWS, len(x), ROWS))]
+        sums = [
+            np.cos(part @ frequencies + phases).sum(1)
+            for part in np.split(x, range(ROWS, len(x), ROWS))
+        ]
         return np.sqrt(2 / FEATURES) * np.concatenate(sums)
 
     return function
@@ -254,7 +292,9 @@ TASKS: dict[str, Family] = {
         f"{OURS}; after Schmidt-Hieber 2020, arXiv 1708.06633",
     ),
     "additive_irrelevant": Family(
-        lambda inputs, instance: partial(_additive, RELEVANT, instance), "g₁(x₁) + g₂(x₂), gᵢ of 8 Fourier modes", OURS
+        lambda inputs, instance: partial(_additive, RELEVANT, instance),
+        "g₁(x₁) + g₂(x₂), gᵢ of 8 Fourier modes",
+        OURS,
     ),
     "rotated_additive": Family(_rotated, "Σ gᵢ((Qx)ᵢ), Q orthogonal, gᵢ of 8 Fourier modes", OURS),
     "single_index": Family(_single_index, "g₁(w·x), |w| = 1, g₁ of 8 Fourier modes", OURS),
@@ -270,7 +310,9 @@ TASKS: dict[str, Family] = {
         f"{OURS}; after Liu et al. 2024, arXiv 2404.19756v5, Theorem 2.1",
     ),
     "mlp_teacher": Family(
-        _mlp_teacher, "tanh MLP [d,16,16,1]", f"{OURS}; after Sharma & Kaplan 2020, arXiv 2004.10802"
+        _mlp_teacher,
+        "tanh MLP [d,16,16,1]",
+        f"{OURS}; after Sharma & Kaplan 2020, arXiv 2004.10802",
     ),
     "gaussian_field": Family(
         partial(_field, 3.5),

@@ -1,7 +1,9 @@
-"""The 27 dimensionless Feynman formulas of the KAN paper's Table 2 (Liu et al. 2024, arXiv 2404.19756, sec. 3.3).
+"""The 27 dimensionless Feynman formulas of the KAN paper's Table 2 (Liu et al. 2024, arXiv
+2404.19756, sec. 3.3).
 
-Variables are in the order of the table's column. The paper gives one box only, [-1, 1] for both velocities of I.16.6:
-the others are for an experiment to choose, with `low` and `high` a variable where they differ.
+Variables are in the order of the table's column. The paper gives one box only, [-1, 1] for both
+velocities of I.16.6: the others are for an experiment to choose, with `low` and `high` a variable
+where they differ.
 """
 
 from collections.abc import Callable
@@ -33,8 +35,16 @@ _FORMULAS: dict[str, tuple[int, Callable[..., Array], str]] = {
     "I.18.4": (2, lambda a, b: (1 + a * b) / (1 + a), "(1+ab) / (1+a) of a, b"),
     "I.26.2": (2, lambda n, t2: arcsin(n * sin(t2)), "arcsin(n sin θ₂) of n, θ₂"),
     "I.27.6": (2, lambda a, b: 1 / (1 + a * b), "1 / (1+ab) of a, b"),
-    "I.29.16": (3, lambda a, t1, t2: sqrt(1 + a**2 - 2 * a * cos(t1 - t2)), "√(1 + a² - 2a cos(θ₁-θ₂)) of a, θ₁, θ₂"),
-    "I.30.3": (2, lambda n, t: (sin(n * t / 2) / sin(t / 2)) ** 2, "sin²(nθ/2) / sin²(θ/2) of n, θ"),
+    "I.29.16": (
+        3,
+        lambda a, t1, t2: sqrt(1 + a**2 - 2 * a * cos(t1 - t2)),
+        "√(1 + a² - 2a cos(θ₁-θ₂)) of a, θ₁, θ₂",
+    ),
+    "I.30.3": (
+        2,
+        lambda n, t: (sin(n * t / 2) / sin(t / 2)) ** 2,
+        "sin²(nθ/2) / sin²(θ/2) of n, θ",
+    ),
     "I.30.5": (2, lambda a, n: arcsin(a / n), "arcsin(a/n) of a, n"),
     "I.37.4": (2, lambda a, d: 1 + a + 2 * sqrt(a) * cos(d), "1 + a + 2√a cos δ of a, δ"),
     "I.40.1": (2, lambda n0, a: n0 * exp(-a), "n₀ exp(-a) of n₀, a"),
@@ -47,11 +57,18 @@ _FORMULAS: dict[str, tuple[int, Callable[..., Array], str]] = {
     "II.35.18": (2, lambda n0, a: n0 / (exp(a) + exp(-a)), "n₀ / (exp(a) + exp(-a)) of n₀, a"),
     "II.36.38": (3, lambda a, al, b: a + al * b, "a + αb of a, α, b"),
     "II.38.3": (2, lambda a, b: a / b, "a/b of a, b"),
-    "III.9.52": (3, lambda a, b, c: a * np.sinc((b - c) / 2 / pi) ** 2, "a sin²((b-c)/2) / ((b-c)/2)² of a, b, c"),
+    "III.9.52": (
+        3,
+        lambda a, b, c: a * np.sinc((b - c) / 2 / pi) ** 2,
+        "a sin²((b-c)/2) / ((b-c)/2)² of a, b, c",
+    ),
     "III.10.19": (2, lambda a, b: sqrt(1 + a**2 + b**2), "√(1 + a² + b²) of a, b"),
     "III.17.37": (3, lambda al, be, t: be * (1 + al * cos(t)), "β (1 + α cos θ) of α, β, θ"),
 }
 
 
 SOURCE = "Liu et al. 2024, arXiv 2404.19756v5, Table 2 and Fig. D.1"
-TASKS = {name: of_columns(function, inputs, text, SOURCE) for name, (inputs, function, text) in _FORMULAS.items()}
+TASKS = {
+    name: of_columns(function, inputs, text, SOURCE)
+    for name, (inputs, function, text) in _FORMULAS.items()
+}

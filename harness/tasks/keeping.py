@@ -1,7 +1,8 @@
-"""What is learnt from files of the user's own: what this process has read of it, and what the results folder keeps.
+"""What is learnt from files of the user's own: what this process has read of it, and what the
+results folder keeps.
 
-A file is read when an experiment is planned, and what is learnt of it is kept by its content (`results/data/`).
-Processes that train read it there, on a cluster too.
+A file is read when an experiment is planned, and what is learnt of it is kept by its content
+(`results/data/`). Processes that train read it there, on a cluster too.
 """
 
 from collections.abc import Collection, Iterable
@@ -17,7 +18,8 @@ from harness.tasks.corpora import Corpus
 from harness.tasks.data_file import FileData
 from harness.tasks.target import TargetError
 
-# By version, what this process has read: content is its own name, so that none of it is ever out of date.
+# By version, what this process has read: content is its own name, so that none of it is ever out of
+# date.
 _KNOWN: dict[str, Any] = {}
 
 
@@ -30,12 +32,15 @@ def known_data(task: RunTask) -> Any:
     """What a task learns from a file that this process has read; a TargetError if it has not."""
     if task.fingerprint not in _KNOWN:
         what = "text is" if task.is_text_file else "data are"
-        raise TargetError(f"target {task.target}: its {what} not read yet; call `fetch_data` before")
+        raise TargetError(
+            f"target {task.target}: its {what} not read yet; call `fetch_data` before"
+        )
     return _KNOWN[task.fingerprint]
 
 
 def keep_data(tasks: Iterable[RunTask], folder: Path) -> None:
-    """Keep what tasks learn from files in `folder` (`results/data`), by its content; what is there stays.
+    """Keep what tasks learn from files in `folder` (`results/data`), by its content; what is there
+    stays.
 
     It is written anew where it is damaged, or columns or classes have other names now.
     """
@@ -48,7 +53,9 @@ def keep_data(tasks: Iterable[RunTask], folder: Path) -> None:
 
 
 def fetch_data(tasks: Iterable[RunTask], folder: Path) -> None:
-    """Read what `keep_data` has kept in `folder` and this process does not know yet; a TargetError if it is damaged."""
+    """Read what `keep_data` has kept in `folder` and this process does not know yet; a TargetError
+    if it is damaged.
+    """
     for task in _of_files(tasks):
         if task.fingerprint in _KNOWN:
             continue
@@ -57,20 +64,31 @@ def fetch_data(tasks: Iterable[RunTask], folder: Path) -> None:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 target = kind.unpacked(kept, task.fingerprint)
         except FileNotFoundError:
-            is_absent, puts = f"its rows are not in {path}", "puts them there, as does `harness run FILE`"
+            is_absent, puts = (
+                f"its rows are not in {path}",
+                "puts them there, as does `harness run FILE`",
+            )
             if task.is_text_file:
                 is_absent, puts = f"its text is not in {path}", "puts it there"
-            raise TargetError(f"target {task.target}: {is_absent}; `harness plan FILE` {puts}") from None
+            raise TargetError(
+                f"target {task.target}: {is_absent}; `harness plan FILE` {puts}"
+            ) from None
         except Exception as error:  # of a file that anything may have happened to
-            raise TargetError(f"target {task.target}: {path} is damaged ({error}); remove it, and plan again") from None
+            raise TargetError(
+                f"target {task.target}: {path} is damaged ({error}); remove it, and plan again"
+            ) from None
         if target.version_of_content != task.fingerprint:
-            raise TargetError(f"target {task.target}: {path} was changed since; remove it, and plan again")
+            raise TargetError(
+                f"target {task.target}: {path} was changed since; remove it, and plan again"
+            )
         know(target)
 
 
 def _of_files(tasks: Iterable[RunTask]) -> Collection[RunTask]:
     """One task of each content."""
-    return {task.fingerprint: task for task in tasks if task.is_data_file or task.is_text_file}.values()
+    return {
+        task.fingerprint: task for task in tasks if task.is_data_file or task.is_text_file
+    }.values()
 
 
 def _kept(task: RunTask, folder: Path) -> Path:

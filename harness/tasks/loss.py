@@ -1,12 +1,15 @@
-"""What a run minimises, and what is observed of it: read this first to add a loss or an observation.
+"""What a run minimises, and what is observed of it: read this first to add a loss or an
+observation.
 
-A loss says what each point adds; the mean over the points is minimised. Samples say which loss is theirs, and training
-asks it for all that depends on it. An observation is a value with a name. A loss has some that every run makes, a task
-may have its own (`Splits.observations`). An engine says what a network gives at points, `Seen`, and no more.
+A loss says what each point adds; the mean over the points is minimised. Samples say which loss is
+theirs, and training asks it for all that depends on it. An observation is a value with a name. A
+loss has some that every run makes, a task may have its own (`Splits.observations`). An engine says
+what a network gives at points, `Seen`, and no more.
 
 Nothing here may import torch: take it from `harness.families.later`.
 
-Shape suffixes: R lanes, N points, I inputs, O outputs, P parameters, K what a mean is taken of: N, or N * O.
+Shape suffixes: R lanes, N points, I inputs, O outputs, P parameters, K what a mean is taken of: N,
+or N * O.
 """
 
 from __future__ import annotations
@@ -32,23 +35,31 @@ from harness.spec import PDE_BLOCK, Network
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
-CHUNK = 4096  # points that a network sees at once when it is observed, so that their work fits in caches
+# points that a network sees at once when it is observed, so that their work fits in caches
+CHUNK = 4096
 
 
-# ---------------------------------------------------------------------------------------------------------- of any kind
+# --------------------------------------------------------------------------------------------------
+# of any kind
 @dataclass(frozen=True)
 class Loss(ABC):
     """What points add to the loss of a run, and the metric in which its mean is reported."""
 
     metric: ClassVar[str]  # what tables and records call the mean, see `in_metric`
-    observations: ClassVar[tuple[Observation, ...]] = ()  # that every run has whose test samples have this loss
-    kernel: ClassVar[str] = ""  # its name among the losses that `harness.train.fused_engine` has, if it is one
-    # What sentences say: what is learnt without sparsity or phases, where it is no sum of squares; what it is; and
-    # what an engine without kernels lacks.
+    observations: ClassVar[
+        tuple[Observation, ...]
+    ] = ()  # that every run has whose test samples have this loss
+    kernel: ClassVar[str] = (
+        ""  # its name among the losses that `harness.train.fused_engine` has, if it is one
+    )
+    # What sentences say: what is learnt without sparsity or phases, where it is no sum of squares;
+    # what it is; and what an engine without kernels lacks.
     subject: ClassVar[str] = "a loss of a task's own is"
     words: ClassVar[str] = "a loss of a task's own"
     needs: ClassVar[str] = "kernels of its loss"
-    is_polynomial: ClassVar[bool] = False  # of sums and products, which round alike wherever a point stands
+    is_polynomial: ClassVar[bool] = (
+        False  # of sums and products, which round alike wherever a point stands
+    )
     is_equation: ClassVar[bool] = False  # of second derivatives of a network, at all points at once
 
     @abstractmethod
@@ -56,7 +67,9 @@ class Loss(ABC):
         """What each point adds, [R, N] or [R, N, O], differentiable in the outputs."""
 
     def losses(self, network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints) -> Tensor:
-        """What each point adds to the loss of a network with these parameters, differentiable in `flat_RP`."""
+        """What each point adds to the loss of a network with these parameters, differentiable in
+        `flat_RP`.
+        """
         with points.precision():
             outputs_RNO = families.forward(network, flat_RP, knots, points.x)
         outputs_RNO, y_RNO = outputs_RNO.to(points.y.dtype), points.y
@@ -85,7 +98,9 @@ class Loss(ABC):
         return mean
 
     def constant_outputs(self, y_NO: NDArray[np.float64], outputs: int) -> NDArray[np.float64]:
-        """What a network would give that knows what is wanted at the training points, but nothing of a point."""
+        """What a network would give that knows what is wanted at the training points, but nothing
+        of a point.
+        """
         return np.full(outputs, y_NO.mean())
 
     def parts(self, points: LanePoints) -> Iterator[LanePoints]:
@@ -95,9 +110,15 @@ class Loss(ABC):
 
 
 def in_whole_blocks(values_RNO: Tensor) -> Tensor:
-    """Values of the first point again, until points fill whole blocks, as torch takes what is left by other code."""
+    """Values of the first point again, until points fill whole blocks, as torch takes what is left
+    by other code.
+    """
     missing = -values_RNO.shape[1] % SAMPLE_BLOCK
-    return torch.cat([values_RNO, values_RNO[:, :1].expand(-1, missing, -1)], 1) if missing else values_RNO
+    return (
+        torch.cat([values_RNO, values_RNO[:, :1].expand(-1, missing, -1)], 1)
+        if missing
+        else values_RNO
+    )
 
 
 def chunks(points: int) -> Iterator[slice]:
@@ -107,7 +128,9 @@ def chunks(points: int) -> Iterator[slice]:
 
 @dataclass(frozen=True)
 class Seen:
-    """The network of one run at the points of a split; what it gives there is computed once, in chunks."""
+    """The network of one run at the points of a split; what it gives there is computed once, in
+    chunks.
+    """
 
     network: Network
     flat_1P: Tensor
@@ -119,14 +142,18 @@ class Seen:
         """What the network gives at each point."""
         lane = self.network, self.flat_1P, self.knots
         with torch.no_grad():
-            return torch.cat([families.forward(*lane, part.x)[0] for part in self.points.loss.parts(self.points)])
+            return torch.cat(
+                [families.forward(*lane, part.x)[0] for part in self.points.loss.parts(self.points)]
+            )
 
     @cached_property
     def losses_1K(self) -> Tensor:
         """What each point adds to the loss."""
         loss, lane = self.points.loss, (self.network, self.flat_1P, self.knots)
         with torch.no_grad():
-            return torch.cat([loss.losses(*lane, part).flatten(1) for part in loss.parts(self.points)], 1)
+            return torch.cat(
+                [loss.losses(*lane, part).flatten(1) for part in loss.parts(self.points)], 1
+            )
 
     def root(self, square: Tensor) -> float:
         """The square root of a number, rounded as this engine rounds it."""
@@ -143,8 +170,8 @@ class Seen:
 class Observation(ABC):
     """A value with a name.
 
-    It is of the network as it is `at` the end of training; or also at every moment of the learning curve, `curve`; or
-    also after each so many evaluations of a stage, a number.
+    It is of the network as it is `at` the end of training; or also at every moment of the learning
+    curve, `curve`; or also after each so many evaluations of a stage, a number.
     """
 
     name: str
@@ -162,7 +189,8 @@ class Observation(ABC):
         return on_curve if self.at == "curve" else ()
 
 
-# ----------------------------------------------------------------------------------------------- of numbers and classes
+# ----------------------------------------------------------------------------------------------- of
+# numbers and classes
 class RootMedianSquare(Observation):
     """The square root of the median square, the lower one of two."""
 
@@ -216,14 +244,18 @@ class CrossEntropy(Loss):
     words = "a cross-entropy, by which classes are learnt,"
 
     def of_outputs(self, outputs_RNO: Tensor, y_RNO: Tensor) -> Tensor:
-        """As ln(1 + sum over the others of e^(other - own)): so written, a loss that is nearly 0 has all its digits."""
+        """As ln(1 + sum over the others of e^(other - own)): so written, a loss that is nearly 0
+        has all its digits.
+        """
         index_RN1 = y_RNO.long()
         own_RN = outputs_RNO.gather(2, index_RN1)[:, :, 0]
         others_RN = outputs_RNO.scatter(2, index_RN1, -torch.inf).logsumexp(2)
         return torch.logaddexp(others_RN - own_RN, torch.zeros_like(own_RN))
 
     def in_metric(self, mean: Tensor) -> Tensor:
-        """One that is too small to be told from 0 is the least number there is, for a law in log space."""
+        """One that is too small to be told from 0 is the least number there is, for a law in log
+        space.
+        """
         return mean.clamp_min(torch.finfo(mean.dtype).tiny)
 
 
@@ -234,7 +266,8 @@ SQUARES, CROSS_ENTROPY = Squares(), CrossEntropy()
 class LanePoints:
     """One split of every lane: x_RNI, and what its loss wants there, y_RNO.
 
-    `in_bfloat16` are the products of a network there, and their gradients, if it is trained in mixed precision.
+    `in_bfloat16` are the products of a network there, and their gradients, if it is trained in
+    mixed precision.
     """
 
     x: Tensor
@@ -244,33 +277,49 @@ class LanePoints:
 
     def precision(self) -> AbstractContextManager:
         """What a forward pass is taken in; the backward pass has its precision."""
-        return torch.autocast(self.x.device.type, torch.bfloat16) if self.in_bfloat16 else nullcontext()
+        return (
+            torch.autocast(self.x.device.type, torch.bfloat16)
+            if self.in_bfloat16
+            else nullcontext()
+        )
 
 
-# ------------------------------------------------------------------------------------------------------ of one's own
+# --------------------------------------------------------------------------------------------------
+# of one's own
 @dataclass(frozen=True)
 class OwnLoss(Loss):
-    """What a loss of one's own derives from: it gives `metric`, `of_outputs`, and a field for each of its numbers."""
+    """What a loss of one's own derives from: it gives `metric`, `of_outputs`, and a field for each
+    of its numbers.
+    """
 
     def check(self) -> None:
-        """A HarnessError if it does not give a finite number a point, or if a point's hangs on the others."""
+        """A HarnessError if it does not give a finite number a point, or if a point's hangs on the
+        others.
+        """
         y_RNO = torch.linspace(0, 1, 15, dtype=torch.float64).reshape(3, 5, 1)
         outputs_RNO = (9 * y_RNO).sin()
         with calling_user_code(f"loss {self.metric}"):
-            together, apart = self.of_outputs(outputs_RNO, y_RNO), self.of_outputs(outputs_RNO[1:, 2:], y_RNO[1:, 2:])
+            together, apart = (
+                self.of_outputs(outputs_RNO, y_RNO),
+                self.of_outputs(outputs_RNO[1:, 2:], y_RNO[1:, 2:]),
+            )
             if together.shape[:2] != (3, 5) or not torch.allclose(apart, together[1:, 2:]):
                 raise HarnessError(
-                    f"loss {self.metric}: a point must add one finite number, by itself; the mean over points is taken "
+                    f"loss {self.metric}: a point must add one finite number, by itself; the mean "
+                    "over points is taken "
                     "later"
                 )
 
 
-# ------------------------------------------------------------------------------------------------------------- of PDEs
+# --------------------------------------------------------------------------------------------------
+# of PDEs
 @dataclass(frozen=True)
 class Equation(Squares):
-    """Residuals of a PDE: the first `inside` points want the Laplacian y, the others, on the boundary, the values y.
+    """Residuals of a PDE: the first `inside` points want the Laplacian y, the others, on the
+    boundary, the values y.
 
-    They are scaled so that their mean square is `weight` times the mean square inside, plus that on the boundary.
+    They are scaled so that their mean square is `weight` times the mean square inside, plus that on
+    the boundary.
     """
 
     inside: int
@@ -299,10 +348,15 @@ class Equation(Squares):
         """As they are: they are cut into blocks later."""
         yield points
 
-    def _residuals(self, network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints) -> Iterator[Tensor]:
+    def _residuals(
+        self, network: Network, flat_RP: Tensor, knots: Knots, points: LanePoints
+    ) -> Iterator[Tensor]:
         """Of one block of points after the other."""
         total = points.x.shape[1]
-        parts = (True, slice(None, self.inside), self.weight), (False, slice(self.inside, None), 1.0)
+        parts = (
+            (True, slice(None, self.inside), self.weight),
+            (False, slice(self.inside, None), 1.0),
+        )
         for is_inside, part, weight in parts:
             x_RNI, y_RNO = points.x[:, part], points.y[:, part]
             scale = sqrt(weight * total / x_RNI.shape[1])
@@ -321,15 +375,24 @@ class SlopeError(Observation):
         wanted_NI = torch.from_numpy(loss.gradient).to(x_1NI)
         with torch.no_grad():
             errors = [
-                (jets.forward_laplacian(seen.network, seen.flat_1P, seen.knots, x)[1][:, :, 0] - slope).square().sum(2)
-                for x, slope in zip(x_1NI.split(PDE_BLOCK, 1), wanted_NI.split(PDE_BLOCK), strict=True)
+                (
+                    jets.forward_laplacian(seen.network, seen.flat_1P, seen.knots, x)[1][:, :, 0]
+                    - slope
+                )
+                .square()
+                .sum(2)
+                for x, slope in zip(
+                    x_1NI.split(PDE_BLOCK, 1), wanted_NI.split(PDE_BLOCK), strict=True
+                )
             ]
         return (loss.mean(seen.losses_1K) + loss.mean(torch.cat(errors, 1))).sqrt().item()
 
 
 @dataclass(frozen=True, eq=False)
 class Quadrature(Squares):
-    """Squares at nodes of a box, whose mean takes `shares` [n] of each; `gradient` [n, inputs] is of the target."""
+    """Squares at nodes of a box, whose mean takes `shares` [n] of each; `gradient` [n, inputs] is
+    of the target.
+    """
 
     observations = (*Squares.observations, SlopeError("test_h1_error"))
 

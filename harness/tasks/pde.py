@@ -1,8 +1,10 @@
-"""Poisson's equation of the KAN paper's sec. 3.4 (Liu et al. 2024, arXiv 2404.19756), learnt from the equation alone.
+"""Poisson's equation of the KAN paper's sec. 3.4 (Liu et al. 2024, arXiv 2404.19756), learnt from
+the equation alone.
 
     lap u = f on [-1, 1]^2, u = 0 on its boundary; f is chosen so that u = sin(pi x) sin(pi y^2)
 
-(pykan's tutorial has sin(pi x) sin(pi y) instead.) Training sees f at points inside and 0 at points of the four sides.
+(pykan's tutorial has sin(pi x) sin(pi y) instead.) Training sees f at points inside and 0 at points
+of the four sides.
 """
 
 from dataclasses import dataclass
@@ -26,7 +28,9 @@ def solution(x: Array) -> Array:
 def gradient(x: Array) -> Array:
     """grad u of points [n, 2], as [n, 2]."""
     a, b = x.T
-    return np.stack([pi * cos(pi * a) * sin(pi * b**2), 2 * pi * b * sin(pi * a) * cos(pi * b**2)], 1)
+    return np.stack(
+        [pi * cos(pi * a) * sin(pi * b**2), 2 * pi * b * sin(pi * a) * cos(pi * b**2)], 1
+    )
 
 
 def laplacian(x: Array) -> Array:
@@ -37,10 +41,11 @@ def laplacian(x: Array) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Equation(Function):
-    """A PDE on [-1, 1]^2, learnt and validated at points inside and on the boundary, and tested by quadrature.
+    """A PDE on [-1, 1]^2, learnt and validated at points inside and on the boundary, and tested by
+    quadrature.
 
-    `function` is its solution, which is 0 on the boundary, with `gradient` [n, 2] and `laplacian` [n]; training sees
-    the Laplacian alone.
+    `function` is its solution, which is 0 on the boundary, with `gradient` [n, 2] and `laplacian`
+    [n]; training sees the Laplacian alone.
     """
 
     gradient: Values
@@ -50,7 +55,9 @@ class Equation(Function):
     settings: ClassVar = {"boundary_points": 800, "interior_weight": 0.01}
 
     def draw(self, task: RunTask, seed: int) -> Splits:
-        """Points inside and on the boundary from a stream for each split; nodes of a quadrature, which have no seed."""
+        """Points inside and on the boundary from a stream for each split; nodes of a quadrature,
+        which have no seed.
+        """
         return Splits(
             train=self._collocation(task, stream(seed, "train"), task.train_points),
             validation=self._collocation(task, stream(seed, "validation"), task.validation_points),
@@ -58,7 +65,9 @@ class Equation(Function):
         )
 
     def _collocation(self, task: RunTask, generator: np.random.Generator, inside: int) -> Samples:
-        """So many uniform points inside, where y is f, and then the task's points of the sides, where y is 0."""
+        """So many uniform points inside, where y is f, and then the task's points of the sides,
+        where y is 0.
+        """
         assert task.boundary_points
         assert task.interior_weight
         x = generator.uniform(-1, 1, (inside, 2))
@@ -71,7 +80,9 @@ class Equation(Function):
         return Samples(points, y[:, None], loss.Equation(inside, task.interior_weight))
 
     def _quadrature(self, nodes: int) -> Samples:
-        """Gauss-Legendre nodes of the square, at least as many, a whole number a variable; weights that sum to 1."""
+        """Gauss-Legendre nodes of the square, at least as many, a whole number a variable; weights
+        that sum to 1.
+        """
         points, weights = np.polynomial.legendre.leggauss(ceil(sqrt(nodes)))
         x = np.stack(np.meshgrid(points, points, indexing="ij"), -1).reshape(-1, 2)
         shares = np.outer(weights, weights).ravel() / 4

@@ -1,7 +1,8 @@
-"""The five Gaussian peaks of the KAN paper's Fig. 3.4 (Liu et al. 2024, arXiv 2404.19756, sec. 3.5).
+"""The five Gaussian peaks of the KAN paper's Fig. 3.4 (Liu et al. 2024, arXiv 2404.19756, sec.
+3.5).
 
-The paper shows the picture; the formula and the training points are those of pykan's tutorial: equally many on each
-peak, evenly from 0.2 left of it to 0.2 right of it, both ends included.
+The paper shows the picture; the formula and the training points are those of pykan's tutorial:
+equally many on each peak, evenly from 0.2 left of it to 0.2 right of it, both ends included.
 """
 
 import numpy as np
@@ -23,8 +24,12 @@ def even_points(count: int) -> Array:
     """`count` points, [count, 1], peak by peak from left to right."""
     of_peak, over = divmod(count, len(CENTRES))
     if over:
-        raise TargetError(f"target five_peaks: train_points={count} is no multiple of its {len(CENTRES)} peaks")
-    return np.concatenate([np.linspace(centre - REACH, centre + REACH, of_peak) for centre in CENTRES])[:, None]
+        raise TargetError(
+            f"target five_peaks: train_points={count} is no multiple of its {len(CENTRES)} peaks"
+        )
+    return np.concatenate(
+        [np.linspace(centre - REACH, centre + REACH, of_peak) for centre in CENTRES]
+    )[:, None]
 
 
 TASKS = {
@@ -32,7 +37,10 @@ TASKS = {
         five_peaks,
         inputs=1,
         formula="Σ exp(-300 (x-c)²), c = -0.8, -0.4, 0, 0.4, 0.8",
-        source="Liu et al. 2024, arXiv 2404.19756v5, Fig. 3.4; pykan 0.0.2, tutorial on continual learning",
+        source=(
+            "Liu et al. 2024, arXiv 2404.19756v5, Fig. 3.4; pykan 0.0.2, tutorial on continual "
+            "learning"
+        ),
         train_points=even_points,
         only_box="its training points are those of [-1, 1]",
     )

@@ -1,8 +1,10 @@
-"""Hidden Markov processes, whose optimum is known: what a network should believe after each token (Shai et al. 2024).
+"""Hidden Markov processes, whose optimum is known: what a network should believe after each token
+(Shai et al. 2024).
 
-A process has states and, for each token v, the probabilities T[v, s, s'] to emit v and go from s to s'. After tokens
-x1 ... xt an observer's belief is the distribution over states b T[x1] ... T[xt], normalised, from the stationary one.
-The next token has the probabilities b T[v] 1. arXiv 2405.15943 finds the beliefs in a transformer's residual stream.
+A process has states and, for each token v, the probabilities T[v, s, s'] to emit v and go from s to
+s'. After tokens x1 ... xt an observer's belief is the distribution over states b T[x1] ... T[xt],
+normalised, from the stationary one. The next token has the probabilities b T[v] 1. arXiv 2405.15943
+finds the beliefs in a transformer's residual stream.
 
 Shape suffixes: N sequences, T positions, V tokens, S states, D width, M positions of all sequences.
 """
@@ -60,7 +62,10 @@ class Process(Sequences):
     def resolve(self, task: Task) -> RunTask:
         resolved = super().resolve(task)
         if resolved.test_points < 2:
-            raise TargetError("test_points=1: a probe is fitted to some test sequences and judged by others; give more")
+            raise TargetError(
+                "test_points=1: a probe is fitted to some test sequences and judged by others; "
+                "give more"
+            )
         return resolved
 
     def sampler(self, split: str, context: int) -> Callable[[np.random.Generator, int], Tokens]:
@@ -69,7 +74,9 @@ class Process(Sequences):
     def sample(self, generator: np.random.Generator, number: int, length: int) -> Tokens:
         """Sequences [number, length] that begin in the stationary distribution."""
         states = self.transitions.shape[1]
-        steps = np.cumsum(self.transitions.transpose(1, 0, 2).reshape(states, -1), axis=1)  # of (token, next state)
+        steps = np.cumsum(
+            self.transitions.transpose(1, 0, 2).reshape(states, -1), axis=1
+        )  # of (token, next state)
         state_N = generator.choice(states, size=number, p=self.stationary_S)
         tokens = np.empty((number, length), np.int64)
         for position in range(length):
@@ -79,7 +86,10 @@ class Process(Sequences):
 
     def beliefs(self, tokens: Tokens) -> Array:
         """The belief after each token, [N, T, S]."""
-        belief_NS, beliefs = np.broadcast_to(self.stationary_S, (len(tokens), len(self.stationary_S))), []
+        belief_NS, beliefs = (
+            np.broadcast_to(self.stationary_S, (len(tokens), len(self.stationary_S))),
+            [],
+        )
         for token_N in tokens.T:
             belief_NS = np.einsum("ns,nsr->nr", belief_NS, self.transitions[token_N])
             belief_NS = belief_NS / belief_NS.sum(1, keepdims=True)
@@ -96,12 +106,18 @@ class Process(Sequences):
 
     @property
     def observations(self) -> tuple[Observation, ...]:  # type: ignore[override]
-        return (BeliefError("belief_error", process=self), LeftByBlock("left_by_block", process=self))
+        return (
+            BeliefError("belief_error", process=self),
+            LeftByBlock("left_by_block", process=self),
+        )
 
 
-# -------------------------------------------------------------------------------------------------------------- probes
+# --------------------------------------------------------------------------------------------------
+# probes
 class Probed(NamedTuple):
-    """Beliefs [M, S] at all positions of the sequences that no probe was fitted to: true ones, and those it reads."""
+    """Beliefs [M, S] at all positions of the sequences that no probe was fitted to: true ones, and
+    those it reads.
+    """
 
     true: Array
     read: Array
@@ -121,7 +137,9 @@ def probed(process: Process, seen: Seen) -> tuple[Probed, Probed]:
     assert isinstance(network, TransformerShape)
     parameters = unflatten(network, seen.flat_1P)
     with torch.no_grad():
-        parts = [network.states(parameters, seen.knots, part.x)[-2:] for part in loss.parts(seen.points)]
+        parts = [
+            network.states(parameters, seen.knots, part.x)[-2:] for part in loss.parts(seen.points)
+        ]
     beliefs = process.beliefs(seen.points.x[0].long().numpy(force=True))
     before, after = (_read(torch.cat(states, 1)[0], beliefs) for states in zip(*parts, strict=True))
     return before, after
@@ -150,8 +168,9 @@ class BeliefError(Observation):
 class LeftByBlock(BeliefError):
     """The share of a probe's squared error before the last block that is left after it.
 
-    One layer of attention can only make a constrained belief (Piotrowski et al. 2025, arXiv 2502.01954). The block does
-    the rest of the way to the true one, and this says how much of the way it leaves.
+    One layer of attention can only make a constrained belief (Piotrowski et al. 2025, arXiv
+    2502.01954). The block does the rest of the way to the true one, and this says how much of the
+    way it leaves.
     """
 
     def value(self, seen: Seen) -> float:
@@ -160,18 +179,25 @@ class LeftByBlock(BeliefError):
         return after.error / before.error
 
 
-# ----------------------------------------------------------------------------------------------------------- processes
+# --------------------------------------------------------------------------------------------------
+# processes
 def mess3(stay: float, leave: float) -> Array:
-    """T of Mess3: three states, each with a token of its own; `stay` is alpha and `leave` x of the paper."""
+    """T of Mess3: three states, each with a token of its own; `stay` is alpha and `leave` x of the
+    paper.
+    """
     elsewhere, stays = leave, 1 - 2 * leave
     own_token, other_token = stay, (1 - stay) / 2
-    emission = np.full((3, 3), other_token) + (own_token - other_token) * np.eye(3)  # [token, next state]
+    emission = np.full((3, 3), other_token) + (own_token - other_token) * np.eye(
+        3
+    )  # [token, next state]
     move = np.full((3, 3), elsewhere) + (stays - elsewhere) * np.eye(3)  # [state, next state]
     return emission[:, None, :] * move[None]
 
 
 def rrxor() -> Array:
-    """T of RRXOR: two random bits and their exclusive or, again and again; states S, 0, 1, true, false."""
+    """T of RRXOR: two random bits and their exclusive or, again and again; states S, 0, 1, true,
+    false.
+    """
     start, zero, one, true, false = range(5)
     transitions = np.zeros((2, 5, 5))
     for state, next_of in {start: (zero, one), zero: (false, true), one: (true, false)}.items():
@@ -182,9 +208,11 @@ def rrxor() -> Array:
 
 
 def mess3_update(x: Array) -> Array:
-    """What Mess3's observer believes of state B after token A: one step of an update that a block has to learn.
+    """What Mess3's observer believes of state B after token A: one step of an update that a block
+    has to learn.
 
-    x [n, 2] -> [n]. x1 is the belief in A before it, x2 the share of the rest that B has. It is a ratio of polynomials.
+    x [n, 2] -> [n]. x1 is the belief in A before it, x2 the share of the rest that B has. It is a
+    ratio of polynomials.
     """
     of_a = x[:, 0]
     of_b = (1 - of_a) * x[:, 1]
@@ -194,8 +222,17 @@ def mess3_update(x: Array) -> Array:
 
 
 TASKS = {
-    "mess3_update": Function(mess3_update, inputs=2, formula="(b T)₂/(b T 1), a step of Mess3's beliefs", source=SHAI),
-    "mess3": Process(mess3(0.85, 0.05), "Mess3, x = 0.05, alpha = 0.85: three states, whose beliefs form a fractal"),
-    "mess3_blurred": Process(mess3(0.6, 0.15), "Mess3, x = 0.15, alpha = 0.6: beliefs that overlap"),
-    "rrxor": Process(rrxor(), "two random bits and their exclusive or, again and again; 36 beliefs"),
+    "mess3_update": Function(
+        mess3_update, inputs=2, formula="(b T)₂/(b T 1), a step of Mess3's beliefs", source=SHAI
+    ),
+    "mess3": Process(
+        mess3(0.85, 0.05),
+        "Mess3, x = 0.05, alpha = 0.85: three states, whose beliefs form a fractal",
+    ),
+    "mess3_blurred": Process(
+        mess3(0.6, 0.15), "Mess3, x = 0.15, alpha = 0.6: beliefs that overlap"
+    ),
+    "rrxor": Process(
+        rrxor(), "two random bits and their exclusive or, again and again; 36 beliefs"
+    ),
 }

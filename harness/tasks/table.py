@@ -1,4 +1,6 @@
-"""Tables of the user's own, read from a file or given as a DataFrame, and their columns as numbers."""
+"""Tables of the user's own, read from a file or given as a DataFrame, and their columns as
+numbers.
+"""
 
 import csv
 from collections.abc import Sequence
@@ -33,9 +35,11 @@ class Table(NamedTuple):
 
 
 def read_table(subject: str, path: Path) -> Table:
-    """The table of a file, with rows from 0; columns of a two-dimensional array `x` are called x0, x1 and so on.
+    """The table of a file, with rows from 0; columns of a two-dimensional array `x` are called x0,
+    x1 and so on.
 
-    The names of its columns are text. A TargetError about `subject` if it cannot be read, or has no rows.
+    The names of its columns are text. A TargetError about `subject` if it cannot be read, or has no
+    rows.
     """
     rows = _loaded(subject, path)
     rows.columns = rows.columns.map(str)
@@ -58,15 +62,23 @@ def _loaded(subject: str, path: Path) -> Any:
     except Exception as error:  # of parsers that meet any file
         why = " ".join(str(error).split()) or type(error).__name__
         kind = path.suffix.lower().removeprefix(".")
-        raise TargetError(f"{subject} cannot be read as {kind}: {why}; mend it, or save it again") from None
+        raise TargetError(
+            f"{subject} cannot be read as {kind}: {why}; mend it, or save it again"
+        ) from None
 
 
 def _columns_of_arrays(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any]] = {}
     for name, array in arrays.items():
         if array.ndim not in (1, 2):
-            raise TargetError(f"array {name!r} has shape {array.shape}; give [rows] or [rows, columns]")
-        new = {name: array} if array.ndim == 1 else {f"{name}{place}": column for place, column in enumerate(array.T)}
+            raise TargetError(
+                f"array {name!r} has shape {array.shape}; give [rows] or [rows, columns]"
+            )
+        new = (
+            {name: array}
+            if array.ndim == 1
+            else {f"{name}{place}": column for place, column in enumerate(array.T)}
+        )
         if twice := new.keys() & columns.keys():
             raise TargetError(f"two arrays have a column {min(twice)!r}")
         columns |= new
@@ -74,7 +86,9 @@ def _columns_of_arrays(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any
 
 
 def _separator(path: Path) -> str:
-    """What separates the columns of a CSV file: whichever of comma, semicolon and tab its first line has most of."""
+    """What separates the columns of a CSV file: whichever of comma, semicolon and tab its first
+    line has most of.
+    """
     with path.open(encoding="utf-8", errors="replace") as file:
         return max(",;\t", key=file.readline().count)
 
@@ -97,15 +111,20 @@ def _line(path: Path, row: int) -> int:
 
 
 def named_columns(subject: str, rows: Any, columns: Sequence[str]) -> Table:
-    """These columns of a DataFrame; a TargetError about `subject` names those that are not there, or there twice."""
+    """These columns of a DataFrame; a TargetError about `subject` names those that are not there,
+    or there twice.
+    """
     rows = rows.rename(columns=str)
     if missing := [name for name in columns if name not in rows]:
         raise TargetError(
-            f"{subject}: the table has no column {some(missing)}; it needs {some(columns, MOST_COLUMNS)}, in any order"
+            f"{subject}: the table has no column {some(missing)}; it needs "
+            f"{some(columns, MOST_COLUMNS)}, in any order"
         )
     if twice := [name for name in rows.columns[rows.columns.duplicated()] if name in columns]:
         raise TargetError(f"{subject}: the table has two columns {twice[0]!r}; keep one")
-    return Table(subject, rows[list(columns)].infer_objects())  # a row alone has numbers and truth values as objects
+    return Table(
+        subject, rows[list(columns)].infer_objects()
+    )  # a row alone has numbers and truth values as objects
 
 
 def check_complete(table: Table, columns: Sequence[str], next_move: str) -> None:
@@ -128,7 +147,9 @@ def numbers(table: Table, name: str, next_move: str) -> Array:
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
         raise TargetError(f"{where} holds dates; {next_move}")
     is_text = not is_number(column)
-    values = (pd.to_numeric(texts(table, name), errors="coerce") if is_text else column).to_numpy(np.float64)
+    values = (pd.to_numeric(texts(table, name), errors="coerce") if is_text else column).to_numpy(
+        np.float64
+    )
     wrong = np.flatnonzero(~np.isfinite(values))
     if not len(wrong):
         return values
@@ -138,7 +159,8 @@ def numbers(table: Table, name: str, next_move: str) -> Array:
     if len(wrong) >= len(column) / 2:
         raise TargetError(f"{where} holds text, such as {first}; {next_move}")
     raise TargetError(
-        f"{where} holds text in some rows ({len(wrong):,}, first {first} {table.place(wrong[0])}); mend these rows or "
+        f"{where} holds text in some rows ({len(wrong):,}, first {first} "
+        f"{table.place(wrong[0])}); mend these rows or "
         "drop them"
     )
 
@@ -150,13 +172,16 @@ def texts(table: Table, name: str) -> Any:
     except UnicodeDecodeError as error:
         example = error.object[:LONGEST_EXAMPLE]
         raise TargetError(
-            f"{table.subject}: column {name!r} holds bytes that are no text, such as {example!r}; save it as numbers "
+            f"{table.subject}: column {name!r} holds bytes that are no text, such as {example!r}; "
+            "save it as numbers "
             "or as text"
         ) from None
 
 
 def why_no_numbers(table: Table, name: str) -> str:
-    """Which cells of a column are no numbers, in words that follow its name; empty if all are numbers."""
+    """Which cells of a column are no numbers, in words that follow its name; empty if all are
+    numbers.
+    """
     import pandas as pd
 
     column = table.rows[name]
@@ -172,7 +197,9 @@ def why_no_numbers(table: Table, name: str) -> str:
     if len(wrong) == len(column):
         return f"which holds {column.dtype} such as {example}"
     verb = "is no number:" if len(wrong) == 1 else "are no numbers, such as"
-    return f"in which {len(wrong):,} of {len(column):,} cells {verb} {example} {table.place(wrong[0])}"
+    return (
+        f"in which {len(wrong):,} of {len(column):,} cells {verb} {example} {table.place(wrong[0])}"
+    )
 
 
 def is_number(column: Any) -> bool:

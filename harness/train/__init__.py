@@ -1,7 +1,8 @@
 """From a pack of runs to their records.
 
-A trainer takes runs and a resumable state and returns state and outcomes (see `trainer`); this file holds what is
-the same for every one: the clock, threads, checkpoints, the provenance, the publishing.
+A trainer takes runs and a resumable state and returns state and outcomes (see `trainer`); this file
+holds what is the same for every one: the clock, threads, checkpoints, the provenance, the
+publishing.
 """
 
 import time
@@ -45,9 +46,10 @@ class PackStopped(Exception):
 class Supervisor:
     """Who watches over a pack that trains.
 
-    `progress` hears how many of the planned evaluations every lane has behind it, `saved` how many those of a
-    checkpoint have, `announce` what the user should know. `stop` is asked every `CHUNK_SECONDS` whether to end. No more
-    than `checkpoint_seconds` of training can be lost, and the seconds that writing a checkpoint takes.
+    `progress` hears how many of the planned evaluations every lane has behind it, `saved` how many
+    those of a checkpoint have, `announce` what the user should know. `stop` is asked every
+    `CHUNK_SECONDS` whether to end. No more than `checkpoint_seconds` of training can be lost, and
+    the seconds that writing a checkpoint takes.
     """
 
     progress: Callable[[int], None] = lambda evaluations: None
@@ -68,12 +70,14 @@ def train_pack(
     snapshots: int = 0,
     threads: int = 1,
 ) -> list[Record]:
-    """Train those of `runs`, one `planning.plan.computation`, that have no record in `records`, as one ensemble.
+    """Train those of `runs`, one `planning.plan.computation`, that have no record in `records`, as
+    one ensemble.
 
-    Their records are published and returned. With a folder for `checkpoints`, training goes on from the one of `runs`,
-    and leaves one now and then and when it is stopped, until all records are there. With a folder for `networks`, what
-    was trained is kept there before its record is published, and so many `snapshots` of it. Torch takes so many
-    `threads`, or where training goes on those that it began with. Raises PackStopped.
+    Their records are published and returned. With a folder for `checkpoints`, training goes on from
+    the one of `runs`, and leaves one now and then and when it is stopped, until all records are
+    there. With a folder for `networks`, what was trained is kept there before its record is
+    published, and so many `snapshots` of it. Torch takes so many `threads`, or where training goes
+    on those that it began with. Raises PackStopped.
     """
     if why := why_no_device(device):
         raise HarnessError(f"{why}; say device: cpu, or run where there is one")
@@ -84,30 +88,43 @@ def train_pack(
     to_train = tuple(identity for identity in specs if not record_path(records, identity).exists())
     new_records = []
     if to_train:
-        trainer: Trainer = ENGINES[runs[0].engine]  # a module, whose functions are those of `Trainer`
+        trainer: Trainer = ENGINES[
+            runs[0].engine
+        ]  # a module, whose functions are those of `Trainer`
         if runs[0].recipe.phases:
             trainer = phases
         elif runs[0].recipe.sparsity:
             trainer = pruning
         with torch_threads(threads):
             numerics = _numerics(runs[0].engine, device)
-            pack, begun = _begun_or_resumed(trainer, specs, to_train, numerics, device, file, supervisor)
+            pack, begun = _begun_or_resumed(
+                trainer, specs, to_train, numerics, device, file, supervisor
+            )
             moments = snapshot_moments(pack.stages, snapshots)
             end = _train(trainer, pack, begun, since, file, supervisor, moments)
             outcomes = trainer.finish(pack, end.state)
             for task, seed in {(run.task, run.seed) for run in runs}:
                 kept_baselines(task, seed, records.parent)
             if networks:
-                _keep_networks(pack.runs, outcomes, trainer.trained(pack, end.state), end.snapshots, networks)
+                _keep_networks(
+                    pack.runs, outcomes, trainer.trained(pack, end.state), end.snapshots, networks
+                )
         where = _provenance(_timed(end, since), attempt)
         new_records = [
-            Record(run_id=run_id(run), run=run, provenance=where, weights=DEFAULT_WEIGHTS, **vars(outcome))
+            Record(
+                run_id=run_id(run),
+                run=run,
+                provenance=where,
+                weights=DEFAULT_WEIGHTS,
+                **vars(outcome),
+            )
             for run, outcome in zip(pack.runs, outcomes, strict=True)
         ]
         for record in new_records:
             if publish(record, records) == "defect":
                 supervisor.announce(
-                    f"run {record.run_id}: two records differ though code and kind of machine are the same, a defect "
+                    f"run {record.run_id}: two records differ though code and kind of machine are "
+                    "the same, a defect "
                     "of determinism, which should be reported; the second one is kept in "
                     f"{duplicate_path(records, record)}"
                 )
@@ -118,7 +135,9 @@ def train_pack(
 
 @contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
-    """Torch and its LAPACK take so many threads: the bits of some sums hang on how many there are."""
+    """Torch and its LAPACK take so many threads: the bits of some sums hang on how many there
+    are.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -153,12 +172,17 @@ def _begun_or_resumed(
     file: Path | None,
     supervisor: Supervisor,
 ) -> tuple[Any, Checkpoint]:
-    """The pack of the runs in the checkpoint file, where it was saved; or of those that are left, at their beginning.
+    """The pack of the runs in the checkpoint file, where it was saved; or of those that are left,
+    at their beginning.
 
     A checkpoint has more runs than are left if some of its records were published before it ended.
     """
     recipe = specs[to_train[0]].recipe
-    saved = checkpoint.read_checkpoint(file, to_train, recipe, numerics, device, supervisor.announce) if file else None
+    saved = (
+        checkpoint.read_checkpoint(file, to_train, recipe, numerics, device, supervisor.announce)
+        if file
+        else None
+    )
     threads = torch.get_num_threads()
     if file and saved:
         torch.set_num_threads(saved.threads)
@@ -166,12 +190,16 @@ def _begun_or_resumed(
         if trainer.fits(pack, saved.state):
             return pack, saved
         why = "is not of the networks of its runs and"
-        supervisor.announce(f"{file} {why} {checkpoint.set_aside(file)}; its pack starts from the beginning")
+        supervisor.announce(
+            f"{file} {why} {checkpoint.set_aside(file)}; its pack starts from the beginning"
+        )
         torch.set_num_threads(threads)
     pack = trainer.prepare([specs[identity] for identity in to_train], device)
     state = trainer.begin(pack)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    return pack, Checkpoint(to_train, numerics, len(state.lanes), started_at, state, threads=threads)
+    return pack, Checkpoint(
+        to_train, numerics, len(state.lanes), started_at, state, threads=threads
+    )
 
 
 def _train(
@@ -183,12 +211,15 @@ def _train(
     supervisor: Supervisor,
     moments: Sequence[int],
 ) -> Checkpoint:
-    """The pack with all stages behind, in chunks of about `CHUNK_SECONDS`; its seconds stay those of `begun`.
+    """The pack with all stages behind, in chunks of about `CHUNK_SECONDS`; its seconds stay those
+    of `begun`.
 
     Its checkpoint has snapshots of all networks at these moments, in planned evaluations.
     """
     announce_once = cache(supervisor.announce)
-    timed = pack.runs[0].readings if len(begun.runs) == 1 else ()  # several runs share their seconds
+    timed = (
+        pack.runs[0].readings if len(begun.runs) == 1 else ()
+    )  # several runs share their seconds
     latest, chunk, saved = begun, 1, since[0]
     supervisor.progress(latest.evaluations)
     while not ended(pack, latest.state):
@@ -203,16 +234,25 @@ def _train(
         if stop:
             raise PackStopped
         now, computed = time.perf_counter(), _clock()[1]
-        ahead = [moment - latest.evaluations for moment in (*moments, *timed) if moment > latest.evaluations]
+        ahead = [
+            moment - latest.evaluations
+            for moment in (*moments, *timed)
+            if moment > latest.evaluations
+        ]
         at_once = min([chunk, *ahead])
         state = trainer.advance(pack, latest.state, at_once)
-        main = state.main or state  # what is trained beside it, for a reading, counts towards no progress
+        main = (
+            state.main or state
+        )  # what is trained beside it, for a reading, counts towards no progress
         behind = sum(stage.evaluations for stage in pack.stages[: main.stage]) + main.done
         if timed:
             latest = _timed_readings(latest, state, _clock()[1] - computed)
         latest = replace(latest, state=state, evaluations=behind)
         if behind in moments and not state.main:
-            latest = replace(latest, snapshots=(*latest.snapshots, (behind, _copied(trainer.trained(pack, state)))))
+            latest = replace(
+                latest,
+                snapshots=(*latest.snapshots, (behind, _copied(trainer.trained(pack, state)))),
+            )
         supervisor.progress(behind)
         # Twice or half as many at a time, at most: the first evaluation may also compile.
         share = CHUNK_SECONDS / max(time.perf_counter() - now, 1e-9)
@@ -221,7 +261,9 @@ def _train(
 
 
 def _timed_readings(latest: Checkpoint, state: EngineState, computing: float) -> Checkpoint:
-    """With what it took to get from the checkpoint's state to this one, and that of the readings made on the way."""
+    """With what it took to get from the checkpoint's state to this one, and that of the readings
+    made on the way.
+    """
     main, beside = latest.training_cpu_seconds
     main, beside = (main, beside + computing) if latest.state.main else (main + computing, beside)
     made = (state.main or state).readings.shape[1] - len(latest.reading_cpu_seconds)
@@ -231,7 +273,9 @@ def _timed_readings(latest: Checkpoint, state: EngineState, computing: float) ->
 
 
 def snapshot_moments(stages: Sequence[Stage], snapshots: int) -> list[int]:
-    """After how many planned evaluations to take so many snapshots: evenly in their logarithm, in the last stage."""
+    """After how many planned evaluations to take so many snapshots: evenly in their logarithm, in
+    the last stage.
+    """
     *before, last = stages
     if not snapshots or last.starts > 1:
         return []
@@ -240,7 +284,9 @@ def snapshot_moments(stages: Sequence[Stage], snapshots: int) -> list[int]:
 
 
 def _copied(networks: Sequence[Trained | None]) -> list[list[np.ndarray]]:
-    """The parameters of each run's network and its knots, for a checkpoint; nothing of one that has diverged."""
+    """The parameters of each run's network and its knots, for a checkpoint; nothing of one that has
+    diverged.
+    """
     copies = []
     for network in networks:
         kept = network.to_keep(None) if network else None
@@ -260,7 +306,10 @@ def _keep_networks(
         if network is None or outcome.status != "done":
             continue
         states = [(evaluations, of_runs[index]) for evaluations, of_runs in snapshots]
-        on_the_way = [Snapshot(evaluations, parameters, tuple(knots)) for evaluations, (parameters, *knots) in states]
+        on_the_way = [
+            Snapshot(evaluations, parameters, tuple(knots))
+            for evaluations, (parameters, *knots) in states
+        ]
         kept = network.to_keep(draw(run.task, run.seed).scaling)
         keep_network(kept._replace(snapshots=tuple(on_the_way)), folder, run_id(run))
 
@@ -273,7 +322,9 @@ def _clock() -> tuple[float, float]:
 def _timed(latest: Checkpoint, since: tuple[float, float]) -> Checkpoint:
     """With the seconds of this attempt added to those of the attempts before."""
     wall, computing = (now - before for now, before in zip(_clock(), since, strict=True))
-    return replace(latest, seconds=latest.seconds + wall, cpu_seconds=latest.cpu_seconds + computing)
+    return replace(
+        latest, seconds=latest.seconds + wall, cpu_seconds=latest.cpu_seconds + computing
+    )
 
 
 def _provenance(end: Checkpoint, attempt: str | None) -> Provenance:

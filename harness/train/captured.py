@@ -1,8 +1,10 @@
-"""Evaluations as replays of one CUDA graph: the device repeats what it was once told, and Python says only when.
+"""Evaluations as replays of one CUDA graph: the device repeats what it was once told, and Python
+says only when.
 
-A graph reads and writes the same memory at every replay. So all that an evaluation changes must be in tensors: the
-optimiser's state, which `InPlace` keeps in tensors of its own, and what it is fed (`Batches`). A CPU can run the same
-and check it (tests/train/test_capture.py). Nothing here has been run on a GPU yet.
+A graph reads and writes the same memory at every replay. So all that an evaluation changes must be
+in tensors: the optimiser's state, which `InPlace` keeps in tensors of its own, and what it is fed
+(`Batches`). A CPU can run the same and check it (tests/train/test_capture.py). Nothing here has
+been run on a GPU yet.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ class InPlace:
 
     def __init__(self, evaluate: Evaluate, state: LaneState, feed: Feed) -> None:
         self.evaluate = evaluate
-        self.state = replace(state, **{name: value.clone() for name, value in _tensors(state).items()})
+        self.state = replace(
+            state, **{name: value.clone() for name, value in _tensors(state).items()}
+        )
         self.feed = tuple(tensor.clone() for tensor in feed)
 
     def place(self, state: LaneState) -> None:
@@ -42,18 +46,26 @@ class InPlace:
     def run(self) -> None:
         """One evaluation: what a graph consists of."""
         tensors = _tensors(self.state)
-        # What the evaluation hands on unchanged may be the memory of another field, which is about to be overwritten.
-        after = {name: value.clone() for name, value in _tensors(self.evaluate(self.state, self.feed)).items()}
+        # What the evaluation hands on unchanged may be the memory of another field, which is about
+        # to be overwritten.
+        after = {
+            name: value.clone()
+            for name, value in _tensors(self.evaluate(self.state, self.feed)).items()
+        }
         for name, value in after.items():
             tensors[name].copy_(value)
 
     def taken(self) -> LaneState:
         """A copy of the state."""
-        return replace(self.state, **{name: value.clone() for name, value in _tensors(self.state).items()})
+        return replace(
+            self.state, **{name: value.clone() for name, value in _tensors(self.state).items()}
+        )
 
 
 class Replay:
-    """Evaluations of a network whose knots and points stay as they are, on a GPU; the first one captures the graph."""
+    """Evaluations of a network whose knots and points stay as they are, on a GPU; the first one
+    captures the graph.
+    """
 
     def __init__(self, evaluate: Evaluate) -> None:
         self.evaluate = evaluate

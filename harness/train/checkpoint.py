@@ -1,9 +1,10 @@
-"""The state of a pack between two evaluations, as a file: how training goes on after its process has ended.
+"""The state of a pack between two evaluations, as a file: how training goes on after its process
+has ended.
 
-A file has three parts: a line with `FORMAT` and the SHA-256 of what follows; a line of JSON, in which an array is
-`{"array": [dtype, shape, offset]}`, and one of torch's `{"tensor": ...}`; and the bytes of these arrays. Reading
-builds the types that `CheckpointState` declares, with states of the optimisers of the pack, and no others: no file
-says what is to be made or run.
+A file has three parts: a line with `FORMAT` and the SHA-256 of what follows; a line of JSON, in
+which an array is `{"array": [dtype, shape, offset]}`, and one of torch's `{"tensor": ...}`; and the
+bytes of these arrays. Reading builds the types that `CheckpointState` declares, with states of the
+optimisers of the pack, and no others: no file says what is to be made or run.
 """
 
 import hashlib
@@ -35,12 +36,14 @@ Length = Annotated[int, Field(ge=0, lt=2**60)]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A pack on its way: the engine's state, and what its training has taken so far, over all attempts.
+    """A pack on its way: the engine's state, and what its training has taken so far, over all
+    attempts.
 
-    `runs` are the ids of those that train, in their order; `evaluations` are the planned ones that each lane has behind
-    it; `lanes` is how many there were at first; `resumed` is how often training has gone on from a file. `snapshots`
-    has evaluations, and the parameters and knots of each run after them. `threads` are those that torch goes on with.
-    `training_cpu_seconds` are those of the main run and of the one beside it that ends at the next reading;
+    `runs` are the ids of those that train, in their order; `evaluations` are the planned ones that
+    each lane has behind it; `lanes` is how many there were at first; `resumed` is how often
+    training has gone on from a file. `snapshots` has evaluations, and the parameters and knots of
+    each run after them. `threads` are those that torch goes on with. `training_cpu_seconds` are
+    those of the main run and of the one beside it that ends at the next reading;
     `reading_cpu_seconds` those of each reading's own path, where a pack has one run.
     """
 
@@ -74,12 +77,15 @@ class Place(NamedTuple):
 
 PLACE, HEADER = TypeAdapter(Place), TypeAdapter(Checkpoint)
 STATE: TypeAdapter[CheckpointState] = TypeAdapter(
-    CheckpointState, config=ConfigDict(arbitrary_types_allowed=True, extra="forbid", defer_build=True)
+    CheckpointState,
+    config=ConfigDict(arbitrary_types_allowed=True, extra="forbid", defer_build=True),
 )
 
 
 def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write it whole or not at all; of two writers the last one wins. An OSError if the disk is full."""
+    """Write it whole or not at all; of two writers the last one wins. An OSError if the disk is
+    full.
+    """
     private_folder(path.parent)
     arrays: list[bytes] = []
 
@@ -107,10 +113,12 @@ def read_checkpoint(
     device: str,
     announce: Callable[[str], None],
 ) -> Checkpoint | None:
-    """The checkpoint at `path`, counted as resumed once more, if all runs `to_train` can go on from it.
+    """The checkpoint at `path`, counted as resumed once more, if all runs `to_train` can go on from
+    it.
 
-    None if there is none. `announce` hears why one is of no use: it lacks a run, was written by an earlier version or
-    under other `numerics`, or is damaged, which moves it aside. Whether its state `fits` is for its engine to say.
+    None if there is none. `announce` hears why one is of no use: it lacks a run, was written by an
+    earlier version or under other `numerics`, or is damaged, which moves it aside. Whether its
+    state `fits` is for its engine to say.
     """
     try:
         with open(path, "rb") as file:
@@ -132,19 +140,29 @@ def read_checkpoint(
             announce(f"{path} does not have run {min(absent)}; its pack starts from the beginning")
             return None
         if differing := [name for name in numerics if saved.numerics.get(name) != numerics[name]]:
-            comparison = ", ".join(f"{name} {saved.numerics.get(name)}, here {numerics[name]}" for name in differing)
-            announce(f"{path} comes from other numerics ({comparison}); its pack starts from the beginning")
+            comparison = ", ".join(
+                f"{name} {saved.numerics.get(name)}, here {numerics[name]}" for name in differing
+            )
+            announce(
+                f"{path} comes from other numerics ({comparison}); its pack starts from the "
+                "beginning"
+            )
             return None
         kinds = [optimiser.state for optimiser in recipe.optimisers.values()]
         state = STATE.validate_python(saved.state, context=kinds)
         return replace(saved, state=state, resumed=saved.resumed + 1)
-    except (ValueError, RecursionError):  # also JSON that is none, arrays that are not there, other types than declared
+    except (
+        ValueError,
+        RecursionError,
+    ):  # also JSON that is none, arrays that are not there, other types than declared
         announce(f"{path} is damaged and {set_aside(path)}; its pack starts from the beginning")
         return None
 
 
 def set_aside(path: Path) -> str:
-    """Move a checkpoint that is of no use to where those find it who want to look; says so in words."""
+    """Move a checkpoint that is of no use to where those find it who want to look; says so in
+    words.
+    """
     aside = path.with_suffix(".damaged")
     try:
         path.replace(aside)

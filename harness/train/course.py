@@ -1,8 +1,9 @@
 """The course of a pack that trains, the same in both engines (see `harness.train.trainer`).
 
-A *lane* is one start of one run. An engine gives a `Pack`, which says what its lanes do; here is when: the stages, the
-moments when knots move or learning curves are sampled, the best start, what is kept in the end, and the outcomes.
-`harness.train.readings` has what is read at budgets on the way.
+A *lane* is one start of one run. An engine gives a `Pack`, which says what its lanes do; here is
+when: the stages, the moments when knots move or learning curves are sampled, the best start, what
+is kept in the end, and the outcomes. `harness.train.readings` has what is read at budgets on the
+way.
 
 Legend: S runs, R lanes, N points, I inputs, P parameters, K moments.
 """
@@ -28,11 +29,13 @@ from harness.train.outcome import LOG_SPACED, Outcome, learning_curve, outcome
 from harness.train.pack import Pack
 
 
-# -------------------------------------------------------------------------------------------------------- the trainer
+# --------------------------------------------------------------------------------------------------
+# the trainer
 def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> EngineState:
     """The state before the first evaluation: networks initialised from each run's seed and start.
 
-    Or they begin where another training left each run, whose network must be that of the first stage, with one start.
+    Or they begin where another training left each run, whose network must be that of the first
+    stage, with one start.
     """
     network, starts, _ = pack.stages[0]
     lanes = list(itertools.product(range(len(pack.runs)), range(starts)))
@@ -44,15 +47,22 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> EngineState:
         assert all(run_end.network.begun_as(network) == network for run_end in trained)
         for index, _ in lanes:
             positions.append(trained[index].position_P[None].to(device=device, dtype=dtype))
-            all_knots.append([layer[None].to(device=device, dtype=dtype) for layer in trained[index].knots])
+            all_knots.append(
+                [layer[None].to(device=device, dtype=dtype) for layer in trained[index].knots]
+            )
     else:
         for index, start in lanes:
             run, keys = pack.runs[index], pack.runs[index].keys(start)
             network_of_run = network.begun_as(run.network)
             generators = [stream(run.seed, "initial", *keys)], [stream(run.seed, "features", *keys)]
-            positions.append(families.initialise(network_of_run, generators[0], run.recipe.gain, dtype, device))
+            positions.append(
+                families.initialise(network_of_run, generators[0], run.recipe.gain, dtype, device)
+            )
             all_knots.append(network_of_run.draw_knots(generators[1], dtype, device))
-    flat_RP, knots = torch.cat(positions), [torch.cat(layer) for layer in zip(*all_knots, strict=True)]
+    flat_RP, knots = (
+        torch.cat(positions),
+        [torch.cat(layer) for layer in zip(*all_knots, strict=True)],
+    )
     assert flat_RP.shape[1] == network.trainable + network.frozen, (
         "parameter count mismatch between closed form and network"
     )
@@ -72,7 +82,8 @@ def begin(pack: Pack, trained: Sequence[Trained] | None = None) -> EngineState:
 
 
 def fits(pack: Pack, state: Any) -> bool:
-    """Whether a state that comes from a file can be one of this pack: its place, lanes, and all shapes and dtypes.
+    """Whether a state that comes from a file can be one of this pack: its place, lanes, and all
+    shapes and dtypes.
 
     Compiled code trusts these.
     """
@@ -90,17 +101,24 @@ def fits(pack: Pack, state: Any) -> bool:
         and alike(fresh, state)
         and readings.fit(pack, state.main or state)
         and (state.main is None or fits(pack, state.main))
-        and (state.kept is None or alike(kept_after(fresh, fresh.optimiser.position_RP[:, 0]), state.kept))
+        and (
+            state.kept is None
+            or alike(kept_after(fresh, fresh.optimiser.position_RP[:, 0]), state.kept)
+        )
     )
 
 
 def advance(pack: Pack, state: EngineState, evaluations: int) -> EngineState:
-    """At most `evaluations` more in every lane; less at the end of a stage or when no lane moves any more."""
+    """At most `evaluations` more in every lane; less at the end of a stage or when no lane moves
+    any more.
+    """
     stage, end = pack.stages[state.stage], readings.end(pack, state)
     train = pack.of_lanes(pack.train, state.lanes)
     goal = min(state.done + evaluations, end)
     updates = spec.knot_update_points(pack.recipe, state.stage, end)
-    observed = itertools.chain.from_iterable(observation.moments(end, ()) for observation in pack.watched)
+    observed = itertools.chain.from_iterable(
+        observation.moments(end, ()) for observation in pack.watched
+    )
     looks = {*LOG_SPACED, end, *observed}
     moments = sorted({*looks, *updates, *readings.stops(pack, state), goal})
     while state.done < goal:
@@ -146,21 +164,33 @@ def finish(pack: Pack, state: EngineState) -> list[Outcome]:
         by_stage = tuple((counters[0][index], counters[1][index]) for counters in spent)
         refused = sum(counters[2][index] for counters in spent)
         names = ["train", "validation", *(observation.name for observation in pack.watched)]
-        values = [dict(zip(names, at_moment, strict=True)) for at_moment in state.curve_errors[index].tolist()]
-        curve = learning_curve(run.task.metric, zip(state.curve_at[index].tolist(), values, strict=True))
+        values = [
+            dict(zip(names, at_moment, strict=True))
+            for at_moment in state.curve_errors[index].tolist()
+        ]
+        curve = learning_curve(
+            run.task.metric, zip(state.curve_at[index].tolist(), values, strict=True)
+        )
         of_run = readings.of_run(state, index)
-        outcomes.append(outcome(run, losses | observed, by_stage, diverged_R[index], refused, curve, of_run))
+        outcomes.append(
+            outcome(run, losses | observed, by_stage, diverged_R[index], refused, curve, of_run)
+        )
     return outcomes
 
 
-# ------------------------------------------------------------------------------------------------------------- stages
+# --------------------------------------------------------------------------------------------------
+# stages
 def _start(pack: Pack, stage: int, lanes: Sequence[LaneOfRun], flat_RP: Tensor) -> Any:
-    """A fresh optimiser at `flat_RP`; a cosine schedule ends with the last stage of the same network."""
+    """A fresh optimiser at `flat_RP`; a cosine schedule ends with the last stage of the same
+    network.
+    """
     return pack.start(lanes, flat_RP, spec.schedule_evaluations(pack.stages, stage, pack.recipe))
 
 
 def _next_stage(pack: Pack, state: EngineState, train: Any) -> EngineState:
-    """Close the stage: count its work, keep the best start of each run, refine the grid if the next stage does."""
+    """Close the stage: count its work, keep the best start of each run, refine the grid if the next
+    stage does.
+    """
     starts = pack.stages[state.stage].starts
     counters = (state.behind + pack.counters(state.optimiser))[:, : len(pack.runs) * starts]
     spent = counters.reshape(-1, len(pack.runs), starts).sum(2)
@@ -170,21 +200,28 @@ def _next_stage(pack: Pack, state: EngineState, train: Any) -> EngineState:
     if ended(pack, state):
         return state
     network = pack.stages[state.stage].network
-    if network == state.network:  # the optimiser goes on; its counters so far belong to the stages behind
+    if (
+        network == state.network
+    ):  # the optimiser goes on; its counters so far belong to the stages behind
         return replace(state, behind=-pack.counters(state.optimiser))
     return _refined(pack, state, network)
 
 
 def _keep_best_starts(pack: Pack, state: EngineState, train: Any, starts: int) -> EngineState:
-    """Of each run's starts, the one with the lowest loss on all training points; a diverged one counts as infinite.
+    """Of each run's starts, the one with the lowest loss on all training points; a diverged one
+    counts as infinite.
 
     Those forward passes, one a start, are not counted as evaluations.
     """
     runs = len(pack.runs)
-    loss_R = torch.where(state.optimiser.diverged_R, torch.inf, pack.final_losses(state, train))[: runs * starts]
+    loss_R = torch.where(state.optimiser.diverged_R, torch.inf, pack.final_losses(state, train))[
+        : runs * starts
+    ]
     best_S = loss_R.reshape(runs, starts).argmin(1)
     index_K = best_S + starts * torch.arange(runs, device=best_S.device)
-    return of_lanes(pack, state, torch.cat([index_K, index_K[:1].expand(max(0, pack.smallest - runs))]))
+    return of_lanes(
+        pack, state, torch.cat([index_K, index_K[:1].expand(max(0, pack.smallest - runs))])
+    )
 
 
 def of_lanes(pack: Pack, state: EngineState, index_K: Tensor) -> EngineState:
@@ -202,8 +239,12 @@ def of_lanes(pack: Pack, state: EngineState, index_K: Tensor) -> EngineState:
 
 
 def _refined(pack: Pack, state: EngineState, network: Network) -> EngineState:
-    """Every lane on the finer grid of `network`; one that had converged trains on, one that has diverged stays so."""
-    if pack.recipe.grid_updates:  # refinement keeps a spline on its domain only: first bring that to the data
+    """Every lane on the finer grid of `network`; one that had converged trains on, one that has
+    diverged stays so.
+    """
+    if (
+        pack.recipe.grid_updates
+    ):  # refinement keeps a spline on its domain only: first bring that to the data
         state = _update_knots(pack, state)
     coarse = state.network
     assert isinstance(network, SplinedShape)
@@ -214,7 +255,9 @@ def _refined(pack: Pack, state: EngineState, network: Network) -> EngineState:
 
     old = state.optimiser
     all_lanes_R = torch.ones_like(old.diverged_R)
-    flat_RP, knots = pack.over_lanes(refine, all_lanes_R, old.position_RP, state.knots, pack.ranges_SNI)
+    flat_RP, knots = pack.over_lanes(
+        refine, all_lanes_R, old.position_RP, state.knots, pack.ranges_SNI
+    )
     return replace(
         state,
         network=network,
@@ -226,7 +269,9 @@ def _refined(pack: Pack, state: EngineState, network: Network) -> EngineState:
 
 
 def _update_knots(pack: Pack, state: EngineState) -> EngineState:
-    """Move the knots of lanes that train to their activations; lanes at rest stay as they are, bit for bit."""
+    """Move the knots of lanes that train to their activations; lanes at rest stay as they are, bit
+    for bit.
+    """
     updates, old, moving_R = pack.recipe.grid_updates, state.optimiser, ~_resting(state)
     assert updates is not None
 
@@ -255,12 +300,15 @@ def _resting(state: EngineState) -> Tensor:
     return state.optimiser.finished_R | state.optimiser.diverged_R
 
 
-# ----------------------------------------------------------------------------------------------------- learning curve
+# --------------------------------------------------------------------------------------------------
+# learning curve
 def _seen(pack: Pack, state: EngineState, train: Any) -> EngineState:
     """The state with one more point on every lane's learning curve, with what is observed then."""
     if pack.curve_train is not None:
         train = pack.of_lanes(pack.curve_train, state.lanes)
-    errors = [pack.errors(state, points) for points in (train, pack.of_lanes(pack.curve, state.lanes))]
+    errors = [
+        pack.errors(state, points) for points in (train, pack.of_lanes(pack.curve, state.lanes))
+    ]
     runs_R = _runs_of(state.lanes, state.curve_at.device)
     before_S = sum((spent[0] for spent in state.spent), runs_R.new_zeros(len(pack.runs)))
     in_stage_R = (state.behind + pack.counters(state.optimiser))[0]
@@ -271,23 +319,40 @@ def _seen(pack: Pack, state: EngineState, train: Any) -> EngineState:
         curve_at=torch.cat([state.curve_at, at_R[:, None]], 1),
         curve_errors=torch.cat([state.curve_errors, point[:, None]], 1),
     )
-    return replace(state, kept=kept_after(state, errors[1])) if pack.recipe.early_stopping else state
+    return (
+        replace(state, kept=kept_after(state, errors[1])) if pack.recipe.early_stopping else state
+    )
 
 
 def _observed(pack: Pack, state: EngineState) -> Tensor:
-    """What is observed of every lane on the way [R, observations]; NaN if it is not due, as all is at a stage's end."""
-    evaluations, position_RP, values = pack.stages[state.stage].evaluations, state.optimiser.position_RP, []
+    """What is observed of every lane on the way [R, observations]; NaN if it is not due, as all is
+    at a stage's end.
+    """
+    evaluations, position_RP, values = (
+        pack.stages[state.stage].evaluations,
+        state.optimiser.position_RP,
+        [],
+    )
     ends = state.done == evaluations or bool(_resting(state).all())
-    due = [ends or state.done in observation.moments(evaluations, LOG_SPACED) for observation in pack.watched]
+    due = [
+        ends or state.done in observation.moments(evaluations, LOG_SPACED)
+        for observation in pack.watched
+    ]
     for lane, (run, _) in enumerate(state.lanes):
         lane_slice = slice(lane, lane + 1)
         knots = [of_layer[lane_slice] for of_layer in state.knots]
         seen = cache(partial(pack.seen, run, state.network, position_RP[lane_slice], knots))
         watched = zip(pack.watched, due, strict=True)
-        values.append([one.value(seen(one.split)) if is_due else math.nan for one, is_due in watched])
+        values.append(
+            [one.value(seen(one.split)) if is_due else math.nan for one, is_due in watched]
+        )
     return state.curve_errors.new_tensor(values)
 
 
 def _in_the_end(state: EngineState) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Parameters and knots of the networks that are the runs'."""
-    return (state.kept.position_RP, state.kept.knots) if state.kept else (state.optimiser.position_RP, state.knots)
+    return (
+        (state.kept.position_RP, state.kept.knots)
+        if state.kept
+        else (state.optimiser.position_RP, state.knots)
+    )

@@ -1,10 +1,12 @@
-"""The fused engine: every lane by itself in compiled code, on a CPU, in float64 (see `harness.train.course`).
+"""The fused engine: every lane by itself in compiled code, on a CPU, in float64 (see
+`harness.train.course`).
 
-Lanes share nothing but the clock: runs of a pack are trained one after the other, and many of them by many processes.
-What is done a few times a run only (initial values, moving and refining knots) is that of `harness.families`, one lane
-at a time.
+Lanes share nothing but the clock: runs of a pack are trained one after the other, and many of them
+by many processes. What is done a few times a run only (initial values, moving and refining knots)
+is that of `harness.families`, one lane at a time.
 
-Legend: R lanes, N points, I inputs, O outputs, P parameters, B points of a batch, S steps, E splines.
+Legend: R lanes, N points, I inputs, O outputs, P parameters, B points of a batch, S steps, E
+splines.
 """
 
 import math
@@ -51,12 +53,17 @@ TINY: dict[str, Network] = {
 LOOPS: dict[str, Loop] = {"adam": adam, "lbfgs": lbfgs, "levenberg_marquardt": levenberg}
 
 
-def prepare(runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None) -> "FusedPack":
-    """The pack of `runs`, which must be of one `computation`; a HarnessError if there are no kernels for them."""
+def prepare(
+    runs: Sequence[RunSpec], device: str = "cpu", samples: Sequence[Splits] | None = None
+) -> "FusedPack":
+    """The pack of `runs`, which must be of one `computation`; a HarnessError if there are no
+    kernels for them.
+    """
     first = runs[0]
     if first.dtype != "float64" or device != "cpu":
         raise HarnessError(
-            f"engine 'fused' computes in float64 on CPUs; use engine 'torch' for {first.dtype} on {device}"
+            f"engine 'fused' computes in float64 on CPUs; use engine 'torch' for {first.dtype} on "
+            f"{device}"
         )
     kernels.describe(first.network)
     return FusedPack.of(PackPoints(tuple(runs), samples))
@@ -77,7 +84,9 @@ class SplitPoints:
 
     def part(self, which: slice) -> "SplitPoints":
         """Some of the points."""
-        return replace(self, x=np.ascontiguousarray(self.x[:, which]), y=np.ascontiguousarray(self.y[:, which]))
+        return replace(
+            self, x=np.ascontiguousarray(self.x[:, which]), y=np.ascontiguousarray(self.y[:, which])
+        )
 
 
 class LaneNetwork(NamedTuple):
@@ -90,12 +99,18 @@ class LaneNetwork(NamedTuple):
     @property
     def joined(self) -> Array:
         """What it carries of all layers, one behind the other, as kernels want it."""
-        return np.concatenate([layer.numpy().ravel() for layer in self.knots]) if self.knots else np.empty(0)
+        return (
+            np.concatenate([layer.numpy().ravel() for layer in self.knots])
+            if self.knots
+            else np.empty(0)
+        )
 
     def given(self, points: SplitPoints) -> SplitPoints:
-        """What kernels see: the points, or Fourier features of their inputs, which are the same at every evaluation.
+        """What kernels see: the points, or Fourier features of their inputs, which are the same at
+        every evaluation.
 
-        Features are computed by torch, as the other engine does; the kernels never see the inputs then.
+        Features are computed by torch, as the other engine does; the kernels never see the inputs
+        then.
         """
         if not (isinstance(self.network, MlpShape) and self.network.features):
             return points
@@ -105,7 +120,11 @@ class LaneNetwork(NamedTuple):
 
     def outputs(self, points: SplitPoints) -> Array:
         """[O, N]."""
-        (kind, sizes), work, outputs = kernels.describe(self.network), kernels.workspace(self.network), []
+        (kind, sizes), work, outputs = (
+            kernels.describe(self.network),
+            kernels.workspace(self.network),
+            [],
+        )
         for part in chunks(points.x.shape[1]):
             x = self.given(points.part(part)).x
             out_ON = np.empty((self.network.outputs, x.shape[1]))
@@ -114,11 +133,14 @@ class LaneNetwork(NamedTuple):
         return np.concatenate(outputs, axis=1)
 
     def error(self, points: SplitPoints, outputs: Callable[[], Array] | None = None) -> float:
-        """In the metric of the task, as the torch engine has it; NaN or infinite where the network is."""
+        """In the metric of the task, as the torch engine has it; NaN or infinite where the network
+        is.
+        """
         return ERRORS[points.loss.kernel](self, points, outputs or partial(self.outputs, points))
 
 
-# ------------------------------------------------------------------------------------------------------------- losses
+# --------------------------------------------------------------------------------------------------
+# losses
 def _rmse(lane: LaneNetwork, points: SplitPoints, outputs: Callable[[], Array]) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
         return math.sqrt(np.square(outputs() - points.y).ravel().mean())
@@ -131,7 +153,8 @@ def _cross_entropy(lane: LaneNetwork, points: SplitPoints, outputs: Callable[[],
     return max(kernels.loss_and_gradient(CROSS_ENTROPY, *problem), sys.float_info.min)
 
 
-# By the kernels that losses of `harness.tasks.loss` name: what compiled code calls them, and errors in their metrics.
+# By the kernels that losses of `harness.tasks.loss` name: what compiled code calls them, and errors
+# in their metrics.
 CODES = {"squares": SQUARES, "cross_entropy": CROSS_ENTROPY}
 ERRORS = {"squares": _rmse, "cross_entropy": _cross_entropy}
 
@@ -161,7 +184,9 @@ class SeenByKernels(Seen):
 
 @dataclass(frozen=True, eq=False)
 class FusedPack(Pack):
-    """An optimiser is a state of a compiled loop in every lane, points are those of each run or lane by itself."""
+    """An optimiser is a state of a compiled loop in every lane, points are those of each run or
+    lane by itself.
+    """
 
     train: list[SplitPoints]
     curve: list[SplitPoints]
@@ -169,9 +194,13 @@ class FusedPack(Pack):
     solver = "gelsd"
 
     @staticmethod
-    def of_samples(run: RunSpec, samples: Sequence[Samples], device: torch.device | str) -> list[SplitPoints]:
+    def of_samples(
+        run: RunSpec, samples: Sequence[Samples], device: torch.device | str
+    ) -> list[SplitPoints]:
         return [
-            SplitPoints(np.ascontiguousarray(split.x.T), np.ascontiguousarray(split.y.T), split.loss)
+            SplitPoints(
+                np.ascontiguousarray(split.x.T), np.ascontiguousarray(split.y.T), split.loss
+            )
             for split in samples
         ]
 
@@ -195,10 +224,22 @@ class FusedPack(Pack):
                 batches = self._batches(state, lane, until)
                 seen = lane_network.given(points[lane])
                 x, y = (seen.x, seen.y) if batches is None else seen.by_point
-                problem: Problem = (loss, *kernels.describe(state.network), lane_network.joined, x, y, work)
+                problem: Problem = (
+                    loss,
+                    *kernels.describe(state.network),
+                    lane_network.joined,
+                    x,
+                    y,
+                    work,
+                )
                 loop, evaluations = LOOPS[settings.name], until - state.done
                 optimiser = loop.advance(
-                    settings, optimiser, problem, evaluations, batches_SB=batches, splines_E3=splines
+                    settings,
+                    optimiser,
+                    problem,
+                    evaluations,
+                    batches_SB=batches,
+                    splines_E3=splines,
                 )
             states.append(optimiser)
         return LoopStates(tuple(states))
@@ -206,7 +247,8 @@ class FusedPack(Pack):
     def _batches(self, state: EngineState, lane: int, until: int) -> NDArray[np.int64] | None:
         """The points of each step [S, B], None for all of them.
 
-        Each lane puts its points in a new order every epoch; what does not fill a last batch is left out.
+        Each lane puts its points in a new order every epoch; what does not fill a last batch is
+        left out.
         """
         run, start = state.lanes[lane]
         total = self.train[run].x.shape[1]
@@ -230,13 +272,19 @@ class FusedPack(Pack):
         moved = []
         for lane, is_moving in enumerate(moving_R.tolist()):
             flat_1P, *lane_knots = (tensor[lane : lane + 1].clone() for tensor in (flat_RP, *knots))
-            moved.append(move(flat_1P, lane_knots, x_RNI[lane : lane + 1]) if is_moving else (flat_1P, lane_knots))
+            moved.append(
+                move(flat_1P, lane_knots, x_RNI[lane : lane + 1])
+                if is_moving
+                else (flat_1P, lane_knots)
+            )
         positions, all_knots = zip(*moved, strict=True)
         return torch.cat(positions), [torch.cat(layer) for layer in zip(*all_knots, strict=True)]
 
     def moved(self, old: LoopStates, fresh: LoopStates, moving_R: Tensor) -> LoopStates:
         lanes = zip(old.by_lane, fresh.by_lane, moving_R.tolist(), strict=True)
-        return LoopStates(tuple(state.moved(new) if is_moving else state for state, new, is_moving in lanes))
+        return LoopStates(
+            tuple(state.moved(new) if is_moving else state for state, new, is_moving in lanes)
+        )
 
     def ending(self, optimiser: LoopStates, total_steps: int) -> LoopStates:
         return LoopStates(tuple(state.ending(total_steps) for state in optimiser.by_lane))
@@ -249,25 +297,42 @@ class FusedPack(Pack):
         return LoopStates(tuple(replace(new, diverged=state.diverged) for new, state in lanes))
 
     def counters(self, optimiser: LoopStates) -> Tensor:
-        counted = [(state.evaluations, state.iterations, state.refused_steps) for state in optimiser.by_lane]
+        counted = [
+            (state.evaluations, state.iterations, state.refused_steps)
+            for state in optimiser.by_lane
+        ]
         return torch.tensor(counted).T
 
     def errors(self, state: EngineState, points: list[SplitPoints]) -> Tensor:
-        errors = [network.error(lane_points) for network, lane_points in zip(_networks(state), points, strict=True)]
+        errors = [
+            network.error(lane_points)
+            for network, lane_points in zip(_networks(state), points, strict=True)
+        ]
         return torch.tensor(errors, dtype=torch.float64)
 
     def final_losses(self, state: EngineState, points: list[SplitPoints]) -> Tensor:
         return self.errors(state, points).nan_to_num(torch.inf, torch.inf)
 
-    def seen(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor], split: SplitName) -> Seen:
+    def seen(
+        self,
+        index: int,
+        network: Network,
+        position_1P: Tensor,
+        knots: list[Tensor],
+        split: SplitName,
+    ) -> Seen:
         samples = self.points.split(index, split)
-        points = LanePoints(torch.from_numpy(samples.x)[None], torch.from_numpy(samples.y)[None], samples.loss)
+        points = LanePoints(
+            torch.from_numpy(samples.x)[None], torch.from_numpy(samples.y)[None], samples.loss
+        )
         as_kernels_want = _as_kernels_want(self, index, split)
         lane = LaneNetwork(network, position_1P[0].numpy(), knots)
         return SeenByKernels(network, position_1P, knots, points, lane, as_kernels_want)
 
 
-@lru_cache(maxsize=3)  # the splits of a run, which is read several times: of 100 variables a copy is 80 MB
+@lru_cache(
+    maxsize=3
+)  # the splits of a run, which is read several times: of 100 variables a copy is 80 MB
 def _as_kernels_want(pack: FusedPack, index: int, split: SplitName) -> SplitPoints:
     (points,) = pack.of_samples(pack.runs[index], [pack.points.split(index, split)], "cpu")
     return points
@@ -275,19 +340,27 @@ def _as_kernels_want(pack: FusedPack, index: int, split: SplitName) -> SplitPoin
 
 def _networks(state: EngineState) -> Iterable[LaneNetwork]:
     for lane, optimiser in enumerate(state.optimiser.by_lane):
-        yield LaneNetwork(state.network, optimiser.position_P, [layer[lane : lane + 1] for layer in state.knots])
+        yield LaneNetwork(
+            state.network, optimiser.position_P, [layer[lane : lane + 1] for layer in state.knots]
+        )
 
 
 @lru_cache(maxsize=1)
-def _order(batches: Batches, seed: int, keys: tuple[int, ...], points: int, size: int) -> NDArray[np.int64]:
-    """The order of training points in an epoch, in which Python may have a look at a run many times."""
+def _order(
+    batches: Batches, seed: int, keys: tuple[int, ...], points: int, size: int
+) -> NDArray[np.int64]:
+    """The order of training points in an epoch, in which Python may have a look at a run many
+    times.
+    """
     (order,) = batches.epoch(stream(seed, "batches", *keys), points, size)
     return order
 
 
 @lru_cache(maxsize=64)
 def splines_of(network: Network) -> NDArray[np.int64]:
-    """Where the coefficients of each spline lie, [E, 3]: the first one, how far apart they are, how many they are."""
+    """Where the coefficients of each spline lie, [E, 3]: the first one, how far apart they are, how
+    many they are.
+    """
     rows, first = [], 0
     if not isinstance(network, SplinedShape):
         return np.empty((0, 3), np.int64)
@@ -301,9 +374,12 @@ def splines_of(network: Network) -> NDArray[np.int64]:
     return np.array(rows, np.int64).reshape(-1, 3)
 
 
-# --------------------------------------------------------------------------------------------------------- compilation
+# --------------------------------------------------------------------------------------------------
+# compilation
 def is_cold(runs: Iterable[RunSpec]) -> bool:
-    """Whether something that `runs` need has to be compiled, which takes a quarter of a minute or more."""
+    """Whether something that `runs` need has to be compiled, which takes a quarter of a minute or
+    more.
+    """
     functions = {(LOOPS[run.recipe.optimizer.name].__name__, "_train") for run in runs}
     functions |= {(run.network.kernels, "evaluate") for run in runs}
     return not all(is_kept(*function) for function in functions)
@@ -320,5 +396,7 @@ def compile_for(module: str, runs: Iterable[RunSpec]) -> None:
         recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=1)
         tiny = run.model_copy(update={"network": TINY[module], "recipe": recipe, "readings": ()})
         stages = spec.stages(tiny.network, recipe)
-        pack = FusedPack(PackPoints((tiny,)), stages, few, few, torch.zeros(1, 8, 1, dtype=torch.float64))
+        pack = FusedPack(
+            PackPoints((tiny,)), stages, few, few, torch.zeros(1, 8, 1, dtype=torch.float64)
+        )
         advance(pack, begin(pack), 1)

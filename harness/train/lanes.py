@@ -1,4 +1,5 @@
-"""The state of lanes that train, what one training leaves for another, and whether a state from a file is sound.
+"""The state of lanes that train, what one training leaves for another, and whether a state from a
+file is sound.
 
 A *lane* is one start of one run.
 
@@ -28,7 +29,9 @@ LaneOfRun = tuple[int, int]  # index of the run in the pack, number of the start
 
 
 def _state_from_fields(fields: Any, info: ValidationInfo) -> LaneState:
-    """Of the types in the context, the only ones that a file can make, the first that has these fields."""
+    """Of the types in the context, the only ones that a file can make, the first that has these
+    fields.
+    """
     for kind in info.context or ():
         with suppress(ValueError):
             return _adapter(kind).validate_python((fields,))[0]
@@ -42,7 +45,9 @@ def _adapter(kind: type[LaneState]) -> TypeAdapter[Any]:
 
 @dataclass(frozen=True)
 class LoopStates:
-    """Optimisers in compiled loops, a state a lane; what is asked of all lanes together is named as in `LaneState`."""
+    """Optimisers in compiled loops, a state a lane; what is asked of all lanes together is named as
+    in `LaneState`.
+    """
 
     by_lane: tuple[adam.AdamState | lbfgs.LbfgsState | levenberg.LevenbergState, ...]
 
@@ -84,16 +89,18 @@ class Kept:
 
 @dataclass(frozen=True)
 class EngineState:
-    """What changes: where in the stages the pack is, its lanes, knots, optimiser, and the work behind it.
+    """What changes: where in the stages the pack is, its lanes, knots, optimiser, and the work
+    behind it.
 
-    `done` counts evaluations of this stage. Counters are evaluations, iterations and refused steps: `behind` of each
-    lane [3, R], to be added to its optimiser's to give those of this stage; `spent` of each run [3, S], one for every
-    stage behind.
-    The learning curve has, at K moments, the evaluations of a lane's run until then, `curve_at` [R, K], and in
-    `curve_errors` [R, K, 2 or more] its training and validation error in the metric of the task, and what is observed
-    on the way. With early stopping the networks of the runs are those that are `kept` in the end. `readings` [S, M, 5]
-    has the numbers of `harness.record.schema.Reading`, of each run. While the schedule of a smaller budget is trained
-    to its end, `main` is the state from which the run goes on after that.
+    `done` counts evaluations of this stage. Counters are evaluations, iterations and refused steps:
+    `behind` of each lane [3, R], to be added to its optimiser's to give those of this stage;
+    `spent` of each run [3, S], one for every stage behind. The learning curve has, at K moments,
+    the evaluations of a lane's run until then, `curve_at` [R, K], and in `curve_errors` [R, K, 2 or
+    more] its training and validation error in the metric of the task, and what is observed on the
+    way. With early stopping the networks of the runs are those that are `kept` in the end.
+    `readings` [S, M, 5] has the numbers of `harness.record.schema.Reading`, of each run. While the
+    schedule of a smaller budget is trained to its end, `main` is the state from which the run goes
+    on after that.
     """
 
     stage: int
@@ -126,7 +133,9 @@ def kept_after(state: EngineState, validation_R: Tensor) -> Kept:
 
 @dataclass(frozen=True)
 class Trained:
-    """Where a training left one run, for another to go on from: parameters [P], and knots [I, T] a layer."""
+    """Where a training left one run, for another to go on from: parameters [P], and knots [I, T] a
+    layer.
+    """
 
     network: Network
     position_P: Tensor
@@ -154,14 +163,20 @@ def ended(pack: Any, state: Any) -> bool:
 
 
 def alike(template: Any, state: Any) -> bool:
-    """Whether all arrays of a state have dtype and shape of the template's; what is empty there can have any length."""
+    """Whether all arrays of a state have dtype and shape of the template's; what is empty there can
+    have any length.
+    """
     if isinstance(template, tuple):
         return not template or (len(template) == len(state) and all(map(alike, template, state)))
     if isinstance(template, Tensor | np.ndarray):
         same_rank = len(template.shape) == len(state.shape)
-        lengths_fit = all(size in (0, length) for size, length in zip(template.shape, state.shape, strict=False))
+        lengths_fit = all(
+            size in (0, length) for size, length in zip(template.shape, state.shape, strict=False)
+        )
         return same_rank and template.dtype == state.dtype and lengths_fit
     if is_dataclass(template):
         same_type = type(template) is type(state)
-        return same_type and all(alike(value, getattr(state, name)) for name, value in vars(template).items())
+        return same_type and all(
+            alike(value, getattr(state, name)) for name, value in vars(template).items()
+        )
     return True

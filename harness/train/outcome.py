@@ -1,4 +1,6 @@
-"""What a run came to, and at which moments its learning curve is sampled: the same for every engine."""
+"""What a run came to, and at which moments its learning curve is sampled: the same for every
+engine.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,9 +17,11 @@ LOG_SPACED = frozenset(round(2 ** (half_octave / 2)) for half_octave in range(60
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to; all counts are of the work really done. `by_stage`: evaluations and iterations of each.
+    """What a run came to; all counts are of the work really done. `by_stage`: evaluations and
+    iterations of each.
 
-    `refused_steps` are systems of Levenberg-Marquardt that had no solution, `pruned` is what a sparse run has left.
+    `refused_steps` are systems of Levenberg-Marquardt that had no solution, `pruned` is what a
+    sparse run has left.
     """
 
     status: str
@@ -45,7 +49,8 @@ def outcome(
 ) -> Outcome:
     """`values` are its losses, named by their split, and what was observed.
 
-    A lane can end on a point that no evaluation saw (Adam's last step): it has diverged if a loss is not finite.
+    A lane can end on a point that no evaluation saw (Adam's last step): it has diverged if a loss
+    is not finite.
     """
     metrics, _ = schema.kinds_of(run.task.metric)
     finite = {name: value for name, value in values.items() if math.isfinite(value)}
@@ -67,18 +72,26 @@ def outcome(
 
 def later(curve: Iterable[Any], evaluations: int) -> Iterator[Any]:
     """The points of a learning curve that begins after so many evaluations."""
-    return (point.model_copy(update={"evaluations": evaluations + point.evaluations}) for point in curve)
+    return (
+        point.model_copy(update={"evaluations": evaluations + point.evaluations}) for point in curve
+    )
 
 
-def learning_curve(metric: str, moments: Iterable[tuple[int, Mapping[str, float]]]) -> schema.LearningCurve:
-    """Points from evaluations and values of each moment: the losses of training and validation, and what was observed.
+def learning_curve(
+    metric: str, moments: Iterable[tuple[int, Mapping[str, float]]]
+) -> schema.LearningCurve:
+    """Points from evaluations and values of each moment: the losses of training and validation, and
+    what was observed.
 
-    Only those at which the lane had moved since the one before: a lane at rest has nothing new to show.
+    Only those at which the lane had moved since the one before: a lane at rest has nothing new to
+    show.
     """
     _, point = schema.kinds_of(metric)
     points: list[schema.AnyCurvePoint] = []
     for evaluations, values in moments:
         if not points or evaluations > points[-1].evaluations:
-            finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+            finite = {
+                name: value if math.isfinite(value) else None for name, value in values.items()
+            }
             points.append(point.of(finite, evaluations=evaluations))
     return tuple(points)

@@ -28,11 +28,13 @@ Move = Callable[[Tensor, list[Tensor], Tensor], tuple[Tensor, list[Tensor]]]
 
 @dataclass(frozen=True, eq=False)
 class Pack(ABC):
-    """What does not change while a pack trains. An engine gives the abstract methods, and says what an optimiser is.
+    """What does not change while a pack trains. An engine gives the abstract methods, and says what
+    an optimiser is.
 
-    `train` are the runs' points in the engine's own form, `curve` those of the learning curve's validation error.
-    `curve_train` are those of its training error, where these are not all: a run that sees a batch at a time would
-    spend most of its time on them. Activations at `ranges_SNI` say where knots go.
+    `train` are the runs' points in the engine's own form, `curve` those of the learning curve's
+    validation error. `curve_train` are those of its training error, where these are not all: a run
+    that sees a batch at a time would spend most of its time on them. Activations at `ranges_SNI`
+    say where knots go.
     """
 
     points: PackPoints
@@ -67,19 +69,26 @@ class Pack(ABC):
             curve.append(points.curve(run, "validation"))
             of_curve_train.append(points.curve(run, "train"))
             ranges.append(points.ranges(run))
-        curve_train = cls.of_samples(first, of_curve_train, device) if first.recipe.optimizer.batch else None
+        curve_train = (
+            cls.of_samples(first, of_curve_train, device) if first.recipe.optimizer.batch else None
+        )
         return cls(
             points=points,
             stages=spec.stages(first.network, first.recipe),
             train=cls.of_samples(first, train, device),
             curve=cls.of_samples(first, curve, device),
             curve_train=curve_train,
-            ranges_SNI=torch.from_numpy(np.stack(ranges)).to(device=device, dtype=getattr(torch, first.kept_in)),
+            ranges_SNI=torch.from_numpy(np.stack(ranges)).to(
+                device=device, dtype=getattr(torch, first.kept_in)
+            ),
             batches=points.splits(0).batches,
-            watched=tuple(observation for observation in points.observations(0) if observation.at != "end"),
+            watched=tuple(
+                observation for observation in points.observations(0) if observation.at != "end"
+            ),
         )
 
-    # ---------------------------------------------------------------------------------------------- what an engine does
+    # ----------------------------------------------------------------------------------------------
+    # what an engine does
     @staticmethod
     @abstractmethod
     def of_samples(run: RunSpec, samples: Sequence[Samples], device: torch.device | str) -> Any:
@@ -106,12 +115,24 @@ class Pack(ABC):
         """By which the best start is chosen, [R]; not NaN."""
 
     @abstractmethod
-    def seen(self, index: int, network: Network, position_1P: Tensor, knots: list[Tensor], split: SplitName) -> Seen:
-        """The network of a run at the points of a split; one lane at a time, so that its company changes no bit."""
+    def seen(
+        self,
+        index: int,
+        network: Network,
+        position_1P: Tensor,
+        knots: list[Tensor],
+        split: SplitName,
+    ) -> Seen:
+        """The network of a run at the points of a split; one lane at a time, so that its company
+        changes no bit.
+        """
 
-    # ------------------------------------------------------ what it may do otherwise, if an optimiser is no `LaneState`
+    # ------------------------------------------------------ what it may do otherwise, if an
+    # optimiser is no `LaneState`
     def moved(self, old: Any, fresh: Any, moving_R: Tensor) -> Any:
-        """The optimisers after knots were moved in the lanes of the mask, which stand where the fresh ones do."""
+        """The optimisers after knots were moved in the lanes of the mask, which stand where the
+        fresh ones do.
+        """
         return self.recipe.optimizer.moved(old, fresh, moving_R)
 
     def ending(self, optimiser: Any, total_steps: int) -> Any:
@@ -130,6 +151,8 @@ class Pack(ABC):
         """Evaluations, iterations and refused steps that each has made, [3, R]."""
         return self.recipe.optimizer.counters(optimiser)
 
-    def over_lanes(self, move: Move, moving_R: Tensor, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor) -> Any:
+    def over_lanes(
+        self, move: Move, moving_R: Tensor, flat_RP: Tensor, knots: Sequence[Tensor], x_RNI: Tensor
+    ) -> Any:
         """What `move` makes of the lanes of the mask, at least."""
         return move(flat_RP, list(knots), x_RNI)

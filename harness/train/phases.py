@@ -1,7 +1,8 @@
 """Training in phases: a trainer made of one pack of an engine's for each phase.
 
-A phase is an ordinary pack on the points of that phase, which begins where the last one ended, with a fresh optimiser.
-What its network knows then, of its own phase and of the others, is kept for the record.
+A phase is an ordinary pack on the points of that phase, which begins where the last one ended, with
+a fresh optimiser. What its network knows then, of its own phase and of the others, is kept for the
+record.
 """
 
 import math
@@ -28,7 +29,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PhasesPack:
-    """What does not change while a pack trains: the engine's pack of each phase, and its points, of every run."""
+    """What does not change while a pack trains: the engine's pack of each phase, and its points, of
+    every run.
+    """
 
     runs: tuple[RunSpec, ...]
     stages: tuple[Stage, ...]
@@ -38,7 +41,9 @@ class PhasesPack:
 
 @dataclass(frozen=True)
 class Behind:
-    """What a phase left: of every run its outcome as a training of its own, and its errors on all phases."""
+    """What a phase left: of every run its outcome as a training of its own, and its errors on all
+    phases.
+    """
 
     outcomes: tuple[Outcome, ...]
     ends: tuple[PhaseEnd, ...]
@@ -46,7 +51,9 @@ class Behind:
 
 @dataclass(frozen=True)
 class PhasesState:
-    """The engine's state of the phase that trains (of the last one, when all have ended), and what is behind it."""
+    """The engine's state of the phase that trains (of the last one, when all have ended), and what
+    is behind it.
+    """
 
     now: EngineState
     behind: tuple[Behind, ...] = ()
@@ -68,7 +75,8 @@ class PhasesState:
         return self.now.lanes
 
 
-# -------------------------------------------------------------------------------------------------------- the trainer
+# --------------------------------------------------------------------------------------------------
+# the trainer
 def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PhasesPack:
     """The pack of `runs`, which must be of one `computation`; draws their samples."""
     first = runs[0]
@@ -104,7 +112,9 @@ def fits(pack: PhasesPack, state: Any) -> bool:
 
 
 def advance(pack: PhasesPack, state: PhasesState, evaluations: int) -> PhasesState:
-    """At most `evaluations` more in every lane; less at the end of a phase or when no lane moves any more."""
+    """At most `evaluations` more in every lane; less at the end of a phase or when no lane moves
+    any more.
+    """
     phase = pack.packs[state.stage]
     now = course.advance(phase, state.now, evaluations)
     if not ended(phase, now):
@@ -126,9 +136,12 @@ def trained(pack: PhasesPack, state: PhasesState) -> list[Trained]:
     return course.trained(pack.packs[-1], state.now)
 
 
-# ------------------------------------------------------------------------------------------------------------- phases
+# --------------------------------------------------------------------------------------------------
+# phases
 def _ends(pack: PhasesPack, trained: Sequence[Trained]) -> tuple[PhaseEnd, ...]:
-    """What the network of each run knows: one after the other, so that company changes no bit of it."""
+    """What the network of each run knows: one after the other, so that company changes no bit of
+    it.
+    """
     even = np.linspace(-1.0, 1.0, CURVE_POINTS)[:, None]
     ends = []
     for run, points, network in zip(pack.runs, pack.points, trained, strict=True):
@@ -144,7 +157,9 @@ def _values(trained: Trained, x_NI: Array) -> Array:
     """What a network makes of points of [-1, 1]^inputs, [N, 1]."""
     position_P = trained.position_P
     x_RNI = torch.from_numpy(x_NI[None]).to(position_P)
-    y_RNO = families.forward(trained.network, position_P[None], [knots[None] for knots in trained.knots], x_RNI)
+    y_RNO = families.forward(
+        trained.network, position_P[None], [knots[None] for knots in trained.knots], x_RNI
+    )
     return y_RNO[0].double().cpu().numpy()
 
 
@@ -153,7 +168,10 @@ def _outcome(run: RunSpec, behind: Sequence[Behind], index: int) -> Outcome:
 
     A run that diverges in a phase has diverged, whatever it does in the phases that come.
     """
-    outcomes, ends = [phase.outcomes[index] for phase in behind], tuple(phase.ends[index] for phase in behind)
+    outcomes, ends = (
+        [phase.outcomes[index] for phase in behind],
+        tuple(phase.ends[index] for phase in behind),
+    )
     before = [0, *accumulate(of_phase.evaluations for of_phase in outcomes)]
     last, train_rmse = outcomes[-1].metrics, float(np.sqrt(np.square(ends[-1].rmse).mean()))
     by_stage: list[tuple[int, int]] = []

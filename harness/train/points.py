@@ -1,4 +1,6 @@
-"""The points of a pack's runs as networks see them: scaled to [-1, 1]^d, and only the inputs that are left."""
+"""The points of a pack's runs as networks see them: scaled to [-1, 1]^d, and only the inputs that
+are left.
+"""
 
 import time
 from collections.abc import Sequence
@@ -12,18 +14,20 @@ from harness.tasks import Samples, Splits, curve_points, domain_points, draw, sc
 from harness.tasks.loss import Observation, SplitName
 from harness.tasks.samples import Array
 
-# A random field takes eight seconds at 62,000 points, and a sweep trains many small networks on each. Packs are in the
-# order of their cost, so that data follow each other at random. At most 256 MiB are kept.
+# A random field takes eight seconds at 62,000 points, and a sweep trains many small networks on
+# each. Packs are in the order of their cost, so that data follow each other at random. At most 256
+# MiB are kept.
 SLOW_SECONDS, MOST_SLOW, MOST_NUMBERS = 0.5, 32, 2**20
 _slow: dict[tuple[RunTask, int], Splits] = {}
 
 
 @dataclass(frozen=True)
 class PackPoints:
-    """Draws the points of each run when they are asked for, so that a pack need not hold those of its tests.
+    """Draws the points of each run when they are asked for, so that a pack need not hold those of
+    its tests.
 
-    `given` has samples in place of those that are drawn. `inputs` are the variables of the task that networks see, None
-    for all.
+    `given` has samples in place of those that are drawn. `inputs` are the variables of the task
+    that networks see, None for all.
     """
 
     runs: tuple[RunSpec, ...]
@@ -49,10 +53,16 @@ class PackPoints:
         """The points of a split that the learning curve reads."""
         samples = self.split(index, name)
         count = curve_points(self.runs[index].task, len(samples.x))
-        return samples if count == len(samples.x) else replace(samples, x=samples.x[:count], y=samples.y[:count])
+        return (
+            samples
+            if count == len(samples.x)
+            else replace(samples, x=samples.x[:count], y=samples.y[:count])
+        )
 
     def ranges(self, index: int) -> Array:
-        """The points [n, inputs] whose activations say where knots go: those of training, or fresh ones of the box."""
+        """The points [n, inputs] whose activations say where knots go: those of training, or fresh
+        ones of the box.
+        """
         run = self.runs[index]
         updates = run.recipe.grid_updates
         if updates is None or updates.points != "domain":
@@ -61,17 +71,25 @@ class PackPoints:
 
     def _seen(self, task: RunTask, x: Array) -> Array:
         scaled_x = scaled(task, x)
-        return scaled_x if self.inputs is None else np.ascontiguousarray(scaled_x[:, list(self.inputs)])
+        return (
+            scaled_x
+            if self.inputs is None
+            else np.ascontiguousarray(scaled_x[:, list(self.inputs)])
+        )
 
 
 @lru_cache(maxsize=1)
 def _drawn(task: RunTask, seed: int) -> Splits:
-    """Kept for the splits of one run, and for the next runs of its data; longer if it takes longer than training."""
+    """Kept for the splits of one run, and for the next runs of its data; longer if it takes longer
+    than training.
+    """
     if (task, seed) in _slow:
         return _slow[task, seed]
     began = time.perf_counter()
     splits = draw(task, seed)
-    numbers = sum(split.x.size + split.y.size for split in (splits.train, splits.validation, splits.test))
+    numbers = sum(
+        split.x.size + split.y.size for split in (splits.train, splits.validation, splits.test)
+    )
     if time.perf_counter() - began > SLOW_SECONDS and numbers <= MOST_NUMBERS:
         if len(_slow) == MOST_SLOW:
             del _slow[next(iter(_slow))]

@@ -1,8 +1,9 @@
-"""Runs whose recipe has sparsity: trained with a penalty, pruned, and what is left trained on without it.
+"""Runs whose recipe has sparsity: trained with a penalty, pruned, and what is left trained on
+without it.
 
-A trainer whose work is done by the engines. The penalised part is the torch engine's, all runs of a pack at once:
-there are no kernels of the penalty. Then pruning leaves each run a network of its own, which goes on alone, in the
-engine that the run names.
+A trainer whose work is done by the engines. The penalised part is the torch engine's, all runs of a
+pack at once: there are no kernels of the penalty. Then pruning leaves each run a network of its
+own, which goes on alone, in the engine that the run names.
 """
 
 import math
@@ -43,8 +44,9 @@ class PruningPack:
 class PruningState:
     """Where in the stages the pack is, and the states of the engines.
 
-    `pruned` is what pruning left of each run, and `rest` where that is in the run's engine: empty until then, None for
-    a run that diverged before. `stage` and `done`, its evaluations in that stage, are of the run that is last.
+    `pruned` is what pruning left of each run, and `rest` where that is in the run's engine: empty
+    until then, None for a run that diverged before. `stage` and `done`, its evaluations in that
+    stage, are of the run that is last.
     """
 
     stage: int
@@ -60,7 +62,8 @@ class PruningState:
         return self.sparse.lanes
 
 
-# -------------------------------------------------------------------------------------------------------- the trainer
+# --------------------------------------------------------------------------------------------------
+# the trainer
 def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PruningPack:
     """The pack of `runs`, KANs of one `computation`; draws their samples."""
     first = runs[0]
@@ -76,19 +79,25 @@ def prepare(runs: Sequence[RunSpec], device: str = "cpu") -> PruningPack:
 
 
 def begin(pack: PruningPack) -> PruningState:
-    """The state before the first evaluation: networks initialised from each run's seed and start."""
+    """The state before the first evaluation: networks initialised from each run's seed and
+    start.
+    """
     return PruningState(stage=0, done=0, sparse=course.begin(pack.sparse))
 
 
 def fits(pack: PruningPack, state: Any) -> bool:
-    """Whether a state that comes from a file can be one of this pack: pruning left nothing larger than there was."""
+    """Whether a state that comes from a file can be one of this pack: pruning left nothing larger
+    than there was.
+    """
     if not (isinstance(state, PruningState) and course.fits(pack.sparse, state.sparse)):
         return False
     if len(state.pruned) != len(state.rest) or len(state.rest) not in (0, len(pack.runs)):
         return False
     return all(
         _rest_fits(run, pruned, engine_state, pack.device) if pruned else engine_state is None
-        for run, pruned, engine_state in zip(pack.runs, state.pruned, state.rest, strict=False)  # none before pruning
+        for run, pruned, engine_state in zip(
+            pack.runs, state.pruned, state.rest, strict=False
+        )  # none before pruning
     )
 
 
@@ -112,7 +121,9 @@ def finish(pack: PruningPack, state: PruningState) -> list[Outcome]:
     """The outcome of every run of a pack whose stages are behind, in the order of the pack."""
     outcomes = []
     sparse = course.finish(pack.sparse, state.sparse)
-    for run, first, pruned, engine_state in zip(pack.runs, sparse, state.pruned, state.rest, strict=True):
+    for run, first, pruned, engine_state in zip(
+        pack.runs, sparse, state.pruned, state.rest, strict=True
+    ):
         if pruned and engine_state:
             alone = _alone(run, pruned, pack.device)
             if run.recipe.sparsity and run.recipe.sparsity.snap:
@@ -122,7 +133,9 @@ def finish(pack: PruningPack, state: PruningState) -> list[Outcome]:
         else:  # it diverged before: its other stages made no evaluations
             by_stage = (*first.by_stage, *[(0, 0)] * (len(pack.stages) - len(first.by_stage)))
             work = run_flops(run.network, run.recipe, run.task, by_stage)
-            outcomes.append(replace(first, by_stage=by_stage, counts={**count(run.network), **work}))
+            outcomes.append(
+                replace(first, by_stage=by_stage, counts={**count(run.network), **work})
+            )
     return outcomes
 
 
@@ -134,18 +147,26 @@ def trained(pack: PruningPack, state: PruningState) -> list[Trained | None]:
     ]
 
 
-# ------------------------------------------------------------------------------------------------------------ pruning
+# --------------------------------------------------------------------------------------------------
+# pruning
 def _prune(pack: PruningPack, state: PruningState) -> PruningState:
-    """What pruning leaves of every run, at the start of its own training; runs that diverged have ended."""
+    """What pruning leaves of every run, at the start of its own training; runs that diverged have
+    ended.
+    """
     pruned: list[Pruned | None] = []
     states: list[Any] = []
-    ends, outcomes = course.trained(pack.sparse, state.sparse), course.finish(pack.sparse, state.sparse)
+    ends, outcomes = (
+        course.trained(pack.sparse, state.sparse),
+        course.finish(pack.sparse, state.sparse),
+    )
     for index, (run, trained, first) in enumerate(zip(pack.runs, ends, outcomes, strict=True)):
         if first.metrics is None:
             pruned.append(None)
             states.append(None)
             continue
-        smaller, start = _pruned(run, trained, pack.sparse.train.x[index : index + 1], first.metrics.losses.test)
+        smaller, start = _pruned(
+            run, trained, pack.sparse.train.x[index : index + 1], first.metrics.losses.test
+        )
         pruned.append(smaller)
         states.append(course.begin(_alone(run, smaller, pack.device), [start]))
     return _at(pack, replace(state, pruned=tuple(pruned), rest=tuple(states)))
@@ -154,15 +175,23 @@ def _prune(pack: PruningPack, state: PruningState) -> PruningState:
 def _rest_fits(run: RunSpec, pruned: Pruned, rest: Any, device: str) -> bool:
     whole, smaller = run.network, pruned.network
     assert isinstance(whole, KanShape)
-    widths_fit = len(smaller.shape) == len(whole.shape) and all(map(operator.le, smaller.shape, whole.shape))
-    inputs_fit = len(pruned.inputs) == smaller.inputs and set(pruned.inputs) <= set(range(whole.inputs))
-    if not (widths_fit and inputs_fit and smaller == whole.model_copy(update={"shape": smaller.shape})):
+    widths_fit = len(smaller.shape) == len(whole.shape) and all(
+        map(operator.le, smaller.shape, whole.shape)
+    )
+    inputs_fit = len(pruned.inputs) == smaller.inputs and set(pruned.inputs) <= set(
+        range(whole.inputs)
+    )
+    if not (
+        widths_fit and inputs_fit and smaller == whole.model_copy(update={"shape": smaller.shape})
+    ):
         return False
     return course.fits(_alone(run, pruned, device), rest)
 
 
 def _pruned(run: RunSpec, trained: Trained, x_1NI: Any, test_rmse: float) -> tuple[Pruned, Trained]:
-    """By the activations at the training points. Always one run at a time: no bit depends on the others."""
+    """By the activations at the training points. Always one run at a time: no bit depends on the
+    others.
+    """
     sparsity, whole, network = run.recipe.sparsity, run.network, trained.network
     assert sparsity
     assert isinstance(whole, KanShape)
@@ -194,7 +223,9 @@ def _formula(run: RunSpec, inputs: Sequence[int], trained: Trained) -> Snapped:
         parameters.get(f"layer{layer}.bias", flat_1P.new_zeros(1, edge_ROIN.shape[1]))
         for layer, edge_ROIN in enumerate(edges)
     ]
-    train, test = (EdgeSamples(part.x[:, columns].T, part.y[:, 0]) for part in (splits.train, splits.test))
+    train, test = (
+        EdgeSamples(part.x[:, columns].T, part.y[:, 0]) for part in (splits.train, splits.test)
+    )
     fitted = read_formula(
         [edge_ROIN[0].double().cpu().numpy() for edge_ROIN in edges],
         [bias_1O[0].double().cpu().numpy() for bias_1O in biases],
@@ -202,7 +233,9 @@ def _formula(run: RunSpec, inputs: Sequence[int], trained: Trained) -> Snapped:
         test,
         [f"x{column + 1}" for column in columns],
     )
-    least, rmse = (value if math.isfinite(value) else None for value in (fitted.least_r2, fitted.rmse))
+    least, rmse = (
+        value if math.isfinite(value) else None for value in (fitted.least_r2, fitted.rmse)
+    )
     return Snapped(text=fitted.text, least_r2=least, test_rmse=rmse)
 
 
@@ -214,7 +247,8 @@ def _at(pack: PruningPack, state: PruningState) -> PruningState:
     return replace(state, stage=stage, done=done)
 
 
-# -------------------------------------------------------------------------------------------------------------- parts
+# --------------------------------------------------------------------------------------------------
+# parts
 def _part(run: RunSpec, index: int, pruned: KanShape | None = None) -> RunSpec:
     """One of the trainings of a run, as a run of its own."""
     return run.model_copy(update=parts(run.network, run.recipe, pruned)[index]._asdict())
@@ -228,7 +262,9 @@ def _alone(run: RunSpec, pruned: Pruned, device: str) -> Pack:
 
 
 def _joined(run: RunSpec, first: Outcome, pruned: Pruned, rest: Outcome) -> Outcome:
-    """One outcome of both parts of a run: counts of size are the pruned network's, counts of work are of all."""
+    """One outcome of both parts of a run: counts of size are the pruned network's, counts of work
+    are of all.
+    """
     by_stage, before = (*first.by_stage, *rest.by_stage), first.evaluations
     work = run_flops(run.network, run.recipe, run.task, by_stage, pruned.network)
     return replace(

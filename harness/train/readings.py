@@ -1,8 +1,9 @@
-"""Readings: a run that trains to its largest budget says on its way what it would have been with each smaller one.
+"""Readings: a run that trains to its largest budget says on its way what it would have been with
+each smaller one.
 
-A reading is of the network that a run with this cap would have ended with, bit for bit. It changes nothing of the run.
-Where a schedule ends with the cap, that run is trained to its end beside the main one, from where they part: with
-`wsd` at five sixths of it, with `cosine` at its beginning.
+A reading is of the network that a run with this cap would have ended with, bit for bit. It changes
+nothing of the run. Where a schedule ends with the cap, that run is trained to its end beside the
+main one, from where they part: with `wsd` at five sixths of it, with `cosine` at its beginning.
 
 Legend: S runs, R lanes, M readings.
 """
@@ -24,7 +25,8 @@ NUMBERS = len(Reading._fields)
 def moments(pack: Pack, stage: int) -> list[int]:
     """After how many evaluations of a stage its runs are read.
 
-    Never while a run has several starts: one of them goes on, and a smaller cap would end before that is chosen.
+    Never while a run has several starts: one of them goes on, and a smaller cap would end before
+    that is chosen.
     """
     if pack.stages[stage].starts > 1:
         return []
@@ -71,7 +73,8 @@ def fit(pack: Pack, state: EngineState) -> bool:
 
 
 def read(pack: Pack, state: EngineState, until: int) -> EngineState:
-    """The state with every reading of its stage that is due after so many evaluations and was not made before.
+    """The state with every reading of its stage that is due after so many evaluations and was not
+    made before.
 
     Those for which another run is trained are due where all lanes rest: there it would rest too.
     """
@@ -119,13 +122,16 @@ def of_run(state: EngineState, index: int) -> tuple[Reading, ...]:
 def _read_once(pack: Pack, state: EngineState, is_first: bool) -> EngineState:
     """One reading more of every run.
 
-    With early stopping it looks once more at the learning curve's points, as a run does at its end; the state keeps
-    nothing of that. A run that has diverged has no errors, and one at rest those of the reading before in its stage.
+    With early stopping it looks once more at the learning curve's points, as a run does at its end;
+    the state keeps nothing of that. A run that has diverged has no errors, and one at rest those of
+    the reading before in its stage.
     """
     optimiser, kept = state.optimiser, state.kept
     if pack.recipe.early_stopping:
         kept = kept_after(state, pack.errors(state, pack.of_lanes(pack.curve, state.lanes)))
-    position_RP, all_knots = (kept.position_RP, kept.knots) if kept else (optimiser.position_RP, state.knots)
+    position_RP, all_knots = (
+        (kept.position_RP, kept.knots) if kept else (optimiser.position_RP, state.knots)
+    )
     made = (state.behind + pack.counters(optimiser))[:2, : len(pack.runs)]
     evaluations, iterations = (made + sum(spent[:2] for spent in state.spent)).tolist()
     finished, diverged = optimiser.finished_R.tolist(), optimiser.diverged_R.tolist()
@@ -142,4 +148,6 @@ def _read_once(pack: Pack, state: EngineState, is_first: bool) -> EngineState:
                 pack.seen(run, state.network, position_1P, knots, "test").loss,
             ]
         rows.append([evaluations[run], iterations[run], *errors, finished[run]])
-    return replace(state, readings=torch.cat([state.readings, state.readings.new_tensor(rows)[:, None]], 1))
+    return replace(
+        state, readings=torch.cat([state.readings, state.readings.new_tensor(rows)[:, None]], 1)
+    )

@@ -1,8 +1,9 @@
 """What makes a KAN sparse: a penalty on its edges, and which of its nodes are worth keeping.
 
-The norm of an edge is its mean absolute value over the points, |phi|_1 = 1/N sum_n |phi(x_n)|, base and all (Liu et al.
-2024, eq. 2.17), which pykan divides by the range of the edge's knots (`per_range`). A layer's norm is their sum (eq.
-2.18), and its entropy is that of their shares, with natural logarithms (eq. 2.19; pykan's are of base 2).
+The norm of an edge is its mean absolute value over the points, |phi|_1 = 1/N sum_n |phi(x_n)|, base
+and all (Liu et al. 2024, eq. 2.17), which pykan divides by the range of the edge's knots
+(`per_range`). A layer's norm is their sum (eq. 2.18), and its entropy is that of their shares, with
+natural logarithms (eq. 2.19; pykan's are of base 2).
 
 Legend: R lanes, N points, I inputs, O outputs, P parameters.
 """
@@ -42,8 +43,12 @@ class Penalised(Squares):
         return backward(loss_R, flat_RP)
 
 
-def norms(sparsity: Sparsity, network: KanShape, edges: Sequence[Tensor], knots: Knots) -> Iterator[Tensor]:
-    """|phi|_1 of every edge, [R, O, I] a layer; with `per_range` over the range of the knots that it looks along."""
+def norms(
+    sparsity: Sparsity, network: KanShape, edges: Sequence[Tensor], knots: Knots
+) -> Iterator[Tensor]:
+    """|phi|_1 of every edge, [R, O, I] a layer; with `per_range` over the range of the knots that
+    it looks along.
+    """
     for edge_ROIN, knots_RIT in zip(edges, knots, strict=True):
         norm_ROI = edge_ROIN.abs().mean(-1)
         range_RI = knots_RIT[..., -1 - network.order] - knots_RIT[..., network.order]
@@ -68,15 +73,18 @@ def edge_scores(
 ) -> list[NodeScores]:
     """The norm of every edge of the first lane, [O, I] a layer."""
     edges, _ = families.edges(network, flat_RP, knots, x_RNI)
-    return [norm_ROI[0].double().cpu().numpy() for norm_ROI in norms(sparsity, network, edges, knots)]
+    return [
+        norm_ROI[0].double().cpu().numpy() for norm_ROI in norms(sparsity, network, edges, knots)
+    ]
 
 
 def kept_nodes(scores: Sequence[NodeScores], threshold: float) -> list[list[int]]:
     """The nodes that stay, inputs first and outputs, which all do, last.
 
-    A node stays if the largest scores of its incoming and of its outgoing edges both exceed the threshold (eq. 2.21,
-    with both scores of the node's own layer: E14); an input has no incoming ones. Edges of nodes that have gone do not
-    count, and so on until no more go, where the paper looks once. Of a layer without such a node the best one stays.
+    A node stays if the largest scores of its incoming and of its outgoing edges both exceed the
+    threshold (eq. 2.21, with both scores of the node's own layer: E14); an input has no incoming
+    ones. Edges of nodes that have gone do not count, and so on until no more go, where the paper
+    looks once. Of a layer without such a node the best one stays.
     """
     kept = [np.ones(layer.shape[1], bool) for layer in scores] + [np.ones(len(scores[-1]), bool)]
     while True:

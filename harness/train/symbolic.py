@@ -1,8 +1,10 @@
-"""A trained KAN read as a formula: each of its edges snapped to c f(a x + b) + d, f from a short list of functions.
+"""A trained KAN read as a formula: each of its edges snapped to c f(a x + b) + d, f from a short
+list of functions.
 
-What pykan calls auto_symbolic, from samples alone: for every f, a and b are searched on a grid and refined, c and d are
-those of least squares, and R² says how well that is. The simplest f wins that is hardly worse than the best one. Then
-all constants are fitted together to the targets, as the paper does by training on, and written to six digits.
+What pykan calls auto_symbolic, from samples alone: for every f, a and b are searched on a grid and
+refined, c and d are those of least squares, and R² says how well that is. The simplest f wins that
+is hardly worse than the best one. Then all constants are fitted together to the targets, as the
+paper does by training on, and written to six digits.
 
 Legend: N samples, I inputs, O outputs, A slopes, B shifts.
 """
@@ -22,11 +24,14 @@ Array = NDArray[np.float64]
 
 
 def _if_positive(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """Not a number where the argument is not positive: a sample on both sides of a pole has no such form."""
+    """Not a number where the argument is not positive: a sample on both sides of a pole has no such
+    form.
+    """
     return lambda t: function(np.where(t > 0, t, np.nan))
 
 
-# The simplest first: of forms that are about as good, the first one is taken. Names are sympy's, of t.
+# The simplest first: of forms that are about as good, the first one is taken. Names are sympy's, of
+# t.
 FORMS: dict[str, Callable[[Array], Array]] = {
     "t": lambda t: t,
     "t**2": lambda t: t**2,
@@ -45,14 +50,23 @@ FORMS: dict[str, Callable[[Array], Array]] = {
     "exp(-t**2)": lambda t: np.exp(-(t**2)),
     "cosh(t)": np.cosh,
 }
-# Of a and b where the input is scaled to [-1, 1]; pykan searches [-10, 10] too, of the input as it is.
+# Of a and b where the input is scaled to [-1, 1]; pykan searches [-10, 10] too, of the input as it
+# is.
 SLOPES_A = np.concatenate([sign * np.geomspace(0.1, 12, 20) for sign in (1, -1)])
 SHIFTS_B = np.linspace(-10, 10, 41)
-HARDLY = 1e-4  # the share of f's size by which it varies, below which c and d would cancel each other
+HARDLY = (
+    1e-4  # the share of f's size by which it varies, below which c and d would cancel each other
+)
 SAMPLES = 60  # at which forms are searched
-CLOSE, CLOSE_FACTOR = 1e-5, 5.0  # 1 - R² up to which, or up to so many times the best, a simpler form is as good
+CLOSE, CLOSE_FACTOR = (
+    1e-5,
+    5.0,
+)  # 1 - R² up to which, or up to so many times the best, a simpler form is as good
 CONSTANT = 1e-10  # the range of values below which an edge is taken for a constant
-DIGITS, NEGLIGIBLE = 6, 1e-9  # of the constants of a formula; targets and variables are taken to be of size 1
+DIGITS, NEGLIGIBLE = (
+    6,
+    1e-9,
+)  # of the constants of a formula; targets and variables are taken to be of size 1
 FITS = 50  # Jacobians of the common fit of all constants, at most
 # Forms whose argument can be divided by a number, and the power of it that comes out.
 POWERS = {"t": 1, "t**2": 2, "t**3": 3, "t**4": 4, "Abs(t)": 1, "sqrt(t)": 0.5}
@@ -60,7 +74,9 @@ POWERS |= {"1/t": -1, "1/t**2": -2, "1/sqrt(t)": -0.5}
 
 
 class Edge(NamedTuple):
-    """c f(a x + b) + d, by the name of f in FORMS, and its R² (nan for a constant, which is c = 0)."""
+    """c f(a x + b) + d, by the name of f in FORMS, and its R² (nan for a constant, which is c =
+    0).
+    """
 
     form: str
     constants: tuple[float, ...]
@@ -68,7 +84,9 @@ class Edge(NamedTuple):
 
 
 class FittedFormula(NamedTuple):
-    """A formula as text, the least R² of its edges, and its RMSE as it is written: nan where it is not defined."""
+    """A formula as text, the least R² of its edges, and its RMSE as it is written: nan where it is
+    not defined.
+    """
 
     text: str
     least_r2: float
@@ -79,12 +97,16 @@ def snap_edge(x_N: Array, y_N: Array) -> Edge:
     """The simplest form that fits y(x) about as well as any in FORMS does."""
     if np.ptp(y_N) < CONSTANT or np.ptp(x_N) < CONSTANT:
         return Edge("t", (1.0, 0.0, 0.0, float(y_N.mean())), np.nan)
-    order = np.argsort(x_N)[np.linspace(0, x_N.size - 1, min(SAMPLES, x_N.size)).round().astype(int)]
+    order = np.argsort(x_N)[
+        np.linspace(0, x_N.size - 1, min(SAMPLES, x_N.size)).round().astype(int)
+    ]
     middle, half = (x_N.max() + x_N.min()) / 2, np.ptp(x_N) / 2
     u_N, v_N = (x_N[order] - middle) / half, y_N[order]
     searched = {name: _search(form, u_N, v_N) for name, form in FORMS.items()}
     best = min(missed for missed, _ in searched.values())
-    name = next(name for name, (missed, _) in searched.items() if missed <= max(CLOSE, CLOSE_FACTOR * best))
+    name = next(
+        name for name, (missed, _) in searched.items() if missed <= max(CLOSE, CLOSE_FACTOR * best)
+    )
     a, b = searched[name][1]
     a, b = a / half, b - a * middle / half
     f_N = FORMS[name](a * x_N + b)
@@ -95,9 +117,13 @@ def snap_edge(x_N: Array, y_N: Array) -> Edge:
     return Edge(name, tuple(map(float, (a, b, c, d))), float(r2))
 
 
-def _search(form: Callable[[Array], Array], u_N: Array, v_N: Array) -> tuple[float, tuple[float, float]]:
+def _search(
+    form: Callable[[Array], Array], u_N: Array, v_N: Array
+) -> tuple[float, tuple[float, float]]:
     """The least 1 - R² of a form over slopes and shifts, and where it is."""
-    from scipy.optimize import minimize  # takes a fifth of a second, which every worker that starts would wait for
+    from scipy.optimize import (
+        minimize,  # takes a fifth of a second, which every worker that starts would wait for
+    )
 
     missed_AB = _missed(form(SLOPES_A[:, None, None] * u_N + SHIFTS_B[:, None]), v_N)
     row, column = np.unravel_index(missed_AB.argmin(), missed_AB.shape)
@@ -113,7 +139,9 @@ def _search(form: Callable[[Array], Array], u_N: Array, v_N: Array) -> tuple[flo
 
 
 def _missed(f: Array, v_N: Array) -> Array:
-    """1 - R² of least squares of v by f and a constant, on the last axis; 1 where f is not finite or hardly varies."""
+    """1 - R² of least squares of v by f and a constant, on the last axis; 1 where f is not finite
+    or hardly varies.
+    """
     with np.errstate(all="ignore"):
         far, v_N = f - f.mean(-1, keepdims=True), v_N - v_N.mean()
         square = np.square(far).sum(-1)
@@ -134,11 +162,17 @@ Constants = Sequence[Sequence[float]]  # a, b, c and d of each edge, one after t
 
 
 def read_formula(
-    edges: Sequence[Array], biases: Sequence[Array], train: EdgeSamples, test: EdgeSamples, names: Sequence[str]
+    edges: Sequence[Array],
+    biases: Sequence[Array],
+    train: EdgeSamples,
+    test: EdgeSamples,
+    names: Sequence[str],
 ) -> FittedFormula:
-    """The formula of a KAN with one output, from what its edges give at the training points, [O, I, N] a layer.
+    """The formula of a KAN with one output, from what its edges give at the training points, [O, I,
+    N] a layer.
 
-    `biases` are its nodes' constants, [O] a layer, `names` those of its inputs. The RMSE is that at the test points.
+    `biases` are its nodes' constants, [O] a layer, `names` those of its inputs. The RMSE is that at
+    the test points.
     """
     from sympy import lambdify
 
@@ -160,7 +194,9 @@ def read_formula(
 
     with np.errstate(all="ignore"):
         predicted_N = lambdify(variables, written, "numpy")(*test.x)
-    return FittedFormula(str(written), float(least), float(np.sqrt(np.square(predicted_N - test.y).mean())))
+    return FittedFormula(
+        str(written), float(least), float(np.sqrt(np.square(predicted_N - test.y).mean()))
+    )
 
 
 def _fitted(forms: FormsOfLayers, constants: Constants, train: EdgeSamples) -> Constants:
@@ -184,14 +220,19 @@ def _fitted(forms: FormsOfLayers, constants: Constants, train: EdgeSamples) -> C
     with np.errstate(all="ignore"):  # steps that go too far are taken back
         if not np.isfinite(misses(start)).all():
             return constants
-        solution = least_squares(misses, start, x_scale="jac", max_nfev=FITS, ftol=1e-14, xtol=1e-14, gtol=1e-14)
+        solution = least_squares(
+            misses, start, x_scale="jac", max_nfev=FITS, ftol=1e-14, xtol=1e-14, gtol=1e-14
+        )
     return solution.x.reshape(-1, 4).tolist()
 
 
-def _written(forms: FormsOfLayers, constants: Constants, names: Sequence[str]) -> tuple[sympy.Expr, list[sympy.Symbol]]:
+def _written(
+    forms: FormsOfLayers, constants: Constants, names: Sequence[str]
+) -> tuple[sympy.Expr, list[sympy.Symbol]]:
     """The expression with constants of so many DIGITS, and its variables.
 
-    What a node adds is written into the edges that leave it, and what can be is taken out of their functions.
+    What a node adds is written into the edges that leave it, and what can be is taken out of their
+    functions.
     """
     import sympy
 
@@ -213,7 +254,10 @@ def _written(forms: FormsOfLayers, constants: Constants, names: Sequence[str]) -
             added.append(shift_of_node)
         nodes, shifts = sums, added
     exact = nodes[0] + number(shifts[0])
-    rounded = {value: sympy.Float(f"{float(value):.{DIGITS}g}", DIGITS) for value in exact.atoms(sympy.Float)}
+    rounded = {
+        value: sympy.Float(f"{float(value):.{DIGITS}g}", DIGITS)
+        for value in exact.atoms(sympy.Float)
+    }
     return exact.xreplace(rounded), variables
 
 

@@ -24,7 +24,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
 def test_an_array_takes_the_pages_of_the_one_before():
     def faults(freed: str) -> int:
-        ended = subprocess.run([sys.executable, "-c", COUNT_FAULTS, freed], check=True, capture_output=True, text=True)
+        ended = subprocess.run(
+            [sys.executable, "-c", COUNT_FAULTS, freed], check=True, capture_output=True, text=True
+        )
         return int(ended.stdout)
 
     pages_of_an_array = ARRAY_BYTES // PAGE_BYTES

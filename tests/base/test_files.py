@@ -45,7 +45,15 @@ def test_what_jobs_go_on_from_is_the_users_alone_unless_a_profile_shares_it(tmp_
     share(tmp_path / "shared" / "sweep", Destination(Profile(share="group"), 1, None, False, None))
 
     assert mode(tmp_path / "own" / "checkpoints") == 0o700
-    for name in ("", "checkpoints", "snapshots", "sweep", "sweep/submissions", "sweep/orders", "sweep/attempts"):
+    for name in (
+        "",
+        "checkpoints",
+        "snapshots",
+        "sweep",
+        "sweep/submissions",
+        "sweep/orders",
+        "sweep/attempts",
+    ):
         private_folder(tmp_path / "shared" / name)
         assert mode(tmp_path / "shared" / name) == 0o2770, name
     with whole_file(tmp_path / "shared" / "sweep" / "orders" / "order.json") as temporary:
@@ -54,7 +62,9 @@ def test_what_jobs_go_on_from_is_the_users_alone_unless_a_profile_shares_it(tmp_
 
 
 def test_what_a_killed_writer_left_goes_with_the_next_file(tmp_path, monkeypatch):
-    """Not what is being written, nor what has another name; also where another process removes one of them first."""
+    """Not what is being written, nor what has another name; also where another process removes one
+    of them first.
+    """
     names = (f".{uuid.uuid4().hex}{ending}" for ending in (".png", ".csv", ".json", ""))
     left, too, being_written, snapshot = (tmp_path / name for name in names)
     kept = (".submit.claim", f".{uuid.uuid4().hex[:-1]}.png", f"{uuid.uuid4().hex}.png")
@@ -82,11 +92,22 @@ def test_what_a_killed_writer_left_goes_with_the_next_file(tmp_path, monkeypatch
 
 
 CASES = [  # what is written, as what
-    (number, (0, 1.23456, 0.0123456, 2345, 1.5e7, -2e-9), ["0", "1.23", "0.0123", "2,340", "1.5e+07", "-2e-09"]),
-    (human, (0.0, 12345, 0.0123456, -2.5, 99999, 3.0), ["0", "12,300", "0.0123", "-2.5", "100,000", "3"]),
+    (
+        number,
+        (0, 1.23456, 0.0123456, 2345, 1.5e7, -2e-9),
+        ["0", "1.23", "0.0123", "2,340", "1.5e+07", "-2e-09"],
+    ),
+    (
+        human,
+        (0.0, 12345, 0.0123456, -2.5, 99999, 3.0),
+        ["0", "12,300", "0.0123", "-2.5", "100,000", "3"],
+    ),
     (human, (1e-5, 2.408e9), ["10⁻⁵", "2.41×10⁹"]),
     (exponent, (4.0, -0.126, 0.0557, -0.0001), ["4.00", "-0.13", "0.056", "0.000"]),
-    *((write, (None, math.nan, math.inf, -math.inf), ["–", "–", "∞", "-∞"]) for write in (number, human, exponent)),
+    *(
+        (write, (None, math.nan, math.inf, -math.inf), ["–", "–", "∞", "-∞"])
+        for write in (number, human, exponent)
+    ),
     (p_value, (0.25, 0.001, 0.0009, 0), ["0.25", "0.001", "<.001", "<.001"]),
     (duration, (0.123, 119, 120, 7199, 7200), ["0.12 s", "119 s", "2 min", "120 min", "2 h"]),
     (duration, (360_000, math.inf), ["100 h", "no limit"]),
@@ -119,7 +140,10 @@ def test_who_waits_long_enough_gets_it(tmp_path):
     def holds_first():
         with locked(path, "works"):
             held.set()
-            with pytest.raises(HarnessError, match="works"), locked(path, "works", wait_seconds=0.1):
+            with (
+                pytest.raises(HarnessError, match="works"),
+                locked(path, "works", wait_seconds=0.1),
+            ):
                 order.append("never")
             order.append("first")
 
@@ -140,7 +164,9 @@ def test_the_lock_of_a_dead_process_is_taken_over(stale, tmp_path):
     with locked(path, "works"):
         pass
     path.write_text(json.dumps({**stale, "host": "elsewhere"}))
-    with pytest.raises(HarnessError, match=f"a.lock: process {stale['pid']} on elsewhere, since then, works"):
+    with pytest.raises(
+        HarnessError, match=f"a.lock: process {stale['pid']} on elsewhere, since then, works"
+    ):
         locked(path, "works").__enter__()
 
 

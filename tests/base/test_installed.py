@@ -1,4 +1,6 @@
-"""An installed package gives tasks and families short names, by entry points of its own metadata."""
+"""An installed package gives tasks and families short names, by entry points of its own
+metadata.
+"""
 
 import importlib
 import re
@@ -36,12 +38,16 @@ SHORT = TEXT.replace("TASK", "{target: ripple, inputs: 2}").replace("FAMILY", "b
 
 @pytest.fixture(autouse=True)
 def site(tmp_path, monkeypatch):
-    """A folder of installed packages: `wavy`, which has the code of docs/adding.md, with its metadata."""
+    """A folder of installed packages: `wavy`, which has the code of docs/adding.md, with its
+    metadata.
+    """
     code = dict(re.findall(r"`my_(\w+)\.py`:.*?```python\n(.*?)```", PAGE, flags=re.DOTALL))
     files = {
         "wavy/__init__.py": "",
         "wavy/tasks.py": code["tasks"],
-        "wavy/families.py": code["families"].replace("my_families:BumpKan", "wavy.families:BumpKan"),
+        "wavy/families.py": code["families"].replace(
+            "my_families:BumpKan", "wavy.families:BumpKan"
+        ),
         "wavy-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: wavy\nVersion: 1.0\n",
         "wavy-1.0.dist-info/entry_points.txt": ENTRIES,
     }
@@ -58,8 +64,12 @@ def site(tmp_path, monkeypatch):
 
 
 def test_a_short_name_is_the_place_in_full():
-    """The same experiment and the same runs as with `package.module:name`, which stands in the plan."""
-    full = TEXT.replace("TASK", "{target: wavy.tasks:ripple, inputs: 2}").replace("FAMILY", "wavy.families:BumpKan")
+    """The same experiment and the same runs as with `package.module:name`, which stands in the
+    plan.
+    """
+    full = TEXT.replace("TASK", "{target: wavy.tasks:ripple, inputs: 2}").replace(
+        "FAMILY", "wavy.families:BumpKan"
+    )
     plans = [make_plan(parse_experiment(text), "wavy") for text in (SHORT, full)]
     assert content_hash(plans[0]) == content_hash(plans[1])
     runs = [planned.run for planned in plans[0].runs]
@@ -76,9 +86,21 @@ def test_lists_have_them():
 @pytest.mark.parametrize(
     ("entry", "text", "wrong"),
     [
-        ("xy = wavy.tasks:ripple", TEXT.replace("TASK", "xy"), "'xy' is of this project, and wavy.tasks:ripple has"),
-        ("kan = wavy.families:BumpKan", SHORT, "'kan' is of this project, and wavy.families:BumpKan has that name too"),
-        ("ripple = wavy.tasks:rippel", SHORT, "wavy.tasks has no function 'rippel'; did you mean 'ripple'"),
+        (
+            "xy = wavy.tasks:ripple",
+            TEXT.replace("TASK", "xy"),
+            "'xy' is of this project, and wavy.tasks:ripple has",
+        ),
+        (
+            "kan = wavy.families:BumpKan",
+            SHORT,
+            "'kan' is of this project, and wavy.families:BumpKan has that name too",
+        ),
+        (
+            "ripple = wavy.tasks:rippel",
+            SHORT,
+            "wavy.tasks has no function 'rippel'; did you mean 'ripple'",
+        ),
     ],
 )
 def test_a_name_that_is_taken_or_leads_nowhere_is_refused(site, entry, text, wrong):

@@ -1,4 +1,6 @@
-"""Code of the user's may do anything: it never decides how the harness ends, nor lets one run be two."""
+"""Code of the user's may do anything: it never decides how the harness ends, nor lets one run be
+two.
+"""
 
 import contextlib
 import json
@@ -35,7 +37,10 @@ seeds: [0]
 """
 MLP = "architecture: {family: mlp, depth: 2}"
 FEW = "inputs: 2, train_points: 50, validation_points: 50, test_points: 50"
-POINTS = {"less the mean": FEW, "by the number of points": FEW}  # fewer than are tried a second time elsewhere
+POINTS = {
+    "less the mean": FEW,
+    "by the number of points": FEW,
+}  # fewer than are tried a second time elsewhere
 
 
 @pytest.fixture
@@ -54,7 +59,14 @@ def cases():
     """(case, source of its module NAME, task, arm, dtype, what must be said) of every row."""
     for case, row in FUNCTIONS.items():
         source, said = (row, ACCEPTED) if isinstance(row, str) else row
-        yield case, BEGIN + source, f"{{target: 'NAME:f', {POINTS.get(case, 'inputs: 2')}}}", MLP, "float64", said
+        yield (
+            case,
+            BEGIN + source,
+            f"{{target: 'NAME:f', {POINTS.get(case, 'inputs: 2')}}}",
+            MLP,
+            "float64",
+            said,
+        )
     for case, (reference, source, said) in REFERENCES.items():
         yield case, source, f"{{target: '{reference}', inputs: 2}}", MLP, "float64", said
     for case, row in NETWORKS.items():
@@ -64,15 +76,22 @@ def cases():
 
 
 def write(folder, name, source, task, arm=MLP, dtype="float64"):
-    """The user's module and an experiment that asks for it as NAME; the arguments of `harness` that look at them."""
+    """The user's module and an experiment that asks for it as NAME; the arguments of `harness` that
+    look at them.
+    """
     (folder / f"{name}.py").write_text(source)
-    text = EXPERIMENT.replace("TASK", task).replace("ARM", arm).replace("NAME", name) + f"dtype: {dtype}\n"
+    text = (
+        EXPERIMENT.replace("TASK", task).replace("ARM", arm).replace("NAME", name)
+        + f"dtype: {dtype}\n"
+    )
     (folder / f"{name}.yaml").write_text(text)
     return ["validate", f"{name}.yaml", "--json"]
 
 
 def wrong(done, said):
-    """What is not as it must be, if anything: JSON alone on stdout, or exit 2 and one line that says why."""
+    """What is not as it must be, if anything: JSON alone on stdout, or exit 2 and one line that
+    says why.
+    """
     about = f"exit {done.exit_code}: {done.stdout} {done.stderr} {done.exception!r}"
     if said == ACCEPTED:
         with contextlib.suppress(ValueError):
@@ -80,14 +99,24 @@ def wrong(done, said):
         return f"stdout is no JSON: {about}"
     errors = re.findall("^(?!importing ).*", done.stderr.strip(), re.MULTILINE)
     is_one_line = len(errors) == 1 and errors[0].startswith("error: ") and len(errors[0]) < 1200
-    return "" if done.exit_code == 2 and is_one_line and said in errors[0] and not done.stdout else about
+    return (
+        ""
+        if done.exit_code == 2 and is_one_line and said in errors[0] and not done.stdout
+        else about
+    )
 
 
 @pytest.mark.filterwarnings("ignore")  # the user's are no errors
 def test_odd_tasks_and_networks_are_accepted_or_refused_in_a_line(folder):
-    """Each ends as its row says, and leaves this process as it was: folder, generators, signals, streams."""
+    """Each ends as its row says, and leaves this process as it was: folder, generators, signals,
+    streams.
+    """
     numpy_state, python_state = np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
-    torch_state, handler, errors = torch.random.get_rng_state(), signal.getsignal(signal.SIGINT), np.geterr()
+    torch_state, handler, errors = (
+        torch.random.get_rng_state(),
+        signal.getsignal(signal.SIGINT),
+        np.geterr(),
+    )
 
     found = []
     for number, (case, *files, said) in enumerate(cases()):
@@ -99,7 +128,11 @@ def test_odd_tasks_and_networks_are_accepted_or_refused_in_a_line(folder):
     assert not found, "\n".join(found)
     assert os.getcwd() == str(folder)
     assert np.array_equal(numpy_state, np.random.get_state()[1])  # noqa: NPY002
-    assert (random.getstate(), np.geterr(), signal.getsignal(signal.SIGINT)) == (python_state, errors, handler)
+    assert (random.getstate(), np.geterr(), signal.getsignal(signal.SIGINT)) == (
+        python_state,
+        errors,
+        handler,
+    )
     assert torch.equal(torch.random.get_rng_state(), torch_state)
 
 
@@ -113,7 +146,9 @@ def test_a_task_that_changes_its_points_learns_at_the_points_that_were_drawn(fol
 
 def harness(folder, *arguments):
     command = [sys.executable, "-m", "harness", *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 THREADS = """
@@ -150,7 +185,9 @@ def f(x):
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_in_code_of_the_users_ends_the_command_with_130(tmp_path):
-    """A real one does, also where the code takes it for something else; one that the code raises is a mistake in it."""
+    """A real one does, also where the code takes it for something else; one that the code raises is
+    a mistake in it.
+    """
     arguments = write(tmp_path, "odd_sleep", SWALLOWS, "{target: 'NAME:f', inputs: 2}")
     with harness(tmp_path, *arguments) as process:
         until = time.monotonic() + 60
@@ -160,7 +197,11 @@ def test_ctrl_c_in_code_of_the_users_ends_the_command_with_130(tmp_path):
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (130, "")
     assert "importing odd_sleep from" in stderr.splitlines()[0]
-    assert stderr.splitlines()[1:] == ["", "stopping", "stopped; run the same command again to go on"]
+    assert stderr.splitlines()[1:] == [
+        "",
+        "stopping",
+        "stopped; run the same command again to go on",
+    ]
 
 
 IN_WORKERS = """
@@ -186,7 +227,10 @@ def test_a_worker_outlives_code_that_exits_and_does_not_wait_for_threads(tmp_pat
     with harness(tmp_path, "run", "odd_workers.yaml", "--workers", "1") as process:
         stdout, stderr = process.communicate(timeout=600)
     assert process.returncode == 3, stderr
-    assert "1 pack crashed (first: code of a task or network tried to end the process (SystemExit: 0))" in stderr
+    assert (
+        "1 pack crashed (first: code of a task or network tried to end the process (SystemExit: 0))"
+        in stderr
+    )
     assert "Traceback" not in stderr
     assert len(list((tmp_path / "results" / "runs").glob("*.json"))) == 1
     assert "hello" in stderr
@@ -210,18 +254,30 @@ def exits(x):
 
 
 def test_code_that_exits_while_it_trains_is_a_failure_of_its_pack(tmp_path):
-    module = module_network(Module(family="module", module=f"{__name__}:Exits", size="width"), 2, 1, 1)
+    module = module_network(
+        Module(family="module", module=f"{__name__}:Exits", size="width"), 2, 1, 1
+    )
     mine = Task(target=f"{__name__}:exits", inputs=2)
     said = {
-        f"target {__name__}:exits, for x of shape (1000, 2): SystemExit: bye": (mine, MlpShape(shape=(2, 3, 1))),
-        "code of a task or network tried to end the process (SystemExit: 0)": (Task(target="xy"), module),
+        f"target {__name__}:exits, for x of shape (1000, 2): SystemExit: bye": (
+            mine,
+            MlpShape(shape=(2, 3, 1)),
+        ),
+        "code of a task or network tried to end the process (SystemExit: 0)": (
+            Task(target="xy"),
+            module,
+        ),
     }
     recipe = Recipe(optimizer=Adam(name="adam"), max_evaluations=10)
     ours, theirs = multiprocessing.Pipe()
     with ours, theirs:
         for text, (task, network) in said.items():
-            run = RunSpec(task=resolve(task), network=network, recipe=recipe, seed=0, engine="torch")
-            told = slots._train((run,), slots.TrainingOrder(tmp_path, None, "cpu", None, 60.0), theirs, os.getppid())
+            run = RunSpec(
+                task=resolve(task), network=network, recipe=recipe, seed=0, engine="torch"
+            )
+            told = slots._train(
+                (run,), slots.TrainingOrder(tmp_path, None, "cpu", None, 60.0), theirs, os.getppid()
+            )
 
             assert (told.cause, told.error) == ("crashed", text)
             assert "sys.exit" in told.traceback

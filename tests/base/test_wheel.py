@@ -1,4 +1,6 @@
-"""The package works from its wheel, without a clone: in an environment and a folder of their own."""
+"""The package works from its wheel, without a clone: in an environment and a folder of their
+own.
+"""
 
 import json
 import os
@@ -54,7 +56,9 @@ def environment(tmp_path_factory) -> Path:
     source, environment = (tmp_path_factory.mktemp(name) for name in ("source", "environment"))
     for name in BUILT_FROM:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
         else:
             shutil.copy(ROOT / name, source)
     pip = [sys.executable, "-m", "pip", "--quiet"]
@@ -80,7 +84,9 @@ def installed(environment, tmp_path) -> Installed:
 
 def test_shipped_experiments_are_listed_and_copied(installed):
     rows = json.loads(installed.said("list", "experiments", "--json"))["rows"]
-    assert {row["experiment"] for row in rows} == {path.stem for path in (ROOT / "experiments").glob("*.yaml")}
+    assert {row["experiment"] for row in rows} == {
+        path.stem for path in (ROOT / "experiments").glob("*.yaml")
+    }
     assert all(not Path(row["file"]).is_relative_to(ROOT) for row in rows)
     installed.said("new", "mine", "--from", "quickstart")
     copy = (installed.folder / "mine.yaml").read_text(encoding="utf-8")
@@ -99,7 +105,10 @@ def test_a_copy_of_the_quickstart_answers(installed):
 
 
 def test_jobs_run_the_code_of_the_wheel(installed):
-    profiles = {row["profile"]: row["file"] for row in json.loads(installed.said("list", "profiles", "--json"))["rows"]}
+    profiles = {
+        row["profile"]: row["file"]
+        for row in json.loads(installed.said("list", "profiles", "--json"))["rows"]
+    }
     assert profiles.keys() == {"cpu", "gpu"}
     assert all(Path(file).is_relative_to(installed.environment) for file in profiles.values())
     (installed.folder / "two.yaml").write_text(small())
@@ -119,7 +128,9 @@ def test_a_replay_has_the_published_numbers_beside_its_runs(installed):
     installed.said("-c", TRAIN_ONE, program="python")
     told = installed.said("replay", "fig2_3", "--scale", "short", "--partial")
     assert " of 1 published points" in told
-    page = (installed.folder / "results" / "fig2_3_grid_extension-short" / "replay.html").read_text(encoding="utf-8")
+    page = (installed.folder / "results" / "fig2_3_grid_extension-short" / "replay.html").read_text(
+        encoding="utf-8"
+    )
     assert "published" in page
 
 
@@ -147,7 +158,9 @@ def test_the_lines_of_the_recipe_install_harness(tmp_path):
 
     for line in [*section("post"), *section("test")]:
         command = line.replace("/opt/", f"{inside}/opt/")
-        done = subprocess.run(["sh", "-ec", command], env=environment, capture_output=True, text=True, cwd=tmp_path)
+        done = subprocess.run(
+            ["sh", "-ec", command], env=environment, capture_output=True, text=True, cwd=tmp_path
+        )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
     where = "import harness; print(harness.__file__)"

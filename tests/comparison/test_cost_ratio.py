@@ -1,4 +1,6 @@
-"""Sizes at equal loss and losses at equal size: exact where data are, Welch's of pure laws, open where nothing says."""
+"""Sizes at equal loss and losses at equal size: exact where data are, Welch's of pure laws, open
+where nothing says.
+"""
 
 import numpy as np
 import pytest
@@ -21,13 +23,17 @@ def exact(arm, level=0.95):
 
 
 def test_a_cost_multiplier_is_found_exactly():
-    """Laws with one floor and exponent: ((L_second - E) / (L_first - E))^(1 / alpha) at equal size, at every loss."""
+    """Laws with one floor and exponent: ((L_second - E) / (L_first - E))^(1 / alpha) at equal size,
+    at every loss.
+    """
     first, second = Arm(floor=2, alpha=0.5, at=1e4), Arm(floor=2, alpha=0.5, at=3e4)
     multiplier = ((curve(second, 1e5) - 2) / (curve(first, 1e5) - 2)) ** (1 / 0.5)
     found = cost_ratio(exact(first), exact(second))
     assert multiplier == pytest.approx(3)
     assert found.estimate == pytest.approx(multiplier, rel=1e-6)
-    assert np.all((found.low <= found.estimate * (1 + 1e-9)) & (found.estimate <= found.high * (1 + 1e-9)))
+    assert np.all(
+        (found.low <= found.estimate * (1 + 1e-9)) & (found.estimate <= found.high * (1 + 1e-9))
+    )
 
 
 def test_units_of_size_and_loss_do_not_matter():
@@ -43,7 +49,9 @@ def test_units_of_size_and_loss_do_not_matter():
 
 
 def test_the_ends_lie_where_the_joint_deviance_leaves():
-    """At either end the least sum of both deviances over the first arm's size is the F quantile of Welch's dof."""
+    """At either end the least sum of both deviances over the first arm's size is the F quantile of
+    Welch's dof.
+    """
     rng = np.random.default_rng(2)
     first, second = fit_of(Arm(), rng), fit_of(Arm(at=2e6), rng)
     loss = 30.0
@@ -58,7 +66,9 @@ def test_the_ends_lie_where_the_joint_deviance_leaves():
 
 
 def test_of_known_errors_the_difference_has_the_normal_interval():
-    """As that of either exponent; of one known arm Welch's, with the degrees of freedom of the other's share alone."""
+    """As that of either exponent; of one known arm Welch's, with the degrees of freedom of the
+    other's share alone.
+    """
     x, rng = np.geomspace(1e3, 1e6, 6), np.random.default_rng(8)
     losses = x**-0.5 * np.exp(0.05 * rng.standard_normal((2, 6)))
     known, other = (fit_law(x, y, "pure", known=Known(0.05 * y)) for y in losses)
@@ -68,7 +78,11 @@ def test_of_known_errors_the_difference_has_the_normal_interval():
     free = own.variance / squares
     for second, error, dof in (
         (other, np.sqrt(2 * variance), np.inf),
-        (fit_law(x, losses[1], "pure"), np.sqrt(variance + free), 4 * (variance + free) ** 2 / free**2),
+        (
+            fit_law(x, losses[1], "pure"),
+            np.sqrt(variance + free),
+            4 * (variance + free) ** 2 / free**2,
+        ),
     ):
         found = exponent_difference(known, second)
         half = t_distribution.isf(0.025, dof) * error
@@ -79,17 +93,25 @@ def test_of_known_errors_the_difference_has_the_normal_interval():
     assert np.log(ratio.high / ratio.estimate) == pytest.approx([1.959964 * error], rel=5e-3)
 
 
-LEVEL_ARMS = Arm(floor=1, at=1e4), Arm(floor=1, at=2e4)  # of which the least losses have no size: an open end
+LEVEL_ARMS = (
+    Arm(floor=1, at=1e4),
+    Arm(floor=1, at=2e4),
+)  # of which the least losses have no size: an open end
 
 
 @pytest.mark.parametrize(
     ("compare", "arms", "at"),
-    [(cost_ratio, LEVEL_ARMS, [1.02, 1.2, 3.0]), (loss_ratio, (Arm(floor=1), Arm(at=5e5)), [1e3, 3e4, 1e6])],
+    [
+        (cost_ratio, LEVEL_ARMS, [1.02, 1.2, 3.0]),
+        (loss_ratio, (Arm(floor=1), Arm(at=5e5)), [1e3, 3e4, 1e6]),
+    ],
 )
 def test_exchanging_the_arms_inverts_the_ratio(compare, arms, at):
     rng = np.random.default_rng(3)
     first, second = (fit_of(arm, rng) for arm in arms)
-    there, back = (compare(*pair, at, extrapolate=True) for pair in ((first, second), (second, first)))
+    there, back = (
+        compare(*pair, at, extrapolate=True) for pair in ((first, second), (second, first))
+    )
     assert (np.isinf(there.high).any() or (there.low == 0).any()) == (compare is cost_ratio)
     with np.errstate(divide="ignore"):
         assert back.estimate == pytest.approx(1 / there.estimate)
@@ -145,28 +167,39 @@ def test_a_refused_fit_refuses_every_comparison_and_two_levels_are_an_error(comp
 
 def test_a_law_that_does_not_fall_has_no_size_for_a_loss():
     x = np.geomspace(1e3, 1e6, 7)
-    rising = fit_law(x, 10 * x**0.01 * np.exp([0.02, -0.02, 0.02, -0.02, 0.02, -0.02, 0.02]), "pure")
+    rising = fit_law(
+        x, 10 * x**0.01 * np.exp([0.02, -0.02, 0.02, -0.02, 0.02, -0.02, 0.02]), "pure"
+    )
     found = cost_ratio(exact(Arm()), rising)
     assert rising.alpha < 0
     assert [refusal.code for refusal in found.refusals] == ["NOT_FALLING"]
 
 
 def test_of_pure_laws_a_ratio_of_losses_has_welchs_interval():
-    """Predictions of pure laws are linear, so the interval is known in closed form, also for unequal designs."""
+    """Predictions of pure laws are linear, so the interval is known in closed form, also for
+    unequal designs.
+    """
     rng = np.random.default_rng(1)
-    first, second = fit_of(Arm(sizes=5, seeds=1, sd=0.2), rng), fit_of(Arm(alpha=0.7, sizes=9, seeds=1), rng)
+    first, second = (
+        fit_of(Arm(sizes=5, seeds=1, sd=0.2), rng),
+        fit_of(Arm(alpha=0.7, sizes=9, seeds=1), rng),
+    )
     found = loss_ratio(first, second)
 
     u = np.log(found.sizes)
     (own, variance), (other, other_variance) = line_of(first).at(u), line_of(second).at(u)
-    half = t_distribution.isf(0.025, welch(variance, 3, other_variance, 7)) * np.sqrt(variance + other_variance)
+    half = t_distribution.isf(0.025, welch(variance, 3, other_variance, 7)) * np.sqrt(
+        variance + other_variance
+    )
     assert np.log(found.estimate) == pytest.approx(other - own, abs=1e-9)
     assert np.log(found.low) == pytest.approx(other - own - half, abs=1e-3 * half.min())
     assert np.log(found.high) == pytest.approx(other - own + half, abs=1e-3 * half.min())
 
 
 def test_the_ends_of_a_ratio_of_losses_lie_where_the_joint_deviance_leaves():
-    """Of floor laws: at either end the least sum of both deviances is the F quantile at its own Welch weights."""
+    """Of floor laws: at either end the least sum of both deviances is the F quantile at its own
+    Welch weights.
+    """
     rng = np.random.default_rng(2)
     first, second = fit_of(Arm(floor=1), rng), fit_of(Arm(floor=1, at=5e5), rng)
     size = 1e5
@@ -186,19 +219,27 @@ def test_sizes_that_only_one_arm_has_must_be_asked_for_as_extrapolated():
 
     with pytest.raises(HarnessError, match=r"size 2e\+06 .*1000 to 1e\+06"):
         loss_ratio(first, second, [1e4, 2e6])
-    assert loss_ratio(first, second, [1e4, 2e6], extrapolate=True).extrapolated.tolist() == [False, True]
+    assert loss_ratio(first, second, [1e4, 2e6], extrapolate=True).extrapolated.tolist() == [
+        False,
+        True,
+    ]
     assert "size -1.0" in refused(loss_ratio, first, second, -1)
 
 
 def test_of_pure_laws_a_difference_of_exponents_has_welchs_interval():
     """A slope is linear, so the interval is known in closed form, also for unequal designs."""
     rng = np.random.default_rng(1)
-    first, second = fit_of(Arm(sizes=5, seeds=1, sd=0.2), rng), fit_of(Arm(alpha=0.7, sizes=9, seeds=1), rng)
+    first, second = (
+        fit_of(Arm(sizes=5, seeds=1, sd=0.2), rng),
+        fit_of(Arm(alpha=0.7, sizes=9, seeds=1), rng),
+    )
     found = exponent_difference(first, second)
 
     line, other = line_of(first), line_of(second)
     variance, other_variance = line.variance / line.squares, other.variance / other.squares
-    half = t_distribution.isf(0.025, welch(variance, 3, other_variance, 7)) * np.sqrt(variance + other_variance)
+    half = t_distribution.isf(0.025, welch(variance, 3, other_variance, 7)) * np.sqrt(
+        variance + other_variance
+    )
     assert found.estimate == pytest.approx(other.slope - line.slope)
     assert found.interval.low == pytest.approx(found.estimate - half, abs=1e-3 * half)
     assert found.interval.high == pytest.approx(found.estimate + half, abs=1e-3 * half)
@@ -231,5 +272,7 @@ def test_exponents_of_two_laws_are_not_compared():
 
 
 def test_unequal_exponents_are_told_apart():
-    found = [exponent_difference(*pair) for pair in fits(Arm(alpha=1.0), Arm(alpha=0.8), 10, seed=7)]
+    found = [
+        exponent_difference(*pair) for pair in fits(Arm(alpha=1.0), Arm(alpha=0.8), 10, seed=7)
+    ]
     assert np.mean([difference.interval.low > 0 for difference in found]) >= 0.9

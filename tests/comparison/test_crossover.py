@@ -1,4 +1,6 @@
-"""Two laws: where they cross, by Fieller and where nothing is known, and the multiplier, in closed form."""
+"""Two laws: where they cross, by Fieller and where nothing is known, and the multiplier, in closed
+form.
+"""
 
 import numpy as np
 import pytest
@@ -22,7 +24,9 @@ def with_errors(arm, errors):
 
 @pytest.mark.parametrize("sd", [0.02, 0.1])
 def test_of_pure_laws_it_is_fiellers_set(sd):
-    """Arms of equal errors have equal variances everywhere, hence twice the dof, and Fieller's quadratic holds."""
+    """Arms of equal errors have equal variances everywhere, hence twice the dof, and Fieller's
+    quadratic holds.
+    """
     errors = sd * np.random.default_rng(1).standard_normal(7)
     first, second = with_errors(STEEP, errors), with_errors(SHALLOW, errors)
     found = crossover(first, second)
@@ -31,7 +35,11 @@ def test_of_pure_laws_it_is_fiellers_set(sd):
     t2 = t_distribution.isf(0.025, 2 * first.dof) ** 2
     slope, gap, variance = other.slope - line.slope, other.mean_v - line.mean_v, 2 * line.variance
     # (gap + slope w)^2 = t^2 variance (1/n + w^2 / squares), with w = ln x less its mean.
-    quadratic = [slope**2 - t2 * variance / line.squares, 2 * slope * gap, gap**2 - t2 * variance / line.n]
+    quadratic = [
+        slope**2 - t2 * variance / line.squares,
+        2 * slope * gap,
+        gap**2 - t2 * variance / line.n,
+    ]
     roots = np.sort(np.exp(np.roots(quadratic) + line.mean_u))
 
     assert found.kind == "bounded"
@@ -55,12 +63,16 @@ def test_parallel_curves_that_are_apart_do_not_cross():
     rng = np.random.default_rng(3)
     found = crossover(fit_of(Arm(at=1e6), rng), fit_of(Arm(at=3e6), rng))
     assert (found.kind, found.equal, found.estimate) == ("none", (), None)
-    assert [(stretch.low, stretch.high, stretch.arm) for stretch in found.ahead] == [(*found.searched, "first")]
+    assert [(stretch.low, stretch.high, stretch.arm) for stretch in found.ahead] == [
+        (*found.searched, "first")
+    ]
     assert found.searched == pytest.approx((1e3, 1e6), rel=1e-12)
 
 
 def test_a_crossing_near_the_end_is_half_open():
-    """Where the set reaches the largest shared size the data do not say that the curves cross: no point estimate."""
+    """Where the set reaches the largest shared size the data do not say that the curves cross: no
+    point estimate.
+    """
     rng = np.random.default_rng(4)
     fits = fit_of(Arm(alpha=1.0, at=1e6), rng), fit_of(Arm(alpha=0.8, at=1e6), rng)
     found = crossover(*fits)
@@ -104,7 +116,9 @@ def values(found):
 
 @pytest.mark.parametrize("floor", [None, "free", "shared", 1.8])
 def test_of_exact_laws_it_is_exact(floor):
-    """(x / X)^-alpha of both: the multiplier is a power of x, whose exponent is the ratio of exponents less one."""
+    """(x / X)^-alpha of both: the multiplier is a power of x, whose exponent is the ratio of
+    exponents less one.
+    """
     found = of_two(losses(COMPUTE), losses(COMPUTE, 1.4, alpha=0.17), floor=floor, at=(1e22,))
     all_at = np.append(COMPUTE, 1e22)
     steepness = 0.155 / 0.17
@@ -116,9 +130,13 @@ def test_of_exact_laws_it_is_exact(floor):
 
 def test_what_both_share_makes_one_number():
     rng = np.random.default_rng(0)
-    first, second = (losses(COMPUTE, behind) * np.exp(0.003 * rng.standard_normal(5)) for behind in (1, 1.4))
+    first, second = (
+        losses(COMPUTE, behind) * np.exp(0.003 * rng.standard_normal(5)) for behind in (1, 1.4)
+    )
     found = of_two(first, second, floor="shared", alpha="shared")
-    both = fit_shared({"a": COMPUTE, "b": COMPUTE}, {"a": first, "b": second}, "both").multipliers["b"]
+    both = fit_shared({"a": COMPUTE, "b": COMPUTE}, {"a": first, "b": second}, "both").multipliers[
+        "b"
+    ]
     assert len(found.sizes) == 1
     assert found.trend is None
     one = found.sizes[0].multiplier
@@ -128,9 +146,13 @@ def test_what_both_share_makes_one_number():
 
 def test_exchanged_arms_have_the_reciprocal():
     rng = np.random.default_rng(1)
-    first, second = (losses(COMPUTE, behind) * np.exp(0.003 * rng.standard_normal(5)) for behind in (1, 1.4))
+    first, second = (
+        losses(COMPUTE, behind) * np.exp(0.003 * rng.standard_normal(5)) for behind in (1, 1.4)
+    )
     there = of_two(first, second, floor="shared").sizes[2]
-    back = of_two(second, first, floor="shared", at=(there.size * there.multiplier.value,)).sizes[-1]
+    back = of_two(second, first, floor="shared", at=(there.size * there.multiplier.value,)).sizes[
+        -1
+    ]
     assert back.loss == pytest.approx(there.loss, rel=1e-6)
     assert back.multiplier.value == pytest.approx(1 / there.multiplier.value, rel=1e-5)
 
@@ -139,7 +161,9 @@ def test_floors_that_differ_are_each_their_own():
     first, second = losses(COMPUTE), losses(COMPUTE, 1.4, floor=2.4)
     assert of_two(first, second).floor == "free"
     for asked in (None, "shared"):
-        assert "SHARING_REJECTED" in [caution.code for caution in of_two(first, second, floor=asked).warnings]
+        assert "SHARING_REJECTED" in [
+            caution.code for caution in of_two(first, second, floor=asked).warnings
+        ]
 
 
 def test_an_arm_below_the_floor_of_the_other_is_never_reached():
@@ -149,7 +173,9 @@ def test_an_arm_below_the_floor_of_the_other_is_never_reached():
     assert last.interval.high_open
 
 
-@pytest.mark.parametrize(("points", "asked", "code"), [(3, {}, "TOO_FEW"), (5, {"floor": 3.0}, "FLOOR_ABOVE")])
+@pytest.mark.parametrize(
+    ("points", "asked", "code"), [(3, {}, "TOO_FEW"), (5, {"floor": 3.0}, "FLOOR_ABOVE")]
+)
 def test_what_the_points_do_not_support_is_refused(points, asked, code):
     x = {"a": COMPUTE[:points], "b": COMPUTE[:points]}
     found = multiplier(x, {"a": losses(x["a"]), "b": losses(x["b"], 1.4)}, **asked)
@@ -165,7 +191,9 @@ def test_a_known_floor_makes_three_budgets_enough():
 
 @pytest.fixture
 def grid(tmp_path):
-    """Runs of five budgets of seven sizes; mlp needs 1.4 times the compute, and half the seconds for a FLOP."""
+    """Runs of five budgets of seven sizes; mlp needs 1.4 times the compute, and half the seconds
+    for a FLOP.
+    """
     lines = ["arm,params,tokens,seconds,loss"]
     for arm, behind, speed in (("kan", 1.0, 1e12), ("mlp", 1.4, 2e12)):
         for compute in COMPUTE:
@@ -180,9 +208,24 @@ def grid(tmp_path):
 
 
 def test_of_two_sizes_the_compute_optimal_curves_are_compared(grid):
-    asked = ("--x", "params", "--and", "tokens", "--seconds", "seconds", "--y", "loss", "--by", "arm", "--budget", 1e21)
+    asked = (
+        "--x",
+        "params",
+        "--and",
+        "tokens",
+        "--seconds",
+        "seconds",
+        "--y",
+        "loss",
+        "--by",
+        "arm",
+        "--budget",
+        1e21,
+    )
     compute, seconds = json_of("compare", grid, "kan", "mlp", *asked)["sizes"]
-    assert [place["size"] for place in compute["multiplier"]["sizes"]] == pytest.approx([*COMPUTE, 1e21])
+    assert [place["size"] for place in compute["multiplier"]["sizes"]] == pytest.approx(
+        [*COMPUTE, 1e21]
+    )
     for axis, expected in ((compute, 1.4), (seconds, 0.7)):
         told = [place["multiplier"]["value"] for place in axis["multiplier"]["sizes"][:5]]
         assert told == pytest.approx([expected] * 5, rel=0.02)
@@ -200,5 +243,7 @@ def test_runs_that_are_known_worse_move_the_multiplier_less():
     wrong = np.column_stack([truth, truth * (1 + 0.2 * np.cos(np.arange(truth.size)))]).ravel()
     y, sd = {"a": np.repeat(truth, 2), "b": wrong}, np.tile([1e-3, 1.0], COMPUTE.size)
     naive, informed = multiplier(x, y), multiplier(x, y, sd={"a": sd, "b": sd})
-    errors = [max(abs(np.log(at.multiplier.value)) for at in found.sizes) for found in (naive, informed)]
+    errors = [
+        max(abs(np.log(at.multiplier.value)) for at in found.sizes) for found in (naive, informed)
+    ]
     assert errors[1] < 0.01 < 0.1 < errors[0]

@@ -1,4 +1,6 @@
-"""Two arms without a law: the bins that each wins, the cost ratio as the data read it, and what failed runs spoil."""
+"""Two arms without a law: the bins that each wins, the cost ratio as the data read it, and what
+failed runs spoil.
+"""
 
 import numpy as np
 import pytest
@@ -17,7 +19,10 @@ SIZES = np.geomspace(1e3, 1e6, 16)
 
 
 def arm(rng, means, seeds=5, sd=0.1):
-    return to_runs(np.repeat(SIZES, seeds), np.repeat(means, seeds) * np.exp(sd * rng.standard_normal(16 * seeds)))
+    return to_runs(
+        np.repeat(SIZES, seeds),
+        np.repeat(means, seeds) * np.exp(sd * rng.standard_normal(16 * seeds)),
+    )
 
 
 def test_bins_are_equal_in_log_over_what_both_reach():
@@ -47,11 +52,14 @@ def test_arms_that_share_no_sizes_are_an_error():
 
 
 def test_arms_of_one_law_are_level_whatever_their_sizes():
-    """Two arms of one power law, one with sizes 1.9 times the other's: no bin is better for its other sizes."""
+    """Two arms of one power law, one with sizes 1.9 times the other's: no bin is better for its
+    other sizes.
+    """
     rng = np.random.default_rng(3)
     x = np.repeat(np.geomspace(1e2, 1e5, 8), 4)
     first, second = (
-        to_runs(size, (size / 1e4) ** -1.5 * np.exp(0.05 * rng.standard_normal(x.size))) for size in (x, 1.9 * x)
+        to_runs(size, (size / 1e4) ** -1.5 * np.exp(0.05 * rng.standard_normal(x.size)))
+        for size in (x, 1.9 * x)
     )
     found = dominance(first, second, matched_edges(first.x, second.x, 7))
 
@@ -68,7 +76,8 @@ def test_without_a_law_bins_hold_several_units_of_both_arms():
 
     few = SIZES[::4]
     shifted = [
-        to_runs(np.repeat(x, 3), np.repeat(x**-0.4, 3) * np.exp(0.1 * rng.standard_normal(12))) for x in (few, 2 * few)
+        to_runs(np.repeat(x, 3), np.repeat(x**-0.4, 3) * np.exp(0.1 * rng.standard_normal(12)))
+        for x in (few, 2 * few)
     ]
     assert len(without_law(*shifted).ratio) < 3
     assert without_law(to_runs([1, 2], [1, 1]), to_runs([3, 4], [1, 1])) is None
@@ -80,7 +89,9 @@ FIFTEEN = np.geomspace(1e3, 1e6, 15)
 
 def noisy(rng, means, seeds=5, sd=0.05):
     """x and y of `seeds` runs a size."""
-    return np.repeat(FIFTEEN, seeds), np.repeat(means, seeds) * np.exp(sd * rng.standard_normal(len(means) * seeds))
+    return np.repeat(FIFTEEN, seeds), np.repeat(means, seeds) * np.exp(
+        sd * rng.standard_normal(len(means) * seeds)
+    )
 
 
 def started(failed, of=10):

@@ -1,4 +1,6 @@
-"""What a search finds: of an effort, against all subsets, one by one; the best of k, exact by enumeration."""
+"""What a search finds: of an effort, against all subsets, one by one; the best of k, exact by
+enumeration.
+"""
 
 import csv
 import math
@@ -26,12 +28,18 @@ def searched(*columns):
 
 
 def by_subsets(side, budget, effort):
-    """The mean over all subsets that have a value, and the share that has none: the definition, word by word."""
+    """The mean over all subsets that have a value, and the share that has none: the definition,
+    word by word.
+    """
     sizes = [np.flatnonzero(side.size == size) for size in np.unique(side.size)]
     found, none, number = [], 0.0, 0
     for parts in product(*(combinations(runs, min(effort, len(runs))) for runs in sizes)):
         number += 1
-        chosen = [run for run in chain(*parts) if np.isfinite(side.validation[run]) and side.cost[run] <= budget]
+        chosen = [
+            run
+            for run in chain(*parts)
+            if np.isfinite(side.validation[run]) and side.cost[run] <= budget
+        ]
         best = min(((side.validation[run], side.size[run]) for run in chosen), default=None)
         ties = [side.test[run] for run in chosen if (side.validation[run], side.size[run]) == best]
         kept = [loss for loss in ties if np.isfinite(loss)]
@@ -48,14 +56,21 @@ def of_one_size(validation, test):
 
 @st.composite
 def searches(draw):
-    """Up to nine runs of up to three sizes: some diverged, some cost too much, some tie, some fail on the test data."""
+    """Up to nine runs of up to three sizes: some diverged, some cost too much, some tie, some fail
+    on the test data.
+    """
     runs = draw(st.integers(1, 9))
 
     def each(values):
         return draw(st.lists(st.sampled_from(values), min_size=runs, max_size=runs))
 
-    test = [draw(st.sampled_from([*NO_LOSS, *(2.0**power for power in range(-8, 8))])) for _ in range(runs)]
-    return searched(each([1, 2, 4]), each([1.0, 2.0, 3.0]), each([*NO_LOSS, 0.5, 1.0, 2.0, 3.0, 4.0]), test)
+    test = [
+        draw(st.sampled_from([*NO_LOSS, *(2.0**power for power in range(-8, 8))]))
+        for _ in range(runs)
+    ]
+    return searched(
+        each([1, 2, 4]), each([1.0, 2.0, 3.0]), each([*NO_LOSS, 0.5, 1.0, 2.0, 3.0, 4.0]), test
+    )
 
 
 @given(searches(), st.integers(1, 6))
@@ -71,7 +86,11 @@ def test_one_run_is_the_mean_and_all_runs_are_the_best():
     validation, test = rng.random(40), rng.random(40)
     side = of_one_size(validation, test)
     assert value(side, BUDGET, 1).ln_loss == pytest.approx(np.log(test).mean())
-    assert value(side, BUDGET, 40).ln_loss == value(side, BUDGET).ln_loss == np.log(test[validation.argmin()])
+    assert (
+        value(side, BUDGET, 40).ln_loss
+        == value(side, BUDGET).ln_loss
+        == np.log(test[validation.argmin()])
+    )
     assert value(side, BUDGET).none == 0
 
 
@@ -85,7 +104,9 @@ def test_hundreds_of_runs_keep_their_digits(effort):
 
 def test_neither_order_nor_units_nor_a_run_that_cannot_win_matter():
     rng = np.random.default_rng(2)
-    columns = np.array([rng.integers(0, 3, 30), rng.choice([1.0, 3.0], 30), rng.integers(0, 9, 30), rng.random(30)])
+    columns = np.array(
+        [rng.integers(0, 3, 30), rng.choice([1.0, 3.0], 30), rng.integers(0, 9, 30), rng.random(30)]
+    )
     columns[2, ::7] = np.nan
     with_a_worst = np.column_stack([columns, [0, 1, 99, 1e9]])
     for effort in (1, 4, None):
@@ -104,7 +125,9 @@ def test_replicates_are_read_at_once_as_one_by_one():
     cost[2] = 3.0
     validation, test = rng.random((5, 8)), rng.random((5, 8))
     together = value(searched(size, cost, validation, test), BUDGET, 2)
-    apart = [value(searched(*row), BUDGET, 2) for row in zip(size, cost, validation, test, strict=True)]
+    apart = [
+        value(searched(*row), BUDGET, 2) for row in zip(size, cost, validation, test, strict=True)
+    ]
 
     assert together.ln_loss == pytest.approx([one.ln_loss for one in apart], nan_ok=True)
     assert together.none == pytest.approx([one.none for one in apart])
@@ -118,19 +141,28 @@ def test_a_test_loss_of_zero_is_minus_infinity_only_where_it_can_be_picked():
 
 
 def test_the_efforts_of_a_curve_double_and_end_with_all_runs():
-    assert [efforts(most) for most in (1, 2, 20, 32)] == [(1,), (1, 2), (1, 2, 4, 8, 16, 20), (1, 2, 4, 8, 16, 32)]
+    assert [efforts(most) for most in (1, 2, 20, 32)] == [
+        (1,),
+        (1, 2),
+        (1, 2, 4, 8, 16, 20),
+        (1, 2, 4, 8, 16, 32),
+    ]
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 7])
 def test_it_is_the_mean_over_all_choices_of_k(k):
-    """The order-statistic weights equal the mean of the minimum over every subset of k of the 7 runs."""
+    """The order-statistic weights equal the mean of the minimum over every subset of k of the 7
+    runs.
+    """
     runs = np.random.default_rng(1).standard_normal(7)
     enumerated = np.mean([min(choice) for choice in combinations(runs, k)])
     assert expected_best(runs, k) == pytest.approx(enumerated)
 
 
 def test_the_median_stands_for_the_runs_of_a_bin():
-    assert ratio([SizePair(np.zeros(3), np.array([0.0, 1.0, 50.0]))]).estimate == pytest.approx(np.e)
+    assert ratio([SizePair(np.zeros(3), np.array([0.0, 1.0, 50.0]))]).estimate == pytest.approx(
+        np.e
+    )
 
 
 @pytest.mark.parametrize("k", [0, 7])
@@ -140,10 +172,14 @@ def test_a_k_that_a_size_cannot_give_is_an_error(k):
 
 
 def test_the_best_of_more_runs_is_better_for_nothing():
-    """Equal arms of sd .3, run 44 times and 6 times: by the best of all runs the one is 1.32 times better."""
+    """Equal arms of sd .3, run 44 times and 6 times: by the best of all runs the one is 1.32 times
+    better.
+    """
     rng = np.random.default_rng(4)
     replicates = [equal_cells(rng, 44, 6) for _ in range(300)]
-    naive = np.exp(np.mean([[cell.second.min() - cell.first.min() for cell in cells] for cells in replicates]))
+    naive = np.exp(
+        np.mean([[cell.second.min() - cell.first.min() for cell in cells] for cells in replicates])
+    )
     assert naive == pytest.approx(1.32, abs=0.02)
 
 
@@ -156,9 +192,13 @@ def test_one_size_has_no_interval():
 
 
 def _kanbefair_cells():
-    """Released runs of the special functions in six bins equal in ln FLOPs: where they are, and moved to the middle."""
+    """Released runs of the special functions in six bins equal in ln FLOPs: where they are, and
+    moved to the middle.
+    """
     runs = {}
-    with open(shared("fair", "kanbefair_results_raw_noheader.csv"), newline="", encoding="utf-8") as file:
+    with open(
+        shared("fair", "kanbefair_results_raw_noheader.csv"), newline="", encoding="utf-8"
+    ) as file:
         for row in csv.reader(file):
             if row[1].startswith("Special"):
                 error, flops = (row[15], row[17]) if row[2] == "KAN" else (row[12], row[14])
@@ -169,14 +209,20 @@ def _kanbefair_cells():
         edges = matched_edges(kan.x, mlp.x, 6)
         moved += cells(kan, mlp, edges)
         bins = [bin_of(arm.x, edges) for arm in (kan, mlp)]
-        plain += [SizePair(np.log(kan.y[bins[0] == one]), np.log(mlp.y[bins[1] == one])) for one in range(6)]
-    return [[cell for cell in found if cell.first.size and cell.second.size] for found in (plain, moved)]
+        plain += [
+            SizePair(np.log(kan.y[bins[0] == one]), np.log(mlp.y[bins[1] == one]))
+            for one in range(6)
+        ]
+    return [
+        [cell for cell in found if cell.first.size and cell.second.size] for found in (plain, moved)
+    ]
 
 
 def test_kanbefair_at_equal_run_counts():
     """MLP error / KAN error: 3.85 best of bin, 2.05 at a common k, 1.30 by medians.
 
-    Part of the 2.05 is that the arms have other sizes within bins: with runs in the middle of their bin it is 1.87.
+    Part of the 2.05 is that the arms have other sizes within bins: with runs in the middle of their
+    bin it is 1.87.
     """
     found, moved = _kanbefair_cells()
     best = np.exp(np.mean([cell.second.min() - cell.first.min() for cell in found]))

@@ -1,4 +1,6 @@
-"""Numbers over replicates: Student's interval, who wins, multipliers and exponents of known laws."""
+"""Numbers over replicates: Student's interval, who wins, multipliers and exponents of known
+laws.
+"""
 
 import math
 
@@ -56,12 +58,17 @@ def test_too_many_failures_refuse_the_number_and_leave_who_won():
 
 
 def test_at_a_lower_effort_failures_count_by_their_chance():
-    """All replicates have a value, but a search of this effort finds nothing in .15 of the cases, or in .3."""
+    """All replicates have a value, but a search of this effort finds nothing in .15 of the cases,
+    or in .3.
+    """
 
     def failing(chance):
         return best_ratio(Value(np.arange(5.0), np.full(5, chance)), values(1, 2, 3, 4, 6))
 
-    assert (codes(failing(0.15).refusals), codes(failing(0.15).cautions)) == ([], ["LOST_REPLICATES", "FEW_REPLICATES"])
+    assert (codes(failing(0.15).refusals), codes(failing(0.15).cautions)) == (
+        [],
+        ["LOST_REPLICATES", "FEW_REPLICATES"],
+    )
     assert codes(failing(0.3).refusals) == ["FAILED_REPLICATES"]
 
 
@@ -103,13 +110,19 @@ def test_bounds_make_the_answer_a_bound_by_the_median():
 
 
 def test_other_bounds():
-    """Better from its smallest budget is one from above; a fifth of bounds are numbers, on both sides say nothing."""
+    """Better from its smallest budget is one from above; a fifth of bounds are numbers, on both
+    sides say nothing.
+    """
     above = multiplier(law([100.0] * 4, 1.0), law([1.0] * 4, 1.0), 120)
     few = multiplier(law([1.0] * 5, 1.0), law([2.0, 2.0, 2.0, 2.0, 100.0], 1.0), 120)
     nothing = multiplier(law([1.0] * 4, 1.0), law([100.0, 100.0, 0.001, 0.001], 1.0), 120)
     assert above.bound == ("at most", pytest.approx(30 / 120))
     assert (few.bound, few.estimate) == (None, pytest.approx((2**4 * 4) ** (1 / 5)))
-    assert (nothing.estimate, nothing.bound, codes(nothing.refusals)) == (None, None, ["NO_OVERLAP"])
+    assert (nothing.estimate, nothing.bound, codes(nothing.refusals)) == (
+        None,
+        None,
+        ["NO_OVERLAP"],
+    )
 
 
 def test_a_side_that_never_finishes_never_comes_to_a_loss_and_has_none():
@@ -121,25 +134,37 @@ def test_a_side_that_never_finishes_never_comes_to_a_loss_and_has_none():
 
 def test_before_its_first_value_a_side_has_no_loss():
     late = of_losses([[NAN, 4, 3, 2, 1.0]] * 4)
-    assert codes(multiplier(late, law([1.0] * 4, 1.0), 40).refusals) == ["FAILED_REPLICATES", "ONE_REPLICATE"]
+    assert codes(multiplier(late, law([1.0] * 4, 1.0), 40).refusals) == [
+        "FAILED_REPLICATES",
+        "ONE_REPLICATE",
+    ]
     assert near(multiplier(late, late, 60), 1)
-    assert multiplier(of_losses([[9, 8, 7, 6, 5.0]] * 4), late, 120).bound == ("at most", pytest.approx(0.5))
+    assert multiplier(of_losses([[9, 8, 7, 6, 5.0]] * 4), late, 120).bound == (
+        "at most",
+        pytest.approx(0.5),
+    )
 
 
 def test_a_multiplier_is_asked_within_the_budgets():
-    with pytest.raises(HarnessError, match=r"at=500 is outside of the first side's budgets, 30 to 480"):
+    with pytest.raises(
+        HarnessError, match=r"at=500 is outside of the first side's budgets, 30 to 480"
+    ):
         multiplier(law([1.0], 1.0), law([1.0], 1.0), 500)
 
 
 def test_copies_of_one_network_carry_no_law():
     copies = [[8, 4, 4, 4, 4.0]]
     fall = (100 / BUDGETS)[None, :].tolist()
-    refused, kept = exponent(of_losses(copies * 2 + fall * 2)), exponent(of_losses(copies + fall * 4))
+    refused, kept = (
+        exponent(of_losses(copies * 2 + fall * 2)),
+        exponent(of_losses(copies + fall * 4)),
+    )
 
     assert (codes(refused.refusals), refused.estimate) == (["ONE_NETWORK"], None)
     assert kept.refusals == ()
     assert kept.estimate < 1
-    # Told apart at full effort: means over subsets differ from budget to budget, even if one network wins at all.
+    # Told apart at full effort: means over subsets differ from budget to budget, even if one
+    # network wins at all.
     at_full_effort = Curve(BUDGETS, law([1.0] * 4, 1.0).ln_losses, np.zeros((4, 5)))
     assert codes(exponent(at_full_effort).refusals) == ["ONE_NETWORK"]
 
@@ -157,7 +182,9 @@ def test_no_rising_law_is_drawn_and_weak_ones_have_cautions():
 
 
 def test_a_difference_of_exponents_is_taken_in_each_replicate():
-    """Luck that both sides share cancels, budgets that one lacks are left out; it is refused with either exponent."""
+    """Luck that both sides share cancels, budgets that one lacks are left out; it is refused with
+    either exponent.
+    """
     alphas = np.array([[1.0], [2.0], [3.0], [4.0]])
     first, second = BUDGETS ** -(alphas + 0.5), BUDGETS**-alphas
     first[:, 0], second[0, 0] = 1.0, NAN
@@ -172,14 +199,18 @@ def test_a_difference_of_exponents_is_taken_in_each_replicate():
 
 
 def test_a_bend_that_replicates_share_is_a_misfit_and_a_power_law_has_none():
-    """False alarms in at most 2 % of 500 power laws; found in 80 % where ends lie twice the noise higher."""
+    """False alarms in at most 2 % of 500 power laws; found in 80 % where ends lie twice the noise
+    higher.
+    """
     generator = np.random.default_rng(5)
     steps = np.log(BUDGETS) - np.log(BUDGETS).mean()
 
     def share_of_misfits(bend):
         alarms = 0
         for _ in range(500):
-            noise = 0.3 * generator.standard_t(3, size=(8, BUDGETS.size)) + generator.standard_normal((8, 1))
+            noise = 0.3 * generator.standard_t(
+                3, size=(8, BUDGETS.size)
+            ) + generator.standard_normal((8, 1))
             curve = of_losses(np.exp(bend * steps**2 - 2 * steps + noise))
             alarms += "MISFIT" in codes(exponent(curve).cautions)
         return alarms / 500

@@ -1,7 +1,9 @@
-"""Student's interval over replicates, on populations of kept runs: does it hold what the population has?
+"""Student's interval over replicates, on populations of kept runs: does it hold what the population
+has?
 
-A population is all runs of a kept search of one side at 320 to 400 parameters, from which replicates draw. A cell has
-16,000 replicates: a share of 16 replicates has a standard error of .7 %, and bounds leave room for two of them.
+A population is all runs of a kept search of one side at 320 to 400 parameters, from which
+replicates draw. A cell has 16,000 replicates: a share of 16 replicates has a standard error of .7
+%, and bounds leave room for two of them.
 """
 
 import json
@@ -18,7 +20,12 @@ from harness.record.kept import KEPT_RECORDS, read_lines
 pytestmark = pytest.mark.nightly
 
 KEPT = Path(__file__).parents[2] / "results" / "verdicts" / "toys-short" / KEPT_RECORDS
-FORMULAS_SHAPE = {"j0": [1, 1], "exp2d": [2, 1, 1], "xy": [2, 2, 1], "exp4d": [4, 2, 1, 1]}  # an arm that knows it
+FORMULAS_SHAPE = {
+    "j0": [1, 1],
+    "exp2d": [2, 1, 1],
+    "xy": [2, 2, 1],
+    "exp4d": [4, 2, 1, 1],
+}  # an arm that knows it
 SIDES = ("kan", "mlp", "spline_mlp")
 REPLICATES = 16_000
 NUMBERS = (4, 8, 16)
@@ -53,10 +60,14 @@ def truth(population, effort, failing):
 
 def drawn(rng, population, runs, failing, effort=None, replicates=REPLICATES):
     """The value of each of so many replicates of so many runs."""
-    validation, test = population[rng.integers(0, len(population), (replicates, runs))].transpose(2, 0, 1)
+    validation, test = population[rng.integers(0, len(population), (replicates, runs))].transpose(
+        2, 0, 1
+    )
     diverged = rng.random(validation.shape) < failing
     same = np.zeros(validation.shape)
-    return value(Searched(same, same, np.where(diverged, np.nan, validation), test), 0, effort).ln_loss
+    return value(
+        Searched(same, same, np.where(diverged, np.nan, validation), test), 0, effort
+    ).ln_loss
 
 
 def share_that_holds(numbers, mean, replicates):
@@ -69,10 +80,12 @@ def share_that_holds(numbers, mean, replicates):
 @pytest.mark.parametrize("failing", FAILING)
 @pytest.mark.parametrize(("runs", "effort"), [(8, None), (32, None), (32, 8)])
 def test_the_interval_of_a_ratio_holds_the_populations(populations, runs, effort, failing):
-    """Intervals of 8 and 16 replicates hold it in 92 to 96 % of the cases, whatever task and rival, but for one.
+    """Intervals of 8 and 16 replicates hold it in 92 to 96 % of the cases, whatever task and rival,
+    but for one.
 
-    Losses of the best of 32 are skewed, so four replicates are a little few: 87 to 96 %. Eight and sixteen are a little
-    few for KAN and MLP on exp2d, where KANs' losses are most skewed: 90.7 and 91.9 % (results/LOG.md).
+    Losses of the best of 32 are skewed, so four replicates are a little few: 87 to 96 %. Eight and
+    sixteen are a little few for KAN and MLP on exp2d, where KANs' losses are most skewed: 90.7 and
+    91.9 % (results/LOG.md).
     """
     rng = np.random.default_rng(1)
     shares = []
@@ -99,10 +112,14 @@ def test_the_interval_of_a_ratio_holds_the_populations(populations, runs, effort
 @pytest.mark.parametrize("failing", FAILING)
 @pytest.mark.parametrize("runs", [8, 32])
 def test_equal_arms_are_decided_in_six_of_a_hundred_cases_at_most(populations, runs, failing):
-    """Two sides that are one arm, each with runs of its own: over 4, 8 and 16 replicates, whatever the task and arm."""
+    """Two sides that are one arm, each with runs of its own: over 4, 8 and 16 replicates, whatever
+    the task and arm.
+    """
     rng = np.random.default_rng(2)
     for population in populations.values():
-        one, other = (drawn(rng, population, runs, failing, replicates=2 * REPLICATES) for _ in range(2))
+        one, other = (
+            drawn(rng, population, runs, failing, replicates=2 * REPLICATES) for _ in range(2)
+        )
         gaps = other - one
         decided = [1 - share_that_holds(gaps, 0.0, number) for number in NUMBERS]
         assert np.mean(decided) < 0.06

@@ -28,7 +28,12 @@ def refused(convention="params.trainable"):
 
 def judged(*said):
     """The verdict under as many conventions."""
-    return judge("KANs are cheaper", "cost", 1, [number(word, f"c{index}") for index, word in enumerate(said)])
+    return judge(
+        "KANs are cheaper",
+        "cost",
+        1,
+        [number(word, f"c{index}") for index, word in enumerate(said)],
+    )
 
 
 def test_an_open_end_decides_on_the_other_one():
@@ -59,7 +64,9 @@ def test_a_refused_estimate_is_open_with_its_reason():
 
 @pytest.mark.parametrize(("tasks", "at_least"), [(1, 1), (10, 1), (10, 8)])
 def test_many_tasks_do_not_make_a_claim_true(tasks, at_least):
-    """One task too few holds: the chance that enough intervals support the claim stays below half of 5 %."""
+    """One task too few holds: the chance that enough intervals support the claim stays below half
+    of 5 %.
+    """
     error = (1 - task_level(0.95, tasks, at_least)) / 2
     assert 1 - binom.cdf(0, tasks - at_least + 1, error) <= 0.025 + 1e-12
 

@@ -39,7 +39,9 @@ class Line:
     def at(self, u):
         """The line and its variance at ln sizes u."""
         away = u - self.mean_u
-        return self.mean_v + self.slope * away, self.variance * (1 / self.n + away**2 / self.squares)
+        return self.mean_v + self.slope * away, self.variance * (
+            1 / self.n + away**2 / self.squares
+        )
 
 
 def line_of(fit):
@@ -48,7 +50,9 @@ def line_of(fit):
     squares = float(centred @ centred)
     slope = float(centred @ v / squares)
     residuals = v - v.mean() - slope * centred
-    return Line(slope, u.mean(), v.mean(), squares, float(residuals @ residuals) / (len(u) - 2), len(u))
+    return Line(
+        slope, u.mean(), v.mean(), squares, float(residuals @ residuals) / (len(u) - 2), len(u)
+    )
 
 
 def welch(variance, dof, other_variance, other_dof):

@@ -1,4 +1,6 @@
-"""Counts of every family against live parameters and each other; tests/docs holds their formulas to the page."""
+"""Counts of every family against live parameters and each other; tests/docs holds their formulas to
+the page.
+"""
 
 import numpy as np
 import pytest
@@ -9,7 +11,13 @@ from networks import networks
 
 from harness import families
 from harness.count import count
-from harness.families import ChebyshevKanShape, FourierKanShape, RationalKanShape, RbfKanShape, SplineMlpShape
+from harness.families import (
+    ChebyshevKanShape,
+    FourierKanShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+)
 from harness.spec import KanShape, MlpShape
 
 EVERY_FAMILY = (
@@ -39,14 +47,20 @@ def test_trainable_is_the_vector_that_is_trained_and_stored_what_a_lane_carries(
         carried = network.draw_knots(generators, torch.float64, "cpu")
         untrained = 0 if network != FROZEN else 3 * 4 + 4 * 2
         assert counts["params.trainable"] == flat.numel() - untrained, network
-        assert counts["params.stored"] == flat.numel() + sum(layer.numel() for layer in carried), network
+        assert counts["params.stored"] == flat.numel() + sum(layer.numel() for layer in carried), (
+            network
+        )
 
 
 @every_family
 @given(inputs=sizes, hidden=sizes, more=st.integers(1, 5))
 def test_counts_are_positive_and_grow_with_every_width(network, inputs, hidden, more):
     small = count(network.model_copy(update={"shape": (inputs, hidden, 1)}))
-    for shape in ((inputs + more, hidden, 1), (inputs, hidden + more, 1), (inputs, hidden, 1 + more)):
+    for shape in (
+        (inputs + more, hidden, 1),
+        (inputs, hidden + more, 1),
+        (inputs, hidden, 1 + more),
+    ):
         larger = count(network.model_copy(update={"shape": shape}))
         for name, value in small.items():
             assert value > 0 or name == "flops_forward.matmul"
@@ -55,7 +69,9 @@ def test_counts_are_positive_and_grow_with_every_width(network, inputs, hidden, 
 
 @given(shapes, sizes, st.integers(1, 5))
 def test_conventions_are_ordered(shape, grid, order):
-    """Counting less repetition never counts more: local_min <= shared_dense <= per_edge wherever G >= k."""
+    """Counting less repetition never counts more: local_min <= shared_dense <= per_edge wherever G
+    >= k.
+    """
     counts = count(KanShape(shape=shape, grid=grid + order, order=order))
     assert counts["flops_forward.shared_dense"] <= counts["flops_forward.per_edge"]
     assert counts["flops_forward.local_min"] <= counts["flops_forward.shared_dense"]

@@ -8,8 +8,9 @@ from harness.count import count, kanbefair
 from harness.families import SplineMlpShape
 from harness.spec import KanShape, MlpShape
 
-# Of the released table, whose 21,030 rows were all recounted: a row of each order, shortcut and activation, and of
-# several hidden layers. (shape, grid with order and shortcut or the MLP's activation, parameters, FLOPs).
+# Of the released table, whose 21,030 rows were all recounted: a row of each order, shortcut and
+# activation, and of several hidden layers. (shape, grid with order and shortcut or the MLP's
+# activation, parameters, FLOPs).
 RELEASED = [
     ((2352, 8, 10), (10, 2, "identity"), 283_458, 4_761_792),
     ((2352, 2, 10), (3, 2, "silu"), 37_804, 540_858),
@@ -40,18 +41,27 @@ def test_released_rows_reproduce(shape, kind, parameters, flops):
 @pytest.mark.parametrize("shape", [(16, 32, 8), (2, 5, 5, 1)])
 def test_the_convention_is_the_formula(shape):
     pairs = list(pairwise(shape))
-    with_base, without = count(KanShape(shape=shape, grid=5)), count(KanShape(shape=shape, grid=5, base=False))
+    with_base, without = (
+        count(KanShape(shape=shape, grid=5)),
+        count(KanShape(shape=shape, grid=5, base=False)),
+    )
     spline = count(SplineMlpShape(shape=shape, grid=5))
     before = count(SplineMlpShape(shape=shape, grid=5, place="before"))
     assert with_base["params.kanbefair"] == kanbefair.kan_parameters(shape, 5, 3, "silu")
     assert without["params.kanbefair"] == kanbefair.kan_parameters(shape, 5, 3, "zero")
-    assert without["flops_forward.kanbefair"] == sum(kanbefair.kan_layer_flops(*pair, 5, 3, "zero") for pair in pairs)
+    assert without["flops_forward.kanbefair"] == sum(
+        kanbefair.kan_layer_flops(*pair, 5, 3, "zero") for pair in pairs
+    )
     assert count(MlpShape(shape=shape))["params.kanbefair"] == kanbefair.mlp_parameters(shape)
     assert spline["params.kanbefair"] - spline["params.trainable"] == 8 * shape[-1]
     assert before["params.kanbefair"] == before["params.trainable"]
-    assert before["flops_forward.kanbefair"] - before["flops_forward.matmul"] == sum(shape[:-1]) * (9 * 27 + 15)
+    assert before["flops_forward.kanbefair"] - before["flops_forward.matmul"] == sum(shape[:-1]) * (
+        9 * 27 + 15
+    )
 
 
 def test_what_the_formula_says_of_an_edge():
-    """204 FLOPs an edge at G = 3, k = 3 with shortcut: the number that the KAT and FlashKAT papers quote."""
+    """204 FLOPs an edge at G = 3, k = 3 with shortcut: the number that the KAT and FlashKAT papers
+    quote.
+    """
     assert kanbefair.kan_layer_flops(1000, 1000, 3, 3, "identity") == 204 * 1000**2

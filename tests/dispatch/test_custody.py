@@ -19,7 +19,8 @@ from harness.record import read_record
 from harness.train import train_pack
 from tests.dispatch.test_here import pack
 
-# Trains a pack whose first process dies when the code is gone: the next one finds what follows on Python's path.
+# Trains a pack whose first process dies when the code is gone: the next one finds what follows on
+# Python's path.
 TRAINS = """
 import os, shutil, signal, sys
 from pathlib import Path
@@ -45,24 +46,35 @@ def test_a_process_that_starts_when_the_code_is_gone_trains_nothing(tmp_path):
     """What follows on Python's path is another copy, in which training was edited."""
     for name in ("sent", "other"):
         shutil.copytree(Path(harness.__file__).parent, tmp_path / name / "harness")
-    with open(tmp_path / "other" / "harness" / "train" / "__init__.py", "a", encoding="utf-8") as file:
+    with open(
+        tmp_path / "other" / "harness" / "train" / "__init__.py", "a", encoding="utf-8"
+    ) as file:
         file.write("\n# edited\n")
     train_pack(pack("xy", range(2)), tmp_path / "planned")
     (tmp_path / "trains.py").write_text(TRAINS, encoding="utf-8")
     path = os.pathsep.join([str(tmp_path / "sent"), str(tmp_path / "other")])
     environment = os.environ | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
     done = subprocess.run(
-        [sys.executable, "trains.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "trains.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
-    assert f"a training process got its code from {tmp_path / 'other' / 'harness'}" in done.stdout, done.stderr
+    assert (
+        f"a training process got its code from {tmp_path / 'other' / 'harness'}" in done.stdout
+    ), done.stderr
     assert "nothing of it is recorded" in done.stdout
     assert not list((tmp_path / "runs").glob("*.json"))
 
 
 def test_the_code_of_a_process_is_that_of_the_one_that_started_it():
     check_origin(origin())
-    with pytest.raises(HarnessError, match=r"not from .* \(source edited\) as the process that started it"):
+    with pytest.raises(
+        HarnessError, match=r"not from .* \(source edited\) as the process that started it"
+    ):
         check_origin(Origin(origin().package, "edited"))
 
 

@@ -1,4 +1,6 @@
-"""What results take on disk, and `harness clean`: of what real runs left it removes what nobody needs, and no more."""
+"""What results take on disk, and `harness clean`: of what real runs left it removes what nobody
+needs, and no more.
+"""
 
 import json
 import os
@@ -26,7 +28,15 @@ from harness.cli import main
 from harness.dispatch import leftovers as module
 from harness.dispatch.events import EventLog
 from harness.dispatch.launch import log_path
-from harness.dispatch.leftovers import KINDS, NOTABLE_BYTES, OnDisk, disk_bytes, on_disk, removable, remove
+from harness.dispatch.leftovers import (
+    KINDS,
+    NOTABLE_BYTES,
+    OnDisk,
+    disk_bytes,
+    on_disk,
+    removable,
+    remove,
+)
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import keep_number
 from harness.record import record_path
@@ -64,7 +74,9 @@ class Swept(NamedTuple):
         text = EXPERIMENT.format(target=target, seeds=seeds, evaluations=evaluations)
         (self.folder / f"{name}.yaml").write_text(text)
 
-    def harness(self, command: str, name: str | None = None, *options: str, exit_code: int = 0) -> str:
+    def harness(
+        self, command: str, name: str | None = None, *options: str, exit_code: int = 0
+    ) -> str:
         files = [self.folder / f"{name}.yaml"] if name else []
         return said(command, *files, *options, "--results", self.results, exit_code=exit_code)
 
@@ -93,7 +105,10 @@ class Swept(NamedTuple):
     def files(self) -> set[str]:
         """All files by their paths, those of a snapshot by its folder."""
         files = self.inside(path for path in self.results.rglob("*") if path.is_file())
-        return {"/".join(file.split("/")[:2]) if file.startswith("snapshots/") else file for file in files}
+        return {
+            "/".join(file.split("/")[:2]) if file.startswith("snapshots/") else file
+            for file in files
+        }
 
     def leftovers(self) -> dict[str, set[str]]:
         rows = removable(on_disk(self.results))
@@ -106,14 +121,21 @@ class Swept(NamedTuple):
 
 
 def _stopped(swept: Swept, name: str) -> str:
-    """The checkpoint of the pack of an experiment, of which training was stopped; where its file is."""
+    """The checkpoint of the pack of an experiment, of which training was stopped; where its file
+    is.
+    """
     runs = [planned.run for planned in read_manifest(swept.results / name).runs]
     elsewhere = swept.folder / f"for_{name}"
     shutil.copytree(swept.results / "data", elsewhere / "data")
     told = iter([False])  # to stop, after a step
     supervisor = Supervisor(stop=lambda: next(told, True))
     with pytest.raises(PackStopped):
-        train_pack(runs, elsewhere / "runs", supervisor=supervisor, checkpoints=swept.results / "checkpoints")
+        train_pack(
+            runs,
+            elsewhere / "runs",
+            supervisor=supervisor,
+            checkpoints=swept.results / "checkpoints",
+        )
     return f"checkpoints/{pack_key(swept.runs(name))}.checkpoint"
 
 
@@ -155,7 +177,9 @@ def made(tmp_path_factory) -> Made:
         "checkpoints": {_stopped(swept, name) for name in ("sweep", "gone", "lost")},
         "snapshots": {f"snapshots/{path.name}" for path in (swept.results / "snapshots").iterdir()},
         "networks": networks - {f"networks/{run}.npz" for run in gone},
-        "logs": {f"sweep/logs/{path.name}" for path in (swept.results / "sweep" / "logs").iterdir()},
+        "logs": {
+            f"sweep/logs/{path.name}" for path in (swept.results / "sweep" / "logs").iterdir()
+        },
     }
     _stopped(swept, "going")
     for name in ("gone", "lost"):
@@ -179,7 +203,9 @@ def test_what_is_shown_is_what_nobody_needs(made, swept):
     assert swept.leftovers() == swept.shown() == made.expected
     assert swept.files() == before
     assert all(f"│ {kind} " in shown for kind in made.expected)
-    assert shown.endswith(f"name the kinds to remove, as in `harness clean --results {swept.results} --checkpoints`\n")
+    assert shown.endswith(
+        f"name the kinds to remove, as in `harness clean --results {swept.results} --checkpoints`\n"
+    )
 
 
 def test_status_says_how_much_disk_results_take(swept):
@@ -188,9 +214,18 @@ def test_status_says_how_much_disk_results_take(swept):
     told = swept.told("status", "sweep")["disk_bytes"]
     sizes = {path: path.lstat().st_size for path in swept.results.rglob("*") if path.is_file()}
     assert told["total"] == sum(sizes.values())
-    for what, folder in (("records", "runs"), ("networks", "networks"), ("snapshots", "snapshots"), ("data", "data")):
+    for what, folder in (
+        ("records", "runs"),
+        ("networks", "networks"),
+        ("snapshots", "snapshots"),
+        ("data", "data"),
+    ):
         below = swept.results / folder
-        assert told[what] == sum(size for path, size in sizes.items() if path.is_relative_to(below)) > 0
+        assert (
+            told[what]
+            == sum(size for path, size in sizes.items() if path.is_relative_to(below))
+            > 0
+        )
     shown = swept.harness("status", "sweep")
     assert f"disk: {swept.results}/ takes {size_words(told['total'])} (records " in shown
     command = f"harness clean --results {swept.results} --checkpoints --snapshots"
@@ -212,7 +247,9 @@ def test_after_all_was_removed_plans_and_their_runs_are_as_before(made, swept):
         assert "all 2 runs have records" in swept.harness("run", name)
         for run in swept.runs(name):
             assert harness.load_network(run, swept.results).record.run_id == run
-    assert {path: path.stat().st_mtime_ns for path in (swept.results / "runs").glob("*.json")} == records
+    assert {
+        path: path.stat().st_mtime_ns for path in (swept.results / "runs").glob("*.json")
+    } == records
     left = {kind: paths for kind, paths in swept.leftovers().items() if paths}
     assert left == {"networks": made.expected["networks"]}
 
@@ -223,7 +260,10 @@ def test_networks_go_only_if_they_are_named_and_only_of_experiments_that_are_fin
     shown = swept.harness("clean")
     assert "│ networks " in shown
     assert "networks: only training in another results folder brings them back" in shown
-    stay = f"stay: {swept.results}/sweep is not finished, as `harness status {swept.results}/sweep` says"
+    stay = (
+        f"stay: {swept.results}/sweep is not finished, as `harness status "
+        f"{swept.results}/sweep` says"
+    )
     assert re.search(f"networks: 2, .* {re.escape(stay)}", shown)
     before = swept.files()
     swept.clean("networks")
@@ -244,7 +284,12 @@ def test_only_what_is_asked_for_is_removed(made, swept, monkeypatch, capsys):
     swept.clean("logs")
     assert swept.files() == before - made.expected["logs"]
     assert swept.clean("logs").splitlines()[-1] == "logs: nothing can be removed"
-    for answer, gone in (("\x04", set()), ("\n", set()), ("n\n", set()), ("y\n", made.expected["checkpoints"])):
+    for answer, gone in (
+        ("\x04", set()),
+        ("\n", set()),
+        ("n\n", set()),
+        ("y\n", made.expected["checkpoints"]),
+    ):
         ours, theirs = pty.openpty()
         os.write(ours, answer.encode())
         with open(theirs, encoding="utf-8") as terminal, monkeypatch.context() as patch:
@@ -259,11 +304,15 @@ def test_only_what_is_asked_for_is_removed(made, swept, monkeypatch, capsys):
 
 def test_an_experiment_is_cleaned_alone(made, swept):
     networks = {f"networks/{run}.npz" for run in {*swept.runs("sweep"), *swept.earlier_runs()}}
-    (of_sweep,) = [path for path in made.expected["checkpoints"] if pack_key(made.swept.runs("sweep")) in path]
+    (of_sweep,) = [
+        path for path in made.expected["checkpoints"] if pack_key(made.swept.runs("sweep")) in path
+    ]
     own = {"checkpoints": {of_sweep}, "networks": networks}
     assert swept.shown("sweep") == made.expected | own
     assert not any(swept.shown("own").values())
-    assert "nowhere: no such folder" in said("clean", "--results", swept.folder / "nowhere", exit_code=2)
+    assert "nowhere: no such folder" in said(
+        "clean", "--results", swept.folder / "nowhere", exit_code=2
+    )
 
 
 def test_an_interruption_leaves_a_valid_folder(made, swept):
@@ -338,14 +387,27 @@ def test_the_output_of_jobs_goes_once_their_runs_have_records(made, swept):
         log.touch()
     assert swept.leftovers()["logs"] == made.expected["logs"] | {"other/logs/4711_0_0_log.out"}
     (swept.results / "other" / "submissions" / "5ub" / "submission.json").write_text("{")
-    assert swept.leftovers()["logs"] == made.expected["logs"]  # of a damaged submission nobody knows the runs
+    assert (
+        swept.leftovers()["logs"] == made.expected["logs"]
+    )  # of a damaged submission nobody knows the runs
 
 
 @pytest.mark.nightly
 def test_nothing_of_what_trains_is_removed(made, swept):
     swept.write("long", [0, 1], ROWS, evaluations=LONG)
-    command = [sys.executable, "-m", "harness", "submit", str(swept.folder / "long.yaml"), "--local", "1", "--yes"]
-    with subprocess.Popen([*command, "--results", str(swept.results)], stdout=subprocess.DEVNULL) as training:
+    command = [
+        sys.executable,
+        "-m",
+        "harness",
+        "submit",
+        str(swept.folder / "long.yaml"),
+        "--local",
+        "1",
+        "--yes",
+    ]
+    with subprocess.Popen(
+        [*command, "--results", str(swept.results)], stdout=subprocess.DEVNULL
+    ) as training:
         attempts = swept.results / "long" / "attempts"
         while "first_step" not in "".join(path.read_text() for path in attempts.glob("*")):
             assert training.poll() is None
@@ -363,4 +425,7 @@ def test_nothing_of_what_trains_is_removed(made, swept):
 def test_a_results_folder_of_nothing_takes_nothing(tmp_path):
     assert set(disk_bytes(tmp_path).values()) == {0}
     assert list(on_disk(tmp_path)) == []
-    assert said("clean", "--results", tmp_path) == f"disk: {tmp_path}/ takes 0 bytes\nnothing can be removed\n"
+    assert (
+        said("clean", "--results", tmp_path)
+        == f"disk: {tmp_path}/ takes 0 bytes\nnothing can be removed\n"
+    )

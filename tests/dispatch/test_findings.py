@@ -1,4 +1,6 @@
-"""What the doctor makes of clusters that are configured otherwise, and of jobs that saw otherwise."""
+"""What the doctor makes of clusters that are configured otherwise, and of jobs that saw
+otherwise.
+"""
 
 import errno
 import json
@@ -19,12 +21,20 @@ from harness.dispatch.snapshot import Snapshot
 
 GPU = Profile(partition="gpu", gpus=1, cpus=4, memory_gb=16)
 PARTITION = (
-    "PartitionName=gpu AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL Default=YES GraceTime=0 MaxTime=2-00:00:00"
+    "PartitionName=gpu AllowGroups=ALL AllowAccounts=ALL AllowQos=ALL Default=YES GraceTime=0 "
+    "MaxTime=2-00:00:00"
     " Nodes=n[1-2] PreemptMode=REQUEUE State=UP\n"
-    "PartitionName=long AllowGroups=physics DenyAccounts=guests AllowQos=long Default=NO GraceTime=60"
+    "PartitionName=long AllowGroups=physics DenyAccounts=guests AllowQos=long Default=NO "
+    "GraceTime=60"
     " MaxTime=UNLIMITED Nodes=n[1-2] PreemptMode=OFF State=DRAIN\n"
 )
-SNAPSHOT = Snapshot("abc", Path("/results/.doctor/abc"), "0123456789abcdef", False, (Path("/results/.doctor/abc/0"),))
+SNAPSHOT = Snapshot(
+    "abc",
+    Path("/results/.doctor/abc"),
+    "0123456789abcdef",
+    False,
+    (Path("/results/.doctor/abc/0"),),
+)
 
 
 def limits(has_accounting: bool = False, **configuration: str) -> Limits:
@@ -36,14 +46,22 @@ def with_(**changed) -> Profile:
 
 
 def told_well(found) -> dict[str, Finding]:
-    """Findings by what they are about; each that is not ok has a next move, and no other has one."""
+    """Findings by what they are about; each that is not ok has a next move, and no other has
+    one.
+    """
     by_name = {finding.what: finding for finding in found}
     assert all(bool(one.next_move) == (one.level != "ok") for one in by_name.values())
     return by_name
 
 
 def test_durations_as_slurm_prints_them():
-    seconds = {"5 sec": 5, "300": 300, "00:10:00": 600, "2-12:00:00": 216_000, "UNLIMITED": math.inf}
+    seconds = {
+        "5 sec": 5,
+        "300": 300,
+        "00:10:00": 600,
+        "2-12:00:00": 216_000,
+        "UNLIMITED": math.inf,
+    }
     assert {text: doctor.time_seconds(text) for text in seconds} == seconds
     assert doctor.time_seconds("INFINITE") == math.inf
 
@@ -85,7 +103,9 @@ def findings_of(profile: Profile, **changed: str) -> dict[str, Finding]:
     ],
 )
 def test_where_a_job_would_wait_for_ever(changed, what, next_move):
-    (failed,) = [finding for finding in findings_of(GPU, **changed).values() if finding.level == "FAILED"]
+    (failed,) = [
+        finding for finding in findings_of(GPU, **changed).values() if finding.level == "FAILED"
+    ]
     assert (failed.what, next_move in failed.next_move) == (what, True), failed
 
 
@@ -105,7 +125,12 @@ def test_what_a_node_lacks_is_told(tmp_path, monkeypatch):
     found = rows_here(tmp_path, with_(cpus=4096))
     lacks = {what: one.level for what, one in found.items() if one.level != "ok"}
     assert lacks.pop("GPU") in ("warning", "FAILED")
-    assert lacks == {"torch": "FAILED", "hard link": "FAILED", "CPUs": "warning", "requeue": "warning"}
+    assert lacks == {
+        "torch": "FAILED",
+        "hard link": "FAILED",
+        "CPUs": "warning",
+        "requeue": "warning",
+    }
     assert "OSError: libcudart" in found["torch"].told
     assert "on " in found["hard link"].told
 
@@ -131,10 +156,15 @@ def test_gpus_that_torch_sees(gpus, visible, has_driver, level, told):
 
 
 def test_why_sbatch_refuses_is_the_line_that_says_so():
-    hint, failed = 'Try "sbatch --help" for more information', "allocation failure: Invalid feature specification"
+    hint, failed = (
+        'Try "sbatch --help" for more information',
+        "allocation failure: Invalid feature specification",
+    )
     reasons = {
         f"sbatch: unrecognized option '--nicee=1'\n{hint}\n": "unrecognized option '--nicee=1'",
-        "sbatch: fatal: --mem and --mem-per-cpu exclude each other.": "--mem and --mem-per-cpu exclude each other.",
+        (
+            "sbatch: fatal: --mem and --mem-per-cpu exclude each other."
+        ): "--mem and --mem-per-cpu exclude each other.",
         "sbatch: error: no GPU asked\nsbatch: error: Invalid gres\n": "no GPU asked; Invalid gres",
         f"{failed}\n": failed,
         "": "it did not say why",
@@ -149,10 +179,28 @@ NO_PYDANTIC = "ModuleNotFoundError: No module named 'pydantic'"
 @pytest.mark.parametrize(
     ("listed", "log", "level", "what", "told"),
     [
-        (Listed("4", "x", "PENDING", "Priority"), None, "warning", "probe job", "did not start within 2 min"),
-        (Listed("4", "x", "PENDING", "PartitionTimeLimit"), None, "FAILED", "probe job", "would wait for ever"),
+        (
+            Listed("4", "x", "PENDING", "Priority"),
+            None,
+            "warning",
+            "probe job",
+            "did not start within 2 min",
+        ),
+        (
+            Listed("4", "x", "PENDING", "PartitionTimeLimit"),
+            None,
+            "FAILED",
+            "probe job",
+            "would wait for ever",
+        ),
         (Listed("4", "x", "REQUEUE_HOLD"), None, "FAILED", "probe job", "would wait for ever"),
-        (Listed("4", "x", "PENDING", "AssocGrpCPUMinutesLimit"), None, "warning", "probe job", "did not start within"),
+        (
+            Listed("4", "x", "PENDING", "AssocGrpCPUMinutesLimit"),
+            None,
+            "warning",
+            "probe job",
+            "did not start within",
+        ),
         (ENDED, None, "FAILED", "probe job", "cannot write into this results"),
         (ENDED, "", "FAILED", "probe job", "it printed nothing"),
         (ENDED, "a\nSegmentation fault\n", "FAILED", "probe job", "last: Segmentation fault"),
@@ -171,13 +219,23 @@ def test_why_a_job_has_not_reported(listed, log, level, what, told):
 def test_a_folder_that_nothing_can_be_written_to_is_one_line():
     for folder in ("/proc", "/proc/results", "/proc/version"):
         (finding,) = doctor.try_results(Path(folder))
-        assert (finding.level, finding.what, finding.told.startswith(f"{folder}: ")) == ("FAILED", "folder", True)
+        assert (finding.level, finding.what, finding.told.startswith(f"{folder}: ")) == (
+            "FAILED",
+            "folder",
+            True,
+        )
 
 
 def test_a_file_system_without_hard_links_is_told(tmp_path, monkeypatch):
-    """A lock takes their place, so it is a warning; where links fail otherwise, the line names what would be lost."""
+    """A lock takes their place, so it is a warning; where links fail otherwise, the line names what
+    would be lost.
+    """
     for number, level, told in (
-        (errno.EPERM, "warning", "none here; a lock sees to it that the first to publish a record wins"),
+        (
+            errno.EPERM,
+            "warning",
+            "none here; a lock sees to it that the first to publish a record wins",
+        ),
         (errno.EIO, "FAILED", "so it is not sure that the first to publish a record wins"),
     ):
         monkeypatch.setattr(node.os, "link", Mock(side_effect=OSError(number, os.strerror(number))))

@@ -1,4 +1,6 @@
-"""Workers on this machine: what is told of packs, in which order, and that no death of a worker shows in a record."""
+"""Workers on this machine: what is told of packs, in which order, and that no death of a worker
+shows in a record.
+"""
 
 import multiprocessing
 import os
@@ -35,11 +37,30 @@ from harness.dispatch.here import (
     threads_of,
     train_here,
 )
-from harness.dispatch.slots import Cause, Done, Evaluated, Failure, PackedRuns, Saved, TrainingOrder, failure
+from harness.dispatch.slots import (
+    Cause,
+    Done,
+    Evaluated,
+    Failure,
+    PackedRuns,
+    Saved,
+    TrainingOrder,
+    failure,
+)
 from harness.families import FourierKanShape, RbfKanShape
 from harness.planning.plan import make_plan
 from harness.record import Record, read_record, record_path
-from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment, run_id
+from harness.spec import (
+    Adam,
+    KanShape,
+    Lbfgs,
+    MlpShape,
+    Recipe,
+    RunSpec,
+    Task,
+    parse_experiment,
+    run_id,
+)
 from harness.tasks import draw, resolve
 from harness.train import PackStopped, Supervisor, train_pack
 from harness.train.checkpoint import checkpoint_path, read_checkpoint, write_checkpoint
@@ -73,7 +94,11 @@ def too_large_at_first(x):
 
 def pack(target: str, seeds: range, evaluations: int = SHORT) -> PackedRuns:
     """Runs of the torch engine, which has nothing to compile."""
-    of_user = {"target": f"{__name__}:{target}", "inputs": 2} if target in globals() else {"target": target}
+    of_user = (
+        {"target": f"{__name__}:{target}", "inputs": 2}
+        if target in globals()
+        else {"target": target}
+    )
     task = resolve(Task(**of_user, train_points=60, validation_points=20, test_points=20))
     recipe = Recipe(optimizer=Adam(name="adam", learning_rate=0.01), max_evaluations=evaluations)
     network = MlpShape(shape=(2, 4, 1))
@@ -81,7 +106,9 @@ def pack(target: str, seeds: range, evaluations: int = SHORT) -> PackedRuns:
 
 
 def test_the_kernels_of_a_plan_alone_are_compiled_each_once():
-    """One process a module, and all loops in one of them: their common part is compiled once, whoever comes first."""
+    """One process a module, and all loops in one of them: their common part is compiled once,
+    whoever comes first.
+    """
     fixed = [RbfKanShape(shape=(1, 1), grid=3), FourierKanShape(shape=(1, 1), harmonics=3)]
     networks = [KanShape(shape=(1, 1), grid=3), MlpShape(shape=(1, 1)), *fixed]
     optimizers = [Adam(name="adam"), Lbfgs(name="lbfgs")]
@@ -138,14 +165,18 @@ class Sweep(NamedTuple):
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory) -> Sweep:
-    """All packs by two workers; the one that trains "killed" dies twice, each time when it has written a checkpoint."""
+    """All packs by two workers; the one that trains "killed" dies twice, each time when it has
+    written a checkpoint.
+    """
     folder, told, processes = tmp_path_factory.mktemp("sweep"), defaultdict(list), set()
     train_pack(packs()["recorded"], folder / "runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         happenings = train_here(
             list(packs().values()),
-            TrainingOrder(folder / "runs", folder / "checkpoints", "cpu", "some attempt", CHECKPOINT_SECONDS),
+            TrainingOrder(
+                folder / "runs", folder / "checkpoints", "cpu", "some attempt", CHECKPOINT_SECONDS
+            ),
             workers=2,
             announce=pytest.fail,
             unwanted=unwanted,
@@ -187,7 +218,10 @@ def test_a_pack_that_fails_twice_at_the_same_place_is_quarantined_and_others_go_
     first, second = failed(events)
     assert kinds(events) == ["Begun", "Failed", "Begun", "Failed"]
     assert events[0].pid != events[2].pid
-    assert (first.failure.cause, first.failure.traceback_hash) == ("crashed", second.failure.traceback_hash)
+    assert (first.failure.cause, first.failure.traceback_hash) == (
+        "crashed",
+        second.failure.traceback_hash,
+    )
     assert (first.move, first.quarantined) == ("again", False)
     assert (second.move, second.quarantined) == ("give up", True)
 
@@ -203,14 +237,17 @@ def test_a_pack_that_needs_too_much_memory_is_split_at_once(sweep):
 
 
 @pytest.mark.nightly
-def test_a_pack_whose_worker_is_killed_goes_on_from_its_checkpoint_and_is_split_if_that_happens_again(sweep):
+def test_a_pack_whose_worker_is_killed_goes_on_from_its_checkpoint_and_then_is_split(sweep):
     runs = packs()["killed"]
     events = sweep.told[runs]
     saved = next(event for event in events if isinstance(event, Saved))
     again = events[events.index(failed(events)[0]) :]
     resumed = next(event for event in again if isinstance(event, Evaluated))
     assert kinds(events) == ["Begun", "Failed", "Begun", "Failed"]
-    assert [(one.failure.cause, one.move) for one in failed(events)] == [("killed", "again"), ("killed", "split")]
+    assert [(one.failure.cause, one.move) for one in failed(events)] == [
+        ("killed", "again"),
+        ("killed", "split"),
+    ]
     assert "SIGKILL" in failed(events)[0].failure.error
     assert resumed.evaluations >= saved.evaluations > 0
     for half in (runs[:1], runs[1:]):
@@ -248,7 +285,9 @@ def test_told_to_stop_or_closed_workers_save_what_they_have_and_end(tmp_path):
     told: dict[PackedRuns, list[TrainingEvent]] = defaultdict(list)
     evaluated: list[PackedRuns] = []
     order = TrainingOrder(tmp_path / "runs", tmp_path / "checkpoints")
-    for runs, event in train_here([pack("xy", range(2), 1500)], order, workers=1, stop=lambda: bool(evaluated)):
+    for runs, event in train_here(
+        [pack("xy", range(2), 1500)], order, workers=1, stop=lambda: bool(evaluated)
+    ):
         told[runs].append(event)
         if isinstance(event, Evaluated) and event.evaluations:
             evaluated.append(runs)
@@ -282,15 +321,21 @@ def test_a_checkpoint_from_which_a_pack_crashes_at_once_is_moved_aside(tmp_path,
     file = checkpoint_path(order.checkpoints, ids(runs))
     answers = iter([False] * 5 + [True])
     with pytest.raises(PackStopped):
-        train_pack(runs, order.records, "cpu", Supervisor(stop=lambda: next(answers)), order.checkpoints)
-    kept = read_checkpoint(file, ids(runs), runs[0].recipe, train._numerics("torch", "cpu"), "cpu", pytest.fail)
+        train_pack(
+            runs, order.records, "cpu", Supervisor(stop=lambda: next(answers)), order.checkpoints
+        )
+    kept = read_checkpoint(
+        file, ids(runs), runs[0].recipe, train._numerics("torch", "cpu"), "cpu", pytest.fail
+    )
     write_checkpoint(replace(kept, state=replace(kept.state, lanes=((0, -1), (1, -1)))), file)
     ours, theirs = multiprocessing.Pipe()
 
     crashed = slots._train(runs, order, theirs, os.getppid())
 
     assert crashed.cause == "crashed"
-    assert crashed.error.endswith(f"; it did not go on from {file}, which was moved to {file.stem}.damaged")
+    assert crashed.error.endswith(
+        f"; it did not go on from {file}, which was moved to {file.stem}.damaged"
+    )
     assert [path.name for path in order.checkpoints.iterdir()] == [f"{file.stem}.damaged"]
     assert isinstance(slots._train(runs, order, theirs, os.getppid()), Done)
     assert {record(order.records, run).provenance.resumed for run in runs} == {0}
@@ -316,10 +361,16 @@ if __name__ == "__main__":  # workers import what is above
 
 @pytest.mark.nightly
 def test_workers_of_a_killed_parent_end_whatever_they_do(tmp_path):
-    """One is inside of a call without an end and gets its time to save, the other waits for a pack."""
-    (tmp_path / "parent.py").write_text(PARENT.format(tests=str(Path(__file__).parent), seconds=SOON_SECONDS))
+    """One is inside of a call without an end and gets its time to save, the other waits for a
+    pack.
+    """
+    (tmp_path / "parent.py").write_text(
+        PARENT.format(tests=str(Path(__file__).parent), seconds=SOON_SECONDS)
+    )
     command = [sys.executable, "parent.py"]
-    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
         busy, idle = map(int, parent.stdout.readline().split())
         deadline = time.monotonic() + 300
         while not (tmp_path / "entered").exists():
@@ -336,7 +387,9 @@ def test_workers_of_a_killed_parent_end_whatever_they_do(tmp_path):
 
 def test_where_no_record_can_be_written_all_ends_with_a_sentence(tmp_path):
     (tmp_path / "runs").symlink_to("/proc/self/no such folder")
-    happenings = train_here([pack("xy", range(2)), pack("exp2d", range(2))], TrainingOrder(tmp_path / "runs"), 1)
+    happenings = train_here(
+        [pack("xy", range(2)), pack("exp2d", range(2))], TrainingOrder(tmp_path / "runs"), 1
+    )
     _, begun = next(happenings)
     with pytest.raises(HarnessError, match="nothing of it was written: make room there") as raised:
         list(happenings)
@@ -351,7 +404,10 @@ def test_a_death_by_a_signal_is_told_from_an_end_of_its_own():
     deaths = [slots.death(slot) for slot in (killed, ended)]
     assert [death.cause for death in deaths] == ["killed", "crashed"]
     assert deaths[0].error.endswith("with fewer --workers (SIGKILL)")
-    assert deaths[1].error == "a worker process ended by itself; what it printed says why (exit code 1)"
+    assert (
+        deaths[1].error
+        == "a worker process ended by itself; what it printed says why (exit code 1)"
+    )
     assert next_move([deaths[1]] * 2, runs=2) == ("give up", True)
 
 
@@ -377,14 +433,20 @@ MOVES = {
 def _failures(causes: str, *hashes: str | None) -> list[Failure]:
     places = iter(hashes)
     return [
-        Failure(cause, "what was said", traceback_hash=next(places, "place") if cause == "crashed" else None)
+        Failure(
+            cause,
+            "what was said",
+            traceback_hash=next(places, "place") if cause == "crashed" else None,
+        )
         for cause in causes.split()
     ]
 
 
 @pytest.mark.parametrize(("causes", "move"), MOVES.items())
 def test_causes_say_what_comes_next(causes, move):
-    """What cannot be split is given up instead; only what crashes at the same place is quarantined."""
+    """What cannot be split is given up instead; only what crashes at the same place is
+    quarantined.
+    """
     assert next_move(_failures(causes), runs=2)[0] == move
     alone = "give up" if move == "split" else move
     assert next_move(_failures(causes), runs=1) == (alone, move == "give up")
@@ -420,11 +482,13 @@ def test_a_hash_is_of_a_place_and_not_of_a_message():
 
 def test_an_error_in_a_target_is_told_in_a_sentence_and_placed_where_the_target_raised_it():
     one, same, other = (
-        _failure(draw, pack(target, range(1))[0].task, 0) for target in ("broken", "broken", "broken_elsewhere")
+        _failure(draw, pack(target, range(1))[0].task, 0)
+        for target in ("broken", "broken", "broken_elsewhere")
     )
     assert one.traceback_hash == same.traceback_hash != other.traceback_hash
     assert one.error == (
-        f"target {__name__}:broken, for x of shape (60, 2): OSError: there is no such file on this node"
+        f"target {__name__}:broken, for x of shape (60, 2): OSError: there is no such file on "
+        "this node"
     )
     assert 'broken\n    raise OSError("there is no such file' in one.traceback
 
@@ -458,7 +522,12 @@ dtype: float32
     ],
 )
 def test_a_plan_of_one_large_pack_gives_it_a_thread_of_each_worker(old, new, threads):
-    assert threads_of(make_plan(parse_experiment(ALONE.replace(old, new) if old else ALONE), "alone"), 4) == threads
+    assert (
+        threads_of(
+            make_plan(parse_experiment(ALONE.replace(old, new) if old else ALONE), "alone"), 4
+        )
+        == threads
+    )
 
 
 def test_the_record_of_a_lone_pack_names_its_threads(tmp_path, monkeypatch):
@@ -486,7 +555,9 @@ def test_each_slot_sees_one_gpu_of_those_that_are_visible(monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="sends signals to itself")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_a_destructor_ends_the_block_all_the_same(number):
-    """Python drops what a destructor raises, so that a Ctrl-C that comes in one was lost and all runs were trained."""
+    """Python drops what a destructor raises, so that a Ctrl-C that comes in one was lost and all
+    runs were trained.
+    """
 
     class Signals:
         def __del__(self):

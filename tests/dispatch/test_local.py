@@ -1,4 +1,6 @@
-"""A sweep on this machine: however it is ended nothing of it goes on, and the next one goes on from there."""
+"""A sweep on this machine: however it is ended nothing of it goes on, and the next one goes on from
+there.
+"""
 
 import os
 import signal
@@ -21,27 +23,45 @@ from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.train import train_pack
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="finds processes in /proc"
+)
 
 
 @dataclass(frozen=True)
 class Sweep(SweepFile):
-    """One pack that takes some seconds; its processes are known by a variable in their environment."""
+    """One pack that takes some seconds; its processes are known by a variable in their
+    environment.
+    """
 
     mark: str
 
     def begin(self) -> subprocess.Popen:
-        command = [sys.executable, "-m", "harness", "submit", str(self.file), "--local", "2", "--yes"]
+        command = [
+            sys.executable,
+            "-m",
+            "harness",
+            "submit",
+            str(self.file),
+            "--local",
+            "2",
+            "--yes",
+        ]
         return subprocess.Popen(
             [*command, "--results", str(self.results)],
-            env=os.environ | {"HARNESS_TEST": self.mark, "SLURM_JOB_ID": "4711"},  # as inside of a job
+            env=os.environ
+            | {"HARNESS_TEST": self.mark, "SLURM_JOB_ID": "4711"},  # as inside of a job
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
     def processes(self) -> list[int]:
-        return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if self._has_mark(path)]
+        return [
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/environ")
+            if self._has_mark(path)
+        ]
 
     def _has_mark(self, path: Path) -> bool:
         try:
@@ -51,7 +71,10 @@ class Sweep(SweepFile):
 
 
 def _numbers(records: Path) -> dict[str, dict[str, Any]]:
-    return {path.name: read_record(path).model_dump(exclude={"provenance"}) for path in records.glob("*.json")}
+    return {
+        path.name: read_record(path).model_dump(exclude={"provenance"})
+        for path in records.glob("*.json")
+    }
 
 
 def _wait_until(condition: Callable[[], Any], what: str) -> None:
@@ -80,7 +103,9 @@ def sweep(tmp_path) -> Iterator[Sweep]:
 
 @pytest.mark.nightly
 def test_however_it_is_ended_nothing_goes_on_and_the_next_goes_on_from_there(sweep, tmp_path):
-    """SIGTERM, an impatient Ctrl-C after it, and kill -9 save what was trained; so do processes of a killed worker."""
+    """SIGTERM, an impatient Ctrl-C after it, and kill -9 save what was trained; so do processes of
+    a killed worker.
+    """
     with _training(sweep, 1) as submitter:
         submitter.terminate()
         submitter.send_signal(signal.SIGINT)
@@ -112,7 +137,9 @@ def test_however_it_is_ended_nothing_goes_on_and_the_next_goes_on_from_there(swe
     manifest = plan_of(StudyFile(sweep.file))
     train_pack([planned.run for planned in manifest.runs], tmp_path / "undisturbed")
     assert _numbers(sweep.results / "runs") == _numbers(tmp_path / "undisturbed")
-    resumed = [read_record(path).provenance.resumed for path in (sweep.results / "runs").glob("*.json")]
+    resumed = [
+        read_record(path).provenance.resumed for path in (sweep.results / "runs").glob("*.json")
+    ]
     assert resumed == [3, 3]
 
 
@@ -131,6 +158,12 @@ def test_what_trains_is_not_sent_off_again_and_cancel_ends_it(sweep):
 
 
 def test_a_worker_that_cannot_begin_is_told_at_once(sweep, monkeypatch):
-    monkeypatch.setattr(launch, "code_environment", lambda roots: {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"})
-    assert "the worker could not begin: " in sweep.said("submit", "--local", "1", "--yes", exit_code=3)
+    monkeypatch.setattr(
+        launch,
+        "code_environment",
+        lambda roots: {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"},
+    )
+    assert "the worker could not begin: " in sweep.said(
+        "submit", "--local", "1", "--yes", exit_code=3
+    )
     assert sweep.states() == {"planned": 2}

@@ -1,4 +1,6 @@
-"""What wandb is told of finished runs, that it has the very numbers, and that nobody waits for it."""
+"""What wandb is told of finished runs, that it has the very numbers, and that nobody waits for
+it.
+"""
 
 import gzip
 import itertools
@@ -77,7 +79,9 @@ def said():
 
 
 def logged_of(record, manifest) -> WandbRun:
-    return of_run(record, manifest, [planned for planned in manifest.runs if planned.run_id == record.run_id])
+    return of_run(
+        record, manifest, [planned for planned in manifest.runs if planned.run_id == record.run_id]
+    )
 
 
 def _first(records, status):
@@ -87,11 +91,24 @@ def _first(records, status):
 def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records, manifest):
     record = _first(records, "done")
     logged = logged_of(record, manifest)
-    assert (logged.id, logged.group, logged.job_type, logged.tags) == (record.run_id, "toys", "kan", ("xy", "kan"))
+    assert (logged.id, logged.group, logged.job_type, logged.tags) == (
+        record.run_id,
+        "toys",
+        "kan",
+        ("xy", "kan"),
+    )
     assert logged.name == f"xy kan 2-2-1 G=3 seed {record.run.seed}"
-    told = {"experiment": "toys", "arm": "kan", "replicate": record.run.seed, "size_asked": None, "trial": 0}
+    told = {
+        "experiment": "toys",
+        "arm": "kan",
+        "replicate": record.run.seed,
+        "size_asked": None,
+        "trial": 0,
+    }
     assert logged.config.items() >= (told | record.run.model_dump(mode="json")).items()
-    assert [row["evaluations"] for row in logged.history] == [point.evaluations for point in record.curve]
+    assert [row["evaluations"] for row in logged.history] == [
+        point.evaluations for point in record.curve
+    ]
     assert logged.history[-1]["train_rmse"] == record.curve[-1].train_rmse
     assert logged.summary["test_rmse"] == record.metrics.test_rmse
     assert logged.summary["params"]["trainable"] == record.counts["params.trainable"]
@@ -100,13 +117,18 @@ def test_a_run_is_logged_by_its_id_with_its_curve_and_its_outcome(records, manif
     record = _first(records, "diverged")
     logged = logged_of(record, manifest)
     assert logged.tags[-1] == "diverged"
-    assert (logged.summary["status"], logged.summary["diverged_at"]) == ("diverged", record.diverged_at)
+    assert (logged.summary["status"], logged.summary["diverged_at"]) == (
+        "diverged",
+        record.diverged_at,
+    )
     assert not [name for name in logged.summary if "rmse" in name]
     assert None not in itertools.chain.from_iterable(row.values() for row in logged.history)
 
 
 class _Server(ThreadingHTTPServer):
-    """Stands in for wandb's server: by the ids of runs, what it is sent of them. It answers as wandb 0.31 asks."""
+    """Stands in for wandb's server: by the ids of runs, what it is sent of them. It answers as
+    wandb 0.31 asks.
+    """
 
     daemon_threads = True
 
@@ -118,7 +140,10 @@ class _Server(ThreadingHTTPServer):
 
     def bucket(self, name: str) -> dict:
         """A run, as it is asked for when it is gone on with."""
-        history, summary = self.runs[name]["wandb-history.jsonl"], self.runs[name]["wandb-summary.json"]
+        history, summary = (
+            self.runs[name]["wandb-history.jsonl"],
+            self.runs[name]["wandb-summary.json"],
+        )
         return {
             "id": name,
             "name": name,
@@ -144,7 +169,9 @@ class _Answers(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         text = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
-        self.server.is_stuck |= bool(self.server.stuck_at) and self.server.stuck_at in f"{self.path} {text!r}"
+        self.server.is_stuck |= (
+            bool(self.server.stuck_at) and self.server.stuck_at in f"{self.path} {text!r}"
+        )
         if self.server.is_stuck:
             threading.Event().wait()
         answer = json.dumps(self._answer(json.loads(text or "{}"))).encode()
@@ -167,10 +194,18 @@ class _Answers(BaseHTTPRequestHandler):
                 name = data["variables"]["name"]
                 is_new = name not in runs
                 run = runs.setdefault(name, {"wandb-history.jsonl": [], "wandb-summary.json": []})
-                run |= {field: value for field, value in data["variables"].items() if value is not None}
-                return {"data": {"upsertBucket": {"bucket": self.server.bucket(name), "inserted": is_new}}}
+                run |= {
+                    field: value for field, value in data["variables"].items() if value is not None
+                }
+                return {
+                    "data": {
+                        "upsertBucket": {"bucket": self.server.bucket(name), "inserted": is_new}
+                    }
+                }
             case "CreateRunFiles":
-                return {"data": {"createRunFiles": {"runID": "1", "uploadHeaders": [], "files": []}}}
+                return {
+                    "data": {"createRunFiles": {"runID": "1", "uploadHeaders": [], "files": []}}
+                }
             case _:
                 return {"data": {}}
 
@@ -187,11 +222,17 @@ def server(tmp_path, monkeypatch):
 
 
 def _check_sent(server, expected):
-    """The server has the very name, group, job type, tags, config, history and summary of each, beside wandb's own."""
+    """The server has the very name, group, job type, tags, config, history and summary of each,
+    beside wandb's own.
+    """
     assert set(server.runs) == {wandb_run.id for wandb_run in expected}
     for wandb_run in expected:
         sent = server.runs[wandb_run.id]
-        assert (sent["displayName"], sent["groupName"], sent["project"]) == (wandb_run.name, "toys", "theirs")
+        assert (sent["displayName"], sent["groupName"], sent["project"]) == (
+            wandb_run.name,
+            "toys",
+            "theirs",
+        )
         assert (sent["jobType"], sent["tags"]) == (wandb_run.job_type, [*wandb_run.tags])
         config = {name: field["value"] for name, field in json.loads(sent["config"]).items()}
         assert _without_wandbs(config) == wandb_run.config
@@ -201,7 +242,9 @@ def _check_sent(server, expected):
 
 
 def _in_offline_file(path) -> dict:
-    """The records of each kind in an offline file, which is a log in blocks of 32 KiB, as LevelDB has them."""
+    """The records of each kind in an offline file, which is a log in blocks of 32 KiB, as LevelDB
+    has them.
+    """
     data, place, begun, found = path.read_bytes(), 7, b"", defaultdict(list)
     while place + 7 <= len(data):
         if (left := 32768 - place % 32768) < 7:
@@ -223,19 +266,32 @@ def _without_wandbs(values: dict) -> dict:
 
 
 @pytest.mark.slow
-def test_offline_files_have_the_very_numbers(export, said, records, manifest, server, tmp_path, monkeypatch, capfd):
+def test_offline_files_have_the_very_numbers(
+    export, said, records, manifest, server, tmp_path, monkeypatch, capfd
+):
     """`wandb sync` uploads them, diverged runs too, bit for bit; exporting again writes nothing."""
     expected = [logged_of(record, manifest) for record in records]
     with monkeypatch.context() as own:
-        for name, value in {"MODE": "disabled", "PROJECT": "mine", "RUN_GROUP": "mine", "SERVICE": "gone"}.items():
+        for name, value in {
+            "MODE": "disabled",
+            "PROJECT": "mine",
+            "RUN_GROUP": "mine",
+            "SERVICE": "gone",
+        }.items():
             own.setenv(f"WANDB_{name}", value)
         assert export().go_on(said.append) == 0
 
-    assert said == [f"wandb: {len(expected)} of {len(expected)} finished runs are in {tmp_path / 'wandb'}"]
+    assert said == [
+        f"wandb: {len(expected)} of {len(expected)} finished runs are in {tmp_path / 'wandb'}"
+    ]
     assert capfd.readouterr() == ("", "")
     files = {tmp_path / "wandb" / wandb_run.offline_file for wandb_run in expected}
     assert set(tmp_path.rglob("*.wandb")) == files
-    subprocess.run([sys.executable, "-m", "wandb", "sync", *(file.parent for file in files)], cwd=tmp_path, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "wandb", "sync", *(file.parent for file in files)],
+        cwd=tmp_path,
+        check=True,
+    )
     _check_sent(server, expected)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("wandb/**")}
     export().go_on(said.append)
@@ -243,7 +299,9 @@ def test_offline_files_have_the_very_numbers(export, said, records, manifest, se
 
 
 @pytest.mark.slow
-def test_mirrored_online_twice_a_run_has_its_curve_once(export, said, records, manifest, server, tmp_path):
+def test_mirrored_online_twice_a_run_has_its_curve_once(
+    export, said, records, manifest, server, tmp_path
+):
     for _ in range(2):
         assert export("online").go_on(said.append) == 0
         assert said.pop() == "wandb: 4 of 4 finished runs are uploaded"
@@ -253,7 +311,9 @@ def test_mirrored_online_twice_a_run_has_its_curve_once(export, said, records, m
 
 @pytest.mark.slow
 def test_the_answer_is_one_run_with_its_tables_and_figures(export, said, manifest, tmp_path):
-    """Answered anew it takes the place of the earlier one; what it shows lies beside it, for `wandb sync`."""
+    """Answered anew it takes the place of the earlier one; what it shows lies beside it, for `wandb
+    sync`.
+    """
     figure = tmp_path / "answer.png"
     Image.new("RGB", (4, 3)).save(figure)
     for verdict in ("open", "supported"):
@@ -276,11 +336,17 @@ def test_the_answer_is_one_run_with_its_tables_and_figures(export, said, manifes
     assert shown["verdict"] == {"KANs win": "supported"}
 
 
-def test_of_a_search_only_what_validation_picks_is_copied_unless_all_is_asked_for(manifest, folder, said, tmp_path):
-    searched = manifest.model_copy(update={"experiment": manifest.experiment.model_copy(update={"search": SEARCH})})
+def test_of_a_search_only_what_validation_picks_is_copied_unless_all_is_asked_for(
+    manifest, folder, said, tmp_path
+):
+    searched = manifest.model_copy(
+        update={"experiment": manifest.experiment.model_copy(update={"search": SEARCH})}
+    )
     picked = manifest.run_ids()[:1]
     for losing, number, kind in ((False, 1, "picked"), (True, 4, "finished")):
-        export = Export(Mirror(mode="offline", losing=losing), searched, folder, tmp_path / kind, lambda: picked)
+        export = Export(
+            Mirror(mode="offline", losing=losing), searched, folder, tmp_path / kind, lambda: picked
+        )
         assert export.go_on(said.append) == 0
         assert said.pop() == f"wandb: {number} of {number} {kind} runs are in {tmp_path / kind}"
         assert len([*tmp_path.glob(f"{kind}/*")]) == number
@@ -290,11 +356,15 @@ def test_a_failure_is_said_with_how_many_are_left_and_what_to_do(export, said, t
     (tmp_path / "wandb").touch()
     assert export().go_on(said.append) == 4
     (line,) = said
-    assert line.startswith(f"wandb: 0 of 4 finished runs are in {tmp_path / 'wandb'} (NotADirectoryError: ")
+    assert line.startswith(
+        f"wandb: 0 of 4 finished runs are in {tmp_path / 'wandb'} (NotADirectoryError: "
+    )
     assert line.endswith("); `harness status FILE --wandb offline --wandb-project theirs` goes on")
 
 
-def test_a_damaged_record_does_not_keep_the_others_from_wandb(export, said, folder, records, tmp_path):
+def test_a_damaged_record_does_not_keep_the_others_from_wandb(
+    export, said, folder, records, tmp_path
+):
     mine = tmp_path / "runs"
     mine.mkdir()
     damaged, *others, _ = [record_path(mine, record.run_id) for record in records]
@@ -303,12 +373,16 @@ def test_a_damaged_record_does_not_keep_the_others_from_wandb(export, said, fold
         os.link(folder / path.name, path)
     assert export(records=mine).go_on(said.append) == 1
     assert f"(record {damaged} is damaged" in said[0]
-    assert {path.stem for path in tmp_path.rglob("*.wandb")} == {f"run-{path.stem}" for path in others}
+    assert {path.stem for path in tmp_path.rglob("*.wandb")} == {
+        f"run-{path.stem}" for path in others
+    }
 
 
 @pytest.mark.parametrize("request_", ["graphql", "file_stream"])
 def test_a_server_that_never_answers_is_given_up(request_, export, said, server, monkeypatch):
-    """At once, or where a run ends: the first that it does not take ends the export, which says what is left."""
+    """At once, or where a run ends: the first that it does not take ends the export, which says
+    what is left.
+    """
     server.stuck_at = request_
     monkeypatch.setattr(mirror, "ANSWER_SECONDS", 2)
     assert export("online").go_on(said.append) == 4
@@ -324,7 +398,11 @@ def test_no_key_is_said_before_anything_is_sent_off(tmp_path, monkeypatch):
     check_wandb("offline")
     assert "wandb: online: there is no API key" in refused(check_wandb, "online")
     # Whether the server takes a key is found out later. A mode of the user's own does not count.
-    for name, value in {"API_KEY": "0" * 40, "BASE_URL": "http://127.0.0.1:9", "MODE": "offline"}.items():
+    for name, value in {
+        "API_KEY": "0" * 40,
+        "BASE_URL": "http://127.0.0.1:9",
+        "MODE": "offline",
+    }.items():
         monkeypatch.setenv(f"WANDB_{name}", value)
     check_wandb("online")
 

@@ -1,4 +1,6 @@
-"""`harness status` without FILE: it counts the runs of every experiment as `harness status` of each one does."""
+"""`harness status` without FILE: it counts the runs of every experiment as `harness status` of each
+one does.
+"""
 
 import json
 import re
@@ -47,7 +49,9 @@ def _plan(name: str, seeds: list[int], more: str = "") -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """Experiments that are whole, queued in part, queued by another one, cancelled, between looks, and searched."""
+    """Experiments that are whole, queued in part, queued by another one, cancelled, between looks,
+    and searched.
+    """
     folder = tmp_path_factory.mktemp("overview")
     with chdir(folder):
         _plan("whole", [0, 1])
@@ -56,7 +60,9 @@ def made(tmp_path_factory) -> Path:
         send_off(RESULTS / "half")
         _plan("beside", [3, 4])
         _plan("given_up", [5])
-        write_order(RESULTS / "given_up", "cancel", read_manifest(RESULTS / "given_up").run_ids(), "a test")
+        write_order(
+            RESULTS / "given_up", "cancel", read_manifest(RESULTS / "given_up").run_ids(), "a test"
+        )
         _plan("looked", [6, 7, 8, 9], LOOKS)
         (folder / "experiments").mkdir()
         shutil.copy(GUARD / "made" / "searched.yaml", "experiments")
@@ -94,7 +100,11 @@ def test_every_plan_is_counted_as_its_own_status_does(here):
             "not_verified": 0,
         }
         assert one == expected | {"disk_bytes": one["disk_bytes"]}, name
-    assert (counted["half"]["queued"], counted["beside"]["queued"], counted["given_up"]["failed"]) == (4, 2, 2)
+    assert (
+        counted["half"]["queued"],
+        counted["beside"]["queued"],
+        counted["given_up"]["failed"],
+    ) == (4, 2, 2)
     assert (counted["looked"]["missing"], counted["looked"]["later"]) == (4, 4)
 
 
@@ -102,13 +112,20 @@ def test_runs_of_which_slurm_cannot_be_asked_are_taken_for_alive(here, monkeypat
     monkeypatch.setenv("PATH", str(here))
     send_off(RESULTS / "looked", profile=Profile())
     (looked,) = [one for one in _told("status")["experiments"] if one["name"] == "looked"]
-    assert (looked["missing"], looked["queued"], looked["not_verified"], looked["later"]) == (8, 8, 8, 0)
+    assert (looked["missing"], looked["queued"], looked["not_verified"], looked["later"]) == (
+        8,
+        8,
+        8,
+        0,
+    )
     line = "looked: 8 runs on their way are not verified; `harness status results/looked` says why"
     assert line in invoke("status").output.splitlines()
 
 
 def test_disk_is_that_of_the_folder_and_of_its_runs(here):
-    (disk,) = [one["disk_bytes"] for one in _told("status")["experiments"] if one["name"] == "whole"]
+    (disk,) = [
+        one["disk_bytes"] for one in _told("status")["experiments"] if one["name"] == "whole"
+    ]
     runs = read_manifest(RESULTS / "whole").run_ids()
     files = [path for path in (RESULTS / "whole").rglob("*") if path.is_file()]
     files += [RESULTS / "runs" / f"{run}.json" for run in runs]
@@ -118,14 +135,20 @@ def test_disk_is_that_of_the_folder_and_of_its_runs(here):
 def test_what_is_shown_says_what_to_do_next(here):
     done = said("status", exit_code=3)
     assert re.search(r"│ half +│ +6 │ +2 │ +4 │ +0 │ +4 │ +0 │", done)
-    assert "looked: 4 runs are of later looks; `harness status results/looked` says whether a rule asks" in done
+    assert (
+        "looked: 4 runs are of later looks; `harness status results/looked` says whether a "
+        "rule asks"
+    ) in done
     assert "`harness status results/NAME` says more of one" in done
     assert "disk: results/ takes " in done
     for name in ("half", "beside", "given_up", "looked"):
         shutil.rmtree(RESULTS / name)
     assert invoke("status").exit_code == 0
     refused = invoke("status", "results")
-    assert (refused.exit_code, "`harness status --results results` shows them" in refused.output) == (2, True)
+    assert (
+        refused.exit_code,
+        "`harness status --results results` shows them" in refused.output,
+    ) == (2, True)
 
 
 def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
@@ -146,8 +169,13 @@ def test_what_cannot_be_read_is_named_and_all_else_is_counted(here):
 
 def test_without_experiments_it_says_how_to_make_one(tmp_path):
     told = said("status", "--results", tmp_path)
-    assert f"no experiment has a plan in {tmp_path}/; `harness run FILE` or `harness plan FILE` makes one" in told
+    assert (
+        f"no experiment has a plan in {tmp_path}/; `harness run FILE` or `harness plan FILE` "
+        "makes one"
+    ) in told
     nowhere = said("status", "--results", tmp_path / "nowhere", exit_code=2)
     assert "nowhere: no such folder; give FILE, or" in nowhere
     assert "--why failed: say of which experiment" in said("status", "--why", "failed", exit_code=2)
-    assert ".: Is a directory; give the path of an experiment file" in said("status", ".", exit_code=2)
+    assert ".: Is a directory; give the path of an experiment file" in said(
+        "status", ".", exit_code=2
+    )

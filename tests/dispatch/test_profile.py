@@ -40,9 +40,13 @@ def test_a_profile_of_ours_reads_as_it_stands(path):
     assert profile.slots == (profile.gpus or profile.cpus)
 
 
-@pytest.mark.parametrize("path", [path for path in PROFILES if path.stem != "testbed"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in PROFILES if path.stem != "testbed"], ids=lambda path: path.name
+)
 def test_a_profile_of_ours_shows_every_field(path, tmp_path):
-    """With the comments taken away before its examples, a profile still reads, and has all fields there are."""
+    """With the comments taken away before its examples, a profile still reads, and has all fields
+    there are.
+    """
     text = with_its_examples(path.read_text(encoding="utf-8"))
     profile = read_profile(written(tmp_path, text))
     in_its_place = {"memory_per_cpu_gb"}  # of memory_gb, so that one of them is told of in words
@@ -83,49 +87,95 @@ def test_memory_is_asked_for_a_job_or_a_cpu_or_not_at_all(tmp_path):
 
 
 def test_python_is_a_command_of_a_shell(tmp_path):
-    for command in ("python3", "apptainer exec --nv --bind $SCRATCH 'my image.sif' python3", "~/venv/bin/python"):
+    for command in (
+        "python3",
+        "apptainer exec --nv --bind $SCRATCH 'my image.sif' python3",
+        "~/venv/bin/python",
+    ):
         assert read_profile(written(tmp_path, f"python: {command}\n")).python == command
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("gpus: 1\npartitoin: gpu\n", "mine.yaml:2: partitoin: unknown field; did you mean 'partition'?"),
+        (
+            "gpus: 1\npartitoin: gpu\n",
+            "mine.yaml:2: partitoin: unknown field; did you mean 'partition'?",
+        ),
         ("gpus: 1\n\ntime: 30\n", "mine.yaml:3: time: unknown field; allowed: partition, account,"),
         ("cpus: 0\n", "mine.yaml:1: cpus=0: input should be greater than 0"),
-        ("gpus: -1\n", "mine.yaml:1: gpus: -1 is neither a number of GPUs nor TYPE:NUMBER; give `1`, or `a100:1`"),
+        (
+            "gpus: -1\n",
+            (
+                "mine.yaml:1: gpus: -1 is neither a number of GPUs nor TYPE:NUMBER; give `1`, or "
+                "`a100:1`"
+            ),
+        ),
         ("gpus: one\n", "mine.yaml:1: gpus: 'one' is neither"),
         ("gpus: a100:0\n", "gpus: 'a100:0' is neither"),
         ("gpus: true\n", "gpus: True is neither"),
         ("gpus: a100:1,v100:1\n", "is neither"),
-        ("gpus: 1\ngpus_option: gress\n", "mine.yaml:2: gpus_option=\"gress\": did you mean 'gres'?"),
+        (
+            "gpus: 1\ngpus_option: gress\n",
+            "mine.yaml:2: gpus_option=\"gress\": did you mean 'gres'?",
+        ),
         ("packs_per_gpu: 2\n", "packs_per_gpu: 2 needs GPUs to share; give gpus:"),
-        ("gpus: a:2\npacks_per_gpu: 2\ncpus: 3\n", "cpus: 3 is too few for packs_per_gpu: 2 on 2 GPUs"),
+        (
+            "gpus: a:2\npacks_per_gpu: 2\ncpus: 3\n",
+            "cpus: 3 is too few for packs_per_gpu: 2 on 2 GPUs",
+        ),
         ("sbatch: {mem-per-gpu: 8G}\n", "mem-per-gpu needs `memory_gb: null` beside it"),
-        ("srun: [a]\n", "srun: 'a' does not begin with -; write an option and its value as --option=value"),
+        (
+            "srun: [a]\n",
+            "srun: 'a' does not begin with -; write an option and its value as --option=value",
+        ),
         ("srun: [--ntasks=2]\n", "mine.yaml:1: srun: --ntasks=2 is set by the harness itself"),
         ("srun: [-n2]\n", "-n2 is set by the harness itself"),
-        ("python: module load x; python\n", "is not one command; what must happen before it is a line of setup:"),
+        (
+            "python: module load x; python\n",
+            "is not one command; what must happen before it is a line of setup:",
+        ),
         ("python: 'a && b'\n", "is not one command"),
         ("python: ''\n", "is not one command"),
         ('python: /a "b\n', "no closing quotation; close the quote"),
-        ("sbatch: {clusters: x}\n", "clusters sends jobs to another cluster, where squeue of this one does not see"),
+        (
+            "sbatch: {clusters: x}\n",
+            "clusters sends jobs to another cluster, where squeue of this one does not see",
+        ),
         ("sbatch: {M: x}\n", "M sends jobs to another cluster"),
         ("sbatch: {cluster: x}\n", "cluster sends jobs to another cluster"),
         ("sbatch: {J: x}\n", "mine.yaml:1: sbatch: 'J' is not the long name of an option"),
         ("sbatch: {mail_type: END}\n", "'mail_type' is not the long name of an option"),
         ("sbatch: {--nice: 1}\n", "'--nice' is not the long name of an option"),
-        ("sbatch: {x: false}\n", "mine.yaml:1: sbatch.x: false says nothing to sbatch; leave the option out"),
-        ("sbatch: {x: 1.5}\n", "mine.yaml:1: sbatch.x: 1.5 is no value of an option; give text, a whole number"),
+        (
+            "sbatch: {x: false}\n",
+            "mine.yaml:1: sbatch.x: false says nothing to sbatch; leave the option out",
+        ),
+        (
+            "sbatch: {x: 1.5}\n",
+            "mine.yaml:1: sbatch.x: 1.5 is no value of an option; give text, a whole number",
+        ),
         ("sbatch: {x: null}\n", "sbatch.x: None is no value of an option"),
-        ("sbatch: {gres: 'gpu:1'}\n", "sbatch: gres: gpu:1 asks for GPUs; use `gpus:` with `gpus_option: gres`"),
+        (
+            "sbatch: {gres: 'gpu:1'}\n",
+            "sbatch: gres: gpu:1 asks for GPUs; use `gpus:` with `gpus_option: gres`",
+        ),
         ("sbatch: {gres: 'gres/gpu:a100:1'}\n", "asks for GPUs; use `gpus:`"),
-        ("gpus: 1\ngpus_option: gres\nsbatch: {gres: 'a:1'}\n", "gres: a:1 would take the place of gpus: 1"),
-        ("setup: module load\n", 'mine.yaml:1: setup="module load": a list is expected; write ["module load"]'),
+        (
+            "gpus: 1\ngpus_option: gres\nsbatch: {gres: 'a:1'}\n",
+            "gres: a:1 would take the place of gpus: 1",
+        ),
+        (
+            "setup: module load\n",
+            'mine.yaml:1: setup="module load": a list is expected; write ["module load"]',
+        ),
         ("gpus: 1\ngpus: 2\n", "mine.yaml:2: gpus is given twice; keep one"),
         ("- gpus\n", "mine.yaml: expected fields such as partition:, account:, qos:"),
         ("gpus: [1\n", "mine.yaml:1: not YAML: this [ is not closed"),
-        ("time_minutes: 2\njob_minutes: 1\n", "time_minutes: 2 leaves no minute to train before save_seconds: 120"),
+        (
+            "time_minutes: 2\njob_minutes: 1\n",
+            "time_minutes: 2 leaves no minute to train before save_seconds: 120",
+        ),
         ("job_minutes: 90\ntime_minutes: 60\n", "job_minutes: 90 is more than time_minutes: 60"),
     ],
 )
@@ -136,11 +186,22 @@ def test_a_mistake_is_told_with_its_line_and_what_was_meant(tmp_path, text, told
 def test_a_line_break_ends_up_in_no_script(tmp_path):
     broken = "--a\ntouch x"
     in_lists = {"setup": [broken], "srun": [broken], "sbatch": {"comment": broken}}
-    for field in ("partition", "account", "qos", "constraint", "exclude", "wckey", "python", *in_lists):
+    for field in (
+        "partition",
+        "account",
+        "qos",
+        "constraint",
+        "exclude",
+        "wckey",
+        "python",
+        *in_lists,
+    ):
         told = complaint(tmp_path, json.dumps({field: in_lists.get(field, broken)}))
         assert "has a line break, which would end up in the job's script" in told
         assert len(told.splitlines()) == 1
-    assert "is not the long name of an option" in complaint(tmp_path, json.dumps({"sbatch": {broken: 1}}))
+    assert "is not the long name of an option" in complaint(
+        tmp_path, json.dumps({"sbatch": {broken: 1}})
+    )
 
 
 def test_what_has_a_field_is_no_other_option(tmp_path):
@@ -158,5 +219,7 @@ def test_options_that_promises_hang_on_are_not_taken(tmp_path, name, spelled):
 
 
 def test_a_missing_profile_is_a_sentence(tmp_path):
-    with pytest.raises(HarnessError, match="No such file or directory; give the path of a cluster profile"):
+    with pytest.raises(
+        HarnessError, match="No such file or directory; give the path of a cluster profile"
+    ):
         read_profile(tmp_path / "none.yaml")

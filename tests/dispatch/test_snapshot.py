@@ -26,7 +26,14 @@ WHO_AND_WHAT = (
 
 
 def _git(checkout: Path, *arguments: str) -> str:
-    named = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "protocol.file.allow=always")
+    named = (
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@example.org",
+        "-c",
+        "protocol.file.allow=always",
+    )
     command = ["git", "-C", str(checkout), *named, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -38,7 +45,11 @@ def _commit(checkout: Path) -> str:
 
 
 def _files(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()}
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if not path.is_dir() or path.is_symlink()
+    }
 
 
 @pytest.fixture
@@ -58,14 +69,18 @@ def checkout(tmp_path):
 
 
 def _taken(checkout: Path, targets=(), results: Path | None = None) -> snapshots.Snapshot:
-    return take_snapshot((results or checkout / "results") / "snapshots", targets, checkout / "small")
+    return take_snapshot(
+        (results or checkout / "results") / "snapshots", targets, checkout / "small"
+    )
 
 
 def _run(snapshot: snapshots.Snapshot, code: str, cwd: Path) -> str:
     path = os.pathsep.join(map(str, snapshot.roots))
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, cwd=cwd, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        command, cwd=cwd, env=environment, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def test_jobs_run_this_package_as_it_was_and_know_its_hash(tmp_path):
@@ -126,7 +141,9 @@ def test_every_change_makes_another_hash_and_is_noticed(checkout, command):
     subprocess.run(command, shell=True, check=True, cwd=checkout)
     assert _taken(checkout).hash != snapshot.hash
     subprocess.run(command, shell=True, check=True, cwd=snapshot.roots[0])
-    with pytest.raises(HarnessError, match=f"{snapshot.hash} was changed after it was taken") as caught:
+    with pytest.raises(
+        HarnessError, match=f"{snapshot.hash} was changed after it was taken"
+    ) as caught:
         check_snapshot(snapshot.roots[0])
     assert caught.value.exit_code == 3
 
@@ -160,7 +177,13 @@ def test_two_at_once_are_harmless(checkout):
 def test_results_in_the_checkout_are_not_code(checkout, results):
     folder = checkout / results
     before = _taken(checkout, results=folder)
-    kept = ("runs/a.json", "data/a.npz", "networks/a.npz", "checkpoints/a.checkpoint", "calibrations/a.json")
+    kept = (
+        "runs/a.json",
+        "data/a.npz",
+        "networks/a.npz",
+        "checkpoints/a.checkpoint",
+        "calibrations/a.json",
+    )
     for name in (*kept, "toys/manifest.json", "toys/a.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
@@ -175,20 +198,27 @@ def test_a_checkout_reached_through_a_link_is_the_same(checkout, tmp_path):
     (tmp_path / "home").symlink_to(checkout)
     direct, linked = _taken(checkout), _taken(tmp_path / "home")
     assert (linked.hash, linked.commit) == (direct.hash, direct.commit)
-    assert linked.roots == (tmp_path / "home/results/snapshots" / direct.hash / "0",)  # as the nodes know the place
+    assert linked.roots == (
+        tmp_path / "home/results/snapshots" / direct.hash / "0",
+    )  # as the nodes know the place
 
 
 def test_code_that_is_too_large_is_refused(checkout):
     with open(checkout / "data.bin", "wb") as file:
         file.truncate(201 * 10**6)
-    with pytest.raises(HarnessError, match=r"at most 200 MB .*data\.bin 201 MB.*let \.gitignore name"):
+    with pytest.raises(
+        HarnessError, match=r"at most 200 MB .*data\.bin 201 MB.*let \.gitignore name"
+    ):
         _taken(checkout)
     assert not (checkout / "results").exists()
 
 
 def test_a_file_that_cannot_be_copied_is_named(checkout):
     (checkout / "results").write_text("a file")
-    told = r"snapshots: code cannot be copied there \(Not a directory.*; mend that, or choose another --results"
+    told = (
+        r"snapshots: code cannot be copied there \(Not a directory.*; mend that, or choose "
+        r"another --results"
+    )
     with pytest.raises(HarnessError, match=told) as caught:
         _taken(checkout)
     assert caught.value.exit_code == 3
@@ -217,7 +247,9 @@ def test_a_package_outside_of_git_is_copied_itself(checkout, tmp_path):
     (tmp_path / "plain").mkdir()
     shutil.copytree(installed / "small", tmp_path / "plain/site-packages/small")
     ignored = take_snapshot(tmp_path / "results/snapshots", [], installed / "small")
-    outside = take_snapshot(tmp_path / "results/snapshots", [], tmp_path / "plain/site-packages/small")
+    outside = take_snapshot(
+        tmp_path / "results/snapshots", [], tmp_path / "plain/site-packages/small"
+    )
     assert ignored == outside
     assert (ignored.commit, ignored.dirty) == (None, None)
     assert _files(ignored.path) == {"harness-snapshot.json", "0/small/__init__.py"}
@@ -237,7 +269,9 @@ def test_checkouts_inside_are_left_out(checkout, tmp_path):
 
 @pytest.fixture
 def script(tmp_path, monkeypatch):
-    """A folder outside of git, which the user works in: a target, the module that it imports, and much else."""
+    """A folder outside of git, which the user works in: a target, the module that it imports, and
+    much else.
+    """
     folder = tmp_path / "work"
     folder.mkdir()
     code = "import snapshot_neighbour\ndef f(x): return snapshot_neighbour.N * x[:, 0]\n"
@@ -255,7 +289,11 @@ def test_a_target_of_the_users_comes_along_with_what_it_imports(checkout, script
     snapshot = _taken(checkout, ["xy", "snapshot_target:f"])
     assert _files(snapshot.path / "1") == {"snapshot_target.py", "snapshot_neighbour.py"}
     (script / "snapshot_neighbour.py").write_text("N = 3\n")
-    said = _run(snapshot, "import small, snapshot_target as target; print(target.snapshot_neighbour.N)", cwd=script)
+    said = _run(
+        snapshot,
+        "import small, snapshot_target as target; print(target.snapshot_neighbour.N)",
+        cwd=script,
+    )
     assert said == "2"
 
 
@@ -271,21 +309,34 @@ def test_a_target_in_a_checkout_brings_the_checkout_along(checkout, script, tmp_
     sys.path.insert(0, str(inside))
     together = _taken(checkout, ["snapshot_target:f"])
     assert together.roots == (together.path / "0", together.path / "0/experiments")
-    assert _run(together, "import snapshot_target as target; print(target.snapshot_neighbour.N)", cwd=script) == "2"
+    assert (
+        _run(
+            together,
+            "import snapshot_target as target; print(target.snapshot_neighbour.N)",
+            cwd=script,
+        )
+        == "2"
+    )
 
 
 def test_a_target_that_cannot_be_imported_is_named(checkout):
-    assert "target no_such_module:f: importing no_such_module failed" in refused(_taken, checkout, ["no_such_module:f"])
+    assert "target no_such_module:f: importing no_such_module failed" in refused(
+        _taken, checkout, ["no_such_module:f"]
+    )
 
 
 def test_code_from_elsewhere_than_the_snapshot_is_refused(checkout, tmp_path, monkeypatch):
     (tmp_path / "own.py").write_text("def target(x): return x")
     monkeypatch.syspath_prepend(tmp_path)
     taken = take_snapshot(tmp_path / "snapshots", ["own:target"])
-    with pytest.raises(HarnessError, match=rf"^harness would come from .*, not from the snapshot {taken.path};"):
+    with pytest.raises(
+        HarnessError, match=rf"^harness would come from .*, not from the snapshot {taken.path};"
+    ):
         check_code(taken.path, [])
 
-    checks = "import sys; from pathlib import Path; from harness.dispatch.snapshot import check_code; "
+    checks = (
+        "import sys; from pathlib import Path; from harness.dispatch.snapshot import check_code; "
+    )
     checks += "check_code(Path(sys.argv[1]), ['xy', 'own:target'])"
 
     def told(*roots: Path) -> str:
@@ -295,6 +346,8 @@ def test_code_from_elsewhere_than_the_snapshot_is_refused(checkout, tmp_path, mo
         return subprocess.run(command, env=environment, capture_output=True, text=True).stderr
 
     assert told(*taken.roots) == ""
-    assert f"own would come from {tmp_path / 'own.py'}, not from the snapshot" in told(taken.roots[0], tmp_path)
+    assert f"own would come from {tmp_path / 'own.py'}, not from the snapshot" in told(
+        taken.roots[0], tmp_path
+    )
     shutil.rmtree(taken.path)
     assert f"snapshot {taken.path} is not there; submit again" in told(*taken.roots)

@@ -1,4 +1,6 @@
-"""From evidence to states: which evidence decides, and that what is not understood is never taken for dead."""
+"""From evidence to states: which evidence decides, and that what is not understood is never taken
+for dead.
+"""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -47,7 +49,12 @@ def _attempt(*events, identity="a", submission="s", at=10, beat=20):
 
 
 def _crash(traceback_hash, move="give up", **more):
-    failed = {"event": "pack_failed", "runs": [RUN, "other"], "cause": "crashed", "error": "ValueError: no"}
+    failed = {
+        "event": "pack_failed",
+        "runs": [RUN, "other"],
+        "cause": "crashed",
+        "error": "ValueError: no",
+    }
     return {**failed, "traceback_hash": traceback_hash, "move": move, **more}
 
 
@@ -55,22 +62,43 @@ BEGUN = {"event": "pack_begun", "runs": [RUN, "other"]}
 
 
 def _state(run=RUN, listed=None, accounted=None, now=30.0, **evidence):
-    known = {"records": {}, "submissions": [_submission()], "attempts": [], "orders": [], "dead": ()}
+    known = {
+        "records": {},
+        "submissions": [_submission()],
+        "attempts": [],
+        "orders": [],
+        "dead": (),
+    }
     known |= evidence
     task = ("harness-e-s", 0)
-    queue = known.pop("queue", Queue({task: Listed("7_0", task[0], listed, "None")} if listed else {}))
+    queue = known.pop(
+        "queue", Queue({task: Listed("7_0", task[0], listed, "None")} if listed else {})
+    )
     accounting = Queue({task: Listed("7_0", task[0], accounted, "None")} if accounted else {})
     told = Evidence(queue=queue, accounting=accounting, now=T0.timestamp() + now, **known)
     return states([run], told)[run]
 
 
-SILENT, LOCAL, FIRST = Queue({}, "squeue did not answer"), [_submission(profile=False)], [_attempt(BEGUN)]
-LEASE, UNSEEN = 20 + LEASE_SECONDS, UNSEEN_SECONDS  # after the first heartbeat, and after the submission
+SILENT, LOCAL, FIRST = (
+    Queue({}, "squeue did not answer"),
+    [_submission(profile=False)],
+    [_attempt(BEGUN)],
+)
+LEASE, UNSEEN = (
+    20 + LEASE_SECONDS,
+    UNSEEN_SECONDS,
+)  # after the first heartbeat, and after the submission
 STATES_OF = {  # what is known, and the state
-    "in a job that runs the pack that has begun is running": ({"run": "other", "listed": "RUNNING"}, "running"),
+    "in a job that runs the pack that has begun is running": (
+        {"run": "other", "listed": "RUNNING"},
+        "running",
+    ),
     "and the one after it queued": ({"run": "third", "listed": "RUNNING"}, "queued"),
     "a pack that ran out of memory is to blame": ({"listed": "OUT_OF_MEMORY"}, "out of memory"),
-    "and one that had not begun is as it was planned": ({"run": "third", "listed": "OUT_OF_MEMORY"}, "planned"),
+    "and one that had not begun is as it was planned": (
+        {"run": "third", "listed": "OUT_OF_MEMORY"},
+        "planned",
+    ),
     "a job that no queue lists is alive within its lease": ({"now": LEASE - 1}, "running"),
     "and lost after it": ({"now": LEASE + 1}, "lost"),
     "so it is with one that was never seen": ({"attempts": [], "now": UNSEEN - 1}, "queued"),
@@ -78,7 +106,10 @@ STATES_OF = {  # what is known, and the state
     "a controller that is down says nothing of jobs": ({"queue": SILENT, "now": 1e7}, "running"),
     "whether they have begun or not": ({"attempts": [], "queue": SILENT, "now": 1e7}, "queued"),
     "a local worker that lives trains": ({"submissions": LOCAL, "now": 25}, "running"),
-    "and one whose process is gone is lost at once": ({"submissions": LOCAL, "dead": {"a"}, "now": 25}, "lost"),
+    "and one whose process is gone is lost at once": (
+        {"submissions": LOCAL, "dead": {"a"}, "now": 25},
+        "lost",
+    ),
     "what its worker will try again is on its way": (
         {"listed": "RUNNING", "attempts": [_attempt(BEGUN, _crash("h", move="again"))]},
         "queued",
@@ -96,10 +127,17 @@ def test_evidence_decides(what):
 @pytest.mark.parametrize("listed", [None, "RUNNING", "FAILED", "CANCELLED"])
 def test_a_record_outranks_everything(status, listed):
     orders = [Instruction(kind="cancel", at=_at(5), runs=(RUN,))]
-    assert _state(listed=listed, records={RUN: status}, attempts=[_attempt(_crash("h"))], orders=orders).state == status
+    assert (
+        _state(
+            listed=listed, records={RUN: status}, attempts=[_attempt(_crash("h"))], orders=orders
+        ).state
+        == status
+    )
 
 
-@pytest.mark.parametrize("listed", sorted(WAITING | RUNNING | {"PREEMPTING", "A_STATE_OF_THE_FUTURE"}))
+@pytest.mark.parametrize(
+    "listed", sorted(WAITING | RUNNING | {"PREEMPTING", "A_STATE_OF_THE_FUTURE"})
+)
 @pytest.mark.parametrize("attempts", [[], [_attempt(BEGUN)]], ids=["not begun", "begun"])
 def test_what_slurm_lists_as_not_ended_is_alive(listed, attempts):
     assert _state(listed=listed, attempts=attempts, now=1e6).state in ("queued", "running")
@@ -107,7 +145,9 @@ def test_what_slurm_lists_as_not_ended_is_alive(listed, attempts):
 
 def _waiting(reason, state="PENDING", number="7_[0,3-5]"):
     task = ("harness-e-s", 0)
-    return _state(queue=Queue({task: Listed(number, task[0], state, reason)}), attempts=[_attempt(BEGUN)])
+    return _state(
+        queue=Queue({task: Listed(number, task[0], state, reason)}), attempts=[_attempt(BEGUN)]
+    )
 
 
 FOR_EVER = {  # what keeps a job from starting whatever comes, and what to do
@@ -116,7 +156,12 @@ FOR_EVER = {  # what keeps a job from starting whatever comes, and what to do
     "QOSMinCpuNotSatisfied": "`harness doctor --profile` says what does not fit",
 } | dict.fromkeys(
     (
-        *("BadConstraints", "PartitionTimeLimit", "QOSMaxWallDurationPerJobLimit", "AssocMaxWallDurationPerJobLimit"),
+        *(
+            "BadConstraints",
+            "PartitionTimeLimit",
+            "QOSMaxWallDurationPerJobLimit",
+            "AssocMaxWallDurationPerJobLimit",
+        ),
         *("QOSMaxGRESPerJob", "QOSMaxCpuPerJobLimit", "QOSMaxCpuPerNode", "QOSMinMemory"),
     ),
     "mend the profile",
@@ -126,14 +171,24 @@ FOR_NOW = {
     "AssocGrpCpuLimit": "once enough of the others end",
     "QOSMaxJobsPerUserLimit": "once enough of the others end",
     "ReqNodeNotAvail, UnavailableNodes:n1": "choose another partition",
-    "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions": "(`sinfo`)",
+    (
+        "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority "
+        "partitions"
+    ): "(`sinfo`)",
     "PartitionDown": "choose another partition",
 }
 
 
 def test_a_job_that_does_not_start_by_itself_has_a_next_move():
-    """squeue's reasons, as 24.11 words them: of held jobs, of what the cluster lacks, and of limits."""
-    for reason in ("JobHeldUser", "job requeued in held state", "launch failed requeued held", "JobHoldMaxRequeue"):
+    """squeue's reasons, as 24.11 words them: of held jobs, of what the cluster lacks, and of
+    limits.
+    """
+    for reason in (
+        "JobHeldUser",
+        "job requeued in held state",
+        "launch failed requeued held",
+        "JobHoldMaxRequeue",
+    ):
         assert _waiting(reason).next_move.startswith("`scontrol release 7`")
     for state in ("REQUEUE_HOLD", "SPECIAL_EXIT"):
         assert _waiting("BeginTime", state).next_move.startswith("`scontrol release 7`")
@@ -146,7 +201,15 @@ def test_a_job_that_does_not_start_by_itself_has_a_next_move():
 
 
 def test_a_job_that_waits_for_its_turn_needs_nothing():
-    for reason in ("None", "Priority", "Resources", "BeginTime", "JobArrayTaskLimit", "Licenses", "Dependency"):
+    for reason in (
+        "None",
+        "Priority",
+        "Resources",
+        "BeginTime",
+        "JobArrayTaskLimit",
+        "Licenses",
+        "Dependency",
+    ):
         assert _waiting(reason).next_move is None
     assert _waiting("JobHeldAdmin", "RUNNING", "7_0").next_move is None
 
@@ -158,21 +221,30 @@ def test_what_slurm_says_has_ended_has_the_state_of_its_cause(listed, state, sou
 
 
 @pytest.mark.parametrize(
-    ("cause", "state"), [("crashed", "crashed"), ("out_of_memory", "out of memory"), ("killed", "out of memory")]
+    ("cause", "state"),
+    [("crashed", "crashed"), ("out_of_memory", "out of memory"), ("killed", "out of memory")],
 )
 @pytest.mark.parametrize("listed", [None, "RUNNING", "COMPLETED"])
 def test_a_pack_that_its_worker_gave_up_has_the_state_of_the_cause(cause, state, listed):
-    assert _state(listed=listed, attempts=[_attempt(BEGUN, _crash("h", cause=cause))]).state == state
+    assert (
+        _state(listed=listed, attempts=[_attempt(BEGUN, _crash("h", cause=cause))]).state == state
+    )
 
 
 def test_the_same_traceback_twice_is_quarantined_and_another_is_not():
-    twice, other = [_crash("h", move="again"), _crash("h")], [_crash("h", move="again"), _crash("k")]
+    twice, other = (
+        [_crash("h", move="again"), _crash("h")],
+        [_crash("h", move="again"), _crash("k")],
+    )
     apart = [_attempt(_crash("h")), _attempt(_crash("h"), identity="b", at=40)]
     found = _state(attempts=[_attempt(*twice)])
     assert (found.state, found.why) == ("quarantined", "the same traceback twice: ValueError: no")
     assert _state(attempts=apart).state == "quarantined"
     silent = _state(attempts=[_attempt(_crash(None, move="again"), _crash(None))])
-    assert (silent.state, silent.why) == ("quarantined", "twice without a traceback: ValueError: no")
+    assert (silent.state, silent.why) == (
+        "quarantined",
+        "twice without a traceback: ValueError: no",
+    )
     assert _state(attempts=[_attempt(*other)]).state == "crashed"
 
 
@@ -186,19 +258,28 @@ def test_a_cancelled_run_stays_so_until_it_is_asked_for():
 
 @pytest.mark.parametrize(
     ("why", "state"),
-    [("timed out", "timed out"), ("preempted", "preempted"), ("cancelled", "cancelled"), ("stopped", "preempted")],
+    [
+        ("timed out", "timed out"),
+        ("preempted", "preempted"),
+        ("cancelled", "cancelled"),
+        ("stopped", "preempted"),
+    ],
 )
 def test_a_worker_that_was_told_to_stop_says_why(why, state):
     ended = {"event": "ended", "why": why, "requeued": False}
     assert _state(attempts=[_attempt(BEGUN, ended)]).state == state
-    assert _state(attempts=[_attempt(BEGUN, ended)], listed="PENDING").state == "queued"  # SLURM starts it again
+    assert (
+        _state(attempts=[_attempt(BEGUN, ended)], listed="PENDING").state == "queued"
+    )  # SLURM starts it again
     failed = {"event": "ended", "why": "crashed", "error": "no space"}
     told = _state(attempts=[_attempt(BEGUN, failed)], listed="FAILED")
     assert (told.state, told.why) == ("crashed", "its worker ended: crashed: no space")
 
 
 def test_of_a_worker_that_was_told_no_reason_slurm_says_why():
-    """A SLURM that has no JSON says COMPLETING while it ends a job, and the reason only after that."""
+    """A SLURM that has no JSON says COMPLETING while it ends a job, and the reason only after
+    that.
+    """
     attempts = [_attempt(BEGUN, {"event": "ended", "why": "stopped", "requeued": False})]
     for source in ("listed", "accounted"):
         assert _state(attempts=attempts, **{source: "CANCELLED"}).state == "cancelled"
@@ -219,11 +300,16 @@ def test_a_job_that_ended_before_its_worker_is_not_just_sent_off_again():
         assert (found.state, found.why) == (state, f"SLURM: {listed}, before its worker began")
         assert f"mended, `harness retry FILE --cause '{state}'`" in found.next_move
     forgotten = _state(now=UNSEEN_SECONDS + 1, started={("s", 0)})
-    assert (forgotten.state, forgotten.why) == ("crashed", "its job has ended, before its worker began")
+    assert (forgotten.state, forgotten.why) == (
+        "crashed",
+        "its job has ended, before its worker began",
+    )
 
 
 def test_an_order_to_try_again_wipes_the_slate_whatever_the_clock_of_the_node():
-    """After it a quarantined run is planned. What counts is when its job was sent off, after the order or before."""
+    """After it a quarantined run is planned. What counts is when its job was sent off, after the
+    order or before.
+    """
     retry = Instruction(kind="retry", at=_at(100), runs=(RUN,))
     sent = [_submission(), _submission("s2", at=200)]
     for clock in (-7200, 0, 7200):
@@ -233,13 +319,20 @@ def test_an_order_to_try_again_wipes_the_slate_whatever_the_clock_of_the_node():
             for crashes in ([_crash("h")], [_crash("k"), _crash("k")])
         )
         assert _state(attempts=[old], orders=[retry]).state == "planned"
-        assert _state(attempts=[old], submissions=sent, orders=[retry], listed="PENDING").state != "quarantined"
+        assert (
+            _state(attempts=[old], submissions=sent, orders=[retry], listed="PENDING").state
+            != "quarantined"
+        )
         assert _state(attempts=[old, once], submissions=sent, orders=[retry]).state == "crashed"
-        assert _state(attempts=[old, twice], submissions=sent, orders=[retry]).state == "quarantined"
+        assert (
+            _state(attempts=[old, twice], submissions=sent, orders=[retry]).state == "quarantined"
+        )
 
 
 def test_the_last_attempt_at_a_job_is_the_one_that_slurm_started_last():
-    """An attempt on a node whose clock is two hours ahead does not hide the one that came after it."""
+    """An attempt on a node whose clock is two hours ahead does not hide the one that came after
+    it.
+    """
     ahead = _attempt(BEGUN, {"event": "ended", "why": "preempted", "requeued": True}, at=7200)
     ended = {"event": "ended", "why": "crashed", "error": "no space"}
     last = _attempt(BEGUN, ended, identity="b", at=60)
@@ -248,14 +341,22 @@ def test_the_last_attempt_at_a_job_is_the_one_that_slurm_started_last():
 
 
 def _spending(*attempts):
-    told = Evidence({}, [_submission()], attempts, [], Queue({}), Queue({}), (), T0.timestamp() + 7300)
+    told = Evidence(
+        {}, [_submission()], attempts, [], Queue({}), Queue({}), (), T0.timestamp() + 7300
+    )
     return spending(states((RUN, "other", "third"), told), told)
 
 
 def test_hours_are_counted_by_the_clock_of_the_node_and_a_clock_that_differs_is_told():
     step = {"event": "first_step"}
     behind, right, ahead = (
-        _attempt(step, {"event": "checkpoint", "runs": [RUN]}, identity=str(clock), at=60 + clock, beat=100)
+        _attempt(
+            step,
+            {"event": "checkpoint", "runs": [RUN]},
+            identity=str(clock),
+            at=60 + clock,
+            beat=100,
+        )
         for clock in (-7200, 0, 7200)
     )
     for attempt, host in ((behind, "slow"), (right, "right"), (ahead, "fast")):
@@ -294,12 +395,17 @@ def test_hours_of_a_gpu_count_once_however_many_packs_share_it():
             "jobs": (job(*packs, seconds=minute).model_copy(update={"seconds": minute}),),
         }
     )
-    done = [{"event": "pack_done", "runs": [run], "statuses": ["done"], "seconds": minute} for (run,) in packs]
+    done = [
+        {"event": "pack_done", "runs": [run], "statuses": ["done"], "seconds": minute}
+        for (run,) in packs
+    ]
     ended = {"event": "ended", "at": _at(minute), "why": "finished", "requeued": False}
     attempt = _attempt(*done, ended, at=0, beat=minute)
     attempt.begun.update(host="n1", slurm_started_at=None)
     records = dict.fromkeys([run for (run,) in packs], "done")
-    evidence = Evidence(records, [shared], [attempt], [], Queue({}), Queue({}), (), T0.timestamp() + minute)
+    evidence = Evidence(
+        records, [shared], [attempt], [], Queue({}), Queue({}), (), T0.timestamp() + minute
+    )
 
     spent = spending(states([run for (run,) in packs], evidence), evidence)
 

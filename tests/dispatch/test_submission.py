@@ -1,4 +1,6 @@
-"""Submissions as files: packs in jobs, orders of which the last counts, torn logs, and jobs none of which began."""
+"""Submissions as files: packs in jobs, orders of which the last counts, torn logs, and jobs none of
+which began.
+"""
 
 import json
 import os
@@ -30,7 +32,9 @@ def plan():
 
 
 def _submission(plan):
-    return submission("example", tuple(map(job, plan.packs)), host="here", roots=("/code",), slots=2)
+    return submission(
+        "example", tuple(map(job, plan.packs)), host="here", roots=("/code",), slots=2
+    )
 
 
 def test_a_submission_is_read_as_it_was_written(plan, tmp_path):
@@ -41,7 +45,9 @@ def test_a_submission_is_read_as_it_was_written(plan, tmp_path):
         read = sending.read_job(tmp_path, "5ub", place)
         assert read.ids == sent.packs
         assert read.packs == tuple(tuple(specs[run] for run in pack) for pack in sent.packs)
-    assert "job-9.json is not there; `harness submit` sends" in refused(sending.read_job, tmp_path, "5ub", 9)
+    assert "job-9.json is not there; `harness submit` sends" in refused(
+        sending.read_job, tmp_path, "5ub", 9
+    )
 
 
 def test_a_submission_that_was_changed_by_hand_is_named(plan, tmp_path):
@@ -64,8 +70,15 @@ def test_the_last_order_counts(tmp_path):
 
 
 def test_a_second_submitter_is_told_so(tmp_path):
-    told = f"submit.lock: process {os.getpid()} on {socket.gethostname()}, since .*, is submitting runs"
-    with sending.one_submitter(tmp_path), pytest.raises(HarnessError, match=told), sending.one_submitter(tmp_path):
+    told = (
+        f"submit.lock: process {os.getpid()} on {socket.gethostname()}, since .*, is "
+        "submitting runs"
+    )
+    with (
+        sending.one_submitter(tmp_path),
+        pytest.raises(HarnessError, match=told),
+        sending.one_submitter(tmp_path),
+    ):
         pytest.fail("both submit")
     with sending.one_submitter(tmp_path):
         pass
@@ -142,7 +155,9 @@ def test_every_pack_is_in_one_job(seconds, job_seconds, slots):
 
 @given(SECONDS, st.floats(10, 4000), SLOTS)
 def test_jobs_are_about_as_long_as_asked(seconds, job_seconds, slots):
-    """The work of a job is at most what was asked for and one pack more (Graham's bound); the longest job is first."""
+    """The work of a job is at most what was asked for and one pack more (Graham's bound); the
+    longest job is first.
+    """
     jobs = bin_packs(_packs(seconds), job_seconds, slots)
     for one in jobs:
         assert sum(one.pack_seconds) <= job_seconds * slots + max(seconds) + 1e-6
@@ -151,7 +166,9 @@ def test_jobs_are_about_as_long_as_asked(seconds, job_seconds, slots):
 
 @given(SECONDS, SLOTS)
 def test_a_job_is_as_long_as_its_slots_take(seconds, slots):
-    """Packs on slots take at least the mean and the longest, and at most the mean and the longest together."""
+    """Packs on slots take at least the mean and the longest, and at most the mean and the longest
+    together.
+    """
     least = max(sum(seconds) / slots, max(seconds))
     assert least <= makespan(seconds, slots) * (1 + 1e-9)
     assert makespan(seconds, slots) <= (sum(seconds) / slots + max(seconds)) * (1 + 1e-9)
@@ -214,21 +231,29 @@ def _known(folder):
 
 
 def _sent(one_seed, folder, **fields):
-    where = {"host": "here", "roots": (str(folder.parent / "snapshots" / "c0de" / "0"),), "results": str(folder.parent)}
+    where = {
+        "host": "here",
+        "roots": (str(folder.parent / "snapshots" / "c0de" / "0"),),
+        "results": str(folder.parent),
+    }
     jobs = fields.pop("jobs", (job(*one_seed.packs),))
     return write(folder, submission("example", jobs, **where | fields), one_seed)
 
 
 @pytest.fixture
 def sent(one_seed, tmp_path, monkeypatch):
-    """Two jobs of a submission to a cluster whose SLURM answers and knows nothing of them any more."""
+    """Two jobs of a submission to a cluster whose SLURM answers and knows nothing of them any
+    more.
+    """
     (tmp_path / "bin").mkdir()
     for command in ("sbatch", "squeue", "sacct", "scontrol"):
         (tmp_path / "bin" / command).symlink_to("/bin/true")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     jobs = tuple(map(job, one_seed.packs))
     at = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="microseconds")
-    return _sent(one_seed, tmp_path / "example", profile=Profile(setup=("false",)), jobs=jobs, at=at)
+    return _sent(
+        one_seed, tmp_path / "example", profile=Profile(setup=("false",)), jobs=jobs, at=at
+    )
 
 
 def test_one_worker_that_began_is_enough_to_submit_again(one_seed, sent, tmp_path):
@@ -251,7 +276,14 @@ def test_starting_counts_for_every_job(one_seed, sent, tmp_path):
     assert start_seconds(_known(folder)) is None
     began = datetime.now(UTC) - timedelta(seconds=60)
     log = EventLog(folder / "attempts", "a")
-    log.write("begun", submission=sent.id, place=0, host="n1", pid=1, slurm_started_at=str(began.timestamp()))
+    log.write(
+        "begun",
+        submission=sent.id,
+        place=0,
+        host="n1",
+        pid=1,
+        slurm_started_at=str(began.timestamp()),
+    )
     log.write("first_step")
     evidence = _known(folder)
     assert start_seconds(evidence) == pytest.approx(60, abs=5)

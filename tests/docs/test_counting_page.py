@@ -1,4 +1,6 @@
-"""docs/counting.md is true: its formulas are those of the code. docs/write_numbers.py writes its numbers."""
+"""docs/counting.md is true: its formulas are those of the code. docs/write_numbers.py writes its
+numbers.
+"""
 
 import json
 import math
@@ -30,9 +32,15 @@ ACTIVATIONS = ("relu", "tanh", "silu", "gelu", "prelu", "sine")
 
 
 def table(first_header: str, nth: int = 0) -> list[list[str]]:
-    """The rows of the nth table whose first header is that; in an empty first cell the one above it is repeated."""
-    bodies = re.findall(rf"^\| {re.escape(first_header)} \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", TEXT, flags=re.MULTILINE)
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in bodies[nth].splitlines()]
+    """The rows of the nth table whose first header is that; in an empty first cell the one above it
+    is repeated.
+    """
+    bodies = re.findall(
+        rf"^\| {re.escape(first_header)} \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", TEXT, flags=re.MULTILINE
+    )
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in bodies[nth].splitlines()
+    ]
     for above, row in pairwise(rows):
         row[0] = row[0] or above[0]
     return rows
@@ -48,7 +56,12 @@ def number(text: str) -> float:
 
 def value(formula: str, **letters: float) -> float:
     """A formula as the page writes it: a space between two factors multiplies them, ^ raises."""
-    python = re.sub(r"(?<=[\w)]) (?=[\w(])", " * ", formula).replace("^", "**").replace("×", "*").replace(",", "")
+    python = (
+        re.sub(r"(?<=[\w)]) (?=[\w(])", " * ", formula)
+        .replace("^", "**")
+        .replace("×", "*")
+        .replace(",", "")
+    )
     return eval(python, {"__builtins__": {}, "ceil": math.ceil, "log2": math.log2}, letters)
 
 
@@ -68,28 +81,47 @@ def test_the_figure_is_of_these_numbers():
     start = text.index(b"Description\0") + len(b"Description\0")
     drawn, _ = json.JSONDecoder().raw_decode(text[start:].decode("latin-1"))
     assert drawn == draw_counting.curves(), "run: python docs/draw_counting.py"
-    assert matplotlib.image.imread(draw_counting.PICTURE).shape[1] == draw_counting.SIZE[0] * draw_counting.DPI
+    assert (
+        matplotlib.image.imread(draw_counting.PICTURE).shape[1]
+        == draw_counting.SIZE[0] * draw_counting.DPI
+    )
 
 
 SIZES = [(1, 1, 1), (2, 5, 1), (3, 4, 2), (7, 3, 5)]
 
 
 # The letters that the page has for fields of networks.
-LETTERS = {"base": "base", "bias": "bias", "scales": "scale", "grid": "G", "order": "k", "rank": "r"}
+LETTERS = {
+    "base": "base",
+    "bias": "bias",
+    "scales": "scale",
+    "grid": "G",
+    "order": "k",
+    "rank": "r",
+}
 LETTERS |= {"degree": "D", "harmonics": "H", "numerator": "m", "denominator": "n"}
 
 
 def layers_of(network):
     """(index, letters of the page) of each layer of a network of two."""
-    fields = {letter: getattr(network, field) for field, letter in LETTERS.items() if hasattr(network, field)}
+    fields = {
+        letter: getattr(network, field)
+        for field, letter in LETTERS.items()
+        if hasattr(network, field)
+    }
     for index, (inputs, outputs) in enumerate(pairwise(network.nodes)):
         last = index == len(network.shape) - 2
         letters = fields | {"I": inputs, "O": outputs, "E": inputs * outputs, "S": inputs}
         if "k" in letters:
-            letters |= {"C": network.grid + network.order, "R": recursion_terms(network.grid, network.order)}
+            letters |= {
+                "C": network.grid + network.order,
+                "R": recursion_terms(network.grid, network.order),
+            }
         match network.family:
             case "kan":
-                letters["P"] = network.base * (2 * letters["E"] + 5 * inputs) + network.bias * outputs
+                letters["P"] = (
+                    network.base * (2 * letters["E"] + 5 * inputs) + network.bias * outputs
+                )
             case "spline_mlp":
                 letters["s"] = inputs if network.place == "before" else outputs * (not last)
                 letters["z"] = inputs if network.place == "before" else outputs
@@ -121,7 +153,9 @@ def networks_of(family):
 def test_formulas_of_parameters(row):
     (family,), (formula, *_) = codes(row[0]), codes(row[1])
     for network in networks_of(family):
-        assert network.trainable == sum(value(formula, **letters) for _, letters in layers_of(network))
+        assert network.trainable == sum(
+            value(formula, **letters) for _, letters in layers_of(network)
+        )
 
 
 @pytest.mark.parametrize("row", table("family", 1), ids=lambda row: f"{row[0]}: {row[1]}")
@@ -155,17 +189,32 @@ def test_fourier_features_are_counted():
         "params.stored": 2 * 3,
         "flops_forward.matmul": products,
     }
-    of_plain, of_featured = (training_flops([Work(one, 10, 50, 10)], LBFGS) for one in (plain, featured))
+    of_plain, of_featured = (
+        training_flops([Work(one, 10, 50, 10)], LBFGS) for one in (plain, featured)
+    )
     for convention in ("shared_dense", "local_min", "per_edge", "executed"):
-        assert of_featured[f"flops_train.{convention}"] - of_plain[f"flops_train.{convention}"] == 10 * 50 * every
+        assert (
+            of_featured[f"flops_train.{convention}"] - of_plain[f"flops_train.{convention}"]
+            == 10 * 50 * every
+        )
     assert executed_evaluation(featured).flops - executed_evaluation(plain).flops == every
 
 
 def test_every_count_of_every_family_has_a_formula():
-    rows = {(family, name) for row in table("family", 1) for family in codes(row[0]) for name in codes(row[1])}
+    rows = {
+        (family, name)
+        for row in table("family", 1)
+        for family in codes(row[0])
+        for name in codes(row[1])
+    }
     counted = set()
     for (family,) in (codes(row[0]) for row in table("family")):
-        names = [name for network in networks_of(family) for name in count(network) if name.startswith(FORWARD)]
+        names = [
+            name
+            for network in networks_of(family)
+            for name in count(network)
+            if name.startswith(FORWARD)
+        ]
         counted |= {(family, name.removeprefix(FORWARD)) for name in names}
     assert rows == counted
 
@@ -196,7 +245,8 @@ def test_its_training_by_hand():
     ]
     assert numbers[0] + numbers[1] == numbers[2]
     kan, _ = match_arms(
-        re.findall(r"--arm '([^']+)'", PROSE), MatchSetting("params.trainable", 135, 2, 1, 1000, 1000, LBFGS)
+        re.findall(r"--arm '([^']+)'", PROSE),
+        MatchSetting("params.trainable", 135, 2, 1, 1000, 1000, LBFGS),
     )
     assert kan.network == EXAMPLE
     assert kan.counts["flops_train.shared_dense"] == numbers[2]
@@ -227,16 +277,24 @@ def test_least_squares_of_knots():
 def test_what_local_execution_adds_forward():
     rows = table("executed less `local_min`, a layer")
     for network in networks_of("kan"):
-        more = sum(value(codes(row[1])[0], **letters) for row in rows for _, letters in layers_of(network))
-        assert more == network.executed_forward(KANBEFAIR) - sum(network.flops("local_min", KANBEFAIR))
+        more = sum(
+            value(codes(row[1])[0], **letters) for row in rows for _, letters in layers_of(network)
+        )
+        assert more == network.executed_forward(KANBEFAIR) - sum(
+            network.flops("local_min", KANBEFAIR)
+        )
 
 
 def test_what_dense_execution_adds_forward():
     (formula,) = re.findall(r"plus `([^`]+)` compares", PROSE)
     for network in networks_of("kan"):
         found = executed_forward(evaluated_by(dense.evaluate, network))
-        assert found.matmul + found.elementwise == sum(network.flops("shared_dense", KANBEFAIR)), network
-        assert found.compares == sum(value(formula, **letters) for _, letters in layers_of(network)), network
+        assert found.matmul + found.elementwise == sum(network.flops("shared_dense", KANBEFAIR)), (
+            network
+        )
+        assert found.compares == sum(
+            value(formula, **letters) for _, letters in layers_of(network)
+        ), network
 
 
 @pytest.mark.parametrize("family", [codes(row[0])[0] for row in table("family")])
@@ -261,7 +319,11 @@ def test_what_a_backward_pass_executes(family):
         total = 6 * network.shape[-1]
         for index, letters in layers_of(network):
             last = index == len(network.shape) - 2
-            used = [name for name in names if not (last and name in (of_family["mlp"][1], of_family["after"][1]))]
+            used = [
+                name
+                for name in names
+                if not (last and name in (of_family["mlp"][1], of_family["after"][1]))
+            ]
             for name in [*used, "base branch"] if getattr(network, "base", False) else used:
                 formulas = rows[name][min(index, 1)]
                 alone = name == "products of splines" and index and letters["O"] == 1
@@ -270,15 +332,22 @@ def test_what_a_backward_pass_executes(family):
         assert total == network.executed_evaluation(prices) - network.executed_forward(prices)
     if family == "mlp":
         relu, tanh, silu, gelu, prelu, sine = (BACKWARD[name] for name in ACTIVATIONS)
-        stated(f"d is {relu} for relu, {tanh} tanh, {silu} silu, {gelu} gelu, {prelu} prelu, {sine} sine")
+        stated(
+            f"d is {relu} for relu, {tanh} tanh, {silu} silu, {gelu} gelu, {prelu} prelu, "
+            f"{sine} sine"
+        )
 
 
 def test_how_far_the_rule_of_training_is():
     for cell, *shares in table("shape (G = 5)"):
-        kan, mlp = KanShape(shape=tuple(json.loads(cell)), grid=5), MlpShape(shape=tuple(json.loads(cell)))
+        kan, mlp = (
+            KanShape(shape=tuple(json.loads(cell)), grid=5),
+            MlpShape(shape=tuple(json.loads(cell))),
+        )
         found = [
             kan.executed_evaluation(KANBEFAIR) / per_sample(kan, "local_min"),
-            executed_evaluation(evaluated_by(dense.evaluate, kan)).flops / per_sample(kan, "shared_dense"),
+            executed_evaluation(evaluated_by(dense.evaluate, kan)).flops
+            / per_sample(kan, "shared_dense"),
             mlp.executed_evaluation(KANBEFAIR) / per_sample(mlp, "shared_dense"),
         ]
         assert shares == [f"{share:.2f}" for share in found]

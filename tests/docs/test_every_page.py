@@ -44,9 +44,13 @@ def test_links_within_the_project_lead_somewhere(page):
         assert ((ROOT / page).parent / target).exists(), target
 
 
-@pytest.mark.parametrize(("page", "words"), [("README.md", 1300), ("docs/claims.md", 2750), ("docs/verdicts.md", 1750)])
+@pytest.mark.parametrize(
+    ("page", "words"), [("README.md", 1300), ("docs/claims.md", 2750), ("docs/verdicts.md", 1750)]
+)
 def test_it_can_be_read_in_a_few_minutes(page, words):
-    """At 230 words a minute: the README in five, and twelve for all claims; who writes a rule reads all about them."""
+    """At 230 words a minute: the README in five, and twelve for all claims; who writes a rule reads
+    all about them.
+    """
     text = (ROOT / page).read_text(encoding="utf-8")
     assert len(text.split()) <= words
     assert page != "README.md" or len(text.splitlines()) <= 150
@@ -54,7 +58,9 @@ def test_it_can_be_read_in_a_few_minutes(page, words):
 
 def test_every_claim_has_a_row_with_an_answer():
     text = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
+    rows = [
+        line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \|", line)
+    ]
     assert [int(row[0]) for row in rows] == list(range(1, 30))
     assert all(len(row) == 5 and len(row[2]) > 5 for row in rows)
 
@@ -123,9 +129,13 @@ PLACES = (
 
 
 def codes_in_the_program() -> set[str]:
-    """Every word in capitals that is a text of what analyses and shows, or begins one (`SEEDS: one seed of both`)."""
+    """Every word in capitals that is a text of what analyses and shows, or begins one (`SEEDS: one
+    seed of both`).
+    """
     words = set()
-    for path in itertools.chain.from_iterable((ROOT / "harness").glob(f"{place}.py") for place in PLACES):
+    for path in itertools.chain.from_iterable(
+        (ROOT / "harness").glob(f"{place}.py") for place in PLACES
+    ):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 words.update(re.findall(r"\A([A-Z][A-Z0-9_]{3,})(?:: |\Z)", node.value))
@@ -151,9 +161,17 @@ def test_the_interface_from_python_is_listed_with_its_arguments():
         classes, own = row.split(" | ")
         for name, written in re.findall(r"`(\w+)\(shape(?:, )?([^`]*)\)`", classes):
             told = {*re.findall(r"(\w+)=", written), *re.findall(r"`(\w+)`", own)}
-            assert told == set(inspect.signature(getattr(nn, name).__init__).parameters) - {"self", "shape", "drawing"}
+            assert told == set(inspect.signature(getattr(nn, name).__init__).parameters) - {
+                "self",
+                "shape",
+                "drawing",
+            }
             listed.add(name)
-    assert listed == set(re.findall(r"`(\w+)\(shape[^`]*\)`", PYTHON)) == {one.__name__ for one in CLASSES.values()}
+    assert (
+        listed
+        == set(re.findall(r"`(\w+)\(shape[^`]*\)`", PYTHON))
+        == {one.__name__ for one in CLASSES.values()}
+    )
 
 
 def _named() -> set[str]:
@@ -179,16 +197,35 @@ def test_every_built_in_task_is_on_the_page():
 
 def test_laws_and_functions_are_all_named():
     rows = re.findall(r"^\| `(\w+)` \| `[^|]*\| (\d) \|", FITTING, flags=re.MULTILINE)
-    assert {name: int(count) for name, count in rows} == {name: law.parameters for name, law in LAWS.items()}
+    assert {name: int(count) for name, count in rows} == {
+        name: law.parameters for name, law in LAWS.items()
+    }
     few = {name: law.parameters + SPARE_SIZES for name, law in LAWS.items()}
     assert few == {"pure": 4, "floor": 5, "shifted": 5, "broken": 8}
-    for name in ("fit_law", "select_law", "fit_surface", "fit_shared", "cross_check", "diagnose", "band"):
+    for name in (
+        "fit_law",
+        "select_law",
+        "fit_surface",
+        "fit_shared",
+        "cross_check",
+        "diagnose",
+        "band",
+    ):
         assert hasattr(laws, name)
         assert name in FITTING
-    for name in ("cost_ratio", "crossover", "dominance", "loss_ratio", "exponent_difference", "judge"):
+    for name in (
+        "cost_ratio",
+        "crossover",
+        "dominance",
+        "loss_ratio",
+        "exponent_difference",
+        "judge",
+    ):
         assert hasattr(comparison, name)
         assert name in FITTING
 
 
 def test_every_command_is_in_the_table():
-    assert set(re.findall(r"^\| `harness ([\w-]+)", COMMANDS, flags=re.MULTILINE)) == set(main.commands)
+    assert set(re.findall(r"^\| `harness ([\w-]+)", COMMANDS, flags=re.MULTILINE)) == set(
+        main.commands
+    )

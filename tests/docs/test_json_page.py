@@ -1,4 +1,6 @@
-"""Pages that are made of the program are as it makes them, and docs/json_schema.json holds for answers of `--json`."""
+"""Pages that are made of the program are as it makes them, and docs/json_schema.json holds for
+answers of `--json`.
+"""
 
 import json
 import os
@@ -39,11 +41,16 @@ CALLS = {
         f"fit {TABLE} --where arch=mlp --min-x 50",
     ],
     "match": ["match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --at 1000"],
-    "match FACTORY": ["match planning.foreign_modules:linear --at width=4 --at width=8 --train-flops 1e6"],
+    "match FACTORY": [
+        "match planning.foreign_modules:linear --at width=4 --at width=8 --train-flops 1e6"
+    ],
     "fit FILE --and COLUMN": [f"fit {PLANE} --and data"],
     "fit FILE --isoflop COLUMN": [f"fit {PLANE} --isoflop data"],
     "fit FILE --frontier QUANTILE": [f"fit {TABLE} --where arch=kan --frontier 0.2"],
-    "fit FILE --law sigmoid": [f"fit {TABLE} --law sigmoid", f"fit {PLANE} --law sigmoid --ceiling 9 --predict 3"],
+    "fit FILE --law sigmoid": [
+        f"fit {TABLE} --law sigmoid",
+        f"fit {PLANE} --law sigmoid --ceiling 9 --predict 3",
+    ],
     "fit FILE --share WHAT": ["fit results/laws --share alpha", f"fit {TABLE} --share both"],
     "compare FILE A B --law LAW": [
         "compare results/laws kan mlp --law pure",
@@ -68,7 +75,9 @@ FILES = {
 
 
 def closed(schema: Any, is_part: bool = False) -> Any:
-    """The schema with no keys but those that it names; a reader's must let others pass, as keys may be added."""
+    """The schema with no keys but those that it names; a reader's must let others pass, as keys may
+    be added.
+    """
     if isinstance(schema, list):
         return [closed(one, is_part) for one in schema]
     if not isinstance(schema, dict):
@@ -79,7 +88,9 @@ def closed(schema: Any, is_part: bool = False) -> Any:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A folder with experiments whose records are made up, a job that is queued, and two tables of anybody's runs."""
+    """A folder with experiments whose records are made up, a job that is queued, and two tables of
+    anybody's runs.
+    """
     folder = tmp_path_factory.mktemp("json")
     with chdir(folder):
         prepare(Path())
@@ -95,20 +106,27 @@ def workplace(tmp_path_factory):
         os.utime(broken, (0, 0))
         rows = ["params,data,rmse"]
         for params in (30, 100, 300, 1000):
-            rows += [f"{params},{data},{params**-0.8 + (data / params) ** -0.5}" for data in (1e3, 1e4, 1e5, 1e6)]
+            rows += [
+                f"{params},{data},{params**-0.8 + (data / params) ** -0.5}"
+                for data in (1e3, 1e4, 1e5, 1e6)
+            ]
         Path("plane.csv").write_text("\n".join(rows), encoding="utf-8")
     return folder
 
 
 def test_pages_are_as_they_are_made():
-    """`python docs/write.py` writes them; of json.md it leaves what a person wrote, which names the format."""
+    """`python docs/write.py` writes them; of json.md it leaves what a person wrote, which names the
+    format.
+    """
     for name, text in write.pages().items():
         assert (DOCS / name).read_text(encoding="utf-8") == text, name
         assert f"now {FORMAT}." in text or name != "json.md"
 
 
 def test_every_command_with_json_says_what_it_prints():
-    commands = {name for name in main.commands if any("--json" in one.opts for one in imported(name).params)}
+    commands = {
+        name for name in main.commands if any("--json" in one.opts for one in imported(name).params)
+    }
     assert {name.split()[0] for name in NAMES} == commands
     assert set(CALLS) <= set(NAMES)
 
@@ -121,7 +139,9 @@ def test_answers_are_of_the_schema(name, workplace):
             done = CliRunner().invoke(main, [*shlex.split(call), "--json"], catch_exceptions=False)
             assert done.exit_code in (0, 3), done.output
             assert done.stdout.count("\n") == 1
-            answer = json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not standard JSON"))
+            answer = json.loads(
+                done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not standard JSON")
+            )
             assert next(iter(answer)) == "format"
             for error in Draft202012Validator(schema).iter_errors(answer):
                 pytest.fail(f"{call}: {error.json_path}: {error.message[:300]}")

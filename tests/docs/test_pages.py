@@ -1,4 +1,6 @@
-"""Every code block of the pages works: it runs, or is parsed where it needs a cluster or minutes."""
+"""Every code block of the pages works: it runs, or is parsed where it needs a cluster or
+minutes.
+"""
 
 import itertools
 import json
@@ -22,28 +24,48 @@ from harness.paper.replay import REPLAYS
 from harness.spec import parse_experiment
 from harness.study.folders import full_name
 
-PAGES = ["README.md", *(str(path.relative_to(pages.ROOT)) for path in sorted((pages.ROOT / "docs").rglob("*.md")))]
+PAGES = [
+    "README.md",
+    *(str(path.relative_to(pages.ROOT)) for path in sorted((pages.ROOT / "docs").rglob("*.md"))),
+]
 TUTORIALS = "docs/tutorials/"
 NAMES = ("your_data", "your_function", "transformer", "ladder")  # they take a minute of a core each
 NIGHTLY = tuple(f"{TUTORIALS}{name}.md" for name in NAMES)
 # These share a folder, as the second reads what the first has trained.
 SHARED = (f"{TUTORIALS}first_run.md", "docs/python.md")
 
-# All commands of `harness` in `sh` blocks that are parsed and do not run: page, beginning of the command, and why.
+# All commands of `harness` in `sh` blocks that are parsed and do not run: page, beginning of the
+# command, and why.
 ONLY_PARSED = (
     (f"{TUTORIALS}slurm.md", "", "tests/slurm/test_readme_on_slurm.py runs them on a real SLURM"),
     ("", "doctor", "needs a cluster; tests/slurm/test_doctor.py"),
     ("", "submit", "needs a cluster; tests/slurm, and for the README a dry run below"),
     ("", "status", "needs a cluster; tests/slurm"),
-    ("", "replay", "minutes to hours of training; tests/paper has small ones, and the README's is planned below"),
-    ("README.md", "run", "a minute or more; planned below, .ci/run runs the quickstart, and a tutorial waves.yaml"),
+    (
+        "",
+        "replay",
+        (
+            "minutes to hours of training; tests/paper has small ones, and the README's is "
+            "planned below"
+        ),
+    ),
+    (
+        "README.md",
+        "run",
+        "a minute or more; planned below, .ci/run runs the quickstart, and a tutorial waves.yaml",
+    ),
     ("docs/paper.md", "run", "a minute; tests/paper/test_added.py has a small one"),
     ("docs/README.md", "run", "a minute; .ci/run runs it"),
     ("docs/json.md", "", "test_json_page.py calls each command that has --json"),
     ("docs/own_data.md", "run", "half a minute; a tutorial runs such a file"),
-    ("docs/cluster.md", "", "of an experiment that trains for minutes; the tutorial has the same commands"),
+    (
+        "docs/cluster.md",
+        "",
+        "of an experiment that trains for minutes; the tutorial has the same commands",
+    ),
 )
-# Commands of others: they install, copy or need SLURM. The files of the project that they name exist.
+# Commands of others: they install, copy or need SLURM. The files of the project that they name
+# exist.
 OTHERS = re.compile(
     r"(pip|git|python3|\.|pytest|\.ci/run|cd|cp|\$EDITOR|mkdir|chgrp|chmod|apt-get|slurm/testbed|eval|sbatch)(?= |$)"
 )
@@ -52,22 +74,39 @@ OTHERS = re.compile(
 def houses() -> pd.DataFrame:
     """The table that docs/own_data.md and the README speak of."""
     chance = np.random.default_rng(0)
-    rooms, area, age = chance.integers(1, 8, 300), chance.uniform(20, 200, 300), chance.uniform(0, 90, 300)
+    rooms, area, age = (
+        chance.integers(1, 8, 300),
+        chance.uniform(20, 200, 300),
+        chance.uniform(0, 90, 300),
+    )
     price = 1000 * area * np.exp(-age / 60) + 5000 * rooms + chance.normal(0, 3000, 300)
     return pd.DataFrame({"rooms": rooms, "area": area, "age": age, "price": price})
 
 
 def runs() -> pd.DataFrame:
-    """A table of anybody's runs, with the columns that pages name: two arms at twelve sizes, three seeds each."""
+    """A table of anybody's runs, with the columns that pages name: two arms at twelve sizes, three
+    seeds each.
+    """
     size = np.repeat(np.geomspace(10, 1e5, 12), 3)
     error = (1e-3 + 1 / size) * np.exp(0.05 * np.random.default_rng(0).standard_normal(size.size))
-    of_kan = {"params": size, "flops": 6 * size, "rmse": error, "arch": "kan", "width": size, "seed": [0, 1, 2] * 12}
-    return pd.concat([pd.DataFrame(of_kan), pd.DataFrame(of_kan | {"rmse": 2 * error, "arch": "mlp"})])
+    of_kan = {
+        "params": size,
+        "flops": 6 * size,
+        "rmse": error,
+        "arch": "kan",
+        "width": size,
+        "seed": [0, 1, 2] * 12,
+    }
+    return pd.concat(
+        [pd.DataFrame(of_kan), pd.DataFrame(of_kan | {"rmse": 2 * error, "arch": "mlp"})]
+    )
 
 
 @pytest.fixture
 def folder(here, monkeypatch):
-    """What a reader has: a clone's experiments and profiles, a table, and the files of docs/adding.md."""
+    """What a reader has: a clone's experiments and profiles, a table, and the files of
+    docs/adding.md.
+    """
     for name in ("experiments", "slurm"):
         shutil.copytree(pages.ROOT / name, here / name)
     with (here / "experiments" / "quickstart.yaml").open("a", encoding="utf-8") as file:
@@ -91,19 +130,35 @@ def of_fitting(names: dict[str, Any]) -> None:
 
 
 def of_python(names: dict[str, Any]) -> None:
-    """Figures are written, the loop has trained, and the table of runs has the columns that are named."""
+    """Figures are written, the loop has trained, and the table of runs has the columns that are
+    named.
+    """
     assert Path("answer.png").exists()
     assert Path("edges.png").exists()
     assert names["kan"].network.grid == 10
     assert names["loss"].item() < 1e-3
     assert names["error"].item() ** 0.5 < 0.2  # 0.7 where the grid stays in [-1, 1]
-    assert set(names["runs"].columns) >= {"task", "arm", "series", "seed", "trial", "chosen", "status", "val_loss"}
+    assert set(names["runs"].columns) >= {
+        "task",
+        "arm",
+        "series",
+        "seed",
+        "trial",
+        "chosen",
+        "status",
+        "val_loss",
+    }
 
 
-CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {"docs/fitting.md": of_fitting, "docs/python.md": of_python}
+CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "docs/fitting.md": of_fitting,
+    "docs/python.md": of_python,
+}
 
 
-def run_page(page: str, folder: Path, only_parsed: Sequence[tuple[str, str, str]] = ONLY_PARSED) -> None:
+def run_page(
+    page: str, folder: Path, only_parsed: Sequence[tuple[str, str, str]] = ONLY_PARSED
+) -> None:
     pages.write_files(page, folder)
     blocks = pages.blocks_of(page)
     names: dict[str, Any] = {}
@@ -111,11 +166,19 @@ def run_page(page: str, folder: Path, only_parsed: Sequence[tuple[str, str, str]
     for block in blocks:
         shown = pages.printed_by(blocks, block)
         if block.language == "sh":
-            printed = [pages.run_line(line) for line in pages.lines_of(block) if is_run(page, line, only_parsed)]
+            printed = [
+                pages.run_line(line)
+                for line in pages.lines_of(block)
+                if is_run(page, line, only_parsed)
+            ]
             for name in re.findall(r"^harness new (\S+)", block.text, flags=re.MULTILINE):
-                assert "(0 infeasible)" in pages.run_line(f"harness validate {name}.yaml"), block.place
+                assert "(0 infeasible)" in pages.run_line(f"harness validate {name}.yaml"), (
+                    block.place
+                )
             if shown and len(printed) == len(pages.lines_of(block)):
-                trained = any(line.startswith(("harness run", "python ")) for line in pages.lines_of(block))
+                trained = any(
+                    line.startswith(("harness run", "python ")) for line in pages.lines_of(block)
+                )
                 pages.assert_printed(shown, "".join(printed), tolerance=0.2 if trained else 0)
         elif block.language == "python" and not block.file:
             printed_here = pages.run_python(block, names)
@@ -126,7 +189,9 @@ def run_page(page: str, folder: Path, only_parsed: Sequence[tuple[str, str, str]
         elif block.language in ("toml", "json"):
             assert (tomllib if block.language == "toml" else json).loads(block.text)
         else:
-            assert block.language in ("", "python"), f"{block.place}: nothing here runs {block.language}"
+            assert block.language in ("", "python"), (
+                f"{block.place}: nothing here runs {block.language}"
+            )
     if page in CHECKS:
         CHECKS[page](names)
 
@@ -153,14 +218,21 @@ SKELETON = {
         "mlp": {"architecture": {"family": "mlp", "depth": 2}, "recipe": "lbfgs"},
         "deep_mlp": {"architecture": {"family": "mlp", "depth": 3}, "recipe": "lbfgs"},
     },
-    "match": {"axis": "params", "at": [75, 135], "tol": 0.2, "solve": {"kan": "grid", "*": "width"}},
+    "match": {
+        "axis": "params",
+        "at": [75, 135],
+        "tol": 0.2,
+        "solve": {"kan": "grid", "*": "width"},
+    },
     "recipes": {"lbfgs": {"optimizer": {"name": "lbfgs"}, "max_evaluations": 10}},
     "seeds": [0, 1],
 }
 
 
 def read_yaml(block: pages.Block, before: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A profile is read, an experiment is valid and feasible, and a part of one is valid within the one before it."""
+    """A profile is read, an experiment is valid and feasible, and a part of one is valid within the
+    one before it.
+    """
     said = YAML(typ="safe", pure=True).load(block.text)
     if said.keys() <= Profile.model_fields.keys():
         (folder / "profile.yaml").write_text(block.text, encoding="utf-8")
@@ -193,7 +265,10 @@ def test_what_the_readme_trains_or_sends_off_is_planned_as_it_is_written(folder)
         elif line.startswith("harness replay"):
             name, *options = line.removeprefix("harness replay ").split()
             planned.append(
-                pages.run_line(f"harness plan experiments/{full_name(name, REPLAYS, name)}.yaml {' '.join(options)}")
+                pages.run_line(
+                    f"harness plan experiments/{full_name(name, REPLAYS, name)}.yaml "
+                    f"{' '.join(options)}"
+                )
             )
         elif line.startswith("harness submit"):
             planned.append(pages.run_line(f"{line} --dry-run"))
@@ -225,7 +300,9 @@ def test_commands_in_the_text_about_laws_run():
 def test_every_command_that_a_page_names_exists():
     named = 0
     for page in PAGES:
-        for words in re.findall(r"`harness ([a-z][^`]*)`", (pages.ROOT / page).read_text(encoding="utf-8")):
+        for words in re.findall(
+            r"`harness ([a-z][^`]*)`", (pages.ROOT / page).read_text(encoding="utf-8")
+        ):
             name, *others = words.replace("\n", " ").split()
             assert name in main.commands, f"{page}: harness {words}"
             allowed = {option for one in imported(name).params for option in (*one.opts, "--help")}

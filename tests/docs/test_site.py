@@ -1,4 +1,6 @@
-"""The documentation site: mkdocs builds it strictly, and all of it works from disk, without network."""
+"""The documentation site: mkdocs builds it strictly, and all of it works from disk, without
+network.
+"""
 
 import os
 import re
@@ -29,18 +31,34 @@ PAGES = (
     "results/verdicts/verdicts.html",
 )
 COLOUR = "one => getComputedStyle(one).color"
-NO_NETWORK = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}  # where nobody answers
+NO_NETWORK = {
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+}  # where nobody answers
 pytestmark = [
     pytest.mark.nightly,
-    pytest.mark.skipif(find_spec("mkdocs") is None, reason="no mkdocs here: pip install -e '.[docs]'"),
+    pytest.mark.skipif(
+        find_spec("mkdocs") is None, reason="no mkdocs here: pip install -e '.[docs]'"
+    ),
 ]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    built = subprocess.run(command, cwd=ROOT, env=os.environ | NO_NETWORK, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--quiet",
+        "--site-dir",
+        str(folder),
+    ]
+    built = subprocess.run(
+        command, cwd=ROOT, env=os.environ | NO_NETWORK, capture_output=True, text=True
+    )
     assert built.returncode == 0, built.stdout + built.stderr
     return folder
 
@@ -82,7 +100,9 @@ def test_it_has_every_command_function_and_kept_page(site):
     for name in main.commands:
         assert f'id="harness-{name}"' in commands
         options = [one for one in imported(name).params if isinstance(one, click.Option)]
-        assert all(re.search(rf"<dt><code>{re.escape(one.opts[0])}\b", commands) for one in options), name
+        assert all(
+            re.search(rf"<dt><code>{re.escape(one.opts[0])}\b", commands) for one in options
+        ), name
     assert "results/&lt;name&gt;-&lt;scale&gt;" in commands
     assert commands.count("Example:") == len(main.commands)
     for name in harness.__all__:
@@ -100,7 +120,9 @@ def test_a_page_fits_its_screen_and_asks_nothing_of_the_network(browser, site, p
             assert opened.locator("h1").first.is_visible()
             assert overflow(opened) <= 0, (screen, scheme)
             if page != "results/verdicts/verdicts.html":  # which is not of the theme
-                title, text = (opened.locator(one).first.evaluate(COLOUR) for one in ("h1", "article"))
+                title, text = (
+                    opened.locator(one).first.evaluate(COLOUR) for one in ("h1", "article")
+                )
                 assert title == text
 
 

@@ -42,10 +42,15 @@ def test_a_notebook_runs(notebook, tmp_path, monkeypatch):
     ran = nbformat.read(notebook, as_version=4)
     for cell in ran.cells:
         cell |= {"outputs": []} if cell.cell_type == "code" else {}
-    client = NotebookClient(ran, timeout=1500, resources={"metadata": {"path": str(tmp_path / "examples")}})
+    client = NotebookClient(
+        ran, timeout=1500, resources={"metadata": {"path": str(tmp_path / "examples")}}
+    )
     client.execute()
     shown = [
-        output for cell in ran.cells for output in cell.get("outputs", []) if output.output_type == "execute_result"
+        output
+        for cell in ran.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "execute_result"
     ]
     pages = [output.data["text/html"] for output in shown if "text/html" in output.data]
     assert any("<svg" in page and "<table" in page for page in pages)

@@ -31,14 +31,22 @@ def start(network):
 
 def their_network(pykan, network, flat, knots, lane, grid_eps=0.02):
     """With our parameters, of which their coefficients are [I, O, C]."""
-    sizes = {"width": list(network.shape), "grid": network.grid, "k": network.order, "grid_eps": grid_eps}
+    sizes = {
+        "width": list(network.shape),
+        "grid": network.grid,
+        "k": network.order,
+        "grid_eps": grid_eps,
+    }
     theirs = pykan.KAN(**sizes, auto_save=False, symbolic_enabled=False).double()
     parameters = unflatten(network, flat)
     for number, layer in enumerate(theirs.act_fun):
         own = of_layer(parameters, number)
         layer.grid.data = knots[number][lane].clone()
         layer.coef.data = own["coef"][lane].transpose(1, 2).clone()
-        layer.scale_base.data, layer.scale_sp.data = own["base"][lane].clone(), own["scale"][lane].clone()
+        layer.scale_base.data, layer.scale_sp.data = (
+            own["base"][lane].clone(),
+            own["scale"][lane].clone(),
+        )
         layer.mask.data = layer.mask.data.to(torch.float64)
     return theirs
 
@@ -64,9 +72,15 @@ def test_a_network_equals_pykans_inside_and_outside_the_grid(pykan, shape, grid,
         assert (ours[lane] - theirs).abs().max() < 1e-12
         for layer, act in enumerate(model.act_fun):
             scale = act.coef.grad.abs().max()
-            theirs_by_name = {"coef": act.coef.grad.mT, "base": act.scale_base.grad, "scale": act.scale_sp.grad}
+            theirs_by_name = {
+                "coef": act.coef.grad.mT,
+                "base": act.scale_base.grad,
+                "scale": act.scale_sp.grad,
+            }
             for name, wanted in theirs_by_name.items():
-                assert (ours_by_name[f"layer{layer}.{name}"][lane] - wanted).abs().max() < 1e-12 * scale
+                assert (
+                    ours_by_name[f"layer{layer}.{name}"][lane] - wanted
+                ).abs().max() < 1e-12 * scale
 
 
 @pytest.mark.parametrize("grid_eps", [0.0, 0.02, 0.5, 1.0])

@@ -1,6 +1,8 @@
-"""The networks between MLP and KAN: each is what its paper says, and where two of them are one function they agree.
+"""The networks between MLP and KAN: each is what its paper says, and where two of them are one
+function they agree.
 
-Legend: R lanes, N samples, I inputs, C functions of an input, O outputs, K splines of a node, T knots.
+Legend: R lanes, N samples, I inputs, C functions of an input, O outputs, K splines of a node, T
+knots.
 """
 
 from itertools import pairwise, product
@@ -50,7 +52,9 @@ def loss_and_gradient(function, flat):
 
 def agree(one, other, flat, tolerance=1e-12):
     assert_same(one(flat), other(flat), tolerance)
-    for found, wanted in zip(loss_and_gradient(one, flat), loss_and_gradient(other, flat), strict=True):
+    for found, wanted in zip(
+        loss_and_gradient(one, flat), loss_and_gradient(other, flat), strict=True
+    ):
         assert_same(found, wanted, tolerance)
 
 
@@ -59,7 +63,8 @@ def uneven(network, seed=1):
     rng = np.random.default_rng(seed)
     return [
         extend_knots(
-            torch.tensor(rng.uniform(0.5, 1.5, (*own.shape[:2], network.grid + 1)).cumsum(-1) - 3), network.order
+            torch.tensor(rng.uniform(0.5, 1.5, (*own.shape[:2], network.grid + 1)).cumsum(-1) - 3),
+            network.order,
         )
         for own in network.initial_knots(LANES, torch.float64, "cpu")
     ]
@@ -69,26 +74,39 @@ def expansion(network, own, h):
     """The functions of the inputs h [N, I] of a layer, [N, I, C], by numpy and torch alone."""
     match network:
         case families.RbfKanShape():
-            u = F.layer_norm(h, (h.shape[1],), own["norm_scale"], own["norm_shift"]) if "norm_scale" in own else h
+            u = (
+                F.layer_norm(h, (h.shape[1],), own["norm_scale"], own["norm_shift"])
+                if "norm_scale" in own
+                else h
+            )
             centres = [0.0] if network.grid == 1 else np.linspace(-2, 2, network.grid)
             width = 4 / max(1, network.grid - 1)
-            return torch.stack([torch.exp(-(((u - centre) / width) ** 2)) for centre in centres], -1)
+            return torch.stack(
+                [torch.exp(-(((u - centre) / width) ** 2)) for centre in centres], -1
+            )
         case families.ChebyshevKanShape():
             return torch.tensor(chebyshev.chebvander(np.tanh(h.numpy()), network.degree))
         case families.FourierKanShape():
             numbers = torch.arange(1, network.harmonics + 1)
-            return torch.cat([torch.cos(h[..., None] * numbers), torch.sin(h[..., None] * numbers)], -1)
+            return torch.cat(
+                [torch.cos(h[..., None] * numbers), torch.sin(h[..., None] * numbers)], -1
+            )
 
 
 def test_a_layer_is_an_expansion_times_one_matrix():
     """And what stands beside it: of an RBF KAN a linear map of silu(x), a bias."""
-    expanded = networks(families.RbfKanShape, families.ChebyshevKanShape, families.FourierKanShape, shapes=SHAPES)
+    expanded = networks(
+        families.RbfKanShape, families.ChebyshevKanShape, families.FourierKanShape, shapes=SHAPES
+    )
     for network, lane in product(expanded, range(LANES)):
         flat, _, x = start(network, spread=2.0)
         out = forward(network, flat, [], x)
         h = x[lane]
         for layer in range(len(network.shape) - 1):
-            own = {name: value[lane] for name, value in of_layer(unflatten(network, flat), layer).items()}
+            own = {
+                name: value[lane]
+                for name, value in of_layer(unflatten(network, flat), layer).items()
+            }
             y = expansion(network, own, h).flatten(1) @ own["coef"].flatten(0, 1)
             y = y + F.silu(h) @ own["base"] if "base" in own else y
             h = y + own["bias"] if "bias" in own else y
@@ -102,7 +120,10 @@ def test_a_rational_kan_is_numpys_polynomials_and_linear_layers():
         out = forward(network, flat, [], x)
         h = x[lane].numpy()
         for layer, inputs in enumerate(network.shape[:-1]):
-            own = {name: value[lane].numpy() for name, value in of_layer(unflatten(network, flat), layer).items()}
+            own = {
+                name: value[lane].numpy()
+                for name, value in of_layer(unflatten(network, flat), layer).items()
+            }
             groups = len(own["denominator"])
             assert groups == min(network.groups, inputs)
             columns = []
@@ -114,7 +135,9 @@ def test_a_rational_kan_is_numpys_polynomials_and_linear_layers():
 
 
 def test_a_denominator_that_starts_at_zero_learns():
-    """The first layer's Q is 0 to begin with; its coefficients have a gradient all the same, as in KAT's kernels."""
+    """The first layer's Q is 0 to begin with; its coefficients have a gradient all the same, as in
+    KAT's kernels.
+    """
     network = families.RationalKanShape(shape=(2, 3, 1))
     (flat, _), x = begun(network, LANES), start(network)[2]
     _, gradient = loss_and_gradient(lambda flat: forward(network, flat, [], x), flat)
@@ -124,7 +147,9 @@ def test_a_denominator_that_starts_at_zero_learns():
 
 
 def test_a_rational_kan_starts_as_the_identity_and_then_swish_and_keeps_the_variance():
-    """F of the first layer is x, of the others silu within 0.01 on [-3, 3]; normal inputs keep their variance."""
+    """F of the first layer is x, of the others silu within 0.01 on [-3, 3]; normal inputs keep
+    their variance.
+    """
     shape, x = (200, 200, 200), torch.linspace(-3, 3, 200, dtype=torch.float64)
     network, rng = families.RationalKanShape(shape=shape), np.random.default_rng(1)
     flat, _ = begun(network)
@@ -149,17 +174,24 @@ def trained(function, flat, steps=20):
 
 
 def test_the_two_ways_to_write_a_kan_train_alike_and_redundant_scales_do_not():
-    """From the same start: the same trajectory of Adam, and another function once w_s is trained beside c (E4)."""
+    """From the same start: the same trajectory of Adam, and another function once w_s is trained
+    beside c (E4).
+    """
     network = families.KanShape(shape=(2, 4, 1), grid=5)
     scaled = network.model_copy(update={"scales": True})
     flat, knots, x = start(network)
     flat, knots = flat / 4, uneven(network)
     parts = unflatten(network, flat)
-    ones = {f"layer{layer}.scale": flat.new_ones(LANES, *pair) for layer, pair in enumerate(pairwise(network.shape))}
+    ones = {
+        f"layer{layer}.scale": flat.new_ones(LANES, *pair)
+        for layer, pair in enumerate(pairwise(network.shape))
+    }
     with_scales = flatten(scaled, {**parts, **ones})
 
     ours = trained(lambda flat: forward(network, flat, knots, x), flat)
-    as_one_map = trained(lambda flat: every_basis.evaluate(network, unflatten(network, flat), knots, x.mT).mT, flat)
+    as_one_map = trained(
+        lambda flat: every_basis.evaluate(network, unflatten(network, flat), knots, x.mT).mT, flat
+    )
     assert_same(as_one_map, ours)
 
     other = trained(lambda flat: forward(scaled, flat, knots, x), with_scales)
@@ -169,8 +201,12 @@ def test_the_two_ways_to_write_a_kan_train_alike_and_redundant_scales_do_not():
 
 
 def as_kan(network):
-    """The KAN without base whose coefficients are those of a spline MLP before its maps, and what makes them."""
-    kan = families.KanShape(shape=network.shape, grid=network.grid, order=network.order, base=False, bias=True)
+    """The KAN without base whose coefficients are those of a spline MLP before its maps, and what
+    makes them.
+    """
+    kan = families.KanShape(
+        shape=network.shape, grid=network.grid, order=network.order, base=False, bias=True
+    )
 
     def coefficients(flat):
         parts, made = unflatten(network, flat), {}
@@ -195,15 +231,23 @@ def test_splines_before_a_map_are_a_kan_with_coefficients_of_that_rank(shape, or
     flat, _, x = start(network)
     flat, knots = flat / 2, uneven(network)
 
-    agree(lambda flat: forward(network, flat, knots, x), lambda flat: forward(kan, coefficients(flat), knots, x), flat)
-    for coef in (unflatten(kan, coefficients(flat))[f"layer{layer}.coef"] for layer in range(len(shape) - 1)):
+    agree(
+        lambda flat: forward(network, flat, knots, x),
+        lambda flat: forward(kan, coefficients(flat), knots, x),
+        flat,
+    )
+    for coef in (
+        unflatten(kan, coefficients(flat))[f"layer{layer}.coef"] for layer in range(len(shape) - 1)
+    ):
         ranks = torch.linalg.matrix_rank(coef)
         assert (ranks == min(rank, coef.shape[-1])).all()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_at_full_rank_they_are_every_kan_without_base(shape):
-    """By singular values of each input's coefficients, a spline MLP of as many splines a node as there are outputs."""
+    """By singular values of each input's coefficients, a spline MLP of as many splines a node as
+    there are outputs.
+    """
     kan = families.KanShape(shape=shape, grid=4, base=False, bias=True)
     rank = max(min(outputs, 7) for outputs in shape[1:])
     network = families.SplineMlpShape(shape=shape, grid=4, place="before", rank=rank)
@@ -213,7 +257,10 @@ def test_at_full_rank_they_are_every_kan_without_base(shape):
         own = of_layer(unflatten(kan, flat), layer)
         left, values, right = torch.linalg.svd(own["coef"], full_matrices=False)
         missing = rank - values.shape[-1]
-        coef, weight = F.pad(left * values[..., None, :], (0, missing)), F.pad(right, (0, 0, 0, missing))
+        coef, weight = (
+            F.pad(left * values[..., None, :], (0, missing)),
+            F.pad(right, (0, 0, 0, missing)),
+        )
         made[f"layer{layer}.coef"] = coef if rank > 1 else coef[..., 0]
         made[f"layer{layer}.weight"] = weight.transpose(1, 2).flatten(1, 2)
         made[f"layer{layer}.bias"] = own["bias"]
@@ -222,7 +269,9 @@ def test_at_full_rank_they_are_every_kan_without_base(shape):
 
 
 def as_relu_network(kan, flat, knots):
-    """The MLP that is a KAN of order 1 without base: a ReLU a knot, times the change of the slope there."""
+    """The MLP that is a KAN of order 1 without base: a ReLU a knot, times the change of the slope
+    there.
+    """
     parts, made, maps = unflatten(kan, flat), {}, None
     for layer, own_knots in enumerate(knots):
         inputs, knot_count = own_knots.shape[1:]
@@ -234,7 +283,10 @@ def as_relu_network(kan, flat, knots):
         slopes = F.pad(values.diff(dim=2) / own_knots.diff(dim=2)[..., None], (0, 0, 1, 1))
         maps = slopes.diff(dim=2).flatten(1, 2)
     last = len(knots)
-    made[f"layer{last}.weight"], made[f"layer{last}.bias"] = maps, flat.new_zeros(LANES, kan.shape[-1])
+    made[f"layer{last}.weight"], made[f"layer{last}.bias"] = (
+        maps,
+        flat.new_zeros(LANES, kan.shape[-1]),
+    )
     widths = [own.shape[1] * own.shape[2] for own in knots]
     mlp = families.MlpShape(shape=(kan.shape[0], *widths, kan.shape[-1]), activation="relu")
     return mlp, flatten(mlp, made)
@@ -243,7 +295,9 @@ def as_relu_network(kan, flat, knots):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", ["uniform", "uneven"])
 def test_straight_splines_are_a_relu_network_on_their_grid(shape, kind):
-    """The whole network converts, inside of the grid, on knots and outside (E3, Schoots et al. 2025)."""
+    """The whole network converts, inside of the grid, on knots and outside (E3, Schoots et al.
+    2025).
+    """
     kan = families.KanShape(shape=shape, grid=6, order=1, base=False)
     flat, knots, x = start(kan, 200, spread=3.0)
     knots = knots if kind == "uniform" else uneven(kan)
@@ -256,10 +310,16 @@ def test_straight_splines_are_a_relu_network_on_their_grid(shape, kind):
 @pytest.mark.parametrize("degree", [1, 2, 3, 7])
 def test_a_series_is_numpys_of_its_group(degree):
     generator = np.random.default_rng(degree)
-    coefficients_GC, t_IN = generator.normal(size=(3, degree + 1)), generator.uniform(-1, 1, (7, 11))
+    coefficients_GC, t_IN = (
+        generator.normal(size=(3, degree + 1)),
+        generator.uniform(-1, 1, (7, 11)),
+    )
     ours_RIN = series(torch.from_numpy(coefficients_GC)[None], torch.from_numpy(t_IN)[None])
     groups = groups_of_nodes(7, 3)
-    numpys = [chebyshev.chebval(t_N, coefficients_GC[group]) for t_N, group in zip(t_IN, groups, strict=True)]
+    numpys = [
+        chebyshev.chebval(t_N, coefficients_GC[group])
+        for t_N, group in zip(t_IN, groups, strict=True)
+    ]
     np.testing.assert_allclose(ours_RIN[0], numpys, rtol=1e-12, atol=1e-12)
 
 
@@ -267,7 +327,9 @@ def test_it_begins_as_an_mlp_of_tanh_that_keeps_the_variance():
     network = GroupedChebyshevShape(shape=(400, 400, 400))
     flat, _ = begun(network, 1)
     own = unflatten(network, flat)
-    x_RNI = torch.randn(1, 500, 400, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    x_RNI = torch.randn(
+        1, 500, 400, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
     outputs = forward(network, flat, [], x_RNI)
     hidden = torch.tanh(x_RNI) @ own["layer0.weight"]
     torch.testing.assert_close(outputs, torch.tanh(hidden) @ own["layer1.weight"])
@@ -280,7 +342,9 @@ both_places = pytest.mark.parametrize("place", PLACES)
 
 
 def scipy_spline(knots, coef, order, x):
-    """scipy's spline within all its knots, where k more without coefficients stand on each side, and 0 elsewhere."""
+    """scipy's spline within all its knots, where k more without coefficients stand on each side,
+    and 0 elsewhere.
+    """
     steps, zeros = np.arange(1, order + 1), np.zeros(order)
     all_knots = np.concatenate([knots[0] - steps[::-1], knots, knots[-1] + steps])
     values = BSpline(all_knots, np.concatenate([zeros, coef, zeros]), order)(x)
@@ -293,11 +357,20 @@ def scipy_network(network, parts, knots, lane, x):
 
     def activate(layer, h):
         coef, own = parts[f"layer{layer}.coef"][lane].numpy(), knots[layer][lane].numpy()
-        return np.stack([scipy_spline(*node, network.order, row) for *node, row in zip(own, coef, h.T, strict=True)], 1)
+        return np.stack(
+            [
+                scipy_spline(*node, network.order, row)
+                for *node, row in zip(own, coef, h.T, strict=True)
+            ],
+            1,
+        )
 
     for layer in range(depth):
         h = activate(layer, h) if network.place == "before" else h
-        h = h @ parts[f"layer{layer}.weight"][lane].numpy() + parts[f"layer{layer}.bias"][lane].numpy()
+        h = (
+            h @ parts[f"layer{layer}.weight"][lane].numpy()
+            + parts[f"layer{layer}.bias"][lane].numpy()
+        )
         h = activate(layer, h) if network.place == "after" and layer < depth - 1 else h
     return h
 
@@ -313,13 +386,19 @@ def test_the_network_is_linear_maps_and_splines_of_scipy(kind, order, place):
         out, parts = forward(network, flat, knots, x), unflatten(network, flat)
         for lane in range(LANES):
             expected = scipy_network(network, parts, knots, lane, x)
-            assert np.abs(out[lane].numpy() - expected).max() < 1e-12 * max(1, np.abs(expected).max())
+            assert np.abs(out[lane].numpy() - expected).max() < 1e-12 * max(
+                1, np.abs(expected).max()
+            )
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_initial_splines_are_the_smallest_through_noise_at_the_knots(order):
-    """As KANbeFair's: U(+-noise / 2G) at the G + 1 knots of the domain, and the least norm of coefficients."""
-    network = families.SplineMlpShape(shape=(3, 400, 1), grid=5, order=order, noise=0.4, low=-2.0, high=3.0)
+    """As KANbeFair's: U(+-noise / 2G) at the G + 1 knots of the domain, and the least norm of
+    coefficients.
+    """
+    network = families.SplineMlpShape(
+        shape=(3, 400, 1), grid=5, order=order, noise=0.4, low=-2.0, high=3.0
+    )
     flat, (knots,) = begun(network, 1)
     coef = unflatten(network, flat)["layer0.coef"][0]
     design = design_matrix(knots[:, :1], knots[:, :1, order:-order], order)[0, 0]
@@ -331,14 +410,18 @@ def test_initial_splines_are_the_smallest_through_noise_at_the_knots(order):
 
 @both_places
 def test_update_takes_knots_to_the_activations(place):
-    """With grid_eps=1 every domain is the range of what its spline is given, widened by the margin on each side."""
+    """With grid_eps=1 every domain is the range of what its spline is given, widened by the margin
+    on each side.
+    """
     network = families.SplineMlpShape(shape=(2, 4, 1), grid=6, place=place)
     flat, knots, x = start(network, 300)
     new_flat, new_knots = update_knots(network, flat, knots, x, 1.0, 0.25)
     parts = unflatten(network, new_flat)
     given = x
     if place == "before":
-        splines = design_matrix(new_knots[0], x.transpose(1, 2), 3) @ parts["layer0.coef"][..., None]
+        splines = (
+            design_matrix(new_knots[0], x.transpose(1, 2), 3) @ parts["layer0.coef"][..., None]
+        )
         assert torch.allclose(new_knots[0][..., 3], x.amin(1) - 0.25, rtol=0, atol=1e-14)
         given = splines[..., 0].transpose(1, 2)
     given = given @ parts["layer0.weight"] + parts["layer0.bias"][:, None]

@@ -1,4 +1,6 @@
-"""A user's nn.Module as a network: the same numbers as in torch, counted live, refused where no run of it is one."""
+"""A user's nn.Module as a network: the same numbers as in torch, counted live, refused where no run
+of it is one.
+"""
 
 import math
 
@@ -26,7 +28,9 @@ class TwoLayers(nn.Module):
 
     def __init__(self, inputs, outputs, width):
         super().__init__()
-        self.maps = nn.ModuleList(nn.Linear(*nodes) for nodes in ((inputs, width), (width, width), (width, outputs)))
+        self.maps = nn.ModuleList(
+            nn.Linear(*nodes) for nodes in ((inputs, width), (width, width), (width, outputs))
+        )
 
     def forward(self, x):
         for layer in self.maps[:-1]:
@@ -48,7 +52,9 @@ class Normed(nn.Module):
 
     def __init__(self, inputs, outputs, width):
         super().__init__()
-        self.body = nn.Sequential(nn.Linear(inputs, width), nn.LayerNorm(width), nn.Linear(width, outputs))
+        self.body = nn.Sequential(
+            nn.Linear(inputs, width), nn.LayerNorm(width), nn.Linear(width, outputs)
+        )
         self.register_buffer("shift", torch.randn(1))
 
     def forward(self, x):
@@ -83,7 +89,9 @@ class Sequenced(nn.Module):
 
 
 def network(name, width=4, inputs=2, outputs=1):
-    return module_network(Module(family="module", module=f"{HERE}:{name}", size="width"), inputs, outputs, width)
+    return module_network(
+        Module(family="module", module=f"{HERE}:{name}", size="width"), inputs, outputs, width
+    )
 
 
 @pytest.mark.parametrize(("width", "inputs", "outputs"), [(1, 1, 1), (7, 3, 2), (20, 3, 1)])
@@ -114,17 +122,23 @@ def test_lanes_are_modules_side_by_side(dtype):
         nn.utils.vector_to_parameters(flat_RP[lane].detach(), module.parameters())
         y_NO = module(x_RNI[lane])
         y_NO.square().sum().backward()
-        torch.testing.assert_close(y_NO, y_RNO[lane], rtol=1e-12 if dtype == torch.float64 else 1e-5, atol=0)
+        torch.testing.assert_close(
+            y_NO, y_RNO[lane], rtol=1e-12 if dtype == torch.float64 else 1e-5, atol=0
+        )
         own_P = torch.cat([each.grad.ravel() for each in module.parameters()])
         torch.testing.assert_close(own_P, gradient_RP[lane])
-    assert torch.equal(2 * flat_RP[0], initialise(own, [np.random.default_rng(0)], 2, dtype, "cpu")[0])
+    assert torch.equal(
+        2 * flat_RP[0], initialise(own, [np.random.default_rng(0)], 2, dtype, "cpu")[0]
+    )
     assert not torch.equal(flat_RP[0], flat_RP[1])
 
 
 @pytest.mark.parametrize("name", ["Filling", "Asking", "Sequenced"])
 def test_a_module_that_torch_cannot_evaluate_at_once_says_nothing(name, recwarn, capfd):
     module = f"{HERE}:{name}"
-    own = ModuleShape(shape=(2, 1), module=module, fingerprint=fingerprint(module), size="width", value=4)
+    own = ModuleShape(
+        shape=(2, 1), module=module, fingerprint=fingerprint(module), size="width", value=4
+    )
     assert not allows_vmap(own, torch.float64, "cpu")
     assert not recwarn
     assert capfd.readouterr() == ("", "")
@@ -147,7 +161,9 @@ def test_a_size_that_cannot_be_made_is_too_large_for_a_search():
 
 def test_a_keyword_that_it_does_not_take_is_said_at_any_size():
     """A depth is tried from 2 on, and 2 is not too deep for what has no depth."""
-    with pytest.raises(HarnessError, match=r"TwoLayers\(2, 1, depth=2\) failed: TypeError: .*'depth'"):
+    with pytest.raises(
+        HarnessError, match=r"TwoLayers\(2, 1, depth=2\) failed: TypeError: .*'depth'"
+    ):
         module_network(Module(family="module", module=f"{HERE}:TwoLayers", size="depth"), 2, 1, 2)
     assert "did you mean 'TwoLayers'" in refused(network, "TwoLayer")
     with pytest.raises(HarnessError, match=r"write package\.module:name"):
@@ -156,7 +172,9 @@ def test_a_keyword_that_it_does_not_take_is_said_at_any_size():
 
 @pytest.mark.nightly
 def test_an_evaluation_of_it_is_timed_like_others():
-    network = module_network(Module(family="module", module=f"{HERE}:TwoLayers", size="width"), 2, 1, 5)
+    network = module_network(
+        Module(family="module", module=f"{HERE}:TwoLayers", size="width"), 2, 1, 5
+    )
     recipe = Recipe(optimizer=Adam(name="adam"), max_evaluations=10)
     task = resolve(Task(target="xy", train_points=20))
     run = RunSpec(task=task, network=network, recipe=recipe, seed=0, engine="torch")

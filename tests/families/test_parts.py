@@ -1,4 +1,6 @@
-"""Networks of several parts, with one that encodes its inputs and one that maps the code to outputs."""
+"""Networks of several parts, with one that encodes its inputs and one that maps the code to
+outputs.
+"""
 
 import numpy as np
 import pytest
@@ -14,7 +16,10 @@ from harness.nn.classes import module_of
 from harness.tasks import stream
 
 PRICES = WEIGHTS[DEFAULT_WEIGHTS]
-ENCODER, HEAD = MlpShape(shape=(2, 4, 3), features=2), KanShape(shape=(3, 4, 2), grid=4, base="frozen")
+ENCODER, HEAD = (
+    MlpShape(shape=(2, 4, 3), features=2),
+    KanShape(shape=(3, 4, 2), grid=4, base="frozen"),
+)
 
 
 class Coded(PartedShape):
@@ -55,10 +60,15 @@ class Coded(PartedShape):
         return self.encoder.executed_forward(prices) + self.head.executed_forward(prices)
 
     def executed_evaluation(self, prices):
-        """Somebody asks for the gradient by what the head is given, unlike by the network's own inputs."""
+        """Somebody asks for the gradient by what the head is given, unlike by the network's own
+        inputs.
+        """
         first, *rest = self.head.layers
         head = [first._replace(needs_input_gradient=True), *rest]
-        backward = [*map(self.encoder.layer_backward, self.encoder.layers), *map(self.head.layer_backward, head)]
+        backward = [
+            *map(self.encoder.layer_backward, self.encoder.layers),
+            *map(self.head.layer_backward, head),
+        ]
         return self.executed_forward(prices) + 6 * self.outputs + sum(backward)
 
 
@@ -73,9 +83,17 @@ def begun(network, seed=3):
 def test_a_part_that_two_networks_share_begins_with_the_same_bits_in_both():
     other = Coded(encoder=ENCODER, head=MlpShape(shape=(3, 9, 1)))
     (flat, knots), (flat_of_other, knots_of_other) = begun(NETWORK), begun(other)
-    own, others = (families.unflatten(each, of_each) for each, of_each in ((NETWORK, flat), (other, flat_of_other)))
+    own, others = (
+        families.unflatten(each, of_each)
+        for each, of_each in ((NETWORK, flat), (other, flat_of_other))
+    )
     shared = [name for name in own if name.startswith("encoder.")]
-    assert shared == ["encoder.layer0.weight", "encoder.layer0.bias", "encoder.layer1.weight", "encoder.layer1.bias"]
+    assert shared == [
+        "encoder.layer0.weight",
+        "encoder.layer0.bias",
+        "encoder.layer1.weight",
+        "encoder.layer1.bias",
+    ]
     assert all(torch.equal(own[name], others[name]) for name in shared)
     assert torch.equal(knots[0], knots_of_other[0])
     again = families.unflatten(NETWORK, begun(NETWORK, seed=4)[0])
@@ -98,14 +116,19 @@ def test_counts_are_sums_over_parts():
 
 def test_a_module_has_the_names_of_parts_and_gives_what_its_parts_give():
     flat, knots = begun(NETWORK)
-    module, x = module_of(NETWORK, flat, knots), torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (9, 2)))
+    module, x = (
+        module_of(NETWORK, flat, knots),
+        torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (9, 2))),
+    )
     parameters = families.unflatten(NETWORK, flat)
     encoder, head = (
         module_of(part, families.flatten(part, of_part(parameters, key)), own)
         for (key, part), own in zip(NETWORK.parts.items(), (knots[:1], knots[1:]), strict=True)
     )
     assert torch.equal(module(x), head(encoder(x)))
-    names = [f"encoder.{name}" for name in encoder.state_dict()] + [f"head.{name}" for name in head.state_dict()]
+    names = [f"encoder.{name}" for name in encoder.state_dict()] + [
+        f"head.{name}" for name in head.state_dict()
+    ]
     assert list(module.state_dict()) == names
     module(x).sum().backward()
     frozen = [name for name, each in module.named_parameters() if each.grad is None]
@@ -115,7 +138,11 @@ def test_a_module_has_the_names_of_parts_and_gives_what_its_parts_give():
     assert torch.equal(other(x), module(x))
 
 
-HEADS = [MlpShape(shape=(3, 4, 2)), ChebyshevKanShape(shape=(3, 4, 2), degree=3), RbfKanShape(shape=(3, 4, 2), grid=4)]
+HEADS = [
+    MlpShape(shape=(3, 4, 2)),
+    ChebyshevKanShape(shape=(3, 4, 2), degree=3),
+    RbfKanShape(shape=(3, 4, 2), grid=4),
+]
 
 
 @pytest.mark.parametrize("head", [HEAD, *HEADS], ids=lambda head: head.family)

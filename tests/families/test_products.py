@@ -1,7 +1,9 @@
-"""No bit of a lane hangs on its company: each of its matrices begins at a whole vector, whatever processor this is.
+"""No bit of a lane hangs on its company: each of its matrices begins at a whole vector, whatever
+processor this is.
 
-How products round elsewhere, this machine cannot show. It shows where the matrices of every product begin, which is all
-that a lane's company could change, and the bits that torch and MKL give by the code of older processors.
+How products round elsewhere, this machine cannot show. It shows where the matrices of every product
+begin, which is all that a lane's company could change, and the bits that torch and MKL give by the
+code of older processors.
 """
 
 import itertools
@@ -25,13 +27,26 @@ from harness.train import torch_threads
 from tests.families.test_transformer import NAMES, SMALLEST, begun, transformer
 
 LANES = 4
-DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.float32}  # in which values are kept
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.float32,
+}  # in which values are kept
 PRODUCTS = {"addmm", "baddbmm", "bmm", "mm"}
 ARCHITECTURES = {block.model_fields["family"].annotation.__args__[0]: block for block in BLOCKS}
-# What torch and MKL can be told to compute by: instruction sets of other processors, and more threads.
+# What torch and MKL can be told to compute by: instruction sets of other processors, and more
+# threads.
 MACHINES = [
-    {"ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "ONEDNN_MAX_CPU_ISA": "SSE41"},
-    {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    {
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+    },
+    {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+    },
     {"ATEN_CPU_CAPABILITY": "avx512", "MKL_CBWR": "AVX2"},
     {"ATEN_CPU_CAPABILITY": "avx512", "MKL_CBWR": "COMPATIBLE"},
     {"ATEN_CPU_CAPABILITY": "avx512", "MKL_CBWR": "AUTO,STRICT"},
@@ -50,7 +65,9 @@ class Begins(TorchDispatchMode):
         if func.overloadpacket.__name__ in PRODUCTS:
             for matrix in (*args[-2:], result):
                 lanes = matrix if matrix.dim() == 3 else matrix[None]
-                self.seen.append((func, matrix.shape, {lane.data_ptr() % VECTOR_BYTES for lane in lanes}))
+                self.seen.append(
+                    (func, matrix.shape, {lane.data_ptr() % VECTOR_BYTES for lane in lanes})
+                )
         return result
 
 
@@ -62,7 +79,10 @@ def network_of(family: str, width: int):
 
 def evaluated(network, dtype: str, lanes: list[int], points: LanePoints, knots_of=()):
     """Loss and gradient of these lanes, and what each point adds where no gradient is asked for."""
-    flat_RP, knots = (families.initialise(network, generators(0), 1.0, DTYPES[dtype], "cpu"), [*knots_of])
+    flat_RP, knots = (
+        families.initialise(network, generators(0), 1.0, DTYPES[dtype], "cpu"),
+        [*knots_of],
+    )
     own = LanePoints(points.x[lanes], points.y[lanes], points.loss, dtype == "bfloat16")
     of_lanes = flat_RP[lanes], [each[lanes] for each in knots]
     with torch.no_grad():
@@ -75,16 +95,25 @@ def generators(stream: int):
 
 
 def cases():
-    """Networks with points: each block alone on numbers and classes, and in a transformer, by both of its losses."""
+    """Networks with points: each block alone on numbers and classes, and in a transformer, by both
+    of its losses.
+    """
     random = np.random.default_rng(5)
     for family, dtype in itertools.product(NAMES, DTYPES):
         for width, samples in ((5, 25), (16, 70)):
             if dtype != "bfloat16":
-                x, y = (torch.from_numpy(random.standard_normal((LANES, samples, 3))) for _ in range(2))
+                x, y = (
+                    torch.from_numpy(random.standard_normal((LANES, samples, 3))) for _ in range(2)
+                )
                 classes = torch.from_numpy(random.integers(0, 3, (LANES, samples, 1)))
                 for loss, wanted in ((SQUARES, y), (CROSS_ENTROPY, classes)):
                     points = LanePoints(x.to(DTYPES[dtype]), wanted.to(DTYPES[dtype]), loss)
-                    yield f"{family} of width {width}, {loss.metric}, {dtype}", network_of(family, width), dtype, points
+                    yield (
+                        f"{family} of width {width}, {loss.metric}, {dtype}",
+                        network_of(family, width),
+                        dtype,
+                        points,
+                    )
             block = {"family": family, "width": width, **SMALLEST.get(family, {})}
             network = transformer(
                 block,
@@ -97,9 +126,17 @@ def cases():
             )
             _, _, tokens = begun(network, LANES, DTYPES[dtype], samples)
             chance = torch.from_numpy(random.dirichlet(np.ones(7), (LANES, samples, 5)))
-            for loss, wanted in ((NEXT_TOKEN, tokens), (Excess(vocabulary=7), chance.flatten(2).to(DTYPES[dtype]))):
+            for loss, wanted in (
+                (NEXT_TOKEN, tokens),
+                (Excess(vocabulary=7), chance.flatten(2).to(DTYPES[dtype])),
+            ):
                 points = LanePoints(tokens, wanted, loss)
-                yield f"transformer with {family} of width {width}, {loss.metric}, {dtype}", network, dtype, points
+                yield (
+                    f"transformer with {family} of width {width}, {loss.metric}, {dtype}",
+                    network,
+                    dtype,
+                    points,
+                )
 
 
 def differing() -> list[str]:
@@ -110,7 +147,9 @@ def differing() -> list[str]:
         together = evaluated(network, dtype, [0, 1, 2, 3], points, knots)
         for lanes in ([1, 1], [3, 2], [1, 0, 3]):
             apart = evaluated(network, dtype, lanes, points, knots)
-            if not all(torch.equal(whole[lanes], part) for whole, part in zip(together, apart, strict=True)):
+            if not all(
+                torch.equal(whole[lanes], part) for whole, part in zip(together, apart, strict=True)
+            ):
                 found.append(name)
                 break
     return found
@@ -128,7 +167,9 @@ def test_every_matrix_of_a_product_begins_at_a_whole_vector():
 @pytest.mark.parametrize("family", ["mlp", "kan"])
 def test_so_do_those_of_second_derivatives(family):
     network = network_of(family, 5)
-    flat_RP = families.initialise(network, generators(0), 1.0, torch.float64, "cpu").requires_grad_()
+    flat_RP = families.initialise(
+        network, generators(0), 1.0, torch.float64, "cpu"
+    ).requires_grad_()
     knots = network.draw_knots(generators(1), torch.float64, "cpu")
     x_RNI = torch.from_numpy(np.random.default_rng(3).standard_normal((LANES, 25, 3)))
     with Begins() as begins:
@@ -139,8 +180,12 @@ def test_so_do_those_of_second_derivatives(family):
 
 
 def test_so_do_those_of_a_module_of_the_users():
-    module = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 2)).double()
-    flat_RP = torch.randn(LANES, sum(value.numel() for value in module.parameters()), dtype=torch.float64)
+    module = torch.nn.Sequential(
+        torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 2)
+    ).double()
+    flat_RP = torch.randn(
+        LANES, sum(value.numel() for value in module.parameters()), dtype=torch.float64
+    )
     flat_RP.requires_grad_()
     parts = flat_RP.split([value.numel() for value in module.parameters()], 1)
     parameters = {
@@ -165,7 +210,8 @@ def test_a_product_is_that_of_torch_and_so_are_its_derivatives_of_second_degree(
     assert torch.autograd.gradgradcheck(lambda *given: product(*given).sin(), (a, b, added))
 
 
-@pytest.mark.nightly  # by day the places of matrices, from which this follows, and runs of test_sequences
+# by day the places of matrices, from which this follows, and runs of test_sequences
+@pytest.mark.nightly
 def test_lanes_of_every_block_have_the_same_bits_whatever_their_company():
     with torch_threads(1):
         assert differing() == []
@@ -183,5 +229,7 @@ print(differing())
 """
     paths = os.pathsep.join([*sys.path, os.getcwd()])
     of_machine = {**os.environ, **machine, "PYTHONPATH": paths}
-    done = subprocess.run([sys.executable, "-c", code], env=of_machine, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=of_machine, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"

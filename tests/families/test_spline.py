@@ -1,4 +1,6 @@
-"""B-splines: against scipy and theory; the dense evaluator is the local one that trains, in wide layers too."""
+"""B-splines: against scipy and theory; the dense evaluator is the local one that trains, in wide
+layers too.
+"""
 
 from itertools import product
 
@@ -57,7 +59,9 @@ def test_every_basis_equals_scipys_basis_element(kind, order):
                 within = (support[0] <= samples) & (samples < support[-1])
                 if within.any():
                     expected[within] = BSpline.basis_element(support)(samples[within])
-                np.testing.assert_allclose(design[lane, node, :, basis], expected, rtol=0, atol=1e-12)
+                np.testing.assert_allclose(
+                    design[lane, node, :, basis], expected, rtol=0, atol=1e-12
+                )
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -70,7 +74,11 @@ def test_derivatives_of_every_degree_equal_scipys(order):
     value = spline_sum(coef, active_bases(knots, x, order))
     for degree in range(1, order + 2):
         (value,) = torch.autograd.grad(value.sum(), x, create_graph=True)
-        expected = spline.derivative(degree)(x.detach().numpy()) if degree <= order else 0 * x.detach().numpy()
+        expected = (
+            spline.derivative(degree)(x.detach().numpy())
+            if degree <= order
+            else 0 * x.detach().numpy()
+        )
         scale = max(1.0, abs(expected).max())
         np.testing.assert_allclose(value.detach().numpy(), expected, rtol=0, atol=1e-10 * scale)
 
@@ -88,7 +96,10 @@ def test_least_squares_is_of_least_norm_in_every_batch_entry():
 
 def test_least_squares_confines_what_is_not_finite():
     rng = np.random.default_rng(7)
-    design, values = torch.tensor(rng.normal(size=(3, 1, 9, 4))), torch.tensor(rng.normal(size=(3, 1, 9, 2)))
+    design, values = (
+        torch.tensor(rng.normal(size=(3, 1, 9, 4))),
+        torch.tensor(rng.normal(size=(3, 1, 9, 2))),
+    )
     clean = fit_coefficients(design, values)
     values[1, 0, 2, 1] = torch.inf
     broken = fit_coefficients(design, values)
@@ -109,7 +120,9 @@ def some_network(kind, order, base, scales, bias):
     rng = np.random.default_rng([order, base, scales, bias])
     network = KanShape(shape=(3, 4, 2), grid=GRID, order=order, base=base, scales=scales, bias=bias)
     shapes = network.parameter_shapes()
-    parameters = {name: torch.tensor(rng.normal(size=(LANES, *shape))) for name, shape in shapes.items()}
+    parameters = {
+        name: torch.tensor(rng.normal(size=(LANES, *shape))) for name, shape in shapes.items()
+    }
     knots = [some_knots(kind, order, inputs, rng) for inputs in network.shape[:-1]]
     return network, parameters, knots, some_samples(knots[0], rng)
 
@@ -131,27 +144,48 @@ TOLERANCES = {torch.float64: 1e-14, torch.float32: 5e-6}
 
 
 def some_wide_network(order, base, scales, bias, kind, dtype, lanes, grid=7, outputs=40):
-    """A network of one wide layer, its parameters, its knots, and samples inside and outside of them."""
+    """A network of one wide layer, its parameters, its knots, and samples inside and outside of
+    them.
+    """
     rng = np.random.default_rng([order, scales, bias, lanes])
-    network = KanShape(shape=(3, outputs), grid=grid, order=order, base=base, scales=scales, bias=bias)
+    network = KanShape(
+        shape=(3, outputs), grid=grid, order=order, base=base, scales=scales, bias=bias
+    )
     assert all(map(network.is_wide, network.layers))
     shapes = network.parameter_shapes()
     parameters = {name: rng.normal(size=(lanes, *shape)) for name, shape in shapes.items()}
-    knots = [some_knots(kind, order, inputs, rng, lanes, grid).to(dtype) for inputs in network.shape[:-1]]
+    knots = [
+        some_knots(kind, order, inputs, rng, lanes, grid).to(dtype) for inputs in network.shape[:-1]
+    ]
     x = samples_last(some_samples(knots[0], rng).to(dtype).clamp(-9, 9).transpose(1, 2))
-    return network, {name: torch.tensor(value, dtype=dtype) for name, value in parameters.items()}, knots, x
+    return (
+        network,
+        {name: torch.tensor(value, dtype=dtype) for name, value in parameters.items()},
+        knots,
+        x,
+    )
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_product_is_the_function_that_gathering_is(kind, order):
-    for base, scales, bias, (dtype, lanes) in product(BASES, (0, 1), (0, 1), zip(TOLERANCES, (2, 3), strict=True)):
-        network, parameters, knots, x = some_wide_network(order, base, bool(scales), bool(bias), kind, dtype, lanes)
-        trained = [value for name, value in parameters.items() if name.rpartition(".")[2] not in network.frozen_names]
+    for base, scales, bias, (dtype, lanes) in product(
+        BASES, (0, 1), (0, 1), zip(TOLERANCES, (2, 3), strict=True)
+    ):
+        network, parameters, knots, x = some_wide_network(
+            order, base, bool(scales), bool(bias), kind, dtype, lanes
+        )
+        trained = [
+            value
+            for name, value in parameters.items()
+            if name.rpartition(".")[2] not in network.frozen_names
+        ]
         leaves = [x, *trained]
         for leaf in leaves:
             leaf.requires_grad_()
-        probe_RON = torch.tensor(np.random.default_rng(0).normal(size=(lanes, 40, x.shape[-1])), dtype=dtype)
+        probe_RON = torch.tensor(
+            np.random.default_rng(0).normal(size=(lanes, 40, x.shape[-1])), dtype=dtype
+        )
         found = []
         for evaluate in (KanShape.evaluate, local):
             y_RON = evaluate(network, parameters, knots, x)
@@ -161,7 +195,9 @@ def test_a_product_is_the_function_that_gathering_is(kind, order):
 
 
 def test_searching_many_knots_is_counting_few():
-    network, parameters, knots, x = some_wide_network(3, True, False, False, "random", torch.float64, 2, 70, 75)
+    network, parameters, knots, x = some_wide_network(
+        3, True, False, False, "random", torch.float64, 2, 70, 75
+    )
     assert knots[0].shape[-1] > FEW_KNOTS + 1
     own, peer = (evaluate(network, parameters, knots, x) for evaluate in (KanShape.evaluate, local))
     assert (own - peer).abs().max() <= 1e-12 * peer.abs().max()

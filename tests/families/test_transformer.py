@@ -1,4 +1,6 @@
-"""Transformers: counts of known shapes, plain PyTorch's outputs and gradients, lanes, causality, shared backbones."""
+"""Transformers: counts of known shapes, plain PyTorch's outputs and gradients, lanes, causality,
+shared backbones.
+"""
 
 import numpy as np
 import pytest
@@ -24,9 +26,13 @@ SMALLEST = {"kan": {"grid": 5}, "spline_mlp": {"grid": 5}, "rbf_kan": {"grid": 5
 NAMES = [block.network.model_fields["family"].default for block in BLOCKS]
 
 
-def transformer(block: dict, width=8, layers=2, context=5, vocabulary=3, **more) -> TransformerShape:
+def transformer(
+    block: dict, width=8, layers=2, context=5, vocabulary=3, **more
+) -> TransformerShape:
     said = {"family": "transformer", "layers": layers, "width": width, "block": block, **more}
-    return Transformer.model_validate(said).network_of(context, context * vocabulary, "arm", scales=False)
+    return Transformer.model_validate(said).network_of(
+        context, context * vocabulary, "arm", scales=False
+    )
 
 
 def of_family(family: str, **sizes) -> TransformerShape:
@@ -34,19 +40,32 @@ def of_family(family: str, **sizes) -> TransformerShape:
 
 
 def begun(network, lanes=1, dtype=torch.float64, sequences=32):
-    generators = [[np.random.default_rng([lane, stream]) for lane in range(lanes)] for stream in range(3)]
+    generators = [
+        [np.random.default_rng([lane, stream]) for lane in range(lanes)] for stream in range(3)
+    ]
     flat = families.initialise(network, generators[0], 1.0, dtype, "cpu")
     knots = network.draw_knots(generators[1], dtype, "cpu")
     backbone = network.backbone
     shape = (sequences, backbone.context)
-    tokens = np.stack([generator.integers(0, backbone.vocabulary, shape) for generator in generators[2]])
+    tokens = np.stack(
+        [generator.integers(0, backbone.vocabulary, shape) for generator in generators[2]]
+    )
     return flat, knots, torch.from_numpy(tokens).to(dtype)
 
 
 @pytest.mark.parametrize(
     ("width", "layers", "context", "vocabulary", "heads", "head_width", "block", "parameters"),
     [
-        (64, 4, 10, 3, 1, 8, {"family": "mlp", "activation": "relu"}, 143_075),  # of Shai et al. 2024
+        (
+            64,
+            4,
+            10,
+            3,
+            1,
+            8,
+            {"family": "mlp", "activation": "relu"},
+            143_075,
+        ),  # of Shai et al. 2024
         (64, 4, 10, 3, 1, 8, {"family": "kan", "grid": 5, "width": 29}, 144_355),
         (64, 2, 10, 3, 1, 8, {"family": "mlp"}, 72_115),
         (16, 2, 10, 3, 1, 8, {"family": "kan", "grid": 5, "width": 7}, 5_555),
@@ -54,8 +73,12 @@ def begun(network, lanes=1, dtype=torch.float64, sequences=32):
         (32, 2, 64, 84, 2, 16, {"family": "kan", "grid": 5, "width": 14}, 32_404),
     ],
 )
-def test_parameters_of_known_shapes(width, layers, context, vocabulary, heads, head_width, block, parameters):
-    network = transformer(block, width, layers, context, vocabulary, heads=heads, head_width=head_width)
+def test_parameters_of_known_shapes(
+    width, layers, context, vocabulary, heads, head_width, block, parameters
+):
+    network = transformer(
+        block, width, layers, context, vocabulary, heads=heads, head_width=head_width
+    )
     assert network.trainable == parameters == families.parameter_count(network)
     embeddings = (2 * vocabulary + context) * width + vocabulary
     counted = count(network)
@@ -64,8 +87,12 @@ def test_parameters_of_known_shapes(width, layers, context, vocabulary, heads, h
 
 
 def test_forward_flops_are_those_of_the_closed_form():
-    """Of the network of Shai et al., a token: embedding, norms, attention, blocks, residuals, logits."""
-    network = transformer({"family": "mlp", "activation": "relu"}, 64, 4, 10, 3, heads=1, head_width=8)
+    """Of the network of Shai et al., a token: embedding, norms, attention, blocks, residuals,
+    logits.
+    """
+    network = transformer(
+        {"family": "mlp", "activation": "relu"}, 64, 4, 10, 3, heads=1, head_width=8
+    )
     maps, norms, residuals = 4 * 8 * 64 * 8, 9 * 8 * 64, 2 * 64 * 4
     blocks = 4 * (4 * 64 * 256 + 256)
     for convention, keys in (("shared_dense", 10), ("local_min", 5.5)):
@@ -74,10 +101,19 @@ def test_forward_flops_are_those_of_the_closed_form():
         assert count(network)[f"flops_forward.{convention}"] == 10 * token
     recipe = Recipe(optimizer=Adam(name="adam", batch_size=64), max_evaluations=7)
     task = RunTask(
-        target="mess3", fingerprint="1", inputs=10, low=-1, high=1, train_points=100, validation_points=1, test_points=1
+        target="mess3",
+        fingerprint="1",
+        inputs=10,
+        low=-1,
+        high=1,
+        train_points=100,
+        validation_points=1,
+        test_points=1,
     )
     flops = run_flops(network, recipe, task)["flops_train.shared_dense"]
-    assert flops == 7 * (64 * 3 * count(network)["flops_forward.shared_dense"] + 13 * network.trainable)
+    assert flops == 7 * (
+        64 * 3 * count(network)["flops_forward.shared_dense"] + 13 * network.trainable
+    )
 
 
 class Plain(nn.Module):
@@ -92,7 +128,9 @@ class Plain(nn.Module):
         return nn.functional.linear(h, self.own[f"{name}.weight"].T, self.own[f"{name}.bias"])
 
     def norm(self, name, h):
-        return nn.functional.layer_norm(h, h.shape[-1:], self.own[f"{name}.scale"], self.own[f"{name}.shift"])
+        return nn.functional.layer_norm(
+            h, h.shape[-1:], self.own[f"{name}.scale"], self.own[f"{name}.shift"]
+        )
 
     def forward(self, tokens):
         context, heads = self.network.backbone.context, self.network.heads
@@ -115,12 +153,16 @@ class Plain(nn.Module):
 def test_it_computes_what_plain_torch_computes_with_the_same_gradients():
     network = transformer({"family": "mlp", "activation": "relu"}, heads=2)
     flat, knots, tokens = begun(network)
-    flat = (flat + 0.3 * torch.randn(flat.shape, generator=torch.Generator().manual_seed(1))).requires_grad_()
+    flat = (
+        flat + 0.3 * torch.randn(flat.shape, generator=torch.Generator().manual_seed(1))
+    ).requires_grad_()
     parameters = {name: value[0] for name, value in families.unflatten(network, flat).items()}
     plain = Plain(network, parameters)(tokens[0].long())
     ours = families.forward(network, flat, knots, tokens)[0]
     torch.testing.assert_close(ours, plain, rtol=1e-12, atol=1e-12)
-    gradients = [torch.autograd.grad(each.sin().sum(), flat, retain_graph=True)[0] for each in (ours, plain)]
+    gradients = [
+        torch.autograd.grad(each.sin().sum(), flat, retain_graph=True)[0] for each in (ours, plain)
+    ]
     torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-12)
 
 
@@ -145,12 +187,16 @@ def test_mixed_precision_has_about_the_same_gradient_whatever_the_company(family
     found = []
     for own, in_bfloat16 in ((slice(None), False), (slice(None), True), (slice(2, 4), True)):
         points = LanePoints(tokens[own], tokens[own], NEXT_TOKEN, in_bfloat16)
-        found.append(NEXT_TOKEN.loss_and_gradient(network, flat[own], [each[own] for each in knots], points))
+        found.append(
+            NEXT_TOKEN.loss_and_gradient(network, flat[own], [each[own] for each in knots], points)
+        )
     (loss, gradient), (mixed_loss, mixed_gradient), alone = found
     torch.testing.assert_close(mixed_loss, loss, rtol=2e-3, atol=0)
     assert mixed_gradient.dtype == torch.float32
     assert not torch.equal(mixed_gradient, gradient)
-    assert (mixed_gradient - gradient).norm() < (0.2 if family == "fourier_kan" else 0.05) * gradient.norm()
+    assert (mixed_gradient - gradient).norm() < (
+        0.2 if family == "fourier_kan" else 0.05
+    ) * gradient.norm()
     assert torch.equal(alone[0], mixed_loss[2:])
     assert torch.equal(alone[1], mixed_gradient[2:])
 
@@ -166,7 +212,9 @@ def test_what_a_forward_pass_is_said_to_leave_is_what_torch_saves(family):
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        NEXT_TOKEN.losses(network, flat.requires_grad_(), knots, LanePoints(tokens, tokens, NEXT_TOKEN))
+        NEXT_TOKEN.losses(
+            network, flat.requires_grad_(), knots, LanePoints(tokens, tokens, NEXT_TOKEN)
+        )
     numbers = sum(tensor.untyped_storage().nbytes() for tensor in saved.values()) / 4 / (2 * 64)
     assert numbers < network.numbers_left(WEIGHTS["unit"]) < 2 * numbers
 
@@ -177,7 +225,10 @@ def test_a_token_changes_nothing_before_it(family):
     flat, knots, tokens = begun(network)
     other = tokens.clone()
     other[:, :, 3] = (other[:, :, 3] + 1) % 3
-    before, after = (families.forward(network, flat, knots, each).unflatten(2, (5, 3)) for each in (tokens, other))
+    before, after = (
+        families.forward(network, flat, knots, each).unflatten(2, (5, 3))
+        for each in (tokens, other)
+    )
     assert torch.equal(before[:, :, :3], after[:, :, :3])
     assert (before[:, :, 3:] != after[:, :, 3:]).any(3).all()
 
@@ -193,5 +244,7 @@ def test_positions_matter_and_splines_of_blocks_cover_what_layer_norm_gives():
 
 
 def test_what_it_cannot_be_is_said():
-    assert "arm.heads=3: they do not divide width=8" in refused(transformer, {"family": "mlp"}, heads=3)
+    assert "arm.heads=3: they do not divide width=8" in refused(
+        transformer, {"family": "mlp"}, heads=3
+    )
     assert "arm.block.grid is missing" in refused(transformer, {"family": "kan"})

@@ -1,4 +1,6 @@
-"""What is guarded, made from the code as it is now: by commands and files where it can, by few imports where not."""
+"""What is guarded, made from the code as it is now: by commands and files where it can, by few
+imports where not.
+"""
 
 import json
 import re
@@ -22,20 +24,32 @@ from tests.guard.visible import visible
 from tests.guard.workplace import GUARD, RESULTS, ROOT, make_records, make_searched, prepare, said
 from tests.paper.tiny_scales import bring
 
-# Its targets are ln(1 + visits): their last bits, and with them its fingerprint and the ids of its runs, hang on the
-# processor's vector instructions.
+# Its targets are ln(1 + visits): their last bits, and with them its fingerprint and the ids of its
+# runs, hang on the processor's vector instructions.
 LEFT_OUT = ("randhie",)
-OF_A_MACHINE = "seconds"  # a scale whose caps in seconds are another number of evaluations on each machine
-# Plans that take five seconds to ten: slow tests make them. Those that take longer are made every night.
+OF_A_MACHINE = (
+    "seconds"  # a scale whose caps in seconds are another number of evaluations on each machine
+)
+# Plans that take five seconds to ten: slow tests make them. Those that take longer are made every
+# night.
 LARGE = (
-    *("dimension full", "ladder full", "own full", "real_data full", "size_and_data full", "table2_feynman full"),
+    *(
+        "dimension full",
+        "ladder full",
+        "own full",
+        "real_data full",
+        "size_and_data full",
+        "table2_feynman full",
+    ),
     *("toys full", "toys hundred", "toys short", "toys evening"),
 )
 
 
 def _weights(train: Samples) -> np.ndarray:
     """So that every point counts, in its place."""
-    return 1 + train.x**2 if train.y.shape[1] == 1 else np.arange(train.y.size).reshape(train.y.shape)
+    return (
+        1 + train.x**2 if train.y.shape[1] == 1 else np.arange(train.y.size).reshape(train.y.shape)
+    )
 
 
 class Planned(NamedTuple):
@@ -83,14 +97,30 @@ POINTS = {"train_points": 100, "validation_points": 10, "test_points": 16}
 
 
 def targets() -> dict[str, Any]:
-    """By name, the fingerprint of a target, which stays if its code changes, and a sum over points of seed 0."""
-    known = {name: 4 if named.has_instances else None for name, named in TASKS.items() if name not in LEFT_OUT}
+    """By name, the fingerprint of a target, which stays if its code changes, and a sum over points
+    of seed 0.
+    """
+    known = {
+        name: 4 if named.has_instances else None
+        for name, named in TASKS.items()
+        if name not in LEFT_OUT
+    }
     found = {}
     for name, inputs in {**known, **OWN}.items():
         target = load_target(name, inputs)
-        task = resolve(Task(target=name, inputs=inputs, **POINTS, **({} if target.only_box else _box(target.inputs))))
+        task = resolve(
+            Task(
+                target=name,
+                inputs=inputs,
+                **POINTS,
+                **({} if target.only_box else _box(target.inputs)),
+            )
+        )
         train = draw(task, seed=0).train
-        found[name] = {"fingerprint": task.fingerprint, "sum": f"{float((train.y * _weights(train)).sum()):.9g}"}
+        found[name] = {
+            "fingerprint": task.fingerprint,
+            "sum": f"{float((train.y * _weights(train)).sum()):.9g}",
+        }
     return found
 
 
@@ -107,7 +137,8 @@ COMMANDS = (
     "plan experiments/stages.yaml",
     "validate experiments/searched.yaml --json",
     "match --arm 'kan hidden=[5]' --arm 'mlp depth=3' --at 1000",
-    "match --arm 'rbf_kan hidden=[5]' --arm 'chebyshev_kan hidden=[5]' --arm 'rational_kan depth=2' "
+    "match --arm 'rbf_kan hidden=[5]' --arm 'chebyshev_kan hidden=[5]' --arm 'rational_kan "
+    "depth=2' "
     "--arm 'spline_mlp depth=3 grid=4' --axis flops_train.local_min --at 1e8 --evaluations 100",
     "status experiments/torch.yaml",
     "status experiments/laws.yaml",
@@ -134,7 +165,9 @@ def helps() -> str:
 
 
 def commands_and_pages() -> dict[str, str]:
-    """Answers of commands that train nothing, and pages that they write, by name; in the current folder."""
+    """Answers of commands that train nothing, and pages that they write, by name; in the current
+    folder.
+    """
     prepare(Path())
     write_odd_files()
     answers = [said(command) for command in COMMANDS]
@@ -147,18 +180,26 @@ def commands_and_pages() -> dict[str, str]:
 
 
 def write_odd_files() -> None:
-    """A misspelt experiment; a folder of two records, one of them damaged; and a table of anybody's runs."""
-    misspelt = (GUARD / "made" / "laws.yaml").read_text(encoding="utf-8").replace("seeds:", "seedz:")
+    """A misspelt experiment; a folder of two records, one of them damaged; and a table of anybody's
+    runs.
+    """
+    misspelt = (
+        (GUARD / "made" / "laws.yaml").read_text(encoding="utf-8").replace("seeds:", "seedz:")
+    )
     Path("experiments/misspelt.yaml").write_text(misspelt, encoding="utf-8")
     whole, damaged = sorted(GUARD.glob("records/*.json"))[:2]
     Path("kept").mkdir()
     shutil.copy(whole, "kept")
-    Path("kept", damaged.name).write_text(damaged.read_text(encoding="utf-8").replace("0", "1"), encoding="utf-8")
+    Path("kept", damaged.name).write_text(
+        damaged.read_text(encoding="utf-8").replace("0", "1"), encoding="utf-8"
+    )
     rows, noise = ["arch,params,seed,rmse"], np.random.default_rng(0)
     for arch, exponent in (("kan", 1.0), ("mlp", 0.6)):
         for params in (30, 60, 120, 250, 500, 1000):
             for seed in range(3):
-                rows.append(f"{arch},{params},{seed},{params**-exponent * (1 + noise.normal(0, 0.05)):.4g}")
+                rows.append(
+                    f"{arch},{params},{seed},{params**-exponent * (1 + noise.normal(0, 0.05)):.4g}"
+                )
     Path("table.csv").write_text("\n".join([*rows, ""]), encoding="utf-8")
 
 
@@ -169,10 +210,15 @@ def _report(name: str) -> str:
 
 
 def more_pages() -> dict[str, str]:
-    """More reports, and replays at a tiny scale of made records, less what was not run; in the current folder."""
+    """More reports, and replays at a tiny scale of made records, less what was not run; in the
+    current folder.
+    """
     prepare(Path())
     make_searched("searched")
-    pages = {f"report_{name}": _report(name) for name in ("stages", "classes", "poisson", "own", "searched")}
+    pages = {
+        f"report_{name}": _report(name)
+        for name in ("stages", "classes", "poisson", "own", "searched")
+    }
     for name in REPLAYS:
         bring(name, Path())
         said(f"plan experiments/{name}.yaml --scale tiny")
@@ -185,22 +231,37 @@ def more_pages() -> dict[str, str]:
 
 KEPT_REPLAYS = ROOT / "results" / "replay"
 KEPT_REPLAY = "fig3_1_toy_scaling-width-100"
-KEPT_PAGES = ("verdicts/verdicts.html", "verdicts/verdicts.json", "verdicts/README.md", "replay/index.html")
+KEPT_PAGES = (
+    "verdicts/verdicts.html",
+    "verdicts/verdicts.json",
+    "verdicts/README.md",
+    "replay/index.html",
+)
 
 
 def kept_pages(folder: Path) -> dict[str, str]:
-    """Pages in results/ that are made from numbers kept there, by their paths; made in an empty folder."""
+    """Pages in results/ that are made from numbers kept there, by their paths; made in an empty
+    folder.
+    """
     for name in ("verdicts", "replay"):
         shutil.copytree(ROOT / "results" / name, folder / name)
     keep_verdicts([], folder, folder / "verdicts")
-    rows = [row_of(path.parent, folder / "replay") for path in sorted(folder.glob("replay/*/replay.json"))]
+    rows = [
+        row_of(path.parent, folder / "replay")
+        for path in sorted(folder.glob("replay/*/replay.json"))
+    ]
     write_index(rows, "harness replay NAME --keep", folder / "replay" / "index.html")
     return {name: (folder / name).read_text(encoding="utf-8") for name in KEPT_PAGES}
 
 
 def kept_points() -> tuple[str, ...]:
-    """Every number of a replay whose records are kept: as it is kept, and as made anew in the current folder."""
+    """Every number of a replay whose records are kept: as it is kept, and as made anew in the
+    current folder.
+    """
     shutil.copytree(ROOT / "experiments", "experiments")
     said("replay fig3_1 --max-width 100")
-    tables = [pd.read_csv(folder / KEPT_REPLAY / "replay.csv", dtype=str) for folder in (KEPT_REPLAYS, RESULTS)]
+    tables = [
+        pd.read_csv(folder / KEPT_REPLAY / "replay.csv", dtype=str)
+        for folder in (KEPT_REPLAYS, RESULTS)
+    ]
     return tuple(table.sort_index(axis=1).to_csv(index=False) for table in tables)

@@ -1,4 +1,6 @@
-"""The golden values (`golden.json` never changes, `golden/` by commits of their own), and how they are compared."""
+"""The golden values (`golden.json` never changes, `golden/` by commits of their own), and how they
+are compared.
+"""
 
 import difflib
 import hashlib
@@ -43,7 +45,9 @@ def difference(golden: str, made: str) -> str:
 
 
 def _alike(before: str, now: str) -> bool:
-    """Whether lines differ in nothing but decimals, by a unit of the last digit: fits end in a machine's rounding."""
+    """Whether lines differ in nothing but decimals, by a unit of the last digit: fits end in a
+    machine's rounding.
+    """
     same_words = NUMBER.split(before) == NUMBER.split(now)
     return same_words and all(map(_close, NUMBER.findall(before), NUMBER.findall(now)))
 

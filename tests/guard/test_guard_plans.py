@@ -1,4 +1,6 @@
-"""Nothing that a record names changes while code is moved: run ids, counts, manifests, fingerprints."""
+"""Nothing that a record names changes while code is moved: run ids, counts, manifests,
+fingerprints.
+"""
 
 import pytest
 
@@ -7,10 +9,14 @@ from tests.guard.golden import fixed
 
 
 def test_plans_are_as_ever():
-    """Every experiment at every scale, but for the large ones, has the run ids, counts and manifest that it had."""
+    """Every experiment at every scale, but for the large ones, has the run ids, counts and manifest
+    that it had.
+    """
     known = fixed("plans")
 
-    assert {one.name for one in contents.experiments()} == known.keys(), "`python -m tests.guard.write` adds new ones"
+    assert {one.name for one in contents.experiments()} == known.keys(), (
+        "`python -m tests.guard.write` adds new ones"
+    )
     assert contents.plans(contents.small()) == {name: known[name] for name in contents.small()}
 
 

@@ -22,9 +22,10 @@ PACKAGE = Path(harness.__file__).parent
 RECORDS = GUARD / "records"
 FUSED = ("mlp", "kan", "spline_mlp")
 ALIKE = ("device", "instruction_set", "versions")
-# Modules that training loads and that `source_hash`, by which checkpoints know their code, leaves out. All but the last
-# are harmless: what goes on from a checkpoint in another version of them comes out as if it had been trained in that
-# one. The last is left out all the same, as the hash stays what it is while code is moved.
+# Modules that training loads and that `source_hash`, by which checkpoints know their code, leaves
+# out. All but the last are harmless: what goes on from a checkpoint in another version of them
+# comes out as if it had been trained in that one. The last is left out all the same, as the hash
+# stays what it is while code is moved.
 LEFT_OUT = {
     "harness": "its version, which checkpoints name besides",
     "harness.record": "names what its files have",
@@ -32,14 +33,18 @@ LEFT_OUT = {
     "harness.record.networks": "writes a trained network, and reads it back as it is",
     "harness.record.store": "how records appear whole, and when two are the same",
     "harness.record.table": "reads records",
-    "harness.record.schema": "CURVE_POINTS, how many outputs a phase leaves: before a checkpoint, those of older code",
+    "harness.record.schema": (
+        "CURVE_POINTS, how many outputs a phase leaves: before a checkpoint, those of older code"
+    ),
 }
 
 
 def in_process(*command: str, code: Path = ROOT, **options) -> subprocess.CompletedProcess:
     """A Python process, in the folder `code`, that takes the package from there."""
     options |= {"env": os.environ | {"PYTHONPATH": str(ROOT)}}  # for what is not in that folder
-    return subprocess.run([sys.executable, *command], cwd=code, capture_output=True, text=True, **options)
+    return subprocess.run(
+        [sys.executable, *command], cwd=code, capture_output=True, text=True, **options
+    )
 
 
 def content(record: Path) -> dict:
@@ -61,19 +66,26 @@ def test_kept_records_are_read_and_kept_again_to_the_same_lines(tmp_path):
 
     lines = {identity: line.text for identity, line in read_lines(kept).by_run.items()}
     assert len(lines) > 400
-    published = {path.stem: path.read_text(encoding="utf-8") for path in (tmp_path / "runs").iterdir()}
+    published = {
+        path.stem: path.read_text(encoding="utf-8") for path in (tmp_path / "runs").iterdir()
+    }
     assert {identity: line_of(text) for identity, text in published.items()} == lines
 
 
 def test_every_engine_family_and_optimiser_has_a_record():
     records = [content(path) for path in RECORDS.glob("*.json")]
     runs = [record["run"] for record in records]
-    trained = {(run["engine"], run["network"]["family"], run["recipe"]["optimizer"]["name"]) for run in runs}
+    trained = {
+        (run["engine"], run["network"]["family"], run["recipe"]["optimizer"]["name"])
+        for run in runs
+    }
 
     of_torch = {("torch", *pair) for pair in itertools.product(FAMILIES, OPTIMISERS)}
     no_jacobian = ("module", "gated_mlp", "grouped_chebyshev", "transformer")
     without_jacobian = {("torch", family, "levenberg_marquardt") for family in no_jacobian}
-    of_torch -= without_jacobian | {("torch", "transformer", "lbfgs")}  # which sees other sequences at each evaluation
+    of_torch -= without_jacobian | {
+        ("torch", "transformer", "lbfgs")
+    }  # which sees other sequences at each evaluation
     assert of_torch <= trained
     assert {("fused", *pair) for pair in itertools.product(FUSED, OPTIMISERS)} <= trained
     assert {record["status"] for record in records} == {"done", "diverged"}
@@ -86,13 +98,17 @@ def test_every_engine_family_and_optimiser_has_a_record():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> tuple[dict, Path]:
-    """What `train.py` says, which trains the runs of all records by a copy of the package; and the new records."""
+    """What `train.py` says, which trains the runs of all records by a copy of the package; and the
+    new records.
+    """
     copy = tmp_path_factory.mktemp("copy")
     shutil.copytree(PACKAGE, copy / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / ".gitignore", copy)
     subprocess.run(["git", "init", "-q", str(copy)], check=True)
     report, records = _trained(copy, tmp_path_factory.mktemp("results"))
-    if report["was_cold"]:  # a process that compiles its kernels comes to other last bits than those that load them
+    if report[
+        "was_cold"
+    ]:  # a process that compiles its kernels comes to other last bits than those that load them
         report, records = _trained(copy, tmp_path_factory.mktemp("results"))
     return report, records
 
@@ -104,7 +120,9 @@ def _trained(copy: Path, results: Path) -> tuple[dict, Path]:
 
 
 def test_what_can_change_numbers_is_hashed(trained):
-    """Every module that training loads is in snapshots, and in the hash of checkpoints but for those named above."""
+    """Every module that training loads is in snapshots, and in the hash of checkpoints but for
+    those named above.
+    """
     modules = trained[0]["modules"]
 
     assert len(modules) > 50
@@ -119,7 +137,9 @@ def test_the_hash_of_checkpoints_names_no_folder_that_is_gone():
 
 def test_what_kernels_are_compiled_from_is_in_their_key(trained):
     """The file of every compiled function, and of every name of the project that one uses."""
-    compiled = {name: known["kernels"] for name, known in trained[0]["modules"].items() if known["compiled"]}
+    compiled = {
+        name: known["kernels"] for name, known in trained[0]["modules"].items() if known["compiled"]
+    }
 
     assert len(compiled) > 5
     assert all(compiled.values()), compiled
@@ -127,7 +147,9 @@ def test_what_kernels_are_compiled_from_is_in_their_key(trained):
 
 
 def test_training_comes_to_the_kept_records(trained, tmp_path):
-    """Bit for bit where machine and libraries are those of the record; elsewhere within machines' tolerance."""
+    """Bit for bit where machine and libraries are those of the record; elsewhere within machines'
+    tolerance.
+    """
     shutil.copytree(RECORDS, tmp_path / "runs")
     found = json.loads(said(f"merge {trained[1]} --results {tmp_path} --json").splitlines()[1])
     assert len(found["same"]) + len(found["within_tolerance"]) == len(list(RECORDS.glob("*.json")))
@@ -139,7 +161,9 @@ def test_training_comes_to_the_kept_records(trained, tmp_path):
 
 
 def test_a_job_that_was_queued_before_trains(tmp_path):
-    """Its script has `python -m harness.dispatch.worker FOLDER SUBMISSION PLACE`, its runs lie in a file."""
+    """Its script has `python -m harness.dispatch.worker FOLDER SUBMISSION PLACE`, its runs lie in a
+    file.
+    """
     shutil.copytree(GUARD / "queued", tmp_path / "poisson")
     job = ("-u", "-m", "harness.dispatch.worker", str(tmp_path / "poisson"), "0123456789ab", "0")
     silence, somebody_waits = os.pipe()
@@ -147,8 +171,14 @@ def test_a_job_that_was_queued_before_trains(tmp_path):
         done = in_process(*job, stdin=silence)
 
     assert done.returncode == 0, done.stderr
-    queued = json.loads((GUARD / "queued" / "submissions" / "0123456789ab" / "job-0.json").read_text(encoding="utf-8"))
-    assert {path.stem for path in (tmp_path / "runs").glob("*.json")} == set(itertools.chain(*queued["ids"]))
+    queued = json.loads(
+        (GUARD / "queued" / "submissions" / "0123456789ab" / "job-0.json").read_text(
+            encoding="utf-8"
+        )
+    )
+    assert {path.stem for path in (tmp_path / "runs").glob("*.json")} == set(
+        itertools.chain(*queued["ids"])
+    )
 
 
 def test_a_probe_job_reports(tmp_path):
@@ -163,7 +193,9 @@ def test_a_probe_job_reports(tmp_path):
 
 
 def test_files_beside_the_code_are_installed_with_it():
-    files = [path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    files = [
+        path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
+    ]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = project["tool"]["setuptools"]["package-data"][PACKAGE.name]
     installed = set(itertools.chain.from_iterable(PACKAGE.glob(pattern) for pattern in patterns))

@@ -1,4 +1,6 @@
-"""What users read stays the same while code is moved, but for numbers' last digits; so do results that are kept."""
+"""What users read stays the same while code is moved, but for numbers' last digits; so do results
+that are kept.
+"""
 
 import sys
 
@@ -7,7 +9,10 @@ import pytest
 from tests.guard import contents
 from tests.guard.golden import difference, text
 
-WRITE = "\n\nIf that is meant, `python -m tests.guard.write` writes it; commit it by itself, and say so."
+WRITE = (
+    "\n\nIf that is meant, `python -m tests.guard.write` writes it; commit it by itself, "
+    "and say so."
+)
 
 
 def assert_as_ever(made: dict[str, str]) -> None:
@@ -18,7 +23,9 @@ def assert_as_ever(made: dict[str, str]) -> None:
 
 @pytest.fixture
 def folder(here, monkeypatch):
-    """An empty one, in which commands are run; they add it to the Python path, for code of a user's."""
+    """An empty one, in which commands are run; they add it to the Python path, for code of a
+    user's.
+    """
     monkeypatch.setattr(sys, "path", list(sys.path))
     return here
 
@@ -28,7 +35,9 @@ def test_schema_and_help_are_as_ever():
 
 
 def test_answers_and_pages_are_as_ever(folder):
-    """What commands say that train nothing, and pages of laws, of a search, of every family, and of verdicts."""
+    """What commands say that train nothing, and pages of laws, of a search, of every family, and of
+    verdicts.
+    """
     assert_as_ever(contents.commands_and_pages())
 
 
@@ -43,7 +52,8 @@ def test_pages_of_kept_numbers_are_the_kept_pages(folder):
         assert made == (contents.ROOT / "results" / name).read_text(encoding="utf-8"), name + WRITE
 
 
-@pytest.mark.nightly  # its laws are held by tests/test_coverage.py, and what a replay writes by the pages above
+# its laws are held by tests/test_coverage.py, and what a replay writes by the pages above
+@pytest.mark.nightly
 def test_a_kept_replay_comes_out_of_its_kept_records_again(folder):
     kept, made = contents.kept_points()
 

@@ -1,6 +1,8 @@
-"""Train the run of every kept record, and say which modules that took and which hashes know their files, as JSON.
+"""Train the run of every kept record, and say which modules that took and which hashes know their
+files, as JSON.
 
-In a process of its own, in a folder with a copy of the package, whose files are changed one after the other.
+In a process of its own, in a folder with a copy of the package, whose files are changed one after
+the other.
 """
 
 import ast
@@ -22,10 +24,12 @@ ROOT = GUARD.parents[1]
 
 
 def main(results: Path) -> None:
-    """Print `modules`: of each whether the three hashes know it, and whether it has compiled functions.
+    """Print `modules`: of each whether the three hashes know it, and whether it has compiled
+    functions.
 
-    `foreign` are names that compiled functions use and that come from files of which kernels' key knows nothing;
-    `was_cold` says whether any function had to be compiled, in place of being loaded.
+    `foreign` are names that compiled functions use and that come from files of which kernels' key
+    knows nothing; `was_cold` says whether any function had to be compiled, in place of being
+    loaded.
     """
     for path in sorted(GUARD.glob("records/*.json")):
         train_pack([read_record(path).run], results / "runs")
@@ -36,7 +40,11 @@ def main(results: Path) -> None:
 
     snapshot = take_snapshot(results / "snapshots", []).path / "0"
     modules = {
-        name: {**_known(file), "snapshot": (snapshot / file.relative_to(copy)).is_file(), "compiled": name in compiled}
+        name: {
+            **_known(file),
+            "snapshot": (snapshot / file.relative_to(copy)).is_file(),
+            "compiled": name in compiled,
+        }
         for name, file in loaded.items()
     }
     foreign = itertools.chain.from_iterable(_foreign(loaded, each.py_func) for each in functions)
@@ -46,9 +54,19 @@ def main(results: Path) -> None:
 
 def _files() -> dict[str, Path]:
     """Where the project's modules that are loaded come from."""
-    files = {name: getattr(module, "__file__", None) for name, module in sorted(sys.modules.items())}
-    named = {name: Path(file) for name, file in files.items() if file and name not in ("__main__", "__mp_main__")}
-    ours = {name: file for name, file in named.items() if name.startswith("harness") or file.is_relative_to(ROOT)}
+    files = {
+        name: getattr(module, "__file__", None) for name, module in sorted(sys.modules.items())
+    }
+    named = {
+        name: Path(file)
+        for name, file in files.items()
+        if file and name not in ("__main__", "__mp_main__")
+    }
+    ours = {
+        name: file
+        for name, file in named.items()
+        if name.startswith("harness") or file.is_relative_to(ROOT)
+    }
     return {name: file for name, file in ours.items() if not name.startswith("tests")}
 
 
@@ -74,7 +92,9 @@ def _compiled_functions() -> list[Dispatcher]:
 
 
 def _foreign(loaded: dict[str, Path], function: FunctionType) -> list[str]:
-    """The names that a compiled function uses and that its module imports from a file that is no source of kernels."""
+    """The names that a compiled function uses and that its module imports from a file that is no
+    source of kernels.
+    """
     nodes = ast.walk(ast.parse(loaded[function.__module__].read_text(encoding="utf-8")))
     imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module in loaded]
     outside = [node for node in imports if loaded[str(node.module)] not in sources()]

@@ -17,7 +17,9 @@ REPLACED = {
 
 
 def visible(page: str) -> str:
-    """The text of an HTML page without its figures, a row or paragraph a line; each line once, as many rows say why."""
+    """The text of an HTML page without its figures, a row or paragraph a line; each line once, as
+    many rows say why.
+    """
     for pattern, text in REPLACED.items():
         page = re.sub(pattern, text, page)
     lines = [" ".join(line.split()) for line in html.unescape(page).splitlines()]

@@ -1,4 +1,6 @@
-"""A folder in which commands are run: experiment files, kept records, and records that nobody trained."""
+"""A folder in which commands are run: experiment files, kept records, and records that nobody
+trained.
+"""
 
 import re
 import shlex
@@ -29,7 +31,9 @@ SIZES = "disk: "  # begins a line of sizes of files, which figures of another ma
 
 
 def prepare(folder: Path) -> None:
-    """Put all experiment files into `folder`/experiments, and the records of `trained` ones into its results."""
+    """Put all experiment files into `folder`/experiments, and the records of `trained` ones into
+    its results.
+    """
     shutil.copytree(ROOT / "experiments", folder / "experiments")
     for file in (*GUARD.glob("trained/*.yaml"), *GUARD.glob("made/*.yaml")):
         shutil.copy(file, folder / "experiments")
@@ -37,9 +41,13 @@ def prepare(folder: Path) -> None:
 
 
 def said(command: str) -> str:
-    """A command line and what it answers on a terminal of a fixed width, less the frames of tables."""
+    """A command line and what it answers on a terminal of a fixed width, less the frames of
+    tables.
+    """
     console.width = CONSOLE_WIDTH
-    done = CliRunner().invoke(main, shlex.split(command), env={"COLUMNS": str(HELP_WIDTH)}, catch_exceptions=False)
+    done = CliRunner().invoke(
+        main, shlex.split(command), env={"COLUMNS": str(HELP_WIDTH)}, catch_exceptions=False
+    )
     shown = [line for line in done.output.splitlines() if not line.startswith((TERMINAL, SIZES))]
     lines = [_without_frame(line) for line in shown if not FRAME.fullmatch(line.strip())]
     ending = [] if done.exit_code == 0 else [f"(exit code {done.exit_code})"]
@@ -60,7 +68,11 @@ def make_records(name: str) -> None:
 
 def make_searched(name: str) -> None:
     """Freeze an experiment with a search and publish its records."""
-    _make_records(freeze_file(StudyFile(Path("experiments") / f"{name}.yaml", RESULTS), replan=False, say=print))
+    _make_records(
+        freeze_file(
+            StudyFile(Path("experiments") / f"{name}.yaml", RESULTS), replan=False, say=print
+        )
+    )
 
 
 def _make_records(manifest: Manifest) -> None:
@@ -73,16 +85,26 @@ def _made_record(planned: PlannedRun, counts: dict[str, int]) -> Record:
     run, cap = planned.run, planned.run.recipe.max_evaluations
     noise = np.random.default_rng(int(planned.run_id, 16)).normal(0, 0.05)
     exponent = 1.0 if isinstance(run.network, KanShape) else 0.6
-    loss = _rounded(3 * (1 + planned.trial) * counts["params.trainable"] ** -exponent * np.exp(noise))
-    errors = {"train_rmse": loss, "validation_rmse": _rounded(1.1 * loss), "test_rmse": _rounded(1.2 * loss)}
+    loss = _rounded(
+        3 * (1 + planned.trial) * counts["params.trainable"] ** -exponent * np.exp(noise)
+    )
+    errors = {
+        "train_rmse": loss,
+        "validation_rmse": _rounded(1.1 * loss),
+        "test_rmse": _rounded(1.2 * loss),
+    }
     h1_error = _rounded(9 * loss) if run.task.is_pde else None
     curve = []
     for at in (*(at for at in (1, 2, 4, 8, 16, 32, 64) if at < cap), cap):
         then = loss * cap / at
-        point = CurvePoint(evaluations=at, train_rmse=_rounded(then), validation_rmse=_rounded(1.1 * then))
+        point = CurvePoint(
+            evaluations=at, train_rmse=_rounded(then), validation_rmse=_rounded(1.1 * then)
+        )
         curve.append(point)
     made = {
-        "metrics": Metrics(**errors, test_root_median_square=_rounded(0.7 * loss), test_h1_error=h1_error),
+        "metrics": Metrics(
+            **errors, test_root_median_square=_rounded(0.7 * loss), test_h1_error=h1_error
+        ),
         "evaluations": cap,
         "iterations": cap,
         "by_stage": ((cap, cap),),

@@ -2,12 +2,13 @@
 
     python -m tests.guard.write 'toys short'     # makes this plan alone, and replaces its entry
 
-golden.json    ids, hashes and counts, which never change: if one does, nothing is written. A new experiment: its plan.
-golden/        texts (schema, help, answers, pages): what is meant to change goes into a commit that says so.
-results/       the pages there that are made from kept numbers follow their templates, as texts do.
-trained/       experiments that train in a second; `records/` has what they came to. Neither is ever written again.
-made/          experiments of which records are made up, for pages about laws, verdicts and searches.
-queued/        a job as it was sent off before, which has to train still.
+golden.json    ids, hashes and counts, which never change: if one does, nothing is written. A new
+experiment: its plan. golden/        texts (schema, help, answers, pages): what is meant to change
+goes into a commit that says so. results/       the pages there that are made from kept numbers
+follow their templates, as texts do. trained/       experiments that train in a second; `records/`
+has what they came to. Neither is ever written again. made/          experiments of which records
+are made up, for pages about laws, verdicts and searches. queued/        a job as it was sent off
+before, which has to train still.
 """
 
 import json
@@ -25,13 +26,20 @@ MOST_LINES = 20  # of a difference that are shown
 
 
 def main(replaced: Sequence[str]) -> None:
-    """Write what is new or a changed text; exit 1 if an id, hash or count is another one than before."""
+    """Write what is new or a changed text; exit 1 if an id, hash or count is another one than
+    before.
+    """
     known = [one.name for one in contents.experiments()]
     if unknown := sorted(set(replaced) - set(known)):
-        sys.exit(f"no such plans: {', '.join(unknown)}; a plan is a file and its scale, such as 'toys short'")
+        sys.exit(
+            f"no such plans: {', '.join(unknown)}; a plan is a file and its scale, such as "
+            "'toys short'"
+        )
     if replaced:
         changed = []
-        _write_golden({"plans": {**fixed("plans"), **contents.plans(replaced)}, "targets": fixed("targets")})
+        _write_golden(
+            {"plans": {**fixed("plans"), **contents.plans(replaced)}, "targets": fixed("targets")}
+        )
     else:
         changed = _write_fixed({"plans": contents.plans(known), "targets": contents.targets()})
     _write_texts({"schema": contents.schema(), "help": contents.helps()})
@@ -41,11 +49,17 @@ def main(replaced: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         _write_texts(contents.kept_pages(Path(folder)), contents.ROOT / "results", ending="")
     if changed:
-        sys.exit("these never change: " + ", ".join(changed) + "; nothing was written of them (see the file's head)")
+        sys.exit(
+            "these never change: "
+            + ", ".join(changed)
+            + "; nothing was written of them (see the file's head)"
+        )
 
 
 def _write_fixed(found: dict[str, dict[str, Any]]) -> list[str]:
-    """Add what is new, drop what is no more; the names of entries that are different, which stay."""
+    """Add what is new, drop what is no more; the names of entries that are different, which
+    stay.
+    """
     kept, changed = {}, []
     for kind, entries in found.items():
         before = fixed(kind)
@@ -58,7 +72,9 @@ def _write_fixed(found: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def _write_golden(entries: dict[str, dict[str, Any]]) -> None:
-    FIXED.write_text(json.dumps(entries, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    FIXED.write_text(
+        json.dumps(entries, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 def _write_texts(found: dict[str, str], folder: Path = TEXTS, ending: str = ".txt") -> None:
@@ -70,7 +86,12 @@ def _write_texts(found: dict[str, str], folder: Path = TEXTS, ending: str = ".tx
         if changes := difference(before, made).splitlines():
             left = len(changes) - MOST_LINES
             more = [f"… {left} lines more"] if left > 0 else []
-            print(f"changed: {folder.name}/{path.relative_to(folder)}", *changes[:MOST_LINES], *more, sep="\n")
+            print(
+                f"changed: {folder.name}/{path.relative_to(folder)}",
+                *changes[:MOST_LINES],
+                *more,
+                sep="\n",
+            )
             path.write_text(made, encoding="utf-8")
 
 

@@ -38,12 +38,18 @@ def write_experiment(folder: Path, rules: str = RULES, sizes: str = SIZES) -> Pa
     return path
 
 
-def write_records(folder: Path, leave_out: int = 0, seeds: int = 3, sd: float = 0.03, alphas=ALPHAS) -> Manifest:
-    """Records of the first seeds of the plan in results/made, all but the last few: losses N^-alpha with noise."""
+def write_records(
+    folder: Path, leave_out: int = 0, seeds: int = 3, sd: float = 0.03, alphas=ALPHAS
+) -> Manifest:
+    """Records of the first seeds of the plan in results/made, all but the last few: losses N^-alpha
+    with noise.
+    """
     manifest, noise = read_manifest(folder / "results" / "made"), np.random.default_rng(0)
     for planned in manifest.runs[: len(manifest.runs) - leave_out]:
         cell = manifest.cells[planned.cell]
-        loss = 3 * cell.counts["params.trainable"] ** -alphas[cell.arm] * np.exp(noise.normal(0, sd))
+        loss = (
+            3 * cell.counts["params.trainable"] ** -alphas[cell.arm] * np.exp(noise.normal(0, sd))
+        )
         if planned.run.seed < seeds:
             publish(record_of(planned, cell.counts, loss), folder / "results" / "runs")
     return manifest

@@ -1,4 +1,6 @@
-"""Tables of runs whose laws are known: what `record.runs_table` would say of the runs of a real plan."""
+"""Tables of runs whose laws are known: what `record.runs_table` would say of the runs of a real
+plan.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -28,20 +30,42 @@ recipes:
 seeds: {seeds}
 {more}
 """
-SAME = {"trial": 0, "trials": 1, "status": "done", "chosen": True, "of_budget": False, "metric": "rmse"}
-LAWS = {"in_window": True, "until_minimum": False, "hold_out": 0, "dtype": "float64", "evaluations": 100}
+SAME = {
+    "trial": 0,
+    "trials": 1,
+    "status": "done",
+    "chosen": True,
+    "of_budget": False,
+    "metric": "rmse",
+}
+LAWS = {
+    "in_window": True,
+    "until_minimum": False,
+    "hold_out": 0,
+    "dtype": "float64",
+    "evaluations": 100,
+}
 Law = Callable[[np.ndarray], np.ndarray]
 
 
 @cache
 def made_plan(seeds: int = 5, tasks: str = "[xy]", more: str = "") -> Manifest:
-    return make_plan(parse_experiment(TEXT.format(tasks=tasks, seeds=list(range(seeds)), more=more)), "made")
+    return make_plan(
+        parse_experiment(TEXT.format(tasks=tasks, seeds=list(range(seeds)), more=more)), "made"
+    )
 
 
 def made_table(
-    manifest: Manifest, laws: Mapping[str, Law], noise: float = 0.03, rng: int = 0, task: str = "", **columns
+    manifest: Manifest,
+    laws: Mapping[str, Law],
+    noise: float = 0.03,
+    rng: int = 0,
+    task: str = "",
+    **columns,
 ) -> pd.DataFrame:
-    """A row for every run of the arms with a law, with noise of its own; `columns` are added, or replaced."""
+    """A row for every run of the arms with a law, with noise of its own; `columns` are added, or
+    replaced.
+    """
     cells = [
         (manifest.cells[one.cell], one)
         for one in manifest.runs
@@ -70,7 +94,9 @@ def made_table(
     return pd.DataFrame(found | SAME | LAWS | columns)
 
 
-def made_runs(laws: Mapping[str, Law], seeds: int = 5, tasks: str = "[xy]", **made) -> ExperimentRuns:
+def made_runs(
+    laws: Mapping[str, Law], seeds: int = 5, tasks: str = "[xy]", **made
+) -> ExperimentRuns:
     manifest = made_plan(seeds, tasks)
     return runs_of(manifest, made_table(manifest, laws, **made))
 

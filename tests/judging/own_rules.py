@@ -11,7 +11,9 @@ from harness.spec import Decide, Takes
 
 
 def fused_flops(network, weights=DEFAULT_WEIGHTS) -> list[int] | None:
-    """A multiply and an add are one operation: half of shared_dense; not of networks with splines between maps."""
+    """A multiply and an add are one operation: half of shared_dense; not of networks with splines
+    between maps.
+    """
     if network.family == "spline_mlp":
         return None
     return [flops // 2 for flops in network.flops("shared_dense", WEIGHTS[weights])]
@@ -35,7 +37,9 @@ FUSED = Convention(
 
 
 def ahead_words(rule: Decide) -> str:
-    return f"the least ratio of test losses over replicates {ratio_words(rule)} {budget_words(rule)}"
+    return (
+        f"the least ratio of test losses over replicates {ratio_words(rule)} {budget_words(rule)}"
+    )
 
 
 def find_ahead(case: Case) -> Found:

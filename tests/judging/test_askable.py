@@ -1,4 +1,6 @@
-"""What may be said of a table before a fit: a score and its ceiling, known errors and floors, tries, compute."""
+"""What may be said of a table before a fit: a score and its ceiling, known errors and floors,
+tries, compute.
+"""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,9 @@ ASKED, OF_ERRORS = (*OF_ARMS, "accuracy"), (*OF_ARMS, "error")
 
 @pytest.fixture
 def evals(tmp_path):
-    """Two arms whose accuracy is a sigmoid of the loss, and whose error falls to 0.1 as a power of size."""
+    """Two arms whose accuracy is a sigmoid of the loss, and whose error falls to 0.1 as a power of
+    size.
+    """
     rng = np.random.default_rng(1)
     rows = []
     for arm, needs in (("A", 1.0), ("B", 2.0)):
@@ -24,7 +28,14 @@ def evals(tmp_path):
             loss = 1.8 + 40 * (size / needs) ** -0.25
             score = 0.25 + 0.7 / (1 + np.exp(6 * (loss - 2.3))) + 0.002 * rng.standard_normal()
             error = (0.1 + 20 * (size / needs) ** -0.3) * np.exp(0.01 * rng.standard_normal())
-            row = {"arm": arm, "params": size, "loss": loss, "score": score, "accuracy": 1 - error, "error": error}
+            row = {
+                "arm": arm,
+                "params": size,
+                "loss": loss,
+                "score": score,
+                "accuracy": 1 - error,
+                "error": error,
+            }
             rows.append({**row, "sd": 0.01 * error, "score_sd": 0.002})
     path = tmp_path / "evals.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
@@ -37,8 +48,13 @@ def _numbers(found: dict) -> list:
 
 
 def test_laws_of_a_rising_score_are_those_of_what_is_missing_to_its_ceiling(evals):
-    """With --ceiling 1 the laws of an accuracy are those of the error, and say so; without it they say how."""
-    of_scores, of_errors = json_of("fit", evals, *ASKED, "--ceiling", 1), json_of("fit", evals, *OF_ERRORS)
+    """With --ceiling 1 the laws of an accuracy are those of the error, and say so; without it they
+    say how.
+    """
+    of_scores, of_errors = (
+        json_of("fit", evals, *ASKED, "--ceiling", 1),
+        json_of("fit", evals, *OF_ERRORS),
+    )
     for score, error in zip(_numbers(of_scores), _numbers(of_errors), strict=True):
         assert score == pytest.approx(error, rel=1e-9)
     assert of_scores["laws"][0]["metric"] == "1 - accuracy"
@@ -50,9 +66,24 @@ def test_laws_of_a_rising_score_are_those_of_what_is_missing_to_its_ceiling(eval
 
 
 def test_a_sigmoid_is_asked_alike_on_the_command_line_and_in_python(evals):
-    asked = ("--x", "loss", "--y", "score", "--by", "arm", "--law", "sigmoid", "--chance", 0.25, "--sd", "score_sd")
+    asked = (
+        "--x",
+        "loss",
+        "--y",
+        "score",
+        "--by",
+        "arm",
+        "--law",
+        "sigmoid",
+        "--chance",
+        0.25,
+        "--sd",
+        "score_sd",
+    )
     found = json_of("fit", evals, *asked, "--predict", 2.0)
-    same = harness.fit(evals, "loss", "score", "arm", law="sigmoid", chance=0.25, sd="score_sd", predict=2.0)
+    same = harness.fit(
+        evals, "loss", "score", "arm", law="sigmoid", chance=0.25, sd="score_sd", predict=2.0
+    )
     for arm, law in found["results"].items():
         levels = law["parameters"]
         assert levels["ceiling"]["value"] == pytest.approx(0.95, abs=0.03)
@@ -63,7 +94,9 @@ def test_a_sigmoid_is_asked_alike_on_the_command_line_and_in_python(evals):
     assert "chance + (ceiling - chance)" in same.sentences[0]
     table = invoke("fit", evals, *asked).stdout
     assert "0.25 (given)" in table
-    in_a_list = harness.fit(evals, "loss", "score", "arm", law=["sigmoid"], chance=0.25, sd="score_sd", predict=2.0)
+    in_a_list = harness.fit(
+        evals, "loss", "score", "arm", law=["sigmoid"], chance=0.25, sd="score_sd", predict=2.0
+    )
     assert in_a_list.sentences == same.sentences
 
 
@@ -100,13 +133,20 @@ def test_known_errors_and_a_known_floor_reach_every_law(evals):
 
 
 def test_the_best_of_equally_many_tries(tmp_path):
-    """A random setting of a tuned arm costs it its exponent; the expected best of 8 does not, of 40 or of 8."""
+    """A random setting of a tuned arm costs it its exponent; the expected best of 8 does not, of 40
+    or of 8.
+    """
     rng = np.random.default_rng(2)
     rows = []
     for arm, tries in (("A", 40), ("B", 8)):
         for size in SIZES:
-            harm = 0.02 * (size / SIZES[0]) ** 0.3 * rng.exponential(size=tries)  # tuning matters more for large ones
-            rows += [{"arm": arm, "params": size, "loss": size**-0.2 * np.exp(cost), "end": "ok"} for cost in harm]
+            harm = (
+                0.02 * (size / SIZES[0]) ** 0.3 * rng.exponential(size=tries)
+            )  # tuning matters more for large ones
+            rows += [
+                {"arm": arm, "params": size, "loss": size**-0.2 * np.exp(cost), "end": "ok"}
+                for cost in harm
+            ]
     table = pd.DataFrame(rows)
     path = tmp_path / "tuned.csv"
     table.to_csv(path, index=False)
@@ -122,15 +162,26 @@ def test_the_best_of_equally_many_tries(tmp_path):
     refused = invoke("fit", path, *asked, "--best-of", 9)
     assert "--best-of 9: B has 8 runs at params=1e+06" in refused.stderr
     assert (
-        harness.fit(table, "params", "loss", "arm", law="pure", best_of=8).answer.laws[0].fits["pure"].alpha
+        harness.fit(table, "params", "loss", "arm", law="pure", best_of=8)
+        .answer.laws[0]
+        .fits["pure"]
+        .alpha
         == alphas[1][0]
     )
 
 
 def test_a_failed_run_is_a_try(tmp_path):
-    """Of two tries of which one failed, the best of one is the other's loss; of all three it is the least of all."""
+    """Of two tries of which one failed, the best of one is the other's loss; of all three it is the
+    least of all.
+    """
     done = pd.DataFrame(
-        {"task": "", "series": "all", "metric": "loss", "size": 1.0, "status": ["done", "failed", "done"]}
+        {
+            "task": "",
+            "series": "all",
+            "metric": "loss",
+            "size": 1.0,
+            "status": ["done", "failed", "done"],
+        }
     )
     runs = {"x": done.assign(test_loss=[2.0, np.nan, 8.0])}
     for k, best in ((1, 4.0), (3, 2.0)):
@@ -141,10 +192,19 @@ def test_a_failed_run_is_a_try(tmp_path):
 
 def test_compute_that_is_no_multiple_of_6nd_is_said(tmp_path):
     """Within a fit and between arms, beyond a factor of 1.2; a constant factor is no matter."""
-    n, d = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e7, 1e9, 6), np.geomspace(1e9, 1e11, 6)))
+    n, d = (
+        axis.ravel() for axis in np.meshgrid(np.geomspace(1e7, 1e9, 6), np.geomspace(1e9, 1e11, 6))
+    )
     loss = 1.8 + 480 * n**-0.35 + 2100 * d**-0.37
     rows = pd.DataFrame(
-        {"N": n, "D": d, "loss": loss, "arm": "A", "same": 8 * n * d, "other": 6 * n * d * (1 + 3e6 / n)}
+        {
+            "N": n,
+            "D": d,
+            "loss": loss,
+            "arm": "A",
+            "same": 8 * n * d,
+            "other": 6 * n * d * (1 + 3e6 / n),
+        }
     )
     path = tmp_path / "grid.csv"
     rows.to_csv(path, index=False)

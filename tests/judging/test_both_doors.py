@@ -1,4 +1,6 @@
-"""One table of runs, two doors: an experiment gives what its runs.csv gives, and both have all forms of laws."""
+"""One table of runs, two doors: an experiment gives what its runs.csv gives, and both have all
+forms of laws.
+"""
 
 import json
 from pathlib import Path
@@ -41,7 +43,9 @@ seeds: [0, 1, 2]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Losses N^-1 and N^-0.6 of two arms; budgets whose best size is 20 (C / 1e9)^0.25; losses N^-0.8 + 3 D^-0.5."""
+    """Losses N^-1 and N^-0.6 of two arms; budgets whose best size is 20 (C / 1e9)^0.25; losses
+    N^-0.8 + 3 D^-0.5.
+    """
     folder = tmp_path_factory.mktemp("doors")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -61,7 +65,10 @@ def folder(tmp_path_factory) -> Path:
         for planned in manifest.runs:
             counts = manifest.cells[planned.cell].counts
             loss = counts[SIZE] ** -0.8 + 3 * planned.run.task.train_points**-0.5
-            publish(record_of(planned, counts, loss * np.exp(noise.normal(0, 0.01))), folder / "results" / "runs")
+            publish(
+                record_of(planned, counts, loss * np.exp(noise.normal(0, 0.01))),
+                folder / "results" / "runs",
+            )
         invoke("fit", "results/made")
     return folder
 
@@ -73,20 +80,46 @@ def here(folder, monkeypatch) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("asked", [(), ("--law", "shifted"), ("--hold-out", "1", "--law", "pure", "--law", "floor")])
+@pytest.mark.parametrize(
+    "asked", [(), ("--law", "shifted"), ("--hold-out", "1", "--law", "pure", "--law", "floor")]
+)
 def test_an_experiment_and_its_table_have_the_same_laws(here, asked):
-    table = ("--y", "test_loss", "--by", "series", "--config", "cell", "--seed", "seed", "--status", "status")
+    table = (
+        "--y",
+        "test_loss",
+        "--by",
+        "series",
+        "--config",
+        "cell",
+        "--seed",
+        "seed",
+        "--status",
+        "status",
+    )
     experiment = json_of("fit", "results/made", "--x", SIZE, *asked)["laws"]
     file = json_of("fit", "results/made/runs.csv", "--x", SIZE, *table, *asked)["laws"]
 
-    assert [one["series"] for one in experiment] == [one["series"] for one in file] == ["kan", "mlp"]
+    assert (
+        [one["series"] for one in experiment] == [one["series"] for one in file] == ["kan", "mlp"]
+    )
     for one, other in zip(experiment, file, strict=True):
-        for key in ("fits", "held_out", "selection", "checks", "quoted_law", "sizes", "runs", "data_hash"):
+        for key in (
+            "fits",
+            "held_out",
+            "selection",
+            "checks",
+            "quoted_law",
+            "sizes",
+            "runs",
+            "data_hash",
+        ):
             assert one[key] == other[key], key
 
 
 def test_the_best_size_of_each_budget_has_its_law(here):
-    """IsoFLOP: at each budget that was asked for, loss over size has its minimum, and these follow a power law."""
+    """IsoFLOP: at each budget that was asked for, loss over size has its minimum, and these follow
+    a power law.
+    """
     asked = ("fit", "results/crossed", "--x", SIZE, "--isoflop", COST)
     found = json_of(*asked)["results"]["xy: mlp"]
     assert tuple(valley["budget"] for valley in found["valleys"]) == BUDGETS
@@ -112,16 +145,40 @@ def test_tasks_that_differ_in_their_data_alone_have_one_law_of_size_and_data(her
 
 
 def test_the_next_runs_of_an_experiment_are_those_of_its_table(here):
-    table = ("--y", "test_loss", "--by", "series", "--config", "cell", "--seed", "seed", "--status", "status")
+    table = (
+        "--y",
+        "test_loss",
+        "--by",
+        "series",
+        "--config",
+        "cell",
+        "--seed",
+        "seed",
+        "--status",
+        "status",
+    )
     asked = ("--x", SIZE, "--question", "exponent", "--budget", "1e4", "--law", "pure")
     experiment = json_of("design", "results/made", *asked)["designs"]
     file = json_of("design", "results/made/runs.csv", *asked, *table)["designs"]
-    crossed = ("design", "results/crossed", "--x", SIZE, "--and", COST, "--question", "optimum", "--budget", "2e10")
+    crossed = (
+        "design",
+        "results/crossed",
+        "--x",
+        SIZE,
+        "--and",
+        COST,
+        "--question",
+        "optimum",
+        "--budget",
+        "2e10",
+    )
     (design,) = json_of(*crossed)["designs"]
 
     assert [one["runs"] for one in experiment] == [one["runs"] for one in file]
     assert {run["arm"] for one in experiment for run in one["runs"]} == {"kan", "mlp"}
-    assert all(run["cost"] == pytest.approx(run["runs"] * run["at"][COST]) for run in design["runs"])
+    assert all(
+        run["cost"] == pytest.approx(run["runs"] * run["at"][COST]) for run in design["runs"]
+    )
 
 
 def test_arms_of_an_experiment_can_share_a_law_and_have_a_lower_edge(here):
@@ -130,16 +187,24 @@ def test_arms_of_an_experiment_can_share_a_law_and_have_a_lower_edge(here):
 
     assert list(shared) == ["xy: alpha", "xy: nothing", "xy: floor", "xy: both"]
     assert shared["xy: alpha"]["p"] < 0.01
-    assert "needs, for each of kan" in " ".join(said("fit", "results/made", "--share", "both").split())
+    assert "needs, for each of kan" in " ".join(
+        said("fit", "results/made", "--share", "both").split()
+    )
     alphas = {name: one["alpha"] for name, one in edge.items()}
     assert alphas == pytest.approx({"xy: kan": 1.0, "xy: mlp": 0.6}, abs=0.05)
 
 
 def test_what_is_asked_of_an_experiment_is_written_where_it_is_told_to_be(here, tmp_path):
     own = (here / "results" / "made" / "fits.json").read_bytes()
-    found = json_of("fit", "results/made", "--law", "pure", "--min-x", "60", "--x", SIZE, "--out", str(tmp_path))
+    found = json_of(
+        "fit", "results/made", "--law", "pure", "--min-x", "60", "--x", SIZE, "--out", str(tmp_path)
+    )
     assert json.loads((tmp_path / "fits.json").read_text()) == found
-    assert {path.name for path in tmp_path.iterdir()} >= {"scaling.png", "residuals.png", "checklist.md"}
+    assert {path.name for path in tmp_path.iterdir()} >= {
+        "scaling.png",
+        "residuals.png",
+        "checklist.md",
+    }
     assert {one["runs_outside_window"] for one in found["laws"]} == {3}
     assert (here / "results" / "made" / "fits.json").read_bytes() == own
 

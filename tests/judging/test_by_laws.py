@@ -24,7 +24,9 @@ _compare, _json = partial(invoke, "compare"), partial(json_of, "compare")
 
 
 def _table(path: Path, seed: int = 4, floors: tuple[float, float] = (0.0, 0.0)) -> Path:
-    """Loss 1 / params of kan, and as much of mlp for 4 times the params; flops count the other way round."""
+    """Loss 1 / params of kan, and as much of mlp for 4 times the params; flops count the other way
+    round.
+    """
     generator = np.random.default_rng(seed)
     lines = ["arch,params,flops,seed,status,rmse"]
     for arm, need, work, floor in (("kan", 1.0, 40.0, floors[0]), ("mlp", NEED, 1.0, floors[1])):
@@ -45,7 +47,9 @@ ASKED = ("--x", "params", "--y", "rmse", "--by", "arch", "--seed", "seed", "--la
 
 
 def test_a_known_ratio_comes_back(table):
-    """An arm that needs 4 times the size at any loss: cost and loss ratio are 4, by law and in bins."""
+    """An arm that needs 4 times the size at any loss: cost and loss ratio are 4, by law and in
+    bins.
+    """
     (one,) = _json(table, "kan", "mlp", *ASKED)["sizes"]
 
     for ratio in (one["cost"], one["loss"]):
@@ -60,12 +64,20 @@ def test_a_known_ratio_comes_back(table):
 
 
 def test_both_arms_have_the_law_that_fit_chooses(tmp_path):
-    """Of pure laws the pure one, but for a test of floors that errs in 7 of 100 arms; a floor in one arm is in both."""
+    """Of pure laws the pure one, but for a test of floors that errs in 7 of 100 arms; a floor in
+    one arm is in both.
+    """
     chosen = {(0.0, 0.0): [], (1e-3, 0.0): [], (1e-3, 1e-3): []}
-    for floors, seed in [*(((0.0, 0.0), seed) for seed in range(3)), ((1e-3, 0.0), 0), ((1e-3, 1e-3), 0)]:
+    for floors, seed in [
+        *(((0.0, 0.0), seed) for seed in range(3)),
+        ((1e-3, 0.0), 0),
+        ((1e-3, 1e-3), 0),
+    ]:
         table = _table(tmp_path / "runs.csv", seed, floors)
         chosen[floors].append(
-            drawn_law(harness.fit(table, "params", "rmse", "arch", seed="seed").answer.laws, "", "params")
+            drawn_law(
+                harness.fit(table, "params", "rmse", "arch", seed="seed").answer.laws, "", "params"
+            )
         )
 
     assert chosen[0.0, 0.0].count("pure") >= 2
@@ -76,7 +88,9 @@ def test_both_arms_have_the_law_that_fit_chooses(tmp_path):
 
 
 def test_conventions_that_disagree_make_the_verdict_dependent(table):
-    """kan needs a quarter of the params and ten times the flops: cheaper under one, dearer under the other."""
+    """kan needs a quarter of the params and ten times the flops: cheaper under one, dearer under
+    the other.
+    """
     asked = (table, "kan", "mlp", *ASKED, "--x", "flops", "--at", "0.01")
 
     found, done = _json(*asked), _compare(*asked)
@@ -93,7 +107,9 @@ def test_a_loss_that_only_one_arm_attains_is_marked_as_extrapolated(table):
     refused = _compare(*asked)
 
     assert refused.exit_code == 2
-    assert "--at 0.00012: the mean losses that both arms attain by params run from" in refused.stderr
+    assert (
+        "--at 0.00012: the mean losses that both arms attain by params run from" in refused.stderr
+    )
     (one,) = _json(*asked, "--extrapolate")["sizes"]
     assert one["cost"]["losses"][0] == 1.2e-4
     assert one["cost"]["extrapolated"] == [True] + [False] * 5
@@ -103,7 +119,8 @@ def test_a_loss_that_only_one_arm_attains_is_marked_as_extrapolated(table):
 def test_failed_runs_of_one_arm_are_survivor_bias(table):
     lines = table.read_text().splitlines()
     lost = [
-        line.replace(",ok,", ",diverged,") if i % 2 and line.startswith("kan") else line for i, line in enumerate(lines)
+        line.replace(",ok,", ",diverged,") if i % 2 and line.startswith("kan") else line
+        for i, line in enumerate(lines)
     ]
     table.write_text("\n".join(lost) + "\n")
 
@@ -113,7 +130,11 @@ def test_failed_runs_of_one_arm_are_survivor_bias(table):
     assert "SURVIVOR_BIAS, by params: 11 of 21 runs of kan failed and 0 of 21 of mlp" in done.stdout
 
 
-KAN_FIRST = (Lead("", "params", 1, 3, "kan"), Lead("", "params", 3, 9, None), Lead("", "params", 9, 100, "mlp"))
+KAN_FIRST = (
+    Lead("", "params", 1, 3, "kan"),
+    Lead("", "params", 3, 9, None),
+    Lead("", "params", 9, 100, "mlp"),
+)
 
 
 @pytest.mark.parametrize(
@@ -123,10 +144,15 @@ KAN_FIRST = (Lead("", "params", 1, 3, "kan"), Lead("", "params", 3, 9, None), Le
         (
             "bounded",
             5.0,
-            "where neither is ahead (the curves cross at 5); kan ahead at 1 to 3, undecided at 3 to 9, mlp ahead at "
+            "where neither is ahead (the curves cross at 5); kan ahead at 1 to 3, undecided at 3 "
+            "to 9, mlp ahead at "
             "9 to 100 (95% of each size by itself, not of all together)",
         ),
-        ("half-open", None, "none can be claimed, as it is undecided to the end of the sizes that both have; kan"),
+        (
+            "half-open",
+            None,
+            "none can be claimed, as it is undecided to the end of the sizes that both have; kan",
+        ),
         ("everything", None, "none can be claimed; kan"),
     ],
 )
@@ -147,11 +173,23 @@ def test_the_headline_is_that_of_both_laws(table):
 @pytest.mark.parametrize(
     ("arms", "more", "message"),
     [
-        (("kan", "mpl"), (), "'mpl' is no arm of the table by arch; did you mean 'mlp'? (allowed: kan, mlp)"),
+        (
+            ("kan", "mpl"),
+            (),
+            "'mpl' is no arm of the table by arch; did you mean 'mlp'? (allowed: kan, mlp)",
+        ),
         (("kan", "kan"), (), "give two different arms"),
-        (("kan", "mlp"), ("--where", "arch=kan"), "'mlp' is no arm of the table by arch; allowed: kan"),
+        (
+            ("kan", "mlp"),
+            ("--where", "arch=kan"),
+            "'mlp' is no arm of the table by arch; allowed: kan",
+        ),
         (("kan", "mlp"), ("--best-of", "9"), "--best-of 9: kan has 3 runs at"),
-        (("kan", "mlp"), ("--x", "parms"), "--x 'parms' is no column of the file; did you mean 'params'?"),
+        (
+            ("kan", "mlp"),
+            ("--x", "parms"),
+            "--x 'parms' is no column of the file; did you mean 'params'?",
+        ),
     ],
 )
 def test_a_mistake_is_answered_with_what_is_allowed(table, arms, more, message):
@@ -174,8 +212,15 @@ def test_the_figure_shows_what_was_computed(table):
     asked, curves, against = curves_of_laws(compared)
     figure = versus_figure(asked, curves, named_styles(compared.arms), against=against)
 
-    titles = [" ".join(axes.get_title(loc="left").split()) for axes in figure.axes if axes.get_visible()]
-    assert titles == ["rmse by params", "params at equal rmse", "rmse by flops", "flops at equal rmse"]
+    titles = [
+        " ".join(axes.get_title(loc="left").split()) for axes in figure.axes if axes.get_visible()
+    ]
+    assert titles == [
+        "rmse by params",
+        "params at equal rmse",
+        "rmse by flops",
+        "flops at equal rmse",
+    ]
     for one, axes in zip(compared.sizes, figure.axes[::2], strict=True):
         (line,) = (line for line in axes.lines if line.get_gid() == f"ratio:{one.axis}")
         np.testing.assert_array_equal(line.get_xdata(), one.loss.sizes)
@@ -185,11 +230,15 @@ def test_the_figure_shows_what_was_computed(table):
         (line,) = (line for line in axes.lines if line.get_gid() == f"ratio:{one.axis}")
         np.testing.assert_array_equal(line.get_xdata(), one.curve.losses)
         np.testing.assert_array_equal(line.get_ydata(), one.curve.estimate)
-    assert "Lines: pure law of both" in " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    assert "Lines: pure law of both" in " ".join(text.get_text() for text in figure.texts).replace(
+        "\n", " "
+    )
 
 
 def _rising(path: Path, mlp: float) -> Path:
-    """The error of kan rises with size, so that no law holds; that of mlp is `mlp` times kan's at small sizes."""
+    """The error of kan rises with size, so that no law holds; that of mlp is `mlp` times kan's at
+    small sizes.
+    """
     generator = np.random.default_rng(8)
     lines = ["arch,params,seed,rmse"]
     for arm, factor in (("kan", 1.0), ("mlp", mlp)):
@@ -204,7 +253,9 @@ def _rising(path: Path, mlp: float) -> Path:
 
 @pytest.mark.parametrize(("mlp", "conclusion"), [(4.0, "refuted"), (1e4, "supported")])
 def test_one_bin_refutes_a_lead_at_every_size(tmp_path, mlp, conclusion):
-    """The number of the claim is the least ratio, with the interval that the joint band gives it."""
+    """The number of the claim is the least ratio, with the interval that the joint band gives
+    it.
+    """
     asked = ("kan", "mlp", "--x", "params", "--y", "rmse", "--by", "arch", "--seed", "seed")
     answer = _json(_rising(tmp_path / "runs.csv", mlp), *asked)
     ((verdict,), (one,)) = answer["verdicts"], answer["sizes"]
@@ -213,7 +264,10 @@ def test_one_bin_refutes_a_lead_at_every_size(tmp_path, mlp, conclusion):
     assert verdict["conclusion"] == conclusion
     (number,) = verdict["numbers"]
     assert number["estimate"] == min(bins["ratio"])
-    assert (number["interval"]["low"], number["interval"]["high"]) == (min(bins["low"]), min(bins["high"]))
+    assert (number["interval"]["low"], number["interval"]["high"]) == (
+        min(bins["low"]),
+        min(bins["high"]),
+    )
 
 
 def test_a_refused_law_leaves_who_is_ahead_to_bins(tmp_path):
@@ -223,7 +277,12 @@ def test_a_refused_law_leaves_who_is_ahead_to_bins(tmp_path):
     headline = answer["headline"]
 
     (lead,) = headline["leads"]
-    assert (lead["leader"], lead["low"], lead["high"], lead["without_law"]) == ("mlp", 10, 10000, True)
+    assert (lead["leader"], lead["low"], lead["high"], lead["without_law"]) == (
+        "mlp",
+        10,
+        10000,
+        True,
+    )
     assert headline["readings"][-1]["ratio"]["high"] < 0.1
     assert headline["cautions"][0].startswith("WITHOUT_LAW")
     assert answer["verdicts"][0]["conclusion"] == "refuted"

@@ -1,4 +1,6 @@
-"""`harness fit` on tables of anybody's runs: true laws come back, refusals carry no number, mistakes name lines."""
+"""`harness fit` on tables of anybody's runs: true laws come back, refusals carry no number,
+mistakes name lines.
+"""
 
 import gzip
 import itertools
@@ -21,7 +23,9 @@ _fit, _json = partial(invoke, "fit"), partial(json_of, "fit")
 
 
 def _table(path: Path, unit: float = 1.0, failed: dict[int, int] | None = None) -> Path:
-    """Two arms with known exponents over 3 decades, 3 seeds; `failed` is size -> how many of kan's runs diverged."""
+    """Two arms with known exponents over 3 decades, 3 seeds; `failed` is size -> how many of kan's
+    runs diverged.
+    """
     generator = np.random.default_rng(5)
     lines = ["arch,width,params,seed,status,rmse"]
     for arm, alpha in EXPONENTS.items():
@@ -69,7 +73,10 @@ def test_failed_runs_are_counted_and_a_lossy_size_is_a_caution(tmp_path):
     done, found = _fit(path, *NAMED), _json(path, *NAMED)
 
     assert "status: 39 ok, 3 diverged (failed)" in done.stdout
-    told = "FAILED, kan, both laws: runs that failed and are in no law: 1 of 3 at size 3000, 2 of 3 at size 1e+04"
+    told = (
+        "FAILED, kan, both laws: runs that failed and are in no law: 1 of 3 at size 3000, 2 "
+        "of 3 at size 1e+04"
+    )
     assert told in " ".join(done.stdout.split())
     assert "CENSORED, kan" in done.stdout
     assert [one["runs_failed"] for one in found["laws"]] == [3, 0]
@@ -133,7 +140,11 @@ def test_out_writes_fits_and_figures(tmp_path):
 
     assert json.loads((tmp_path / "out" / "fits.json").read_text()) == found
     figures = (f"{name}.{kind}" for name in ("residuals", "scaling") for kind in ("pdf", "png"))
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"checklist.md", "fits.json", *figures}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "checklist.md",
+        "fits.json",
+        *figures,
+    }
 
 
 def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
@@ -155,7 +166,10 @@ def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
         (("--x", "params"), "--y: name the column of losses (arch, width, params"),
         (("--y", "rmse"), "for example: harness fit"),
         ((), "--x and --y: name"),
-        (("--x", "parms", "--y", "rmse"), "--x 'parms' is no column of the file; did you mean 'params'?"),
+        (
+            ("--x", "parms", "--y", "rmse"),
+            "--x 'parms' is no column of the file; did you mean 'params'?",
+        ),
         ((*ASKED, "--config", "width"), "line 3: rmse = "),
         ((*ASKED, "--law", "flor"), "--law 'flor' is not known; did you mean 'floor'?"),
         ((*ASKED, "--min-x", "9", "--max-x", "3"), "--min-x 9 is not below the largest size, 3"),
@@ -164,13 +178,31 @@ def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
         ((*ASKED, "--where", "arch=kam"), "leaves no row; did you mean 'kan'?"),
         (("--x", "params", "--y", "arch"), "line 2: arch = 'kan', line 3"),
         (("--x", "params", "--y", "seed"), "line 2: seed = 0, line 5: seed = 0"),
-        ((*ASKED, "--law", "auto", "--law", "pure"), "--law auto chooses between laws by itself; leave out pure"),
-        ((*ASKED, "--and", "width", "--isoflop", "width"), "--and and --isoflop are forms of their own"),
+        (
+            (*ASKED, "--law", "auto", "--law", "pure"),
+            "--law auto chooses between laws by itself; leave out pure",
+        ),
+        (
+            (*ASKED, "--and", "width", "--isoflop", "width"),
+            "--and and --isoflop are forms of their own",
+        ),
         ((*ASKED, "--share", "both", "--diagnostics"), "--diagnostics are of a law of each series"),
-        ((*ASKED, "--share", "both", "--hold-out", "1", "--law", "pure"), "--share does not go with --law and --hold"),
-        ((*ASKED, "--x", "width", "--frontier", "0.1"), "--frontier takes one column of sizes (--x), and params"),
-        (("--x", "params", "--y", "rmse", "--share", "both"), "--share both: the table has one arm"),
-        ((*ASKED, "--objective", "hubber"), "objective='hubber' is not known; allowed: auto, least_squares"),
+        (
+            (*ASKED, "--share", "both", "--hold-out", "1", "--law", "pure"),
+            "--share does not go with --law and --hold",
+        ),
+        (
+            (*ASKED, "--x", "width", "--frontier", "0.1"),
+            "--frontier takes one column of sizes (--x), and params",
+        ),
+        (
+            ("--x", "params", "--y", "rmse", "--share", "both"),
+            "--share both: the table has one arm",
+        ),
+        (
+            (*ASKED, "--objective", "hubber"),
+            "objective='hubber' is not known; allowed: auto, least_squares",
+        ),
     ],
 )
 def test_a_mistake_is_answered_with_what_is_allowed(table, arguments, message):
@@ -181,7 +213,10 @@ def test_a_mistake_is_answered_with_what_is_allowed(table, arguments, message):
 
 def test_python_refuses_what_the_command_refuses(table):
     for more, message in (
-        ({"isoflop": "width", "law": "pure", "max_x": 9.0}, "`isoflop` does not go with `law` and `max_x`"),
+        (
+            {"isoflop": "width", "law": "pure", "max_x": 9.0},
+            "`isoflop` does not go with `law` and `max_x`",
+        ),
         ({"and_": "width", "frontier": 0.1}, "`and` and `frontier` are forms of their own"),
         ({"law": "sigmoid", "until": "minimum"}, "`law` sigmoid does not go with `until`"),
     ):
@@ -204,13 +239,27 @@ def test_an_experiment_takes_no_option_of_tables(tmp_path):
         done = _fit(tmp_path / name, *option.split())
 
         assert done.exit_code == 2
-        assert f"{option.split()[0]} is for tables of runs, and {tmp_path / name} is none" in done.stderr
+        assert (
+            f"{option.split()[0]} is for tables of runs, and {tmp_path / name} is none"
+            in done.stderr
+        )
 
 
 def test_language_models_of_several_sizes_go_through_the_same_door():
-    """Losses of 2 to 3 by number of experts: ten arms in order, the dense models' slope as others found it."""
+    """Losses of 2 to 3 by number of experts: ten arms in order, the dense models' slope as others
+    found it.
+    """
     path = shared("scaling_data", "routing", "final_S-Base.csv")
-    asked = ("--x", "total_parameter_count", "--y", "loss_validation", "--by", "num_experts", "--law", "pure")
+    asked = (
+        "--x",
+        "total_parameter_count",
+        "--y",
+        "loss_validation",
+        "--by",
+        "num_experts",
+        "--law",
+        "pure",
+    )
     found = _alphas(_json(path, *asked))
     assert list(found) == [f"num_experts={2**i}" for i in range(10)]
     assert found["num_experts=1"] == pytest.approx(0.0785, abs=0.001)
@@ -218,9 +267,13 @@ def test_language_models_of_several_sizes_go_through_the_same_door():
 
 @pytest.mark.nightly
 def test_six_dozen_curves_are_fitted_at_once():
-    """The vision curves: 72 arms, none refused, and the floor predicts the largest sizes better than the pure law."""
+    """The vision curves: 72 arms, none refused, and the floor predicts the largest sizes better
+    than the pure law.
+    """
     path = shared("scaling_data", "colpret", "revisiting_vision.csv")
-    fits = harness.fit(path, "Seen Examples", "Loss", ("Task", "Model"), law=("pure", "floor"), hold_out=3).answer.laws
+    fits = harness.fit(
+        path, "Seen Examples", "Loss", ("Task", "Model"), law=("pure", "floor"), hold_out=3
+    ).answer.laws
 
     predictions = [[one.held_out[law].prediction for law in ("pure", "floor")] for one in fits]
     errors = np.array([[each.rmsle for each in pair if each] for pair in predictions])

@@ -1,4 +1,6 @@
-"""Another search would agree: halves of the replicates of every kept search say the same of a task, budget and pair."""
+"""Another search would agree: halves of the replicates of every kept search say the same of a task,
+budget and pair.
+"""
 
 import itertools
 import json
@@ -18,12 +20,21 @@ from harness.spec import read_manifest
 RESULTS = Path(__file__).parents[2] / "results"
 LEVEL = 0.95
 LEAST = 8  # replicates of a search whose halves have intervals
-ANSWERS = (RESULTS / "reference" / "quickstart" / "answer.json", *RESULTS.glob("verdicts/*/answer.json"))
-KEPT = [path.parent for path in ANSWERS if json.loads(path.read_text())["headline"]["replicates"] >= LEAST]
+ANSWERS = (
+    RESULTS / "reference" / "quickstart" / "answer.json",
+    *RESULTS.glob("verdicts/*/answer.json"),
+)
+KEPT = [
+    path.parent
+    for path in ANSWERS
+    if json.loads(path.read_text())["headline"]["replicates"] >= LEAST
+]
 
 
 class Cell(NamedTuple):
-    """What a cell's replicates say: all of them, and each half; above 0 the first side of the pair is ahead."""
+    """What a cell's replicates say: all of them, and each half; above 0 the first side of the pair
+    is ahead.
+    """
 
     name: str
     all: np.ndarray
@@ -57,7 +68,9 @@ def decided(gaps: np.ndarray) -> int:
 
 @pytest.mark.parametrize("folder", KEPT, ids=lambda folder: folder.name)
 def test_halves_of_the_replicates_agree(folder):
-    """In 1 % of the cells that both decide they may differ; in 90 % of those that all decide, their signs are one."""
+    """In 1 % of the cells that both decide they may differ; in 90 % of those that all decide, their
+    signs are one.
+    """
     found = list(cells(folder))
     by_both = [cell for cell in found if all(decided(half) for half in cell.halves)]
     opposite = [cell.name for cell in by_both if decided(cell.halves[0]) != decided(cell.halves[1])]

@@ -17,11 +17,17 @@ THIRD_ARM = "  deep: {architecture: {family: mlp, depth: 3}, recipe: fast}\n"
 
 
 def test_ratios_are_those_of_the_laws_at_both_ends_and_between():
-    """N^-0.6 over N^-1 is N^0.4; the sizes that both have are the two arms', which are equal here."""
+    """N^-0.6 over N^-1 is N^0.4; the sizes that both have are the two arms', which are equal
+    here.
+    """
     manifest, axis = made_plan(3, more=RULES), "params.trainable"
-    found = main_headline(manifest, made_table(manifest, {name: power(1, alpha) for name, alpha in ALPHAS.items()}))
+    found = main_headline(
+        manifest, made_table(manifest, {name: power(1, alpha) for name, alpha in ALPHAS.items()})
+    )
     assert found.level == interval_level(manifest.experiment.decide[0], 1)
-    assert headline(made_runs(FOUR_TIMES), (SIDES[1], SIDES[0])).level == 0.95  # no rule compares them in this order
+    assert (
+        headline(made_runs(FOUR_TIMES), (SIDES[1], SIDES[0])).level == 0.95
+    )  # no rule compares them in this order
     ratios = [found.reading("xy", axis, place).ratio for place in found.places]
     assert found.columns[0] == axis
     assert ratios[0].at < ratios[1].at < ratios[2].at
@@ -36,7 +42,9 @@ def test_ratios_are_those_of_the_laws_at_both_ends_and_between():
 
 def _beside_a_constant(kan: float, mlp: float, constant: float) -> Headline:
     """The answer where both sides have flat curves."""
-    runs = made_runs({"kan": power(kan, 0.0), "mlp": power(mlp, 0.0)}, **{"baseline.constant": constant})
+    runs = made_runs(
+        {"kan": power(kan, 0.0), "mlp": power(mlp, 0.0)}, **{"baseline.constant": constant}
+    )
     return headline(runs, SIDES)
 
 
@@ -46,7 +54,10 @@ def test_nobody_wins_among_failures():
     assert all("WORSE_THAN_CONSTANT" in one.ratio.refused for one in found.readings)
     assert "kan 0.2" in found.readings[0].ratio.refused
     assert found.leads == ()
-    assert found.cautions[0] == "kan and mlp are worse than a constant on xy, at the largest equal size."
+    assert (
+        found.cautions[0]
+        == "kan and mlp are worse than a constant on xy, at the largest equal size."
+    )
     assert [(one.name, one.loss) for one in found.baselines] == [("constant", 0.07)]
 
 
@@ -59,7 +70,9 @@ def test_a_loss_of_0_refuses_the_ratio_with_the_reason():
 
 def test_a_side_that_is_worse_than_a_constant_is_named_beside_the_ratio():
     found = _beside_a_constant(kan=0.02, mlp=0.1, constant=0.07)
-    assert found.reading("xy", "params.trainable", "largest").ratio.estimate == pytest.approx(5, rel=0.1)
+    assert found.reading("xy", "params.trainable", "largest").ratio.estimate == pytest.approx(
+        5, rel=0.1
+    )
     assert {one.worse_than_constant for one in found.readings} == {("mlp",)}
     assert found.cautions[0] == "mlp is worse than a constant on xy, at the largest equal size."
     both_learn = _beside_a_constant(kan=0.02, mlp=0.06, constant=0.07)
@@ -88,9 +101,9 @@ def test_a_budget_is_read_there_alone():
 
 def test_one_common_size_is_told_once():
     runs = made_runs(FOUR_TIMES)
-    has_it = (runs.table["arm"] == "kan") & (runs.table["asked"] < 61) | (runs.table["arm"] == "mlp") & (
-        runs.table["asked"].between(60, 120)
-    )
+    has_it = (runs.table["arm"] == "kan") & (runs.table["asked"] < 61) | (
+        runs.table["arm"] == "mlp"
+    ) & (runs.table["asked"].between(60, 120))
     found = headline(runs_of(runs.manifest, runs.table[has_it]), SIDES)
     read = {place: found.reading("xy", "params.trainable", place).ratio for place in found.places}
     assert read["largest"].at == 60
@@ -130,14 +143,18 @@ def test_cautions_begin_with_the_worst_also_of_a_side_that_is_a_series():
 
 
 def test_a_side_that_is_not_ahead_and_still_learnt_is_named():
-    """At the largest size, if three more such falls would reach the interval (about 4), and if it is not ahead."""
+    """At the largest size, if three more such falls would reach the interval (about 4), and if it
+    is not ahead.
+    """
     runs = made_runs(FOUR_TIMES)
     table = runs.table
     is_largest = table["asked"] == table["asked"].max()
 
     def first_caution(**falls: float) -> str:
         late_fall = table["arm"].map(falls).fillna(1.0).where(is_largest, 9.0)
-        return headline(runs_of(runs.manifest, table.assign(late_fall=late_fall)), SIDES).cautions[0]
+        return headline(runs_of(runs.manifest, table.assign(late_fall=late_fall)), SIDES).cautions[
+            0
+        ]
 
     assert first_caution(mlp=1.8, kan=5.0) == (
         "Training was cut short: in its last half the error of mlp on xy still fell 1.8x. "

@@ -1,4 +1,6 @@
-"""From numbers to verdicts: what an interval says of a limit, what many tasks say together, how often that is false."""
+"""From numbers to verdicts: what an interval says of a limit, what many tasks say together, how
+often that is false.
+"""
 
 import json
 
@@ -47,13 +49,17 @@ LOSS, EXPONENT = {"quantity": "test_loss"}, {"quantity": "exponent"}
     ],
 )
 def test_an_interval_lies_on_one_side_or_near_to_the_limit_or_says_nothing(fields, low, high, said):
-    """Ratios are apart by factors, exponents by differences; a lead that does not matter is a lead."""
+    """Ratios are apart by factors, exponents by differences; a lead that does not matter is a
+    lead.
+    """
     assert outcome(made_rule(**LOSS | fields), Found(low and 1.0, low, high)) == said
 
 
 @given(st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=7), st.data())
 def test_a_rule_is_decided_once_its_open_tasks_cannot_change_it(outcomes, data):
-    """It is supported by enough tasks; and not by what matters, if too few are left that may yet support it."""
+    """It is supported by enough tasks; and not by what matters, if too few are left that may yet
+    support it.
+    """
     at_least = data.draw(st.integers(1, len(outcomes)))
     count = count_outcomes("axis", outcomes, at_least)
     can_support = sum(one in ("supported", "open") for one in outcomes) >= at_least
@@ -62,7 +68,9 @@ def test_a_rule_is_decided_once_its_open_tasks_cannot_change_it(outcomes, data):
     by_refuted_alone = len(outcomes) - refuted < at_least
     is_tie = refuted == equal and not by_refuted_alone
     assert (count.outcome in ("refuted", "equal")) == (not can_support and not is_tie)
-    assert (count.outcome == "refuted") == (not can_support and (by_refuted_alone or refuted > equal))
+    assert (count.outcome == "refuted") == (
+        not can_support and (by_refuted_alone or refuted > equal)
+    )
     assert count.supported + count.refuted + count.equal + outcomes.count("open") == count.tasks
 
 
@@ -83,7 +91,8 @@ def test_tasks_are_counted_and_others_left_out():
     assert found[0].interval_level == task_level(0.95, 4, 3)
     assert sentence(found[0]) == "verdict: “c” is supported (3 of 4 for it, 1 against)"
     assert found[0].rule == (
-        "the test loss of mlp / kan at the largest size is above 1, on at least 3 of 4 tasks, by params.trainable; "
+        "the test loss of mlp / kan at the largest size is above 1, on at least 3 of 4 tasks, by "
+        "params.trainable; "
         "intervals at 95 %"
     )
     as_data = plain(found[0])
@@ -94,7 +103,9 @@ def test_tasks_are_counted_and_others_left_out():
 
 def test_sides_that_are_equal_by_what_matters_are_told_so():
     alike = {"kan": power(1, 1.0), "mlp": power(1, 1.0)}
-    equal, noisy = (verdict_on(made_runs(alike, noise=noise), **LOSS, threshold=1) for noise in (0.03, 0.5))
+    equal, noisy = (
+        verdict_on(made_runs(alike, noise=noise), **LOSS, threshold=1) for noise in (0.03, 0.5)
+    )
     assert (equal.verdict, noisy.verdict) == ("equal", "open")
     assert verdict_words(plain(equal)) == "equal within 10 %"
     assert equal.power is None
@@ -103,7 +114,11 @@ def test_sides_that_are_equal_by_what_matters_are_told_so():
 
 def test_the_axis_of_a_rule_decides_who_is_ahead():
     runs = made_runs({"kan": power(1, 1.0), "mlp": power(4, 1.0)})
-    outcomes = {"params.trainable": "supported", "flops_train.shared_dense": "refuted", "seconds": "refuted"}
+    outcomes = {
+        "params.trainable": "supported",
+        "flops_train.shared_dense": "refuted",
+        "seconds": "refuted",
+    }
     for axis, expected in outcomes.items():
         found = verdict_on(runs, **LOSS, threshold=1, at=axis)
         assert (found.axis, found.verdict) == (axis, expected)
@@ -117,14 +132,18 @@ def test_a_verdict_as_data_is_strict_json_with_the_reason_of_every_refusal():
             assert json.loads(json.dumps(data, allow_nan=False)) == data
             assert data["decide"]["quantity"] == quantity
             for number in data["numbers"]:
-                assert (not number["found"]["refusals"]) == (not number["words"].startswith("refused"))
+                assert (not number["found"]["refusals"]) == (
+                    not number["words"].startswith("refused")
+                )
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(("limit", "truth"), [({"threshold": 1}, 1.0), ({"within": 1.1}, 1.1)])
 @pytest.mark.parametrize("at_least", [1, 5])
 def test_a_true_null_is_seldom_decided(limit, truth, at_least):
-    """Five tasks that lie right on the limit: one is extreme by chance, which the level of intervals pays for."""
+    """Five tasks that lie right on the limit: one is extreme by chance, which the level of
+    intervals pays for.
+    """
     rng, draws, false = np.random.default_rng(8), 1000, 0
     rule = made_rule(**LOSS, **limit, at_least=at_least)
     for gaps in rng.normal(np.log(truth), 0.3, (draws, 5, 3)):
@@ -135,8 +154,15 @@ def test_a_true_null_is_seldom_decided(limit, truth, at_least):
 
 
 def test_a_tie_of_refuted_and_equal_tasks_is_open():
-    """As many tasks speak against the claim as say that nothing matters, so that neither is the answer."""
+    """As many tasks speak against the claim as say that nothing matters, so that neither is the
+    answer.
+    """
     tied = count_outcomes("params", ["refuted", "refuted", "equal", "equal", "open", "open"], 4)
     assert tied.outcome == "open"
-    assert count_outcomes("params", ["refuted", "equal", "equal", "equal", "open", "open"], 4).outcome == "equal"
-    assert count_outcomes("params", ["refuted", "refuted", "refuted", "equal"], 2).outcome == "refuted"
+    assert (
+        count_outcomes("params", ["refuted", "equal", "equal", "equal", "open", "open"], 4).outcome
+        == "equal"
+    )
+    assert (
+        count_outcomes("params", ["refuted", "refuted", "refuted", "equal"], 2).outcome == "refuted"
+    )

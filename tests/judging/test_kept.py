@@ -1,4 +1,6 @@
-"""What is kept of laws: the same bits as made anew, found by points, law and code, and rebuilt where it is damaged."""
+"""What is kept of laws: the same bits as made anew, found by points, law and code, and rebuilt
+where it is damaged.
+"""
 
 from pathlib import Path
 
@@ -17,10 +19,21 @@ OTHER = (0.02 + 30 / SIZES) * NOISE[::-1]
 
 
 def calls(all_of_them: bool) -> list[tuple]:
-    """Of every function whose values are kept a call, and of laws each kind, a refused one too; or what takes least."""
-    floor, other = laws.fit_law(SIZES, LOSSES, "floor", 0.95), laws.fit_law(SIZES, OTHER, "floor", 0.95)
-    of_laws = [(laws.fit_law, SIZES, LOSSES, law, 0.9) for law in ("pure", "floor", "shifted", "broken")]
-    slow = [*of_laws[2:], (laws.select_law, SIZES, LOSSES, 0.95), (laws.cross_check, SIZES, LOSSES, floor)]
+    """Of every function whose values are kept a call, and of laws each kind, a refused one too; or
+    what takes least.
+    """
+    floor, other = (
+        laws.fit_law(SIZES, LOSSES, "floor", 0.95),
+        laws.fit_law(SIZES, OTHER, "floor", 0.95),
+    )
+    of_laws = [
+        (laws.fit_law, SIZES, LOSSES, law, 0.9) for law in ("pure", "floor", "shifted", "broken")
+    ]
+    slow = [
+        *of_laws[2:],
+        (laws.select_law, SIZES, LOSSES, 0.95),
+        (laws.cross_check, SIZES, LOSSES, floor),
+    ]
     return [
         *of_laws[:2],
         *(slow if all_of_them else []),
@@ -64,7 +77,11 @@ def test_what_is_kept_has_the_bits_of_what_is_made_anew(tmp_path, all_of_them):
 
 
 def test_processes_compute_the_same_bits(tmp_path):
-    asked = [(SIZES, LOSSES * scale, law, 0.95) for scale in np.linspace(1, 2, 6) for law in ("pure", "floor")]
+    asked = [
+        (SIZES, LOSSES * scale, law, 0.95)
+        for scale in np.linspace(1, 2, 6)
+        for law in ("pure", "floor")
+    ]
     with keeping(tmp_path, cores=2):
         prepare(laws.fit_law, asked, "laws")
         found = [bits(kept(laws.fit_law, *call)) for call in asked]
@@ -83,7 +100,9 @@ def test_where_a_process_dies_this_one_computes(tmp_path):
 
 
 def test_another_point_law_level_or_function_is_not_found(tmp_path):
-    """The last bit of one loss makes other points; so does the order of runs, which reaches last bits of sums."""
+    """The last bit of one loss makes other points; so does the order of runs, which reaches last
+    bits of sums.
+    """
     computed(tmp_path, (laws.fit_law, SIZES, LOSSES, "pure", 0.95))
     moved = LOSSES.copy()
     moved[4] = np.nextafter(moved[4], 1)
@@ -132,11 +151,22 @@ def test_a_damaged_file_is_rebuilt_and_loses_nothing(tmp_path):
 
 
 def test_a_file_from_elsewhere_makes_no_other_values(tmp_path):
-    """However well it is sealed: nothing of another room is called, and the right value takes the place of that."""
+    """However well it is sealed: nothing of another room is called, and the right value takes the
+    place of that.
+    """
     made = tmp_path / "made"
     call = (laws.fit_law, SIZES, LOSSES, "pure", 0.95)
-    names = (("pathlib", "Path"), ("os", "mkdir"), ("harness.base.files", "whole_file"), ("harness.laws.fitting", "np"))
-    names = (*names, ("harness.laws.no_room", "Law"), ("harness.laws.fitting", "fit_law.__globals__"))
+    names = (
+        ("pathlib", "Path"),
+        ("os", "mkdir"),
+        ("harness.base.files", "whole_file"),
+        ("harness.laws.fitting", "np"),
+    )
+    names = (
+        *names,
+        ("harness.laws.no_room", "Law"),
+        ("harness.laws.fitting", "fit_law.__globals__"),
+    )
     values = [f"c{where}\n{name}\n(V{made}\ntR." for where, name in names]
     for value in (*values, "charness.judging.kept\n_law_of\n((Vno law\ntNtR.", "{", ""):
         module._write({module._key(call[0], call[1:]): value.encode()}, tmp_path / KEPT_FILE)

@@ -1,4 +1,6 @@
-"""The laws of a search: each replicate has an exponent of its own, and the interval is over these."""
+"""The laws of a search: each replicate has an exponent of its own, and the interval is over
+these.
+"""
 
 from pathlib import Path
 
@@ -33,12 +35,17 @@ def asked_of(table, **asked):
 def test_the_exponent_is_the_mean_of_the_replicates_own_slopes_with_students_interval():
     table = winners(power(3, 1.2))
     (law,) = fit_table(table, [PARAMS])
-    slopes = [-linregress(np.log(own["asked"]), np.log(own["test_loss"])).slope for _, own in table.groupby("seed")]
+    slopes = [
+        -linregress(np.log(own["asked"]), np.log(own["test_loss"])).slope
+        for _, own in table.groupby("seed")
+    ]
     interval = ttest_1samp(slopes, 0).confidence_interval(0.95)
 
     fit = law.fits["pure"]
     assert fit.alpha == pytest.approx(np.mean(slopes))
-    assert (fit.alpha_interval.low, fit.alpha_interval.high) == pytest.approx((interval.low, interval.high))
+    assert (fit.alpha_interval.low, fit.alpha_interval.high) == pytest.approx(
+        (interval.low, interval.high)
+    )
 
 
 def test_the_curve_is_the_mean_of_the_replicates_lines_and_lies_in_its_band():
@@ -49,16 +56,22 @@ def test_the_curve_is_the_mean_of_the_replicates_lines_and_lies_in_its_band():
     assert np.sqrt(low * high) == pytest.approx(middle)
     assert np.all(low < middle)
     fit = exact.fits["pure"]
-    assert np.array([*band(fit, SIZES), predict(fit, SIZES)]) == pytest.approx(np.tile(3 * SIZES**-1.2, (3, 1)))
+    assert np.array([*band(fit, SIZES), predict(fit, SIZES)]) == pytest.approx(
+        np.tile(3 * SIZES**-1.2, (3, 1))
+    )
 
 
 def test_a_search_that_finds_a_loss_of_0_has_no_law():
     table = winners(power(3, 1.2))
-    (found,) = fit_table(table.assign(test_loss=table["test_loss"].where(table["asked"] < SIZES[-1], 0.0)), [PARAMS])
+    (found,) = fit_table(
+        table.assign(test_loss=table["test_loss"].where(table["asked"] < SIZES[-1], 0.0)), [PARAMS]
+    )
     assert [refusal.code for refusal in found.fits["pure"].refusals] == ["ZERO"]
 
 
-@pytest.mark.parametrize(("law", "code"), [(power(1, -0.3), "NOT_FALLING"), (lambda n: 1.0 + 0 * n, "ONE_NETWORK")])
+@pytest.mark.parametrize(
+    ("law", "code"), [(power(1, -0.3), "NOT_FALLING"), (lambda n: 1.0 + 0 * n, "ONE_NETWORK")]
+)
 def test_no_rising_law_is_drawn_and_copies_of_one_network_carry_none(law, code):
     (found,) = fit_table(winners(law, noise=0), [PARAMS])
     assert code in [refusal.code for refusal in found.fits["pure"].refusals]
@@ -66,7 +79,9 @@ def test_no_rising_law_is_drawn_and_copies_of_one_network_carry_none(law, code):
 
 
 def test_what_is_asked_of_a_search_is_over_its_replicates_unless_a_window_is_asked_for():
-    """Both doors have one seam: likelihood where nothing says what a replicate is, or what the sizes are."""
+    """Both doors have one seam: likelihood where nothing says what a replicate is, or what the
+    sizes are.
+    """
     table = winners(power(3, 1.2))
     (known,) = fit_table(table, [PARAMS])
 

@@ -1,4 +1,6 @@
-"""Rules that are judged after more and more replicates, and `harness run --until-decided`, end to end."""
+"""Rules that are judged after more and more replicates, and `harness run --until-decided`, end to
+end.
+"""
 
 import json
 from dataclasses import replace
@@ -41,23 +43,34 @@ def of_seeds(table, number):
 def test_the_looks_share_the_error_by_the_replicates_that_they_add():
     looks = looks_at(0.95, (5, 8, 12, 16))
     assert [(look.replicates, look.of) for look in looks] == [(5, 16), (8, 16), (12, 16), (16, 16)]
-    assert [1 - look.level for look in looks] == pytest.approx([0.05 * added / 16 for added in (5, 3, 4, 4)])
-    wider = [t.isf((1 - look.level) / 2, look.replicates - 1) / t.isf(0.025, look.replicates - 1) for look in looks]
-    assert (wider[0], wider[-1]) == pytest.approx((1.45, 1.33), abs=0.005)  # as docs/verdicts.md says
+    assert [1 - look.level for look in looks] == pytest.approx(
+        [0.05 * added / 16 for added in (5, 3, 4, 4)]
+    )
+    wider = [
+        t.isf((1 - look.level) / 2, look.replicates - 1) / t.isf(0.025, look.replicates - 1)
+        for look in looks
+    ]
+    assert (wider[0], wider[-1]) == pytest.approx(
+        (1.45, 1.33), abs=0.005
+    )  # as docs/verdicts.md says
     assert looks_at(0.99, (7,))[0].level == pytest.approx(0.99)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("spread", [0.2, 2.0])
 def test_a_ratio_of_equal_sides_is_decided_at_any_look_as_seldom_as_the_level_says(spread):
-    """Of 2,000 experiments 5 % and two standard errors; looks that do not share the error decide far more."""
+    """Of 2,000 experiments 5 % and two standard errors; looks that do not share the error decide
+    far more.
+    """
     rng, rule = np.random.default_rng(0), made_rule(quantity="test_loss", threshold=1)
     shared = looks_at(0.95, (5, 8, 12, 16))
     unadjusted = [replace(look, level=0.95) for look in shared]
     wrong = {"shared": 0, "unadjusted": 0}
     for gaps in rng.normal(0, spread, (2000, 16)):
         for way, looks in (("shared", shared), ("unadjusted", unadjusted)):
-            outcomes = (outcome(rule, ratio_over(gaps[: look.replicates], look.level)) for look in looks)
+            outcomes = (
+                outcome(rule, ratio_over(gaps[: look.replicates], look.level)) for look in looks
+            )
             decided = next((one for one in outcomes if one != "open"), "open")
             wrong[way] += decided in ("supported", "refuted")
     assert wrong["shared"] / 2000 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 2000)
@@ -70,7 +83,9 @@ def test_a_look_reads_its_replicates_at_its_level():
     for verdict in judge_all(manifest, table):
         look = verdict.numbers[0].look
         assert look in looks_at(verdict.interval_level, LOOKS)
-        rule = verdict.decide.model_copy(update={"level": look.level, "at_least": 1, "tasks": ("xy",)})
+        rule = verdict.decide.model_copy(
+            update={"level": look.level, "at_least": 1, "tasks": ("xy",)}
+        )
         (alone,) = judge(rule, runs_of(looked(()), of_seeds(table, look.replicates))).numbers
         assert verdict.numbers[0].found == alone.found
         assert f" at {look.replicates} of 8 replicates" in verdict.numbers[0].words
@@ -90,10 +105,14 @@ def test_what_a_look_decides_on_a_task_stays_as_it_was_found_there():
     assert judge_all(manifest, turned)[0].numbers[0] == at_first.numbers[0]
 
 
-@pytest.mark.parametrize(("recorded", "reached", "later"), [(3, 3, 5), (4, 3, 5), (5, 5, 8), (7, 5, 8), (8, 8, None)])
+@pytest.mark.parametrize(
+    ("recorded", "reached", "later"), [(3, 3, 5), (4, 3, 5), (5, 5, 8), (7, 5, 8), (8, 8, None)]
+)
 def test_an_open_rule_waits_until_the_replicates_of_its_look_are_recorded(recorded, reached, later):
     manifest = looked()
-    table = of_seeds(made_table(manifest, {"kan": power(1, 1.0), "mlp": power(1, 1.0)}, noise=1.0), recorded)
+    table = of_seeds(
+        made_table(manifest, {"kan": power(1, 1.0), "mlp": power(1, 1.0)}, noise=1.0), recorded
+    )
     verdict = judge_all(manifest, table)[0]
     assert verdict.verdict == "open"
     assert {one.look.replicates for one in verdict.numbers} == {reached}
@@ -104,7 +123,9 @@ def test_without_looks_and_with_one_look_alone_all_runs_are_judged_at_once():
     table = made_table(looked(()), LAWS, noise=0.5)
     at_once, looked_once = (judge_all(looked(looks), table) for looks in ((), (8,)))
     for one, other in zip(looked_once, at_once, strict=True):
-        assert [number.found for number in one.numbers] == [number.found for number in other.numbers]
+        assert [number.found for number in one.numbers] == [
+            number.found for number in other.numbers
+        ]
         assert one.count == other.count
         assert other.numbers[0].look is None
 
@@ -147,10 +168,16 @@ def numbers() -> list[dict]:
 
 @pytest.mark.nightly  # test_looks_on_slurm.py has the same
 def test_replicates_are_added_while_a_rule_is_open(here):
-    """The verdicts are the same after an interruption; test_looks.py says that later replicates change none."""
+    """The verdicts are the same after an interruption; test_looks.py says that later replicates
+    change none.
+    """
     text = Path(FILE).read_text(encoding="utf-8")
-    Path(FILE).write_text(text.replace("sides: [good, twin], threshold: 1", "sides: [good, twin], within: 1.9"))
-    assert "with --until-decided, the first look, at 3 of 7 replicates: 18 runs" in said("plan", FILE)
+    Path(FILE).write_text(
+        text.replace("sides: [good, twin], threshold: 1", "sides: [good, twin], within: 1.9")
+    )
+    assert "with --until-decided, the first look, at 3 of 7 replicates: 18 runs" in said(
+        "plan", FILE
+    )
     told = said("run", FILE, "--until-decided", "--workers", "1")
     manifest, asked_for, judged = read_manifest(Path("results/tiny")), records(), numbers()
 
@@ -178,7 +205,9 @@ def test_replicates_are_added_while_a_rule_is_open(here):
     assert "are wanted by now have no record" in said("report", FILE, exit_code=3)
     between_looks = said("verdicts", FILE)
     assert "harness run tiny.yaml --until-decided" in between_looks
-    judged_now = json.loads(said("verdicts", FILE, "--json").splitlines()[0])["experiments"][0]["verdicts"]
+    judged_now = json.loads(said("verdicts", FILE, "--json").splitlines()[0])["experiments"][0][
+        "verdicts"
+    ]
     assert [verdict["verdict"] for verdict in judged_now] == ["supported", "open"]
     assert unasked in said("run", FILE, "--until-decided", "--workers", "1")
     assert (records(), numbers()) == (asked_for, judged)
@@ -187,9 +216,16 @@ def test_replicates_are_added_while_a_rule_is_open(here):
 def test_what_no_rule_asks_for_is_not_cancelled(here):
     said("plan", FILE)
     assert said("cancel", FILE, "--yes") == "cancelled: 18 runs\n"
-    assert json.loads(said("status", FILE, "--json", exit_code=3))["states"] == {"planned": 24, "cancelled": 18}
-    assert "to submit: 18 runs" in said("retry", FILE, "--cause", "cancelled", "--local", "1", "--dry-run")
-    assert "no run of tiny that you chose" in said("cancel", FILE, "--where", "seed=6", "--yes", exit_code=2)
+    assert json.loads(said("status", FILE, "--json", exit_code=3))["states"] == {
+        "planned": 24,
+        "cancelled": 18,
+    }
+    assert "to submit: 18 runs" in said(
+        "retry", FILE, "--cause", "cancelled", "--local", "1", "--dry-run"
+    )
+    assert "no run of tiny that you chose" in said(
+        "cancel", FILE, "--where", "seed=6", "--yes", exit_code=2
+    )
 
 
 def test_a_file_without_looks_is_told_what_to_add(here):

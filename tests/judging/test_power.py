@@ -1,4 +1,6 @@
-"""What an open rule would need, and what a plan's rules will see: against simulations, and as `harness power`."""
+"""What an open rule would need, and what a plan's rules will see: against simulations, and as
+`harness power`.
+"""
 
 import math
 import re
@@ -28,7 +30,9 @@ LOSS = {"quantity": "test_loss", "threshold": 1}
 
 
 def decided(rng, spread, replicates, truth, limit, of_equality):
-    """In which share of many experiments Student's interval lies wholly above, or within, a limit."""
+    """In which share of many experiments Student's interval lies wholly above, or within, a
+    limit.
+    """
     gaps = rng.normal(truth, spread, (20_000, replicates))
     half = t.isf(0.025, replicates - 1) * gaps.std(axis=1, ddof=1) / math.sqrt(replicates)
     low, high = gaps.mean(axis=1) - half, gaps.mean(axis=1) + half
@@ -41,7 +45,10 @@ def test_so_many_replicates_decide_in_four_of_five_experiments(spread, of_equali
     rng = np.random.default_rng(1)
     needed = replicates_needed(spread, MATTERS, 0.95, of_equality)
     truth, limit = (0.0, MATTERS) if of_equality else (MATTERS, 0.0)
-    share, less = (decided(rng, spread, max(2, number), truth, limit, of_equality) for number in (needed, needed - 1))
+    share, less = (
+        decided(rng, spread, max(2, number), truth, limit, of_equality)
+        for number in (needed, needed - 1)
+    )
     assert share == pytest.approx(chance(spread, needed, MATTERS, 0.95, of_equality), abs=0.015)
     assert share > ENOUGH - 0.015
     assert needed == 2 or less < ENOUGH + 0.015
@@ -50,8 +57,15 @@ def test_so_many_replicates_decide_in_four_of_five_experiments(spread, of_equali
 @given(st.floats(0.01, 3), st.integers(2, 40), st.booleans(), st.integers(1, 50))
 def test_more_noise_needs_more_and_more_replicates_see_more(spread, replicates, of_equality, more):
     told = seen(spread, replicates, 0.95, of_equality)
-    needs = [replicates_needed(noise, 0.3, 0.95, of_equality) or math.inf for noise in (spread, 1.5 * spread)]
-    assert seen(spread, replicates + more, 0.95, of_equality) < told < seen(1.5 * spread, replicates, 0.95, of_equality)
+    needs = [
+        replicates_needed(noise, 0.3, 0.95, of_equality) or math.inf
+        for noise in (spread, 1.5 * spread)
+    ]
+    assert (
+        seen(spread, replicates + more, 0.95, of_equality)
+        < told
+        < seen(1.5 * spread, replicates, 0.95, of_equality)
+    )
     assert chance(spread, replicates, told, 0.95, of_equality) == pytest.approx(ENOUGH, abs=1e-3)
     assert needs[0] <= needs[1]
 
@@ -74,7 +88,9 @@ def test_a_difference_is_asked_from_the_limit(fields, difference, factor):
 
 def test_what_was_estimated_is_not_asked():
     """Of sides that differ, but stay open, the need is that of equal sides with the same noise."""
-    runs = [made_runs({"kan": power(1, 1.0), "mlp": power(ratio, 1.0)}, noise=0.5) for ratio in (1, 1.3)]
+    runs = [
+        made_runs({"kan": power(1, 1.0), "mlp": power(ratio, 1.0)}, noise=0.5) for ratio in (1, 1.3)
+    ]
     verdicts = [verdict_on(one, **LOSS) for one in runs]
     assert [one.verdict for one in verdicts] == ["open", "open"]
     assert verdicts[0].power == verdicts[1].power
@@ -84,21 +100,42 @@ def test_what_was_estimated_is_not_asked():
     ("fields", "made", "begins"),
     [
         (LOSS, {"noise": 0.06}, "a difference of 10 % would need"),
-        ({"quantity": "test_loss", "within": 1.05}, {"noise": 0.2}, "equality within 5 % would need"),
-        ({"quantity": "exponent", "threshold": 0}, {"noise": 1.0}, "a difference of 0.2 would need"),
-        (LOSS, {"noise": 60.0}, "a difference of 10 % would need more than 1,000 replicates; the present 5 show only"),
+        (
+            {"quantity": "test_loss", "within": 1.05},
+            {"noise": 0.2},
+            "equality within 5 % would need",
+        ),
+        (
+            {"quantity": "exponent", "threshold": 0},
+            {"noise": 1.0},
+            "a difference of 0.2 would need",
+        ),
+        (
+            LOSS,
+            {"noise": 60.0},
+            "a difference of 10 % would need more than 1,000 replicates; the present 5 show only",
+        ),
         (LOSS, {"seeds": 1}, "it needs two replicates or more"),
-        (LOSS | {"at": {"params.trainable": 9}}, {}, "more replicates will not help: kan has params.trainable from 30"),
+        (
+            LOSS | {"at": {"params.trainable": 9}},
+            {},
+            "more replicates will not help: kan has params.trainable from 30",
+        ),
         (
             LOSS | {"within": 1.5, "threshold": None},
             {"mlp": 1.45, "noise": 0.05},
-            "the present 5 replicates show equality within a factor of 1.5 in 80 % of experiments, so the truth is",
+            (
+                "the present 5 replicates show equality within a factor of 1.5 in 80 % of "
+                "experiments, so the truth is"
+            ),
         ),
     ],
 )
 def test_every_kind_of_line(fields, made, begins):
     ratio = made.pop("mlp", 1.0)
-    verdict = verdict_on(made_runs({"kan": power(1, 1.0), "mlp": power(ratio, 1.0)}, **made), **fields)
+    verdict = verdict_on(
+        made_runs({"kan": power(1, 1.0), "mlp": power(ratio, 1.0)}, **made), **fields
+    )
     assert verdict.verdict == "open"
     assert verdict.power.startswith(begins), verdict.power
     assert len(verdict.power) < 160
@@ -108,7 +145,8 @@ def test_every_kind_of_line(fields, made, begins):
 def test_the_line_is_of_what_a_rule_still_needs():
     manifest = made_plan(5, "[xy, exp2d, j0]")
     tables = [
-        made_table(manifest, EQUAL, noise=noise, task=task) for task, noise in (("xy", 0.2), ("exp2d", 0.5), ("j0", 1))
+        made_table(manifest, EQUAL, noise=noise, task=task)
+        for task, noise in (("xy", 0.2), ("exp2d", 0.5), ("j0", 1))
     ]
     runs = runs_of(manifest, pd.concat(tables, ignore_index=True))
     one, three = (verdict_on(runs, **LOSS, at_least=at_least) for at_least in (1, 3))
@@ -149,9 +187,14 @@ def test_from_a_noise_a_ratio_of_losses_is_foreseen_and_no_exponent():
     better, _, faster = foresee(manifest, None, noise=0.05)
     assert better.source == "a declared noise of 0.05"
     assert better.numbers[0].spread == pytest.approx(0.05 * math.sqrt(2))
-    assert better.sentence == "the planned 12 replicates show a difference of 10 % in 80 % of experiments"
+    assert (
+        better.sentence
+        == "the planned 12 replicates show a difference of 10 % in 80 % of experiments"
+    )
     assert faster.numbers[0].spread is None
-    assert faster.sentence.startswith("only a pilot says how far replicates differ in exponent: train")
+    assert faster.sentence.startswith(
+        "only a pilot says how far replicates differ in exponent: train"
+    )
     assert faster.numbers[0].why == faster.sentence
 
 
@@ -196,7 +239,11 @@ _write_pilot = partial(write_records, seeds=2, sd=0.2, alphas={"kan": 1.0, "mlp"
 
 def test_without_records_and_without_noise_there_are_two_next_moves(here):
     told = said("power", "experiments/made.yaml", exit_code=2)
-    for move in ("train a pilot (`harness run FILE`", "declare `noise: 0.3`", "for once, give --noise"):
+    for move in (
+        "train a pilot (`harness run FILE`",
+        "declare `noise: 0.3`",
+        "for once, give --noise",
+    ):
         assert move in told
     write_experiment(here, rules="")
     assert "it has no `decide:`" in said("power", "experiments/made.yaml", exit_code=2)
@@ -204,7 +251,12 @@ def test_without_records_and_without_noise_there_are_two_next_moves(here):
 
 def test_a_pilot_of_two_seeds_is_enough(here):
     _write_pilot(here)
-    (here / "results" / "runs" / f"{read_manifest(here / 'results' / 'made').runs[0].run_id}.json").unlink()
+    (
+        here
+        / "results"
+        / "runs"
+        / f"{read_manifest(here / 'results' / 'made').runs[0].run_id}.json"
+    ).unlink()
     part = said("power", "experiments/made.yaml", exit_code=2)
     assert "no two seeds have all of their records" in " ".join(part.split())
     _write_pilot(here)
@@ -227,7 +279,9 @@ def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
     planned = said("plan", "experiments/made.yaml", "--replan")
     of_file = _rules()
     _write_pilot(here)
-    assert "`harness power experiments/made.yaml` says how many replicates the rules need" in planned
+    assert (
+        "`harness power experiments/made.yaml` says how many replicates the rules need" in planned
+    )
     for options, named in (
         (("--scale", "short"), "experiments/made.yaml --scale short"),
         (("--results", "r2"), "r2/made"),
@@ -236,4 +290,8 @@ def test_noise_in_the_file_is_taken_and_told_by_the_plan(here):
         assert f"`harness power {named}` says" in said("plan", "experiments/made.yaml", *options)
         said("power", *named.split())
     sources = [one["source"] for one in (of_file[0], _rules()[0], _rules("--noise", "0.5")[0])]
-    assert sources == ["a declared noise of 0.1", "records of 2 replicates", "a declared noise of 0.5"]
+    assert sources == [
+        "a declared noise of 0.1",
+        "records of 2 replicates",
+        "a declared noise of 0.5",
+    ]

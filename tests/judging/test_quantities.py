@@ -1,4 +1,6 @@
-"""Each quantity on runs whose law is known: its number is the true one, with Student's interval over replicates."""
+"""Each quantity on runs whose law is known: its number is the true one, with Student's interval
+over replicates.
+"""
 
 import json
 import math
@@ -15,7 +17,9 @@ from harness.planning.plan import make_plan
 from harness.spec import parse_experiment
 
 FIVE_TIMES = {"kan": power(1, 1.0), "mlp": power(5, 1.0)}
-FAMILY = "[{target: additive, inputs: 2}, {target: additive, inputs: 4}, {target: additive, inputs: 16}]"
+FAMILY = (
+    "[{target: additive, inputs: 2}, {target: additive, inputs: 4}, {target: additive, inputs: 16}]"
+)
 PARAMS, FLOPS = "params.trainable", "flops_train.shared_dense"
 
 
@@ -30,11 +34,25 @@ def test_what_runs_observe_is_a_ratio_of_the_networks_that_validation_picks():
     table = runs.table.assign(**{"observed.far_off": values, "test_largest_error": 10 * values})
     with_observed = runs_of(runs.manifest, table)
     for name in ("far_off", "test_largest_error"):
-        assert near(number_of(with_observed, quantity="observed", observed=name, threshold=1).found, 2.0, abs=1e-9)
-    for value, reason in ((0.0, "a value at params.trainable 2000 is 0"), (-1.0, "far_off of mlp is below 0")):
-        one = table.mask((table["arm"] == "mlp") & (table["asked"] == 2000) & (table["seed"] == 0), value)
-        other = runs_of(runs.manifest, table.assign(**{"observed.far_off": one["observed.far_off"]}))
-        assert reason in number_of(other, quantity="observed", observed="far_off", threshold=1).found.refused
+        assert near(
+            number_of(with_observed, quantity="observed", observed=name, threshold=1).found,
+            2.0,
+            abs=1e-9,
+        )
+    for value, reason in (
+        (0.0, "a value at params.trainable 2000 is 0"),
+        (-1.0, "far_off of mlp is below 0"),
+    ):
+        one = table.mask(
+            (table["arm"] == "mlp") & (table["asked"] == 2000) & (table["seed"] == 0), value
+        )
+        other = runs_of(
+            runs.manifest, table.assign(**{"observed.far_off": one["observed.far_off"]})
+        )
+        assert (
+            reason
+            in number_of(other, quantity="observed", observed="far_off", threshold=1).found.refused
+        )
     refused = number_of(with_observed, quantity="observed", observed="far_of", threshold=1)
     assert "no run observed far_of; they have: " in str(refused)
     with pytest.raises(ValueError, match="observed: say which, such as belief_error"):
@@ -50,7 +68,9 @@ def test_a_ratio_of_losses_has_the_interval_of_scipy():
     number = number_of(runs, quantity="test_loss", threshold=1)
     interval = ttest_1samp(gaps, 0).confidence_interval(0.95)
     assert number.found.estimate == pytest.approx(math.exp(gaps.mean()))
-    assert (number.found.low, number.found.high) == pytest.approx((math.exp(interval.low), math.exp(interval.high)))
+    assert (number.found.low, number.found.high) == pytest.approx(
+        (math.exp(interval.low), math.exp(interval.high))
+    )
     assert number.spread == pytest.approx(gaps.std(ddof=1))
     assert (number.found.won, number.found.lost) == ((gaps > 0).sum(), (gaps < 0).sum())
 
@@ -64,14 +84,32 @@ def test_a_ratio_of_losses_has_the_interval_of_scipy():
         ({"quantity": "test_loss", "at": {FLOPS: 1e6}}, 0.5),
         ({"quantity": "multiplier", "at": {PARAMS: 120}}, 5.0),
         ({"quantity": "multiplier", "at": {FLOPS: 120 * 40 * 300}}, 0.5),
-        ({"quantity": "multiplier", "sides": ("mlp", "kan"), "at": {PARAMS: 2010}}, 0.2),  # read at 2000
+        (
+            {"quantity": "multiplier", "sides": ("mlp", "kan"), "at": {PARAMS: 2010}},
+            0.2,
+        ),  # read at 2000
         ({"quantity": "exponent"}, 0.0),
         ({"quantity": "exponent", "sides": ("mlp",)}, 1.0),
         ({"quantity": "exponent", "sides": ("mlp",), "published": 0.75}, 0.25),
         ({"quantity": "count", "count": "flops_forward.shared_dense"}, 0.1),
         ({"quantity": "count", "count": "seconds_per_evaluation", "at": {PARAMS: 60}}, 0.1),
-        ({"quantity": "count", "sides": ("kan",), "count": ["params.trainable", "flops_forward.shared_dense"]}, 40),
-        ({"quantity": "network_loss", "sides": ("mlp",), "at": {PARAMS: 500}, "published": 0.005}, 2.0),
+        (
+            {
+                "quantity": "count",
+                "sides": ("kan",),
+                "count": ["params.trainable", "flops_forward.shared_dense"],
+            },
+            40,
+        ),
+        (
+            {
+                "quantity": "network_loss",
+                "sides": ("mlp",),
+                "at": {PARAMS: 500},
+                "published": 0.005,
+            },
+            2.0,
+        ),
     ],
 )
 def test_of_exact_power_laws_every_number_is_the_closed_form(fields, truth):
@@ -84,7 +122,9 @@ def test_of_exact_power_laws_every_number_is_the_closed_form(fields, truth):
 def test_exponents_are_recovered_from_noisy_replicates(kan, mlp):
     runs = made_runs({"kan": power(1, kan), "mlp": power(1, mlp)}, noise=0.1)
     found = number_of(runs, quantity="exponent", threshold=0).found
-    slopes = runs.table.assign(log=np.log(runs.table["test_loss"])).pivot_table("log", "asked", ["arm", "seed"])
+    slopes = runs.table.assign(log=np.log(runs.table["test_loss"])).pivot_table(
+        "log", "asked", ["arm", "seed"]
+    )
     slopes = -pd.Series(np.polyfit(np.log(SIZES), slopes, 1)[0], slopes.columns)
     interval = ttest_1samp(slopes["kan"] - slopes["mlp"], 0).confidence_interval(0.95)
     assert found.low < kan - mlp < found.high
@@ -92,9 +132,13 @@ def test_exponents_are_recovered_from_noisy_replicates(kan, mlp):
 
 
 def test_where_a_curve_turns_up_and_how_far():
-    """Losses 1 / N that turn at the third of five sizes, and 100 times the least one at the largest."""
+    """Losses 1 / N that turn at the third of five sizes, and 100 times the least one at the
+    largest.
+    """
     turn, last = SIZES[2], SIZES[-1]
-    runs = made_runs({"kan": lambda n: np.where(n == last, 100 / turn, 1 / np.minimum(n, turn**2 / n))}, noise=0)
+    runs = made_runs(
+        {"kan": lambda n: np.where(n == last, 100 / turn, 1 / np.minimum(n, turn**2 / n))}, noise=0
+    )
     rule = {"sides": ("kan",), "threshold": 2}
     assert near(number_of(runs, quantity="upturn", **rule).found, 100.0)
     assert near(number_of(runs, quantity="best_size", **rule).found, turn)
@@ -106,9 +150,13 @@ def test_where_a_curve_turns_up_and_how_far():
 
 
 def test_the_exponent_of_a_network_is_read_over_its_own_sizes_up_to_its_best():
-    """KANs fall as N^-2 up to the fourth of five sizes; MLPs have ten times the sizes, and two depths of other laws."""
+    """KANs fall as N^-2 up to the fourth of five sizes; MLPs have ten times the sizes, and two
+    depths of other laws.
+    """
     best = SIZES[-2]
-    runs = made_runs({"kan": lambda n: np.where(n > best, 1.0, n**-2.0), "mlp": power(1, 0.5)}, noise=0)
+    runs = made_runs(
+        {"kan": lambda n: np.where(n > best, 1.0, n**-2.0), "mlp": power(1, 0.5)}, noise=0
+    )
     of_mlps = runs.table["arm"] == "mlp"
     table = runs.table.assign(until_minimum=~of_mlps)
     table.loc[of_mlps, PARAMS] *= 10
@@ -131,7 +179,8 @@ def family(law):
     """Tasks of 2, 4 and 16 inputs d, each with the exact law that `law` gives for d."""
     manifest = made_plan(5, FAMILY)
     tables = [
-        made_table(manifest, {"kan": law(inputs)}, noise=0, task=task) for task, (_, inputs) in manifest.tasks.items()
+        made_table(manifest, {"kan": law(inputs)}, noise=0, task=task)
+        for task, (_, inputs) in manifest.tasks.items()
     ]
     return runs_of(manifest, pd.concat(tables, ignore_index=True))
 
@@ -170,17 +219,23 @@ def test_of_several_arms_validation_picks_at_each_budget():
     runs = made_runs(laws, noise=0)
     truth = np.minimum(laws["mlp"](SIZES), laws["deep"](SIZES)) / laws["kan"](SIZES)
     fields = {"quantity": "test_loss", "sides": ["kan", ["mlp", "deep"]], "threshold": 1}
-    assert [number_of(runs, **fields, at={PARAMS: at}).found.estimate for at in SIZES] == pytest.approx(truth)
+    assert [
+        number_of(runs, **fields, at={PARAMS: at}).found.estimate for at in SIZES
+    ] == pytest.approx(truth)
     unmatched = runs_of(runs.manifest, runs.table.assign(asked=np.nan))
     assert "there is no best of them" in number_of(unmatched, **fields).found.refused
 
 
 def test_networks_of_other_sizes_at_a_budget_are_read_on_their_power_law():
-    """Seeds that read a smaller or a larger network there have one size, so that the ratio is without error."""
+    """Seeds that read a smaller or a larger network there have one size, so that the ratio is
+    without error.
+    """
     runs = made_runs(dict.fromkeys(("kan", "mlp", "deep"), power(1, 1.5)), noise=0)
     size = runs.table["asked"] * runs.table["arm"].map({"kan": 1.0, "mlp": 0.85, "deep": 1.1})
     luck = np.random.default_rng(3).lognormal(0, 0.5, size.size)
-    runs = runs_of(runs.manifest, runs.table.assign(**{PARAMS: size}, test_loss=2 * size**-1.5, val_loss=luck))
+    runs = runs_of(
+        runs.manifest, runs.table.assign(**{PARAMS: size}, test_loss=2 * size**-1.5, val_loss=luck)
+    )
     for at in (40.0, 500.0, 1500.0):
         fields = {"quantity": "test_loss", "sides": ["kan", ["mlp", "deep"]], "at": {PARAMS: at}}
         found = number_of(runs, **fields, threshold=1).found
@@ -191,8 +246,13 @@ def test_networks_of_other_sizes_at_a_budget_are_read_on_their_power_law():
 def test_without_a_match_the_best_network_up_to_a_size_is_read():
     """Of the sizes that a side has: the MLP's 250 stands at 490, whatever larger ones could do."""
     before, _, after = TEXT.partition("match:")
-    text = before.replace("recipe: fast}}", "recipe: fast, sizes: {{width: [4, 8]}}}}") + after.partition("\n")[2]
-    manifest = make_plan(parse_experiment(text.format(tasks="[xy]", seeds=[0, 1, 2, 3, 4], more="")), "made")
+    text = (
+        before.replace("recipe: fast}}", "recipe: fast, sizes: {{width: [4, 8]}}}}")
+        + after.partition("\n")[2]
+    )
+    manifest = make_plan(
+        parse_experiment(text.format(tasks="[xy]", seeds=[0, 1, 2, 3, 4], more="")), "made"
+    )
     table = made_runs(FIVE_TIMES, noise=0).table.assign(asked=np.nan)
     runs = runs_of(manifest, table[(table["arm"] == "mlp") | (table["params.trainable"] != 250)])
     fields = {"quantity": "test_loss", "threshold": 1}
@@ -205,12 +265,15 @@ def test_without_a_match_the_best_network_up_to_a_size_is_read():
 
 
 PHASED, AT_ONCE, SPARSE = (
-    json.dumps({key: value}) for key, value in (("phases", 5), ("phases", None), ("sparsity", {"strength": 1}))
+    json.dumps({key: value})
+    for key, value in (("phases", 5), ("phases", None), ("sparsity", {"strength": 1}))
 )
 
 
 def of_networks(values, column, recipe):
-    """Runs of one network an arm, with the values of the seeds in a column; nan where the run diverged."""
+    """Runs of one network an arm, with the values of the seeds in a column; nan where the run
+    diverged.
+    """
     seeds = len(next(iter(values.values())))
     manifest = made_plan(seeds)
     table = made_table(manifest, dict.fromkeys(values, power(1, 1.0)))
@@ -231,12 +294,21 @@ def of_networks(values, column, recipe):
 def test_columns_of_special_training_are_values_and_ratios(quantity, recipe, column):
     values = {"kan": [1.0, 2.0, 4.0, 2.0], "mlp": [30.0, 40.0, 10.0, 20.0]}
     runs = of_networks(values, column, recipe)
-    (kan, mlp), rule = (np.log(own) for own in values.values()), {"quantity": quantity, "threshold": 1}
-    cases = [({}, mlp - kan), ({"sides": ["kan"]}, kan), ({"sides": ["kan"], "published": 2.0}, kan - np.log(2))]
+    (kan, mlp), rule = (
+        (np.log(own) for own in values.values()),
+        {"quantity": quantity, "threshold": 1},
+    )
+    cases = [
+        ({}, mlp - kan),
+        ({"sides": ["kan"]}, kan),
+        ({"sides": ["kan"], "published": 2.0}, kan - np.log(2)),
+    ]
     for fields, logs in cases:
         found = number_of(runs, **rule, **fields).found
         low, high = np.exp(ttest_1samp(logs, 0).confidence_interval(0.95))
-        assert (found.estimate, found.low, found.high) == pytest.approx((np.exp(logs.mean()), low, high))
+        assert (found.estimate, found.low, found.high) == pytest.approx(
+            (np.exp(logs.mean()), low, high)
+        )
     plain = runs_of(runs.manifest, runs.table.assign(recipe=AT_ONCE))
     assert "was not trained with" in number_of(plain, **rule).found.refused
     zero = runs_of(runs.manifest, runs.table.assign(**{column: 0}))
@@ -245,7 +317,9 @@ def test_columns_of_special_training_are_values_and_ratios(quantity, recipe, col
 
 def test_networks_of_other_training_have_no_part_in_it():
     runs = of_networks({"kan": [2.0, 3.0]}, "forgetting", PHASED)
-    at_once = runs.table.assign(forgetting=np.nan, recipe=AT_ONCE, series="kan phases=null", cell=99)
+    at_once = runs.table.assign(
+        forgetting=np.nan, recipe=AT_ONCE, series="kan phases=null", cell=99
+    )
     both = runs_of(runs.manifest, pd.concat([runs.table, at_once], ignore_index=True))
     rule = {"quantity": "forgetting", "sides": ["kan"], "most": 3}
     assert number_of(both, **rule).found == number_of(runs, **rule).found
@@ -253,11 +327,16 @@ def test_networks_of_other_training_have_no_part_in_it():
 
 def test_the_spread_of_edges_has_the_interval_of_chi_squared():
     """(n - 1) s^2 over its quantiles; that of one seed is refused."""
-    counts, rule = [5.0, 8.0, 13.0, 4.0], {"quantity": "edges_by_seed", "sides": ["kan"], "threshold": 1}
+    counts, rule = (
+        [5.0, 8.0, 13.0, 4.0],
+        {"quantity": "edges_by_seed", "sides": ["kan"], "threshold": 1},
+    )
     found = number_of(of_networks({"kan": counts}, "active_edges", SPARSE), **rule).found
     squares = 3 * np.log(counts).var(ddof=1)
     assert found.estimate == pytest.approx(np.log(counts).std(ddof=1))
-    assert (found.low, found.high) == pytest.approx(tuple(np.sqrt(squares / chi2.ppf([0.975, 0.025], 3))))
+    assert (found.low, found.high) == pytest.approx(
+        tuple(np.sqrt(squares / chi2.ppf([0.975, 0.025], 3)))
+    )
     alone = number_of(of_networks({"kan": [5.0]}, "active_edges", SPARSE), **rule)
     assert "ONE_REPLICATE" in alone.found.refused
 
@@ -278,13 +357,25 @@ NETWORK = {"quantity": "network_loss", "sides": ["kan"], "at": {PARAMS: 500}}
     ("fields", "change", "said"),
     [
         ({}, lambda t: t[t["seed"] == 0], "ONE_REPLICATE"),
-        ({}, lambda t: t[(t["arm"] == "kan") ^ (t["asked"] > 500)], "NO_OVERLAP: kan has params.trainable from 30 to"),
-        ({"at": {PARAMS: 9}}, lambda t: t, "NO_OVERLAP: kan has params.trainable from 30 to 2000, which leaves 9 out"),
+        (
+            {},
+            lambda t: t[(t["arm"] == "kan") ^ (t["asked"] > 500)],
+            "NO_OVERLAP: kan has params.trainable from 30 to",
+        ),
+        (
+            {"at": {PARAMS: 9}},
+            lambda t: t,
+            "NO_OVERLAP: kan has params.trainable from 30 to 2000, which leaves 9 out",
+        ),
         ({}, lambda t: t.assign(status="diverged"), "CENSORED: 100% of the runs of kan"),
         ({}, lambda t: t.assign(**{"baseline.constant": 1e-6}), "WORSE_THAN_CONSTANT"),
         ({}, lambda t: t.assign(test_loss=0.0), "ZERO"),
         (NETWORK, lambda t: t.assign(test_loss=0.0), "ZERO"),
-        ({"quantity": "exponent"}, lambda t: t.assign(test_loss=t["test_loss"].where(t["asked"] < 2000, 0.0)), "ZERO"),
+        (
+            {"quantity": "exponent"},
+            lambda t: t.assign(test_loss=t["test_loss"].where(t["asked"] < 2000, 0.0)),
+            "ZERO",
+        ),
         ({"quantity": "upturn", "sides": ["kan"]}, lambda t: t.assign(test_loss=0.0), "ZERO"),
         (
             {"quantity": "network_exponent", "at": PARAMS},
@@ -302,7 +393,10 @@ NETWORK = {"quantity": "network_loss", "sides": ["kan"], "at": {PARAMS: 500}}
 )
 def test_what_the_data_do_not_carry_is_refused_with_the_reason(fields, change, said):
     runs = made_runs(FIVE_TIMES)
-    number = number_of(runs_of(runs.manifest, change(runs.table)), **{"quantity": "test_loss", "threshold": 1} | fields)
+    number = number_of(
+        runs_of(runs.manifest, change(runs.table)),
+        **{"quantity": "test_loss", "threshold": 1} | fields,
+    )
     assert number.outcome == "open"
     assert number.found.refused.startswith(said) or said in number.found.refused
 
@@ -311,7 +405,10 @@ def test_a_few_diverged_runs_leave_the_replicates_that_both_sides_have():
     runs = made_runs(FIVE_TIMES, seeds=6)
 
     def found(**lost):
-        is_lost = [seed in lost.get(arm, ()) for arm, seed in zip(runs.table["arm"], runs.table["seed"], strict=True)]
+        is_lost = [
+            seed in lost.get(arm, ())
+            for arm, seed in zip(runs.table["arm"], runs.table["seed"], strict=True)
+        ]
         table = runs.table.assign(status=np.where(is_lost, "diverged", "done"))
         return number_of(runs_of(runs.manifest, table), quantity="test_loss", threshold=1).found
 

@@ -20,11 +20,24 @@ SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
 
 
 def _table(**changes) -> pd.DataFrame:
-    """Seven sizes of one arm, three seeds, two trials, error = 2 / size; `changes` replace columns."""
+    """Seven sizes of one arm, three seeds, two trials, error = 2 / size; `changes` replace
+    columns.
+    """
     rng = np.random.default_rng(0)
-    cell, seed, trial = (axis.ravel() for axis in np.meshgrid(range(7), range(3), range(2), indexing="ij"))
+    cell, seed, trial = (
+        axis.ravel() for axis in np.meshgrid(range(7), range(3), range(2), indexing="ij")
+    )
     size = SIZES[cell]
-    table = pd.DataFrame({"cell": cell, "seed": seed, "trial": trial, "task": "xy", "series": "kan", "status": "done"})
+    table = pd.DataFrame(
+        {
+            "cell": cell,
+            "seed": seed,
+            "trial": trial,
+            "task": "xy",
+            "series": "kan",
+            "status": "done",
+        }
+    )
     table = table.assign(
         chosen=trial == 1,
         in_window=True,
@@ -34,7 +47,9 @@ def _table(**changes) -> pd.DataFrame:
         **dict.fromkeys(size_axes(), size),
     )
     table["metric"] = "rmse"
-    table["test_loss"] = np.where(trial == 1, 2 / size * np.exp(rng.normal(0, 0.01, len(table))), 9.0)
+    table["test_loss"] = np.where(
+        trial == 1, 2 / size * np.exp(rng.normal(0, 0.01, len(table))), 9.0
+    )
     return table.assign(**changes)
 
 
@@ -48,7 +63,10 @@ def test_only_the_chosen_trial_enters():
 def test_runs_outside_the_window_and_diverged_runs_are_counted_and_left_out():
     table = _table()
     table.loc[table["cell"] == 0, "in_window"] = False
-    table.loc[(table["cell"] == 3) & (table["seed"] == 0), ["status", "test_loss"]] = ["diverged", np.nan]
+    table.loc[(table["cell"] == 3) & (table["seed"] == 0), ["status", "test_loss"]] = [
+        "diverged",
+        np.nan,
+    ]
     (found,) = fit_table(table, axes=["params.trainable"])
     assert (found.runs_outside_window, found.runs_failed) == (3, 1)
     assert found.points.counts.tolist() == [3, 3, 2, 3, 3, 3]
@@ -56,8 +74,12 @@ def test_runs_outside_the_window_and_diverged_runs_are_counted_and_left_out():
 
 @pytest.mark.parametrize(("axis", "size"), [("flops_forward.matmul", 0), ("params.paper", np.nan)])
 def test_where_a_convention_counts_nothing_or_has_no_count_there_is_no_law(axis, size):
-    """`matmul` sees no product in a KAN without base, and the paper counts KANs and MLPs only; other axes have laws."""
-    fits = fit_table(_table(**{axis: size}), axes=["params.trainable", axis, "flops_train.local_min"])
+    """`matmul` sees no product in a KAN without base, and the paper counts KANs and MLPs only;
+    other axes have laws.
+    """
+    fits = fit_table(
+        _table(**{axis: size}), axes=["params.trainable", axis, "flops_train.local_min"]
+    )
     assert {one.axis for one in fits} == {"params.trainable", "flops_train.local_min"}
 
 
@@ -71,7 +93,9 @@ def _parts(table: pd.DataFrame) -> list[str]:
 
 def _worse_from(table: pd.DataFrame, cell: int) -> pd.DataFrame:
     """Every size from that of `cell` on has ten times the error that its law says."""
-    return table.assign(test_loss=table["test_loss"].where(table["cell"] < cell, 10 * table["test_loss"]))
+    return table.assign(
+        test_loss=table["test_loss"].where(table["cell"] < cell, 10 * table["test_loss"])
+    )
 
 
 def test_a_window_until_the_minimum_ends_where_the_error_turns_up():
@@ -96,7 +120,8 @@ def test_a_declared_window_has_the_law_without_it_and_no_warning():
 
 def test_held_out_sizes_enter_no_fit_and_meet_the_prediction():
     followed, broken = (
-        fit_table(table, axes=[AXIS])[0] for table in (_table(hold_out=2), _worse_from(_table(hold_out=2), 6))
+        fit_table(table, axes=[AXIS])[0]
+        for table in (_table(hold_out=2), _worse_from(_table(hold_out=2), 6))
     )
     for one in (followed, broken):
         assert one.points.sizes.tolist() == SIZES[:5].tolist()
@@ -110,16 +135,27 @@ def test_held_out_sizes_enter_no_fit_and_meet_the_prediction():
 
 
 def test_sizes_are_held_out_of_the_declared_window_and_before_the_minimum_is_looked_for():
-    """What is held out was set aside before the data said anything: the least mean is that of the other sizes."""
+    """What is held out was set aside before the data said anything: the least mean is that of the
+    other sizes.
+    """
     table = _table(hold_out=1, until_minimum=True)
     assert _parts(_worse_from(table, 4)) == ["fitted"] * 4 + ["outside"] * 2 + ["held_out"]
-    assert _parts(table.assign(in_window=table["cell"] < 5)) == ["fitted"] * 4 + ["held_out"] + ["outside"] * 2
+    assert (
+        _parts(table.assign(in_window=table["cell"] < 5))
+        == ["fitted"] * 4 + ["held_out"] + ["outside"] * 2
+    )
     assert _parts(_worse_from(table, 6)) == ["fitted"] * 6 + ["held_out"]
 
 
 def test_each_series_has_its_own_window():
-    turned, falling = _worse_from(_table(until_minimum=True), 5), _table(until_minimum=True, series="mlp")
-    fits = fit_table(pd.concat([turned, falling.assign(cell=falling["cell"] + 7)], ignore_index=True), axes=[AXIS])
+    turned, falling = (
+        _worse_from(_table(until_minimum=True), 5),
+        _table(until_minimum=True, series="mlp"),
+    )
+    fits = fit_table(
+        pd.concat([turned, falling.assign(cell=falling["cell"] + 7)], ignore_index=True),
+        axes=[AXIS],
+    )
     assert [(one.series, one.runs_outside_window) for one in fits] == [("kan", 6), ("mlp", 0)]
 
 
@@ -159,13 +195,17 @@ def _laws(*losses: np.ndarray) -> list[SeriesLaws]:
     ]
 
 
-NINE_SIZES = np.geomspace(100, 10_000, 9)  # as many as a law with a floor is quoted from, of one run a size
+NINE_SIZES = np.geomspace(
+    100, 10_000, 9
+)  # as many as a law with a floor is quoted from, of one run a size
 NOISE = np.exp(np.random.default_rng(1).normal(0, 0.02, 9))
 POWER, FLOOR = 2 / NINE_SIZES * NOISE, (0.05 + 20 / NINE_SIZES) * NOISE
 
 
 def test_series_side_by_side_show_the_law_with_a_floor_where_it_may_be_quoted():
-    """It contains the pure law, so it is right for arms with and without a floor; seven sizes are too few for it."""
+    """It contains the pure law, so it is right for arms with and without a floor; seven sizes are
+    too few for it.
+    """
     for series in ((POWER, POWER * 3), (FLOOR, FLOOR * 2), (POWER, FLOOR)):
         assert drawn_law(_laws(*series), "xy", AXIS) == "floor"
     assert drawn_law(_laws(FLOOR[:7], POWER[:7]), "xy", AXIS) == "pure"
@@ -215,11 +255,15 @@ def test_a_loss_of_0_refuses_the_law_of_its_series_alone():
 
 
 def test_merged_sizes_have_the_law_of_all():
-    """Means of neighbours lie on a law as their runs do: exponent and interval are those of the thousand sizes."""
+    """Means of neighbours lie on a law as their runs do: exponent and interval are those of the
+    thousand sizes.
+    """
     rng = np.random.default_rng(0)
     x = np.geomspace(1e6, 1e9, 1000)
     y = x**-0.3 * np.exp(0.05 * rng.standard_normal(1000))
-    runs = pd.DataFrame({"task": "", "series": "a", "size": x, "test_loss": y, "status": "done", "metric": "loss"})
+    runs = pd.DataFrame(
+        {"task": "", "series": "a", "size": x, "test_loss": y, "status": "done", "metric": "loss"}
+    )
     runs = runs.assign(in_window=True, until_minimum=False, hold_out=0, dtype="float64")
     (merged,) = fit_runs({"x": runs}, Fitting(("pure",)))
     law, all_sizes = merged.fits["pure"], fit_law(x, y, "pure")
@@ -246,15 +290,25 @@ SIZE = "params.trainable"
 
 @pytest.fixture
 def study(tmp_path):
-    """Validation is best at the middle size of each arm and budget, test at the smallest: validation must choose."""
+    """Validation is best at the middle size of each arm and budget, test at the smallest:
+    validation must choose.
+    """
     manifest = make_plan(parse_experiment(TEXT), "test")
-    sizes = {arm: sorted({one.counts[SIZE] for one in manifest.cells if one.arm == arm}) for arm in ("kan", "mlp")}
+    sizes = {
+        arm: sorted({one.counts[SIZE] for one in manifest.cells if one.arm == arm})
+        for arm in ("kan", "mlp")
+    }
     for planned in manifest.runs:
         cell, evaluations = manifest.cells[planned.cell], planned.run.recipe.max_evaluations
         rank = sizes[cell.arm].index(cell.counts[SIZE])
         validation = (1 + abs(rank - 1)) * (1 + planned.run.seed / 100) * cell.asked**-0.5
         record = made_record(planned, validation, test=validation + rank)
-        spent = {"evaluations": evaluations, "by_stage": ((evaluations, 1),), "counts": cell.counts, "curve": ()}
+        spent = {
+            "evaluations": evaluations,
+            "by_stage": ((evaluations, 1),),
+            "counts": cell.counts,
+            "curve": (),
+        }
         publish(record.model_copy(update=spent), tmp_path)
     return manifest, recorded_table(manifest, tmp_path)
 
@@ -274,7 +328,12 @@ def test_budgets_have_no_law_in_the_figure(study):
 
     figure = scaling_figure(manifest, fit_table(table))
 
-    gids = {artist.get_gid() for axes in figure.axes for artist in [*axes.lines, *axes.texts] if artist.get_gid()}
+    gids = {
+        artist.get_gid()
+        for axes in figure.axes
+        for artist in [*axes.lines, *axes.texts]
+        if artist.get_gid()
+    }
     assert {"means:kan (best size)", "means:mlp (best size)", "means:kan at 1e+08 FLOPs"} <= gids
     assert not {gid for gid in gids if gid.startswith("law:") and "FLOPs" in gid}
     named = [text.get_text().partition(":")[0] for text in figure.axes[0].get_legend().get_texts()]

@@ -1,4 +1,6 @@
-"""A convention and a quantity that are one object each, in a file outside of harness/, go from a plan to a verdict."""
+"""A convention and a quantity that are one object each, in a file outside of harness/, go from a
+plan to a verdict.
+"""
 
 from typing import NamedTuple
 
@@ -77,7 +79,8 @@ def test_the_rules_come_to_their_verdicts(study):
     assert [supported.verdict, refuted.verdict] == ["supported", "refuted"]
     assert {supported.axis, refuted.axis} == {"flops_forward.fused_add"}
     assert supported.rule == (
-        "the least ratio of test losses over replicates of idle / mlp at the largest size is above 1, on the task, by "
+        "the least ratio of test losses over replicates of idle / mlp at the largest size is "
+        "above 1, on the task, by "
         "flops_forward.fused_add; intervals at 95 %"
     )
 
@@ -86,7 +89,11 @@ def test_laws_figures_and_tables_have_its_words(study):
     fits = fit_table(study.table)
     assert {"flops_forward.fused_add", "flops_train.fused_add"} <= {one.axis for one in fits}
     labels = [axes.get_xlabel() for axes in scaling_figure(study.manifest, fits).axes]
-    assert labels[0] == axis_words("flops_forward.fused_add") == "forward FLOPs per sample (multiply-adds)"
+    assert (
+        labels[0]
+        == axis_words("flops_forward.fused_add")
+        == "forward FLOPs per sample (multiply-adds)"
+    )
     verdicts = [plain(verdict) for verdict in judge_all(study.manifest, study.table)]
     (row, _) = summary_table([{"name": "own", "commits": [], "verdicts": verdicts}]).rows
     assert row.cells[2] == "per forward FLOP (multiply-adds)"
@@ -95,16 +102,34 @@ def test_laws_figures_and_tables_have_its_words(study):
 def test_messages_and_the_schema_name_both():
     for wrong, said in (
         (TEXT.replace("quantity: ahead", "quantity: ahaed"), "did you mean 'ahead'?"),
-        (TEXT.replace("convention: fused_add", "convention: fused_ad"), "did you mean 'fused_add'?"),
-        (TEXT.replace("at: flops_forward.fused_add", "at: flops_train.fused_ad"), "'flops_train.fused_add'?"),
+        (
+            TEXT.replace("convention: fused_add", "convention: fused_ad"),
+            "did you mean 'fused_add'?",
+        ),
+        (
+            TEXT.replace("at: flops_forward.fused_add", "at: flops_train.fused_ad"),
+            "'flops_train.fused_add'?",
+        ),
         (TEXT.replace("sides: [idle, mlp]", "sides: [idle]"), "ahead is of 2 sides"),
     ):
         assert said in refused(parse_experiment, wrong)
-    with_splines = parse_experiment(TEXT.replace("family: mlp, depth: 2", "family: spline_mlp, depth: 2, grid: 3"))
-    assert "flops_forward.fused_add does not count spline_mlp" in refused(make_plan, with_splines, "own")
+    with_splines = parse_experiment(
+        TEXT.replace("family: mlp, depth: 2", "family: spline_mlp, depth: 2, grid: 3")
+    )
+    assert "flops_forward.fused_add does not count spline_mlp" in refused(
+        make_plan, with_splines, "own"
+    )
 
     schema = experiment_schema()["$defs"]
     assert schema["Decide"]["properties"]["quantity"]["enum"][-1] == "ahead"
-    assert "ahead: the least ratio of test losses over replicates." in " ".join(schema["Decide"]["description"].split())
-    (matched,) = json_of("match", "--arm", "mlp depth=3", "--axis", "flops_forward.fused_add", "--at", "300")["arms"]
-    assert matched["achieved"] == matched["counts"]["flops_forward.fused_add"] == pytest.approx(300, rel=0.05)
+    assert "ahead: the least ratio of test losses over replicates." in " ".join(
+        schema["Decide"]["description"].split()
+    )
+    (matched,) = json_of(
+        "match", "--arm", "mlp depth=3", "--axis", "flops_forward.fused_add", "--at", "300"
+    )["arms"]
+    assert (
+        matched["achieved"]
+        == matched["counts"]["flops_forward.fused_add"]
+        == pytest.approx(300, rel=0.05)
+    )

@@ -1,4 +1,6 @@
-"""Replicates that are splits of the same rows: their interval is for new rows, and who leads beats a constant."""
+"""Replicates that are splits of the same rows: their interval is for new rows, and who leads beats
+a constant.
+"""
 
 import numpy as np
 import pytest
@@ -29,9 +31,13 @@ def test_the_interval_has_the_term_of_nadeau_and_bengio():
     gaps = np.random.default_rng(0).normal(0.2, 0.1, 8)
     found = ratio_over(gaps, overlap=1 / 3)
     half = t_distribution.isf(0.025, 7) * gaps.std(ddof=1) * np.sqrt(1 / 8 + 1 / 3)
-    assert (found.low, found.high) == pytest.approx((np.exp(gaps.mean() - half), np.exp(gaps.mean() + half)))
+    assert (found.low, found.high) == pytest.approx(
+        (np.exp(gaps.mean() - half), np.exp(gaps.mean() + half))
+    )
     none = np.zeros(8)
-    assert best_ratio(Value(0 * gaps, none), Value(gaps, none), 0.95, 1 / 3).low == pytest.approx(found.low)
+    assert best_ratio(Value(0 * gaps, none), Value(gaps, none), 0.95, 1 / 3).low == pytest.approx(
+        found.low
+    )
 
 
 def test_answer_verdict_and_exponent_have_one_interval():
@@ -43,7 +49,9 @@ def test_answer_verdict_and_exponent_have_one_interval():
     number = number_of(shared, quantity="test_loss", threshold=1)
     assert (number.found.low, number.found.high) == pytest.approx((second.low, second.high))
     slopes = [answer.exponents[0].exponent for answer in of_answers]
-    assert slopes[1].high - slopes[1].low == pytest.approx(factor * (slopes[0].high - slopes[0].low))
+    assert slopes[1].high - slopes[1].low == pytest.approx(
+        factor * (slopes[0].high - slopes[0].low)
+    )
     assert any("for new rows of this population" in caution for caution in of_answers[1].cautions)
     assert not any("population" in caution for caution in of_answers[0].cautions)
 
@@ -60,7 +68,10 @@ def test_more_splits_of_the_same_rows_show_no_smaller_difference_than_the_overla
 def planned(text):
     arms = "arms: {mlp: {architecture: {family: mlp, depth: 2}, recipe: r, sizes: {width: [2]}}}"
     recipes = "recipes: {r: {optimizer: {name: adam}, max_evaluations: 10}}"
-    return make_plan(parse_experiment(f"question: q\ntasks: [{text}]\n{arms}\n{recipes}\nseeds: [0, 1]\n"), "planned")
+    return make_plan(
+        parse_experiment(f"question: q\ntasks: [{text}]\n{arms}\n{recipes}\nseeds: [0, 1]\n"),
+        "planned",
+    )
 
 
 def test_the_plan_knows_what_replicates_share():
@@ -73,9 +84,11 @@ def test_the_plan_knows_what_replicates_share():
     assert fewer.overlap(next(iter(fewer.formulas))) == pytest.approx(88 / 266)
 
 
-# -------------------------------------------------------------------------------------------------- beside other models
+# --------------------------------------------------------------------------------------------------
+# beside other models
 @pytest.mark.parametrize(
-    ("model", "code"), [("constant", "NO_BETTER_THAN_CONSTANT"), ("linear", "NO_BETTER_THAN_LINEAR")]
+    ("model", "code"),
+    [("constant", "NO_BETTER_THAN_CONSTANT"), ("linear", "NO_BETTER_THAN_LINEAR")],
 )
 def test_nobody_leads_who_does_not_clearly_beat_the_model(model, code):
     """A KAN of .17 beside an MLP of 1.7, and a model that is as good in some replicates."""
@@ -99,12 +112,16 @@ def test_a_leader_beats_the_constant_of_its_own_replicate():
     manifest = made_plan(5)
     table = made_table(manifest, {"kan": power(1, 0.0), "mlp": power(3, 0.0)})
     rows = table["seed"].map(dict(enumerate([0.2, 1, 5, 0.5, 2])))
-    with_rows = table.assign(test_loss=table["test_loss"] * rows, **{"baseline.constant": 1.2 * rows})
+    with_rows = table.assign(
+        test_loss=table["test_loss"] * rows, **{"baseline.constant": 1.2 * rows}
+    )
     ratio = headline(runs_of(manifest, with_rows), SIDES).reading("xy", AXIS, "largest").ratio
     assert leader(ratio, "kan", "mlp") == "kan"
 
 
 def test_the_linear_model_is_named_where_it_is_ahead():
-    runs = made_runs({"kan": power(0.16, 0.0), "mlp": power(0.15, 0.0)}, noise=0.001, **{"baseline.linear": 0.14})
+    runs = made_runs(
+        {"kan": power(0.16, 0.0), "mlp": power(0.15, 0.0)}, noise=0.001, **{"baseline.linear": 0.14}
+    )
     cautions = headline(runs, SIDES).cautions
     assert "Use the linear model on xy: 0.14 against 0.15 for the best network." in cautions

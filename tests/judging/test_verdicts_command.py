@@ -42,24 +42,33 @@ def test_before_anything_ran_every_rule_is_not_run(here):
     write_records(here, leave_out=5)
     (part,) = _verdicts()
     assert [one["verdict"] for one in before["verdicts"]] == ["not run"] * 2
-    assert (before["why"], before["command"]) == ("no plan, no runs", "harness run experiments/made.yaml")
+    assert (before["why"], before["command"]) == (
+        "no plan, no runs",
+        "harness run experiments/made.yaml",
+    )
     assert [one["verdict"] for one in part["verdicts"]] == ["not run"] * 2
     assert part["why"] == "5 of 24 runs have no record"
 
 
 def test_runs_of_every_seed_are_waited_for_when_seeds_are_an_axis(here):
     file = here / "experiments" / "made.yaml"
-    file.write_text(f"{file.read_text(encoding='utf-8')}grid: {{seeds: [[0, 1, 2], [3]]}}\n", encoding="utf-8")
+    file.write_text(
+        f"{file.read_text(encoding='utf-8')}grid: {{seeds: [[0, 1, 2], [3]]}}\n", encoding="utf-8"
+    )
     invoke("plan", "experiments/made.yaml")
     write_records(here, leave_out=1, seeds=4)
     assert [one["why"] for one in _verdicts()] == ["1 of 32 runs have no record"]
 
 
 def test_a_folder_of_set_fields_is_of_no_scale(here):
-    """Its name does not say which values were set, so the next move names no file; the folder of a scale does."""
+    """Its name does not say which values were set, so the next move names no file; the folder of a
+    scale does.
+    """
     for options in (("--scale", "short"), ("--scale", "short", "--set", "seeds=[4]")):
         invoke("plan", "experiments/made.yaml", *options)
-    ((of_scale,), (of_set,)) = (_verdicts(f"results/{name}") for name in ("made-short", "made-short+seeds=4"))
+    ((of_scale,), (of_set,)) = (
+        _verdicts(f"results/{name}") for name in ("made-short", "made-short+seeds=4")
+    )
     assert of_scale["command"] == "harness run experiments/made.yaml --scale short"
     assert of_set["command"] == "harness run FILE"
 
@@ -74,7 +83,9 @@ def whole(here) -> Path:
 
 def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
     read = []
-    monkeypatch.setattr(store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1])
+    monkeypatch.setattr(
+        store, "_checked", lambda path, real=store._checked: (read.append(path), real(path))[1]
+    )
     (answer,) = _verdicts("experiments/made.yaml")
 
     assert len(read) == len(set(read)) == 24
@@ -94,14 +105,18 @@ def test_all_runs_there_the_rules_are_judged(whole, monkeypatch):
     page = (whole / "results" / "verdicts.html").read_text(encoding="utf-8")
     assert "the first is better" in page
     assert not re.search(r'(src|href)="http', page)
-    explained = {word.lower() for word in re.findall(r"<strong>(.+?)</strong>", page.partition("<form")[0])}
+    explained = {
+        word.lower() for word in re.findall(r"<strong>(.+?)</strong>", page.partition("<form")[0])
+    }
     assert explained >= {*get_args(Outcome), NOT_RUN}
 
 
 def test_an_analysis_shows_one_progress_bar(whole, monkeypatch):
     begun = []
     steps = Terminal.steps
-    monkeypatch.setattr(Terminal, "steps", lambda terminal, what: (begun.append(what), steps(terminal, what))[1])
+    monkeypatch.setattr(
+        Terminal, "steps", lambda terminal, what: (begun.append(what), steps(terminal, what))[1]
+    )
     for command in ("fit", "report"):
         said(command, "experiments/made.yaml")
         assert begun == ["analysis"], command
@@ -127,15 +142,22 @@ def test_rules_that_the_plan_has_not_are_no_rules_yet(here):
 
 def test_a_scale_has_its_own_plan(whole):
     (short,) = _verdicts("--scale", "short")
-    assert (short["name"], short["command"]) == ("made-short", "harness run experiments/made.yaml --scale short")
+    assert (short["name"], short["command"]) == (
+        "made-short",
+        "harness run experiments/made.yaml --scale short",
+    )
     none = said("verdicts", "--scale", "shrt", exit_code=2)
     assert "no file with a `decide:` and a scale shrt here" in none
-    assert "did you mean 'short'?" in said("verdicts", "experiments/made.yaml", "--scale", "shrt", exit_code=2)
+    assert "did you mean 'short'?" in said(
+        "verdicts", "experiments/made.yaml", "--scale", "shrt", exit_code=2
+    )
 
 
 def test_a_folder_has_one_scale(whole):
     told = said("verdicts", "results/made", "--scale", "short", exit_code=2)
-    assert "--scale short: results/made is a results folder, which holds the plan of one scale" in told
+    assert (
+        "--scale short: results/made is a results folder, which holds the plan of one scale" in told
+    )
 
 
 def test_a_damaged_record_is_named_and_the_command_fails_in_the_end(whole):
@@ -160,7 +182,9 @@ def test_what_makes_the_table_is_kept(whole):
     kept, answer = (whole / "results" / name for name in ("verdicts", "made/answer.json"))
     answer.write_text('{"verdicts": []}', encoding="utf-8")  # as after new records
     assert invoke("verdicts", "--keep").exit_code == 0
-    (kept / "made" / "beliefs-mess3.png").write_bytes(b"a picture of `harness observe`, which this cannot make")
+    (kept / "made" / "beliefs-mess3.png").write_bytes(
+        b"a picture of `harness observe`, which this cannot make"
+    )
     (kept / "made" / "compare_seconds.png").write_bytes(b"a figure of an earlier answer")
     assert invoke("verdicts", "--keep").exit_code == 0
     made = json.loads((kept / "made" / "answer.json").read_text(encoding="utf-8"))
@@ -173,19 +197,25 @@ def test_what_makes_the_table_is_kept(whole):
     runs = pd.read_csv(kept / "made" / "runs.csv.xz")
     assert len(runs) == 24
     assert {"test_loss", "params.trainable", "flops_train.local_min"} <= set(runs)
-    assert "| the first is better | **supported** | per parameter |  |" in (kept / "README.md").read_text(
-        encoding="utf-8"
+    assert "| the first is better | **supported** | per parameter |  |" in (
+        kept / "README.md"
+    ).read_text(encoding="utf-8")
+    runs.assign(seconds=1.0, seconds_on="another machine").to_csv(
+        kept / "made" / "runs.csv.xz", index=False
     )
-    runs.assign(seconds=1.0, seconds_on="another machine").to_csv(kept / "made" / "runs.csv.xz", index=False)
     output = said("verdicts", "--keep", exit_code=2)
-    assert "runs.csv.xz has the seconds of runs on another machine. Keeping would drop them" in output
+    assert (
+        "runs.csv.xz has the seconds of runs on another machine. Keeping would drop them" in output
+    )
     assert set(pd.read_csv(kept / "made" / "runs.csv.xz")["seconds_on"]) == {"another machine"}
 
 
 def test_a_plan_of_another_folder_is_kept_by_naming_that_folder(whole):
     (whole / "results").rename(whole / "other")
     told = said("verdicts", "other/made", "--keep", exit_code=2)
-    assert "--keep: other/made is not in results; name the folder that it is in by --results" in told
+    assert (
+        "--keep: other/made is not in results; name the folder that it is in by --results" in told
+    )
     assert not (whole / "results").exists()
 
 
@@ -197,8 +227,15 @@ def test_what_an_open_rule_would_need_is_told_wherever_it_stands(here):
     (answer,) = _verdicts("--keep")
     kept = here / "results" / "verdicts"
     line = answer["verdicts"][0]["power"]
-    shown, explained = invoke("verdicts").output, invoke("run", "experiments/made.yaml", "--explain").output
-    pages = [here / "results" / "verdicts.html", kept / "verdicts.html", here / "results" / "made" / "report.html"]
+    shown, explained = (
+        invoke("verdicts").output,
+        invoke("run", "experiments/made.yaml", "--explain").output,
+    )
+    pages = [
+        here / "results" / "verdicts.html",
+        kept / "verdicts.html",
+        here / "results" / "made" / "report.html",
+    ]
 
     assert answer["verdicts"][0]["verdict"] == "open"
     assert line.startswith("a difference of 0.03 would need")
@@ -208,14 +245,19 @@ def test_what_an_open_rule_would_need_is_told_wherever_it_stands(here):
         assert f"A {line[2:]}." in page.read_text(encoding="utf-8")
     assert f"- by 0.4: A {line[2:]}." in (kept / "README.md").read_text(encoding="utf-8")
     for path in (kept / "made" / "verdicts.json", kept / "verdicts.json"):
-        path.write_text(path.read_text(encoding="utf-8").replace('"power":', '"older":'), encoding="utf-8")
+        path.write_text(
+            path.read_text(encoding="utf-8").replace('"power":', '"older":'), encoding="utf-8"
+        )
     assert invoke("verdicts", "--keep").exit_code == 0
 
 
 def test_a_reason_that_several_tasks_have_is_told_once():
     """As of the rules about exponents: on three toys few networks win along the curves."""
     kept = Path(__file__).parents[2] / "results" / "verdicts" / "toys-evening" / "verdicts.json"
-    found = [str(row.cells[2]) for row in rules_table(json.loads(kept.read_text(encoding="utf-8"))["verdicts"]).rows]
+    found = [
+        str(row.cells[2])
+        for row in rules_table(json.loads(kept.read_text(encoding="utf-8"))["verdicts"]).rows
+    ]
     assert max(words.count("its points are copies") for words in found) == 1
 
 
@@ -229,15 +271,27 @@ def test_nothing_to_judge_or_to_keep_is_an_answer(here):
 
 def test_what_an_earlier_format_kept_stays_and_is_named(tmp_path):
     kept = tmp_path / "verdicts"
-    answer = {"question": "Which is better?", "commits": [], "runs": 3, "diverged": 0, "notes": [], "verdicts": []}
+    answer = {
+        "question": "Which is better?",
+        "commits": [],
+        "runs": 3,
+        "diverged": 0,
+        "notes": [],
+        "verdicts": [],
+    }
     for name, written in (("earlier", 1), ("before", 2), ("now", FORMAT)):
         (kept / name).mkdir(parents=True)
-        path = write_json({**answer, "name": name, "file": f"{name}.yaml", "why": ""}, kept / name / "verdicts.json")
+        path = write_json(
+            {**answer, "name": name, "file": f"{name}.yaml", "why": ""},
+            kept / name / "verdicts.json",
+        )
         path.write_text(path.read_text().replace(f'"format": {FORMAT}', f'"format": {written}'))
     before = (kept / "earlier" / "verdicts.json").read_bytes()
     keep_verdicts([], tmp_path, kept)
     readme, page = ((kept / name).read_text() for name in ("README.md", "verdicts.html"))
-    assert "because their rules are of an earlier version: [earlier](earlier/verdicts.json)." in readme
+    assert (
+        "because their rules are of an earlier version: [earlier](earlier/verdicts.json)." in readme
+    )
     assert "[now](now/verdicts.json)" in readme
     assert "now.yaml" in page
     assert "before.yaml" in page

@@ -1,4 +1,6 @@
-"""`harness compare FILE A B`: who is better at a budget, under every convention, in numbers and in a figure."""
+"""`harness compare FILE A B`: who is better at a budget, under every convention, in numbers and in
+a figure.
+"""
 
 import json
 from pathlib import Path
@@ -18,7 +20,10 @@ from harness.show.figures.versus import versus_figure
 
 FOUR_TIMES = {"kan": power(1, 1.0), "mlp": power(4, 1.0)}
 SIDES = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
-EQUAL_PARAMS, EQUAL_FLOPS = 4.0, 0.4  # a KAN of ten times the FLOPs for each parameter, and a quarter of the loss
+EQUAL_PARAMS, EQUAL_FLOPS = (
+    4.0,
+    0.4,
+)  # a KAN of ten times the FLOPs for each parameter, and a quarter of the loss
 RATIOS = {
     "params.trainable": EQUAL_PARAMS,
     "flops_train.shared_dense": EQUAL_FLOPS,
@@ -45,7 +50,9 @@ def at_a_budget(runs):
 
 
 def test_at_a_budget_every_axis_has_the_true_ratio_and_multiplier(at_a_budget):
-    """The MLP is read at the size that equals the KAN's in each count, and budgets at equal loss differ as much."""
+    """The MLP is read at the size that equals the KAN's in each count, and budgets at equal loss
+    differ as much.
+    """
     found = at_a_budget
     assert found[1].ratio.at == pytest.approx(200 * 40 * 300)
     assert {one.axis: one.ratio.estimate for one in found} == pytest.approx(RATIOS, rel=0.1)
@@ -56,14 +63,18 @@ def test_at_a_budget_every_axis_has_the_true_ratio_and_multiplier(at_a_budget):
 
 
 def test_a_budget_in_seconds_is_that_of_the_network_that_takes_so_long(runs, at_a_budget):
-    """200 parameters of the KAN take 8 s here: the same networks are compared, whatever the budget is counted in."""
+    """200 parameters of the KAN take 8 s here: the same networks are compared, whatever the budget
+    is counted in.
+    """
     by_seconds = {one.axis: one.ratio for one in readings(runs, at=8.0, axis="seconds")}
     assert {one.axis: one.ratio.estimate for one in at_a_budget} == pytest.approx(
         {axis: found.estimate for axis, found in by_seconds.items()}
     )
     largest = {one.axis: one.ratio for one in readings(runs)}
     ends = (2000, 2000 * 4 * 300, 2000 * 1200, 8)
-    assert {axis: found.at for axis, found in largest.items()} == pytest.approx(dict(zip(RATIOS, ends, strict=True)))
+    assert {axis: found.at for axis, found in largest.items()} == pytest.approx(
+        dict(zip(RATIOS, ends, strict=True))
+    )
 
 
 def test_lines_are_over_the_first_arms_sizes_where_the_second_has_an_equal(runs):
@@ -98,13 +109,18 @@ def test_the_figure_has_a_line_a_convention_and_fills_what_is_decided(runs):
 
 def test_many_tasks_have_a_panel_each_and_no_overlap_is_no_line():
     runs = made_runs(FOUR_TIMES, tasks="[xy, exp2d, j0, exp4d]")
-    table = runs.table[(runs.table["task"] != "exp4d") | (runs.table["arm"] == "kan")]  # of which one arm has no run
+    table = runs.table[
+        (runs.table["task"] != "exp4d") | (runs.table["arm"] == "kan")
+    ]  # of which one arm has no run
     tiny = (table["task"] == "j0") & (table["arm"] == "kan")
     sizes = {name: table[name] / np.where(tiny, 1e6, 1) for name in RATIOS}
     runs = runs_of(runs.manifest, table.assign(**sizes))
     asked = VersusRequest(SIDES, "params.trainable")
     figure = versus_figure(asked, lines(runs, asked), named_styles([asked.first, asked.second]))
-    assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()] == ["xy", "exp2d"]
+    assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()] == [
+        "xy",
+        "exp2d",
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +137,15 @@ def wide(monkeypatch):
 
 
 def _compare(folder: Path, *arguments: str):
-    return invoke("compare", folder / "experiments" / "made.yaml", *arguments, "--results", folder / "results")
+    return invoke(
+        "compare", folder / "experiments" / "made.yaml", *arguments, "--results", folder / "results"
+    )
 
 
 def test_the_command_says_and_draws_who_is_better(folder):
-    shown = _compare(folder, "kan", "mlp", "--axis", "params", "--at", "300", "--level", "0.9", "--explain")
+    shown = _compare(
+        folder, "kan", "mlp", "--axis", "params", "--at", "300", "--level", "0.9", "--explain"
+    )
     data = json.loads((folder / "results" / "made" / "compare_kan_mlp.json").read_text())
 
     assert shown.exit_code == 0, shown.output
@@ -148,7 +168,10 @@ def test_the_command_says_and_draws_who_is_better(folder):
         (("kan", "kan"), "give two different arms to compare"),
         (("kan", "MLP=mlp,kan"), "kan and MLP=mlp,kan: kan on both sides"),
         (("kan", "MLP=mlp,mpl"), "'mpl' is no arm of this experiment"),
-        (("kan", "mlp", "--at", "9"), "--at 9: by params.trainable, the sizes that both kan and mlp have are xy 29 to"),
+        (
+            ("kan", "mlp", "--at", "9"),
+            "--at 9: by params.trainable, the sizes that both kan and mlp have are xy 29 to",
+        ),
         (("kan", "mlp", "--at", "9", "--at", "10"), "compared at one size"),
         (("kan", "mlp", "--axis", "parms"), "did you mean 'params'?"),
         (("kan", "mlp", "--axis", "seconds"), "not measured; `harness bench FILE` measures it"),
@@ -164,7 +187,9 @@ def test_a_mistake_is_a_sentence_with_the_next_move(folder, arguments, told):
 
 def test_without_intervals_arms_are_compared_without_a_figure(here):
     file = write_experiment(here, rules="", sizes="[60]")
-    file.write_text(file.read_text().replace("seeds: [0, 1, 2]", "seeds: [0]").partition("scales:")[0])
+    file.write_text(
+        file.read_text().replace("seeds: [0, 1, 2]", "seeds: [0]").partition("scales:")[0]
+    )
     said("plan", file)
     write_records(here)
     assert "Whose test RMSE is lower" in said("compare", "results/made", "kan", "mlp")
@@ -174,7 +199,9 @@ def test_without_intervals_arms_are_compared_without_a_figure(here):
 def test_options_of_experiments_are_not_for_tables(folder):
     table = folder / "runs.csv"
     table.write_text("params,rmse,by\n1,2,a\n")
-    told = said("compare", table, "a", "b", "--x", "params", "--y", "rmse", "--axis", "params", exit_code=2)
+    told = said(
+        "compare", table, "a", "b", "--x", "params", "--y", "rmse", "--axis", "params", exit_code=2
+    )
     assert "--axis is for experiments" in told
 
 

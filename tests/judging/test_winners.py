@@ -62,7 +62,11 @@ def made_runs(rng, diverged=0.1, plan=None):
         FLOPS: asked * 4e5 * rng.uniform(0.9, 1.0, asked.size),
         "flops_train.local_min": asked * 1e5 * rng.uniform(0.1, 1.0, asked.size),
     }
-    told = {"trial": [one.trial for one in plan.runs], "trials": 6, "status": np.where(is_lost, "diverged", "done")}
+    told = {
+        "trial": [one.trial for one in plan.runs],
+        "trials": 6,
+        "status": np.where(is_lost, "diverged", "done"),
+    }
     return pd.DataFrame(found | SAME | LAWS | told)
 
 
@@ -77,14 +81,21 @@ def winners(runs):
 
 
 def test_a_replicate_that_lacks_a_run_is_no_replicate(runs):
-    """The best of a part of a search is no winner of it; without a whole replicate there is no row."""
+    """The best of a part of a search is no winner of it; without a whole replicate there is no
+    row.
+    """
     lacking = runs.drop(runs.index[(runs["seed"] == 2) & (runs["trial"] == 1)][:1])
-    pd.testing.assert_frame_equal(reported(searched(), lacking), reported(searched(), runs[runs["seed"] != 2]))
+    pd.testing.assert_frame_equal(
+        reported(searched(), lacking), reported(searched(), runs[runs["seed"] != 2])
+    )
     assert reported(searched(), runs[runs["trial"] > 0]).empty
     plain = made_plan(3)
     table = made_table(plain, dict.fromkeys(("kan", "mlp", "deep"), power(1, 1.0)))
     pd.testing.assert_frame_equal(reported(plain, table), table)
-    assert set(reported(plain, table.drop(index=table.index[table["seed"] == 1][:1]))["seed"]) == {0, 2}
+    assert set(reported(plain, table.drop(index=table.index[table["seed"] == 1][:1]))["seed"]) == {
+        0,
+        2,
+    }
 
 
 @pytest.mark.parametrize(("recorded", "reached", "waits_for"), [(2, 2, 4), (3, 2, 4), (4, 4, None)])
@@ -103,7 +114,10 @@ def test_a_winner_is_the_least_validation_loss_of_all_that_fit_its_budget(runs, 
     of_side = {"kan": (("kan", 6),), "the best of mlp, spline_mlp": (("mlp", 3), ("spline_mlp", 3))}
     checked = 0
     for row in winners.to_dict("records"):
-        own = pd.concat(runs[(runs["arm"] == arm) & (runs["trial"] < most)] for arm, most in of_side[row["series"]])
+        own = pd.concat(
+            runs[(runs["arm"] == arm) & (runs["trial"] < most)]
+            for arm, most in of_side[row["series"]]
+        )
         own = own[own["seed"] == row["seed"]]
         allowed = own[(own["asked"] <= row["asked"]) & own["val_loss"].notna()]
         if allowed.empty:
@@ -128,22 +142,29 @@ def test_a_count_is_of_the_networks_that_won_and_not_of_their_budgets():
     plan = make_plan(parse_experiment(TEXT.replace("[mlp, spline_mlp]", "mlp")), "which")
     counts = {"quantity": "count", "sides": ("mlp",), "count": ("params.paper", "params.trainable")}
     rule = plan.experiment.decide[0].model_copy(update=counts)
-    every = made_runs(np.random.default_rng(3), diverged=0.0, plan=plan).assign(**{"params.paper": 10.0})
+    every = made_runs(np.random.default_rng(3), diverged=0.0, plan=plan).assign(
+        **{"params.paper": 10.0}
+    )
     table = reported(plan, every)
     won = table[(table["series"] == "mlp") & (table["asked"] == 280)]
     (number,) = judge(rule, runs_of(plan, table, every)).numbers
-    assert number.found.estimate == pytest.approx(np.exp(np.log(won["params.trainable"] / 10).mean()))
+    assert number.found.estimate == pytest.approx(
+        np.exp(np.log(won["params.trainable"] / 10).mean())
+    )
     assert number.found.estimate < 0.95 * 28
 
 
 @pytest.mark.parametrize("cap", [{FLOPS: (2e7, 5e7, 1.2e8)}, {"evaluations": (1000.0,)}])
 def test_a_cap_a_size_gives_no_budgets_of_work(cap):
-    """Equal work would be equal sizes under another name: no answer, no law, and a refusal where a rule asks.
+    """Equal work would be equal sizes under another name: no answer, no law, and a refusal where a
+    rule asks.
 
     Files no longer say such caps, and plans of before do.
     """
     search = searched().experiment.search.model_copy(update={"cap": cap})
-    plan = searched().model_copy(update={"experiment": searched().experiment.model_copy(update={"search": search})})
+    plan = searched().model_copy(
+        update={"experiment": searched().experiment.model_copy(update={"search": search})}
+    )
     assert Manifest.model_validate_json(plan.model_dump_json(), strict=True) == plan
     every = made_runs(np.random.default_rng(4), diverged=0.0, plan=plan)
     table = reported(plan, every)
@@ -154,8 +175,14 @@ def test_a_cap_a_size_gives_no_budgets_of_work(cap):
     assert not found.limits
     assert sum("share no cap" in caution for caution in found.cautions) == 1
     assert not [series for series in fit_table(table) if series.axis.startswith("flops_train")]
-    for quantity, at in (("test_loss", FLOPS), ("exponent", "flops_train.local_min"), ("multiplier", "seconds")):
-        rule = plan.experiment.decide[0].model_copy(update={"quantity": quantity, "at": {at: "largest"}})
+    for quantity, at in (
+        ("test_loss", FLOPS),
+        ("exponent", "flops_train.local_min"),
+        ("multiplier", "seconds"),
+    ):
+        rule = plan.experiment.decide[0].model_copy(
+            update={"quantity": quantity, "at": {at: "largest"}}
+        )
         verdict = judge(rule, runs_of(plan, table, every))
         assert verdict.verdict == "open"
         assert verdict.numbers[0].found.is_refused_by("OWN_CAPS")
@@ -178,18 +205,24 @@ def test_one_cap_for_all_sizes_is_the_only_budget_of_work():
 def test_an_effort_of_one_run_is_the_mean_over_all_runs_and_of_all_runs_the_winner():
     """With one size: the plain mean of ln test losses, and the network of least validation loss."""
     text = TEXT.replace("at: [60, 130, 280]", "at: [280]").replace("{evaluations: 1000}", ONE_CAP)
-    plan = make_plan(parse_experiment(text.replace("[mlp, spline_mlp]", "mlp"), "which.yaml"), "which")
+    plan = make_plan(
+        parse_experiment(text.replace("[mlp, spline_mlp]", "mlp"), "which.yaml"), "which"
+    )
     every = made_runs(np.random.default_rng(2), diverged=0.0, plan=plan)
     runs = runs_of(plan, reported(plan, every), every)
     logs = np.log(every["test_loss"]).groupby([every["arm"], every["seed"]]).mean()
     rule = plan.experiment.decide[0]
-    one, six, full = (judge(rule.model_copy(update={"effort": effort}), runs) for effort in (1, 6, None))
+    one, six, full = (
+        judge(rule.model_copy(update={"effort": effort}), runs) for effort in (1, 6, None)
+    )
 
     assert one.effort == 1
     gaps = logs["mlp"] - logs["kan"]
     low, high = np.exp(ttest_1samp(gaps, 0).confidence_interval(0.95))
     found = one.numbers[0].found
-    assert (found.estimate, found.low, found.high) == pytest.approx((np.exp(gaps.mean()), low, high))
+    assert (found.estimate, found.low, found.high) == pytest.approx(
+        (np.exp(gaps.mean()), low, high)
+    )
     assert six.numbers[0].found.estimate == pytest.approx(full.numbers[0].found.estimate)
     assert full.effort == 6
 
@@ -203,7 +236,9 @@ def test_one_network_that_wins_at_all_budgets_carries_no_law_at_any_effort(sides
     is_best = (every["asked"] == 60) & (every["trial"] == 0) & (every["arm"] == "kan")
     losses = {name: every[name].mask(is_best, 1e-9) for name in ("val_loss", "test_loss")}
     every = every.assign(**losses)
-    rule = plan.experiment.decide[0].model_copy(update={"quantity": "exponent", "sides": sides, "effort": effort})
+    rule = plan.experiment.decide[0].model_copy(
+        update={"quantity": "exponent", "sides": sides, "effort": effort}
+    )
     (number,) = judge(rule, runs_of(plan, reported(plan, every), every)).numbers
     assert "ONE_NETWORK" in number.found.refused
 
@@ -223,12 +258,16 @@ def test_other_pairs_of_the_file_have_a_line_each():
     logs = np.log(largest.set_index(["series", "seed"])["test_loss"])
     gaps = logs["spline_mlp"] - logs["kan"]
     assert other.ratio.estimate == pytest.approx(np.exp(gaps.mean()))
-    assert other.ratio.low == pytest.approx(np.exp(ttest_1samp(gaps, 0).confidence_interval(0.95).low))
+    assert other.ratio.low == pytest.approx(
+        np.exp(ttest_1samp(gaps, 0).confidence_interval(0.95).low)
+    )
     assert other_pairs(found)[0].startswith("kan or spline_mlp, largest size: exp2d ")
     with pytest.raises(HarnessError, match=r"compare\.1: 'knn' is not defined; did you mean 'kan'"):
         parse_experiment(text.replace("[kan, spline", "[knn, spline"), "which.yaml")
     with pytest.raises(HarnessError, match=r"compare\.1: kan is on both sides"):
-        parse_experiment(text.replace("[kan, spline_mlp]", "[kan, [kan, spline_mlp]]"), "which.yaml")
+        parse_experiment(
+            text.replace("[kan, spline_mlp]", "[kan, [kan, spline_mlp]]"), "which.yaml"
+        )
 
 
 def test_among_failures_no_effort_has_a_leader():
@@ -236,7 +275,9 @@ def test_among_failures_no_effort_has_a_leader():
     for constant, refused in ((1e-9, True), (1e9, False)):
         table = every.assign(**{CONSTANT: constant})
         found = main_headline(searched(), reported(searched(), table), table)
-        assert {one.ratio.is_refused_by("WORSE_THAN_CONSTANT") for one in found.efforts} == {refused}
+        assert {one.ratio.is_refused_by("WORSE_THAN_CONSTANT") for one in found.efforts} == {
+            refused
+        }
 
 
 def test_the_effort_of_all_runs_is_the_answer():

@@ -15,7 +15,9 @@ def curve(x, alpha, floor=1.0, crossing=1e4):
 
 
 def runs(rng, sizes, means, seeds, sd, size_sd=0.0):
-    """x and y of seeds runs a size: noise of `sd` in ln y a run, and `size_sd` shared by the runs of a size."""
+    """x and y of seeds runs a size: noise of `sd` in ln y a run, and `size_sd` shared by the runs
+    of a size.
+    """
     effect = np.repeat(size_sd * rng.standard_normal(len(sizes)), seeds)
     noise = effect + sd * rng.standard_normal(len(sizes) * seeds)
     return np.repeat(sizes, seeds), np.repeat(means, seeds) * np.exp(noise)

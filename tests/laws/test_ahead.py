@@ -1,4 +1,6 @@
-"""Laws foresee: exact ones miss nothing, bends are found, the best N and D are the best; held-out sizes."""
+"""Laws foresee: exact ones miss nothing, bends are found, the best N and D are the best; held-out
+sizes.
+"""
 
 import numpy as np
 import pytest
@@ -24,7 +26,9 @@ SD = 0.005
 
 
 def _losses(grid, seed=0):
-    return np.exp(grid.log_loss + SD * np.random.default_rng(seed).standard_normal(grid.log_loss.size))
+    return np.exp(
+        grid.log_loss + SD * np.random.default_rng(seed).standard_normal(grid.log_loss.size)
+    )
 
 
 def test_budgets_of_a_grid_are_its_own_and_near_computes_are_one():
@@ -44,7 +48,9 @@ def test_an_exact_law_misses_no_budget():
     assert len(origins) == 2
     assert max(abs(origin.error) for origin in origins) < 1e-6
     step = np.log([6 * 3e19 / grid.compute.max()])
-    assert new_run(law, place, step, origins).curve == pytest.approx(1.8 + 480 * 1e9**-0.35 + 2100 * 3e10**-0.37)
+    assert new_run(law, place, step, origins).curve == pytest.approx(
+        1.8 + 480 * 1e9**-0.35 + 2100 * 3e10**-0.37
+    )
 
 
 def test_a_law_that_bends_is_told_and_its_new_run_has_room():
@@ -78,7 +84,9 @@ def test_replicates_that_are_exact_lines_give_students_interval():
     quantile = t_distribution.isf(0.025, 3)
 
     assert np.log(seen.high / seen.curve) == pytest.approx(quantile * levels.std(ddof=1) / 2)
-    assert np.log(seen.run_high / seen.curve) == pytest.approx(quantile * levels.std(ddof=1) * np.sqrt(1 + 1 / 4))
+    assert np.log(seen.run_high / seen.curve) == pytest.approx(
+        quantile * levels.std(ddof=1) * np.sqrt(1 + 1 / 4)
+    )
 
 
 def test_a_replicate_without_a_line_does_not_narrow_an_interval():
@@ -86,7 +94,9 @@ def test_a_replicate_without_a_line_does_not_narrow_an_interval():
     logs = -0.5 * np.log(sizes) + 0.1 * rng.standard_normal((5, 5))
     lost = np.vstack([logs, np.full(5, np.nan)])
     lost[5, 2] = -1.0
-    whole, found = (new_run_of_lines(sizes, values, np.array([1e5]), 0.95) for values in (logs, lost))
+    whole, found = (
+        new_run_of_lines(sizes, values, np.array([1e5]), 0.95) for values in (logs, lost)
+    )
     assert np.array(found) == pytest.approx(np.array(whole))
 
 
@@ -104,12 +114,17 @@ def table(tmp_path):
     grid = isoflop_grid(5)
     rows = zip(grid.n, grid.d, grid.compute * 0.9, _losses(grid), strict=True)
     path = tmp_path / "runs.csv"
-    path.write_text("\n".join(["N,D,flops,loss", *(",".join(map(repr, map(float, row))) for row in rows)]) + "\n")
+    path.write_text(
+        "\n".join(["N,D,flops,loss", *(",".join(map(repr, map(float, row))) for row in rows)])
+        + "\n"
+    )
     return path
 
 
 def test_compute_alone_takes_the_best_n_and_d(table):
-    """C stands at the least loss of all N and D that cost as much, by the counted compute of the table."""
+    """C stands at the least loss of all N and D that cost as much, by the counted compute of the
+    table.
+    """
     asked = ("--x", "N", "--y", "loss", "--and", "D", "--compute", "flops", "--hold-out", 1)
     places = [part for n in (5e9, 8e9) for part in ("--predict", f"N={n:g},D={1e22 / 5.4 / n:g}")]
     answer = json_of("fit", table, *asked, "--predict", "C=1e22", *places)
@@ -126,10 +141,13 @@ def test_compute_alone_takes_the_best_n_and_d(table):
 
 
 @pytest.mark.parametrize(
-    ("place", "says"), [("D=1e9", "needs both, or the compute C alone"), ("N=x,D=1", "'x' is no number above 0")]
+    ("place", "says"),
+    [("D=1e9", "needs both, or the compute C alone"), ("N=x,D=1", "'x' is no number above 0")],
 )
 def test_a_place_that_is_none_is_said(table, place, says):
-    assert says in said("fit", table, "--x", "N", "--y", "loss", "--and", "D", "--predict", place, exit_code=2)
+    assert says in said(
+        "fit", table, "--x", "N", "--y", "loss", "--and", "D", "--predict", place, exit_code=2
+    )
 
 
 SIZES = 10 ** np.linspace(3, 6, 7)
@@ -145,7 +163,9 @@ def test_the_largest_sizes_are_distinct_sizes():
 
 
 def test_errors_are_those_of_the_closed_form():
-    """A size twice as bad as the law says has RMSLE ln 2; the last value errs by alpha ln(x / largest fitted size)."""
+    """A size twice as bad as the law says has RMSLE ln 2; the last value errs by alpha ln(x /
+    largest fitted size).
+    """
     noise = np.exp([0.02, -0.02, 0.01, 0, -0.01, 0.02, -0.02])
     fit = fit_law(SIZES, SIZES**-0.5 * noise, "pure")
     ahead = np.repeat(BEYOND[:1], 2)
@@ -156,22 +176,33 @@ def test_errors_are_those_of_the_closed_form():
     assert found.measured.means == pytest.approx(2 * curve_there)
     assert found.prediction.rmsle == pytest.approx(np.log(2))
     assert found.prediction.within.tolist() == [False]
-    assert found.last_value_rmsle == pytest.approx(abs(np.log(fit.points.means[-1] / found.measured.means[0])))
+    assert found.last_value_rmsle == pytest.approx(
+        abs(np.log(fit.points.means[-1] / found.measured.means[0]))
+    )
 
 
 def test_a_mean_is_within_exactly_between_the_ends():
     fit = fit_law(SIZES, SIZES**-0.5 * np.exp(0.05 * np.cos(2 * np.arange(7))), "pure")
     (low,), (high,) = prediction_interval(fit, BEYOND[:1])
-    for value, within in ((low * 0.999, False), (low * 1.001, True), (high * 0.999, True), (high * 1.001, False)):
+    for value, within in (
+        (low * 0.999, False),
+        (low * 1.001, True),
+        (high * 0.999, True),
+        (high * 1.001, False),
+    ):
         assert extrapolate(fit, BEYOND[:1], [value]).prediction.within.tolist() == [within]
 
 
-@pytest.mark.parametrize(("sizes", "said"), [(SIZES[:3], "TOO_FEW"), (10 ** np.linspace(3, 3.8, 7), "a local slope")])
+@pytest.mark.parametrize(
+    ("sizes", "said"), [(SIZES[:3], "TOO_FEW"), (10 ** np.linspace(3, 3.8, 7), "a local slope")]
+)
 def test_a_law_that_may_not_be_extrapolated_predicts_nothing(sizes, said):
     found = extrapolate(fit_law(sizes, sizes**-0.5, "pure"), BEYOND, BEYOND**-0.5)
     assert found.prediction is None
     assert said in found.reason
-    assert found.last_value_rmsle == pytest.approx(np.sqrt(np.mean((0.5 * np.log(BEYOND / sizes[-1])) ** 2)))
+    assert found.last_value_rmsle == pytest.approx(
+        np.sqrt(np.mean((0.5 * np.log(BEYOND / sizes[-1])) ** 2))
+    )
 
 
 def test_predictions_far_beyond_the_sizes_are_warned_of():

@@ -1,4 +1,6 @@
-"""The next runs: what is expected of them is what a new fit gives, and they beat the largest runs of equal cost."""
+"""The next runs: what is expected of them is what a new fit gives, and they beat the largest runs
+of equal cost.
+"""
 
 import itertools
 
@@ -30,9 +32,14 @@ def surface() -> pd.DataFrame:
 def curves() -> pd.DataFrame:
     """Two arms over compute, of which the second needs 1.4 times as much."""
     compute, rng = np.repeat(np.geomspace(1e18, 1e21, 8), 2), np.random.default_rng(0)
-    losses = {arm: 1.8 + 1.6 * (compute / factor / 1e18) ** -0.155 for arm, factor in (("A", 1), ("B", 1.4))}
+    losses = {
+        arm: 1.8 + 1.6 * (compute / factor / 1e18) ** -0.155
+        for arm, factor in (("A", 1), ("B", 1.4))
+    }
     noise = {arm: np.exp(0.003 * rng.standard_normal(compute.size)) for arm in losses}
-    return pd.concat(pd.DataFrame({"arm": arm, "C": compute, "loss": losses[arm] * noise[arm]}) for arm in losses)
+    return pd.concat(
+        pd.DataFrame({"arm": arm, "C": compute, "loss": losses[arm] * noise[arm]}) for arm in losses
+    )
 
 
 def test_of_a_line_the_width_is_the_one_of_linear_regression():
@@ -46,7 +53,9 @@ def test_of_a_line_the_width_is_the_one_of_linear_regression():
     assert search.half_width([]) == pytest.approx(t.isf(0.025, 5) * line.stderr)
     x = np.log(np.append(PURE, [1e3, 3e6]))
     sigma = line.stderr * np.sqrt(np.sum((np.log(PURE) - np.log(PURE).mean()) ** 2))
-    assert search.half_width([0, 1]) == pytest.approx(t.isf(0.025, 7) * sigma / np.sqrt(np.sum((x - x.mean()) ** 2)))
+    assert search.half_width([0, 1]) == pytest.approx(
+        t.isf(0.025, 7) * sigma / np.sqrt(np.sum((x - x.mean()) ** 2))
+    )
 
 
 def test_the_choice_is_the_best_of_all_choices():
@@ -59,14 +68,25 @@ def test_the_choice_is_the_best_of_all_choices():
         search = Search(known, gradient, 0.95, u, costs, np.zeros(len(u), int))
         budget = 1.5 * float(costs.max())
         pairs = (pair for pair in itertools.combinations_with_replacement(range(len(u)), 2))
-        least = min(search.half_width(list(pair)) for pair in pairs if costs[list(pair)].sum() <= budget)
+        least = min(
+            search.half_width(list(pair)) for pair in pairs if costs[list(pair)].sum() <= budget
+        )
         assert search.half_width(search.choose(budget, 2)) <= 1.01 * least
 
 
 def test_places_stay_near_the_table(surface):
-    """At most half a decade beyond the largest of each size, at ratios that the table has, and within the budget."""
-    for question, at in (("exponent", None), ("optimum", "1e22"), ("optimum", None), ("prediction", "C=1e22")):
-        found = harness.design(surface, x="N", and_="D", y="loss", question=question, budget=4e20, at=at)
+    """At most half a decade beyond the largest of each size, at ratios that the table has, and
+    within the budget.
+    """
+    for question, at in (
+        ("exponent", None),
+        ("optimum", "1e22"),
+        ("optimum", None),
+        ("prediction", "C=1e22"),
+    ):
+        found = harness.design(
+            surface, x="N", and_="D", y="loss", question=question, budget=4e20, at=at
+        )
         plans, (design,) = found.table, found.answer.designs
         ratio = surface["D"] / surface["N"]
         for size in ("N", "D"):
@@ -77,11 +97,18 @@ def test_places_stay_near_the_table(surface):
         assert (plans.groupby("plan")["runs"].sum() == 4).all()
         widths = plans.groupby("plan")["width"].first()
         assert widths["proposed"] == widths.min() < 1
-        assert design.now.interval.low < plans["low"].min() < plans["high"].max() < design.now.interval.high
+        assert (
+            design.now.interval.low
+            < plans["low"].min()
+            < plans["high"].max()
+            < design.now.interval.high
+        )
 
 
 def test_the_best_size_is_the_one_that_is_predicted(surface):
-    found = harness.design(surface, x="N", and_="D", y="loss", question="optimum", budget=4e20, at=1e22)
+    found = harness.design(
+        surface, x="N", and_="D", y="loss", question="optimum", budget=4e20, at=1e22
+    )
     law = fit_surface(surface["N"], surface["D"], surface["loss"])
     n = np.geomspace(1e8, 1e11, 400_001)
     best = n[np.argmin(law.a * n**-law.alpha.value + law.b * (1e22 / 6 / n) ** -law.beta.value)]
@@ -90,13 +117,24 @@ def test_the_best_size_is_the_one_that_is_predicted(surface):
 
 
 def test_a_question_nobody_can_answer_is_refused(curves):
-    for asked, message in (({"question": "exponents"}, "did you mean 'exponent'"), ({"runs": 0}, "at least one run")):
+    for asked, message in (
+        ({"question": "exponents"}, "did you mean 'exponent'"),
+        ({"runs": 0}, "at least one run"),
+    ):
         with pytest.raises(harness.HarnessError, match=message):
-            harness.design(curves, x="C", y="loss", by="arm", **{"question": "exponent", "budget": 4e21, **asked})
+            harness.design(
+                curves,
+                x="C",
+                y="loss",
+                by="arm",
+                **{"question": "exponent", "budget": 4e21, **asked},
+            )
 
 
 def test_a_multiplier_gets_runs_of_both_arms(curves):
-    found = harness.design(curves, x="C", y="loss", by="arm", question="multiplier", at=1e21, budget=4e21)
+    found = harness.design(
+        curves, x="C", y="loss", by="arm", question="multiplier", at=1e21, budget=4e21
+    )
     compared = harness.compare(curves, "A", "B", x="C", y="loss", by="arm", budgets=1e21)
     wanted = compared.multipliers.query("size == 1e21").iloc[-1]
 
@@ -112,7 +150,9 @@ def test_the_command_says_what_python_has(curves, tmp_path):
     answer = json_of(*words, *at_budget, "--question", "exponent")
     found = harness.design(curves, x="C", y="loss", by="arm", question="exponent", budget=4e21)
 
-    assert [run["cost"] for design in answer["designs"] for run in design["runs"]] == list(found.table["cost"])
+    assert [run["cost"] for design in answer["designs"] for run in design["runs"]] == list(
+        found.table["cost"]
+    )
     assert "this interval is expected to be" in said(*words, *at_budget, "--question", "exponent")
     for more, why in {
         "--question optimum": "name the second size (--and)",
@@ -126,12 +166,18 @@ def test_the_command_says_what_python_has(curves, tmp_path):
 
 
 def test_what_cannot_be_planned_by_is_refused():
-    """Too few sizes; no law to quote; and a floor that went to nothing, where nobody can tell what runs would add."""
+    """Too few sizes; no law to quote; and a floor that went to nothing, where nobody can tell what
+    runs would add.
+    """
     rng = np.random.default_rng(0)
     few = pd.DataFrame({"x": PURE[:3], "y": PURE[:3] ** -0.3})
     noise = pd.DataFrame({"x": PURE, "y": np.exp(0.5 * rng.standard_normal(7))})
     steeper = pd.DataFrame({"x": PURE, "y": PURE**-0.3 * np.exp(-0.02 * np.log(PURE / 1e3) ** 2)})
-    for table, law, code in ((few, "pure", "TOO_FEW"), (noise, "auto", "NO_LAW"), (steeper, "floor", "NO_LAW")):
+    for table, law, code in (
+        (few, "pure", "TOO_FEW"),
+        (noise, "auto", "NO_LAW"),
+        (steeper, "floor", "NO_LAW"),
+    ):
         found = harness.design(table, x="x", y="y", question="exponent", budget=1e7, law=law)
         assert code in [refusal.code for refusal in found.answer.designs[0].refusals]
         assert any(code in sentence for sentence in found.sentences)

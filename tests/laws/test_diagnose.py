@@ -1,4 +1,6 @@
-"""Diagnostics against what they are for a straight line, faults that were made, and the checklist that reports them."""
+"""Diagnostics against what they are for a straight line, faults that were made, and the checklist
+that reports them.
+"""
 
 import numpy as np
 import pytest
@@ -42,7 +44,9 @@ def test_numbers_of_the_fit():
     law = fit.floor + fit.amplitude * SIZES**-fit.alpha
     assert (found.sizes, found.runs, found.dof) == (7, 14, 4)
     assert found.decades_x == pytest.approx(3)
-    assert found.decades_y == pytest.approx(np.log10(fit.points.means.max() / fit.points.means.min()))
+    assert found.decades_y == pytest.approx(
+        np.log10(fit.points.means.max() / fit.points.means.min())
+    )
     assert found.residuals == pytest.approx(np.log(fit.points.means / law), abs=1e-9)
     assert found.reducible_over_floor == pytest.approx((law / fit.floor - 1)[-1])
     assert found.deltas["squares"] == pytest.approx(fit.alpha, rel=1e-6)
@@ -52,7 +56,9 @@ def test_numbers_of_the_fit():
 
 
 def test_faults_are_tests_of_the_term_that_they_add():
-    """Of the pure law: the F test of least squares with a column more, as statsmodels or any textbook has it."""
+    """Of the pure law: the F test of least squares with a column more, as statsmodels or any
+    textbook has it.
+    """
     rng = np.random.default_rng(3)
     x = np.geomspace(1e2, 1e5, 9)
     u = np.log(x / x[0])
@@ -112,12 +118,20 @@ def test_what_is_known_is_filled_in():
     items = checklist(fit, diagnose(fit), selection, check, "params", "rmse", "runs.csv")
     assert answer(items, "What is the form").answer == "y = E + A x^-alpha"
     assert answer(items, "Which variables").answer == "rmse as a function of params"
-    assert answer(items, "How many models").answer == "27 runs at 9 sizes from 10 to 1e+04 (3 decades)"
+    assert (
+        answer(items, "How many models").answer == "27 runs at 9 sizes from 10 to 1e+04 (3 decades)"
+    )
     assert answer(items, "Where are the runs").answer == "runs.csv"
     assert answer(items, "Which objective").answer.startswith(f"{fit.objective} of ln loss")
-    assert f"alpha {fit.alpha:.4g} [{fit.alpha_interval.low:.4g}, " in answer(items, "How certain").answer
+    assert (
+        f"alpha {fit.alpha:.4g} [{fit.alpha_interval.low:.4g}, "
+        in answer(items, "How certain").answer
+    )
     assert f"bootstrap over sizes [{check.pairs.low:.4g}, " in answer(items, "How certain").answer
-    assert f"{selection.extrapolation['floor'].rmsle:.3g} over" in answer(items, "Does the law extrapolate").answer
+    assert (
+        f"{selection.extrapolation['floor'].rmsle:.3g} over"
+        in answer(items, "Does the law extrapolate").answer
+    )
     assert "chosen: floor" in answer(items, "Which other forms").answer
 
 
@@ -137,7 +151,10 @@ def test_what_was_given_and_how_intervals_were_made_is_said():
     plain = fit_law(x, y, "pure")
     sd = np.exp(np.random.default_rng(0).standard_normal(y.size)) * y
     errors = checklist(fit_law(x, y, "pure", known=Known(sd)))
-    assert "sizes weigh by the standard errors that were given" in answer(errors, "Are all points").answer
+    assert (
+        "sizes weigh by the standard errors that were given"
+        in answer(errors, "Are all points").answer
+    )
     assert "95%, of the standard errors that were given)" in answer(errors, "How certain").answer
     grouped = law_by_groups(plain, x, y, np.tile([*"abcdef", *"abc"], 3).tolist())
     assert "(jackknife over 6 groups, 95%)" in answer(checklist(grouped), "How certain").answer

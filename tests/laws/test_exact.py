@@ -1,4 +1,6 @@
-"""Without noise the law comes back as it was made, at every exponent and loss that the harness meets."""
+"""Without noise the law comes back as it was made, at every exponent and loss that the harness
+meets.
+"""
 
 import numpy as np
 import pytest
@@ -48,7 +50,9 @@ def test_floor_law_finds_no_floor_where_there_is_none(alpha, scale):
 
 @pytest.mark.parametrize("law", ["pure", "floor"])
 def test_prediction_and_band_follow_the_curve(law):
-    truth = (lambda x: 2e-9 * (x / 1e4) ** -1.5) if law == "pure" else (lambda x: curve(x, 1.5, 2e-9))
+    truth = (
+        (lambda x: 2e-9 * (x / 1e4) ** -1.5) if law == "pure" else (lambda x: curve(x, 1.5, 2e-9))
+    )
     x = np.geomspace(1e1, 1e6, 11)
     fit = fit_law(SIZES, truth(SIZES), law)
     low, high = band(fit, x)
@@ -72,7 +76,9 @@ def test_shifted_law_is_recovered(alpha, scale, shift):
 
 
 def broken(x, alpha, before, scale, width=0.5, at=3e3):
-    """scale * (1 + B x^-before (1 + (x / at)^(1/width))^-((alpha - before) width)), B such that B at^-before is 30."""
+    """scale * (1 + B x^-before (1 + (x / at)^(1/width))^-((alpha - before) width)), B such that B
+    at^-before is 30.
+    """
     bend = (1 + (x / at) ** (1 / width)) ** (-(alpha - before) * width)
     return scale * (1 + 30 * (x / at) ** -before * bend)
 
@@ -83,7 +89,12 @@ def test_broken_law_is_recovered(alpha, before, scale):
     sizes = np.geomspace(1e2, 1e5, 16)
     fit = fit_law(sizes, broken(sizes, alpha, before, scale), "broken")
     assert fit.refusals == ()
-    found = [fit.alpha, fit.more["first_alpha"].value, fit.more["break_at"].value, fit.more["width"].value]
+    found = [
+        fit.alpha,
+        fit.more["first_alpha"].value,
+        fit.more["break_at"].value,
+        fit.more["width"].value,
+    ]
     assert found == pytest.approx([alpha, before, 3e3, 0.5], rel=1e-6)
     assert fit.floor == pytest.approx(scale, rel=1e-6)
 
@@ -91,7 +102,9 @@ def test_broken_law_is_recovered(alpha, before, scale):
 @pytest.mark.parametrize("scale", ENDS)
 @pytest.mark.parametrize(("alpha", "beta"), [(0.05, 0.3), (0.3, 0.3), (1, 0.3), (4, 1), (6, 4)])
 def test_surface_is_recovered(alpha, beta, scale):
-    n, d = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e6, 1e9, 6), np.geomspace(1e8, 1e11, 6)))
+    n, d = (
+        axis.ravel() for axis in np.meshgrid(np.geomspace(1e6, 1e9, 6), np.geomspace(1e8, 1e11, 6))
+    )
     y = scale * (1 + 2 * (n / 1e7) ** -alpha + 3 * (d / 1e9) ** -beta)
     fit = fit_surface(n, d, y)
     assert fit.refusals == ()

@@ -1,4 +1,6 @@
-"""Groups of rows: the jackknife is the textbook's, every form has intervals over groups, few groups are refused."""
+"""Groups of rows: the jackknife is the textbook's, every form has intervals over groups, few groups
+are refused.
+"""
 
 from dataclasses import replace
 
@@ -33,14 +35,18 @@ def test_the_jackknife_of_a_mean_is_students_interval():
 
 
 def test_a_curve_without_a_group_is_the_curve_of_the_other_rows():
-    """Refits from the law's own solution find what a fit of the remaining rows finds, but for the weights of sizes."""
+    """Refits from the law's own solution find what a fit of the remaining rows finds, but for the
+    weights of sizes.
+    """
     y = TOKENS**-0.3 * np.exp(ERRORS)
     law = by_groups.law_by_groups(fit_law(TOKENS, y, "pure"), TOKENS, y, GROUP)
     assert law.groups is not None
     kept = law.groups.largest != GROUP
 
     assert law.groups.number == GROUPS
-    assert law.groups.without_it == pytest.approx(fit_law(TOKENS[kept], y[kept], "pure").alpha, rel=1e-4)
+    assert law.groups.without_it == pytest.approx(
+        fit_law(TOKENS[kept], y[kept], "pure").alpha, rel=1e-4
+    )
 
 
 def test_every_form_has_intervals_over_groups():
@@ -60,22 +66,35 @@ def test_every_form_has_intervals_over_groups():
     assert "EXPONENT_OPEN" in [caution.code for caution in rough.warnings]
 
     arms = {"a": TOKENS, "b": TOKENS}
-    losses = {"a": 1 + TOKENS**-0.3 * 400 * np.exp(ERRORS), "b": 1 + TOKENS**-0.3 * 800 * np.exp(ERRORS[::-1])}
-    both = by_groups.shared_by_groups(fit_shared(arms, losses, "both"), arms, losses, {"a": GROUP, "b": GROUP})
-    assert both.multipliers["b"].interval.low < both.multipliers["b"].value < both.multipliers["b"].interval.high
+    losses = {
+        "a": 1 + TOKENS**-0.3 * 400 * np.exp(ERRORS),
+        "b": 1 + TOKENS**-0.3 * 800 * np.exp(ERRORS[::-1]),
+    }
+    both = by_groups.shared_by_groups(
+        fit_shared(arms, losses, "both"), arms, losses, {"a": GROUP, "b": GROUP}
+    )
+    assert (
+        both.multipliers["b"].interval.low
+        < both.multipliers["b"].value
+        < both.multipliers["b"].interval.high
+    )
 
     budget = np.tile(np.repeat(np.geomspace(1e18, 1e21, 6), 7), 8)
     size = 0.3 * budget**0.5 * np.tile(np.geomspace(0.1, 10, 7), 48)
     group = np.repeat(np.arange(8), 42)
     tilt = 0.02 * RNG.standard_normal(8)[group] * np.log(budget / 1e19)
     valley = budget**-0.1 * np.exp(0.1 * (np.log(size / (0.3 * budget**0.5)) - tilt) ** 2)
-    best = by_groups.isoflop_by_groups(isoflop(budget, size, valley), budget, size, valley, group.astype(str).tolist())
+    best = by_groups.isoflop_by_groups(
+        isoflop(budget, size, valley), budget, size, valley, group.astype(str).tolist()
+    )
     assert best.groups.number == 8
     assert best.exponent_interval.low < best.exponent < best.exponent_interval.high
 
 
 def test_best_sizes_within_a_factor_have_the_interval_of_that_law():
-    """Valleys with a cubic term: the interval reaches as much further over groups as it does over budgets."""
+    """Valleys with a cubic term: the interval reaches as much further over groups as it does over
+    budgets.
+    """
     budget = np.tile(np.repeat(np.geomspace(1e18, 1e21, 6), 7), 8)
     step = np.tile(np.linspace(-2, 2, 7), 48) + 0.2 * np.log(budget / 1e19) / np.log(1e3)
     size, group = 0.3 * budget**0.5 * np.exp(step), np.repeat(np.arange(8), 42)
@@ -84,7 +103,9 @@ def test_best_sizes_within_a_factor_have_the_interval_of_that_law():
     plain = isoflop(budget, size, y, within=4)
     law = by_groups.isoflop_by_groups(plain, budget, size, y, group.astype(str).tolist(), 4)
     rows = [group != number for number in range(8)]
-    without = np.array([isoflop(budget[kept], size[kept], y[kept], within=4).exponent for kept in rows])
+    without = np.array(
+        [isoflop(budget[kept], size[kept], y[kept], within=4).exponent for kept in rows]
+    )
     ends = by_groups.jackknife(plain.exponent, without, 0.95)
     assert law.groups.without_it in without
     assert abs(plain.skew_shift) > 1e-4
@@ -109,7 +130,9 @@ def test_the_law_to_quote_is_none_where_groups_refuse_it(tmp_path):
     path, few = tmp_path / "runs.csv", GROUP.astype(int) // 3
     y = TOKENS**-0.3 * np.exp(ERRORS)
     pd.DataFrame({"tokens": TOKENS, "loss": y, "run": few}).to_csv(path, index=False)
-    (laws,) = json_of("fit", path, "--x", "tokens", "--y", "loss", "--group", "run", "--diagnostics")["laws"]
+    (laws,) = json_of(
+        "fit", path, "--x", "tokens", "--y", "loss", "--group", "run", "--diagnostics"
+    )["laws"]
     assert (laws["quoted_law"], laws["checks"]) == (None, None)
 
 
@@ -125,7 +148,9 @@ def test_an_interval_over_groups_is_not_checked_as_a_profile():
 def test_few_groups_are_refused_or_warned_of(groups, code):
     rows = GROUP.astype(int) < groups
     y = TOKENS**-0.3 * np.exp(ERRORS)
-    law = by_groups.law_by_groups(fit_law(TOKENS[rows], y[rows], "pure"), TOKENS[rows], y[rows], GROUP[rows])
+    law = by_groups.law_by_groups(
+        fit_law(TOKENS[rows], y[rows], "pure"), TOKENS[rows], y[rows], GROUP[rows]
+    )
 
     assert ("FEW_GROUPS" in [reason.code for reason in law.refusals]) == (code == "refused")
     assert ("FEW_GROUPS" in [reason.code for reason in law.warnings]) == (code == "warned")
@@ -134,15 +159,23 @@ def test_few_groups_are_refused_or_warned_of(groups, code):
 
 def _table(path, head, name):
     rows = zip(GROUP, TOKENS, TOKENS**-0.1 * np.exp(ERRORS), strict=True)
-    path.write_text("\n".join([head, *(f"{name(group)},{float(x)!r},{float(y)!r}" for group, x, y in rows)]) + "\n")
+    path.write_text(
+        "\n".join([head, *(f"{name(group)},{float(x)!r},{float(y)!r}" for group, x, y in rows)])
+        + "\n"
+    )
     return path
 
 
 @pytest.mark.parametrize(
-    ("head", "options"), [("run,tokens,loss", []), ("width,seed,tokens,loss", ["--config", "width", "--seed", "seed"])]
+    ("head", "options"),
+    [("run,tokens,loss", []), ("width,seed,tokens,loss", ["--config", "width", "--seed", "seed"])],
 )
 def test_checkpoints_are_told_until_their_groups_are(tmp_path, head, options):
-    table = _table(tmp_path / "runs.csv", head, lambda group: group if head.startswith("run") else f"64,{group}")
+    table = _table(
+        tmp_path / "runs.csv",
+        head,
+        lambda group: group if head.startswith("run") else f"64,{group}",
+    )
     asked = ("fit", table, "--x", "tokens", "--y", "loss", "--law", "pure", *options)
     (before,) = json_of(*asked)["laws"]
     (after,) = json_of(*asked, "--group", head.split(",")[len(options) // 4])["laws"]
@@ -161,10 +194,14 @@ def test_a_seed_of_one_size_at_one_amount_is_no_checkpoint(tmp_path):
 
 
 def test_a_declared_schedule_takes_the_decay_out_of_the_law(tmp_path):
-    """Without noise the law of the checkpoints is that of runs which end there; undeclared, its exponent is another."""
+    """Without noise the law of the checkpoints is that of runs which end there; undeclared, its
+    exponent is another.
+    """
     made, path = checkpoints(), tmp_path / "runs.csv"
     y = (1.8 + 480 * made.n**-0.35 + 2100 * made.d**-0.37) * np.exp(0.05 * made.left)
-    pd.DataFrame({"N": made.n, "D": made.d, "loss": y, "run": made.run, "left": made.left}).to_csv(path, index=False)
+    pd.DataFrame({"N": made.n, "D": made.d, "loss": y, "run": made.run, "left": made.left}).to_csv(
+        path, index=False
+    )
     asked = ("fit", path, "--x", "N", "--and", "D", "--y", "loss", "--group", "run")
     place = ("--predict", "N=3e10,D=3e11")
     answer = json_of(*asked, "--schedule", "left", *place)
@@ -183,14 +220,29 @@ def test_a_declared_schedule_takes_the_decay_out_of_the_law(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--and", "D", "--schedule", "left"), "name the column of the second size (--and) and that of runs (--group)"),
-        (("--and", "D", "--group", "run", "--schedule", "D"), "as a share of its run's peak, from 0 to 1"),
+        (
+            ("--and", "D", "--schedule", "left"),
+            "name the column of the second size (--and) and that of runs (--group)",
+        ),
+        (
+            ("--and", "D", "--group", "run", "--schedule", "D"),
+            "as a share of its run's peak, from 0 to 1",
+        ),
         (("--and", "D", "--group", "run", "--schedule", "one"), "'one' is 1 in all rows"),
     ],
 )
 def test_a_schedule_is_asked_for_what_it_needs(tmp_path, options, words):
     made, path = checkpoints(), tmp_path / "runs.csv"
-    columns = {"N": made.n, "D": made.d, "loss": 1 + 1 / made.d, "run": made.run, "left": made.left, "one": 1}
+    columns = {
+        "N": made.n,
+        "D": made.d,
+        "loss": 1 + 1 / made.d,
+        "run": made.run,
+        "left": made.left,
+        "one": 1,
+    }
     pd.DataFrame(columns).to_csv(path, index=False)
 
-    assert words in " ".join(said("fit", path, "--x", "N", "--y", "loss", *options, exit_code=2).split())
+    assert words in " ".join(
+        said("fit", path, "--x", "N", "--y", "loss", *options, exit_code=2).split()
+    )

@@ -1,4 +1,6 @@
-"""Intervals: profiles, resampling and the sandwich, against closed forms and against a profile made another way."""
+"""Intervals: profiles, resampling and the sandwich, against closed forms and against a profile made
+another way.
+"""
 
 import numpy as np
 import pytest
@@ -6,7 +8,15 @@ from made_runs import curve, runs
 from scipy import stats
 from scipy.optimize import least_squares
 
-from harness.laws import band, bootstrap, cross_check, fit_law, predict, prediction_interval, sandwich
+from harness.laws import (
+    band,
+    bootstrap,
+    cross_check,
+    fit_law,
+    predict,
+    prediction_interval,
+    sandwich,
+)
 from harness.laws.bootstrap import refit
 
 SIZES = np.geomspace(1e2, 1e5, 7)
@@ -37,16 +47,25 @@ def best_rss(points, law_of, starts):
     return min(
         2
         * least_squares(
-            lambda theta: np.sqrt(points.weights) * np.log(points.means / law_of(theta)), start, xtol=1e-14, ftol=1e-14
+            lambda theta: np.sqrt(points.weights) * np.log(points.means / law_of(theta)),
+            start,
+            xtol=1e-14,
+            ftol=1e-14,
         ).cost
         for start in starts
     )
 
 
-@pytest.mark.parametrize(("alpha", "crossing", "sd"), [(1.0, 1e4, 0.1), (0.3, 1e3, 0.02), (4.0, 5e3, 0.3)])
+@pytest.mark.parametrize(
+    ("alpha", "crossing", "sd"), [(1.0, 1e4, 0.1), (0.3, 1e3, 0.02), (4.0, 5e3, 0.3)]
+)
 def test_floor_intervals_end_where_an_independent_profile_reaches_the_bound(alpha, crossing, sd):
-    """With the exponent, the floor or a prediction held at its end, the best law is at best * (1 + F / dof)."""
-    x, y = runs(np.random.default_rng(2), SIZES, curve(SIZES, alpha, crossing=crossing), seeds=5, sd=sd)
+    """With the exponent, the floor or a prediction held at its end, the best law is at best * (1 +
+    F / dof).
+    """
+    x, y = runs(
+        np.random.default_rng(2), SIZES, curve(SIZES, alpha, crossing=crossing), seeds=5, sd=sd
+    )
     fit = fit_law(x, y, "floor")
     points = fit.points
     best = np.sum(points.weights * np.log(points.means / predict(fit, points.sizes)) ** 2)
@@ -55,12 +74,16 @@ def test_floor_intervals_end_where_an_independent_profile_reaches_the_bound(alph
 
     for end in (fit.alpha_interval.low, fit.alpha_interval.high):
         starts = [(log_a + (end - fit.alpha) * np.log(pivot), log_e) for pivot in (1e3, 1e4)]
-        held = best_rss(points, lambda p, end=end: np.exp(p[1]) + np.exp(p[0]) * points.sizes**-end, starts)
+        held = best_rss(
+            points, lambda p, end=end: np.exp(p[1]) + np.exp(p[0]) * points.sizes**-end, starts
+        )
         assert held == pytest.approx(bound, rel=1e-4)
 
     for end in (fit.floor_interval.low, fit.floor_interval.high):
         starts = [(log_a + bend * np.log(1e3), fit.alpha + bend) for bend in (-0.1, 0, 0.1)]
-        held = best_rss(points, lambda p, end=end: end + np.exp(p[0]) * points.sizes ** -p[1], starts)
+        held = best_rss(
+            points, lambda p, end=end: end + np.exp(p[0]) * points.sizes ** -p[1], starts
+        )
         assert held == pytest.approx(bound, rel=1e-4)
 
     for at in (3e1, 2e3, 1e6):
@@ -68,8 +91,13 @@ def test_floor_intervals_end_where_an_independent_profile_reaches_the_bound(alph
             share = fit.floor / predict(fit, [at])[0]
 
             def through(p, at=at, end=end):
-                """The law through `end` at `at`: p is its exponent and the logit of the floor's share there."""
-                return end * (stats.logistic.cdf(p[1]) + stats.logistic.sf(p[1]) * (points.sizes / at) ** -p[0])
+                """The law through `end` at `at`: p is its exponent and the logit of the floor's
+                share there.
+                """
+                return end * (
+                    stats.logistic.cdf(p[1])
+                    + stats.logistic.sf(p[1]) * (points.sizes / at) ** -p[0]
+                )
 
             starts = [(fit.alpha * bend, np.log(share / (1 - share))) for bend in (0.95, 1, 1.05)]
             assert best_rss(points, through, starts) == pytest.approx(bound, rel=1e-4)
@@ -85,7 +113,9 @@ def test_floor_that_the_sizes_do_not_reach_is_open():
 
 
 def test_exponent_seen_by_one_size_only_has_no_upper_end():
-    """Only the smallest size is above the plateau: any steeper law fits as well, and so below it any higher loss."""
+    """Only the smallest size is above the plateau: any steeper law fits as well, and so below it
+    any higher loss.
+    """
     means = np.array([3.0, 1.15, 0.95, 1.08, 0.97, 1.05])
     fit = fit_law(np.geomspace(1e2, 1e4, 6), means, "floor")
     assert fit.alpha_interval.high_open
@@ -96,7 +126,9 @@ def test_exponent_seen_by_one_size_only_has_no_upper_end():
 
 
 def test_aicc_is_that_of_a_normal_sample():
-    """Up to its constant it is -2 ln likelihood + 2k + 2k(k+1)/(n-k-1) with k = 3 for the pure law."""
+    """Up to its constant it is -2 ln likelihood + 2k + 2k(k+1)/(n-k-1) with k = 3 for the pure
+    law.
+    """
     x, y = runs(np.random.default_rng(6), SIZES, SIZES**-1.0, seeds=1, sd=0.1)
     fit = fit_law(x, y, "pure")
     residuals = np.log(fit.points.means / predict(fit, SIZES))
@@ -108,7 +140,9 @@ def test_aicc_is_that_of_a_normal_sample():
 
 @pytest.mark.parametrize("level", [0.68, 0.95])
 def test_of_a_line_a_new_size_has_students_prediction_interval(level):
-    """A line's prediction at weight 1 is off by s sqrt(1 + 1/n + (u - mean)^2 / S); two seeds, equal weights."""
+    """A line's prediction at weight 1 is off by s sqrt(1 + 1/n + (u - mean)^2 / S); two seeds,
+    equal weights.
+    """
     x, y = runs(np.random.default_rng(7), SIZES, SIZES**-0.7, seeds=2, sd=0.2)
     fit = fit_law(x, y, "pure", level)
     at = np.array([3e1, 1e3, 1e6])
@@ -121,10 +155,15 @@ def test_of_a_line_a_new_size_has_students_prediction_interval(level):
 
 
 def test_a_new_size_of_more_runs_is_predicted_more_closely():
-    """With three seeds or more the noise is known by size: more new runs narrow the interval, to the band at last."""
+    """With three seeds or more the noise is known by size: more new runs narrow the interval, to
+    the band at last.
+    """
     x, y = runs(np.random.default_rng(8), SIZES, SIZES**-0.7, seeds=5, sd=0.2)
     fit = fit_law(x, y, "pure")
-    widths = [np.diff(np.log(prediction_interval(fit, [1e6], count)), axis=0)[0, 0] for count in (1, 5, 1e9)]
+    widths = [
+        np.diff(np.log(prediction_interval(fit, [1e6], count)), axis=0)[0, 0]
+        for count in (1, 5, 1e9)
+    ]
     assert widths[0] > widths[1] > widths[2]
     assert widths[2] == pytest.approx(np.diff(np.log(band(fit, [1e6])), axis=0)[0, 0], rel=1e-4)
 
@@ -159,7 +198,9 @@ def test_resampled_sizes_are_weighted_regressions():
 
 
 def test_resampled_runs_have_the_spread_of_their_sizes():
-    """Within sizes, slopes have the variance of the regression on means of resampled runs: sum of c^2 s^2 / n."""
+    """Within sizes, slopes have the variance of the regression on means of resampled runs: sum of
+    c^2 s^2 / n.
+    """
     x, y = pure_runs(2)
     fit = fit_law(x, y, "pure")
     found = bootstrap(x, y, fit, "stratified", replicates=4000, seed=4)

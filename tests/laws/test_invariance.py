@@ -1,4 +1,6 @@
-"""A fit does not depend on units, on the order of rows, on how often a run was read, or on the scale of weights."""
+"""A fit does not depend on units, on the order of rows, on how often a run was read, or on the
+scale of weights.
+"""
 
 from dataclasses import replace
 
@@ -16,10 +18,14 @@ from harness.laws.solve import Problem, descend, residuals_of
 
 @st.composite
 def noisy_runs(draw, law):
-    """Of a law over 1.5 to 4 decades, its floor or shift from dominant to out of sight; a break can be seen."""
+    """Of a law over 1.5 to 4 decades, its floor or shift from dominant to out of sight; a break can
+    be seen.
+    """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     decades, alpha = draw(st.floats(1.5, 4)), draw(st.floats(0.3, 4))
-    sizes = 10 ** (2 + decades * np.linspace(0, 1, draw(st.integers(5, 9)) if law != "broken" else 14))
+    sizes = 10 ** (
+        2 + decades * np.linspace(0, 1, draw(st.integers(5, 9)) if law != "broken" else 14)
+    )
     place = 10 ** (2 + decades * draw(st.floats(0.2, 1.5)))
     sd = draw(st.floats(1e-3, 0.3))
     match law:
@@ -40,14 +46,19 @@ def noisy_surface(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     alpha, beta = draw(st.floats(0.2, 1)), draw(st.floats(0.2, 1))
     levels = draw(st.integers(5, 7))
-    n, d = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e6, 1e9, levels), np.geomspace(1e8, 1e11, levels)))
+    n, d = (
+        axis.ravel()
+        for axis in np.meshgrid(np.geomspace(1e6, 1e9, levels), np.geomspace(1e8, 1e11, levels))
+    )
     means = 1 + (n / 1e7) ** -alpha + (d / 1e9) ** -beta
     return n, d, means * np.exp(0.01 * rng.standard_normal(n.size))
 
 
 def assert_same_exponent(fit, other, rel):
     """The same refusals, or the same exponent and (to the accuracy of a root) the same interval."""
-    assert [refusal.code for refusal in fit.refusals] == [refusal.code for refusal in other.refusals]
+    assert [refusal.code for refusal in fit.refusals] == [
+        refusal.code for refusal in other.refusals
+    ]
     if not fit.refusals:
         assert other.alpha == pytest.approx(fit.alpha, rel=rel)
         assert other.alpha_interval.low == pytest.approx(fit.alpha_interval.low, rel=1e-4)
@@ -56,9 +67,15 @@ def assert_same_exponent(fit, other, rel):
 
 def assert_same_surface(fit, other, rel):
     """The same refusals, or both exponents with their intervals."""
-    assert [refusal.code for refusal in fit.refusals] == [refusal.code for refusal in other.refusals]
+    assert [refusal.code for refusal in fit.refusals] == [
+        refusal.code for refusal in other.refusals
+    ]
     if not fit.refusals:
-        for one, two in ((fit.alpha, other.alpha), (fit.beta, other.beta), (fit.allocation, other.allocation)):
+        for one, two in (
+            (fit.alpha, other.alpha),
+            (fit.beta, other.beta),
+            (fit.allocation, other.allocation),
+        ):
             assert two.value == pytest.approx(one.value, rel=rel)
             assert two.interval.low == pytest.approx(one.interval.low, rel=1e-4)
             assert two.interval.high == pytest.approx(one.interval.high, rel=1e-4)
@@ -69,7 +86,8 @@ many = settings(max_examples=8, derandomize=True, phases=[Phase.explicit, Phase.
 few = settings(many, max_examples=3)
 # The broken law takes ten times as long as the others together.
 laws = pytest.mark.parametrize(
-    "law", [pytest.param(law, marks=[pytest.mark.nightly] if law == "broken" else []) for law in LAWS]
+    "law",
+    [pytest.param(law, marks=[pytest.mark.nightly] if law == "broken" else []) for law in LAWS],
 )
 
 
@@ -82,7 +100,9 @@ def test_units_do_not_matter(law, data, x_unit, y_unit):
     assert_same_exponent(fit, other, rel=1e-8)
     if fit.floor is not None:
         assert other.floor == pytest.approx(fit.floor * y_unit, rel=1e-7)
-        assert other.floor_interval.high == pytest.approx(fit.floor_interval.high * y_unit, rel=1e-4)
+        assert other.floor_interval.high == pytest.approx(
+            fit.floor_interval.high * y_unit, rel=1e-4
+        )
 
 
 @laws
@@ -114,7 +134,12 @@ def test_higher_level_is_wider(law, data):
 
 
 @few
-@given(noisy_surface(), st.sampled_from([1e-6, 1e6]), st.sampled_from([1e-9, 1e9]), st.integers(0, 2**32 - 1))
+@given(
+    noisy_surface(),
+    st.sampled_from([1e-6, 1e6]),
+    st.sampled_from([1e-9, 1e9]),
+    st.integers(0, 2**32 - 1),
+)
 def test_a_surface_depends_on_no_unit_order_or_copy(data, x_unit, y_unit, seed):
     n, d, y = data
     fit = fit_surface(n, d, y)
@@ -131,8 +156,12 @@ def test_a_surface_depends_on_no_unit_order_or_copy(data, x_unit, y_unit, seed):
 def test_units_do_not_matter_to_shared_laws(data, x_unit, y_unit):
     x, y = data
     one = fit_shared({"a": x, "b": 3 * x}, {"a": y, "b": y}, "both")
-    other = fit_shared({"a": x * x_unit, "b": 3 * x * x_unit}, {"a": y * y_unit, "b": y * y_unit}, "both")
-    assert [refusal.code for refusal in one.refusals] == [refusal.code for refusal in other.refusals]
+    other = fit_shared(
+        {"a": x * x_unit, "b": 3 * x * x_unit}, {"a": y * y_unit, "b": y * y_unit}, "both"
+    )
+    assert [refusal.code for refusal in one.refusals] == [
+        refusal.code for refusal in other.refusals
+    ]
     if not one.refusals:
         before, after = one.multipliers["b"], other.multipliers["b"]
         assert before.value == pytest.approx(3, rel=1e-6)
@@ -154,7 +183,11 @@ def test_the_scale_of_weights_does_not_matter(law, data, factor):
     if one.edge is None and one.agreeing > 1:
         # Losses that do not fall, or fall like an exponential, leave a shift undetermined.
         u = to_logs(x, y, weights).u
-        falls = np.ptp(LAWS[law].curve(one.p, u)[0]) > 1 and one.p[2] < u.max() if law == "shifted" else True
+        falls = (
+            np.ptp(LAWS[law].curve(one.p, u)[0]) > 1 and one.p[2] < u.max()
+            if law == "shifted"
+            else True
+        )
         if falls:
             assert other.p == pytest.approx(one.p, rel=1e-8, abs=1e-8)
 
@@ -162,14 +195,24 @@ def test_the_scale_of_weights_does_not_matter(law, data, factor):
 @pytest.mark.parametrize("factor", [1e-9, 1e-3, 1e3, 1e9])
 @pytest.mark.parametrize("delta", [None, 0.05])
 def test_the_scale_of_an_objective_does_not_matter(factor, delta):
-    x, y = runs(np.random.default_rng(1), np.geomspace(1e2, 1e5, 7), curve(np.geomspace(1e2, 1e5, 7), 1.0), 5, 0.1)
+    x, y = runs(
+        np.random.default_rng(1),
+        np.geomspace(1e2, 1e5, 7),
+        curve(np.geomspace(1e2, 1e5, 7), 1.0),
+        5,
+        0.1,
+    )
     law, logs = LAWS["floor"], to_logs(x, y, np.ones(x.size))
     scaled = replace(logs, scale=factor * logs.scale, roundoff=factor**2 * logs.roundoff)
     longest = np.array(law.longest_step)
     found = []
     for one, size in ((logs, 1.0), (scaled, factor)):
         p, objective = descend(
-            residuals_of(law.curve, one), law.starts(logs), longest, one.roundoff, delta and delta * size
+            residuals_of(law.curve, one),
+            law.starts(logs),
+            longest,
+            one.roundoff,
+            delta and delta * size,
         )
         found.append((p[objective.argmin()], objective.min() / size**2))
     assert found[1][0] == pytest.approx(found[0][0], rel=1e-8)

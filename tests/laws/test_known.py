@@ -26,7 +26,11 @@ def test_known_errors_give_the_law_of_scipy_with_absolute_sigma():
     losses, sd = _runs(1, 40 * SIZES**-0.5)
     law = fit_law(SIZES, losses, "pure", known=Known(sd))
     values, covariance = curve_fit(
-        lambda u, a, alpha: a - alpha * u, np.log(SIZES), np.log(losses), sigma=sd / losses, absolute_sigma=True
+        lambda u, a, alpha: a - alpha * u,
+        np.log(SIZES),
+        np.log(losses),
+        sigma=sd / losses,
+        absolute_sigma=True,
     )
     half = 1.959964 * np.sqrt(covariance[1, 1])
     assert law.alpha == pytest.approx(values[1], rel=1e-6)
@@ -37,10 +41,17 @@ def test_known_errors_give_the_law_of_scipy_with_absolute_sigma():
 
 
 def test_errors_of_any_unit_and_of_repeated_sizes():
-    """Two runs of a size count as one with the error of their weighted mean; the unit of y changes nothing."""
+    """Two runs of a size count as one with the error of their weighted mean; the unit of y changes
+    nothing.
+    """
     losses, sd = _runs(2, curve(SIZES, 0.5))
     law = fit_law(SIZES, losses, "floor", known=Known(sd))
-    twice = fit_law(np.repeat(SIZES, 2), np.repeat(losses, 2), "floor", known=Known(np.sqrt(2) * np.repeat(sd, 2)))
+    twice = fit_law(
+        np.repeat(SIZES, 2),
+        np.repeat(losses, 2),
+        "floor",
+        known=Known(np.sqrt(2) * np.repeat(sd, 2)),
+    )
     scaled = fit_law(SIZES, 1e6 * losses, "floor", known=Known(1e6 * sd))
     for other in (twice, scaled):
         assert other.alpha == pytest.approx(law.alpha, rel=1e-6)
@@ -48,9 +59,14 @@ def test_errors_of_any_unit_and_of_repeated_sizes():
 
 
 def test_errors_that_are_too_small_do_not_narrow_an_interval():
-    """Sizes that scatter ten times as much as their errors say: intervals rest on the scatter, and MISFIT stands."""
+    """Sizes that scatter ten times as much as their errors say: intervals rest on the scatter, and
+    MISFIT stands.
+    """
     losses, sd = _runs(3, 40 * SIZES**-0.5)
-    law, right = fit_law(SIZES, losses, "pure", known=Known(sd / 10)), fit_law(SIZES, losses, "pure", known=Known(sd))
+    law, right = (
+        fit_law(SIZES, losses, "pure", known=Known(sd / 10)),
+        fit_law(SIZES, losses, "pure", known=Known(sd)),
+    )
     assert "MISFIT" in codes(law.warnings)
     assert law.alpha == pytest.approx(right.alpha, rel=1e-9)
     width, honest = (fit.alpha_interval.high - fit.alpha_interval.low for fit in (law, right))
@@ -75,19 +91,29 @@ def test_known_errors_hold_the_truth():
 
 
 def test_a_known_floor_is_one_parameter_less():
-    """The law is that of scipy with the floor fixed, and its bands those of the pure law where the floor is nothing."""
+    """The law is that of scipy with the floor fixed, and its bands those of the pure law where the
+    floor is nothing.
+    """
     losses, _ = _runs(5, curve(SIZES, 0.5))
     law = fit_law(SIZES, losses, "floor", known=Known(floor=1.0))
     values, covariance = curve_fit(
-        lambda u, a, alpha: np.log(1.0 + np.exp(a - alpha * u)), np.log(SIZES), np.log(losses), [5, 0.5]
+        lambda u, a, alpha: np.log(1.0 + np.exp(a - alpha * u)),
+        np.log(SIZES),
+        np.log(losses),
+        [5, 0.5],
     )
     half = t.isf(0.025, 7) * np.sqrt(covariance[1, 1])
     assert (law.dof, law.floor, law.floor_interval) == (7, 1.0, None)
     assert law.alpha == pytest.approx(values[1], rel=1e-5)
     assert law.alpha_interval.high == pytest.approx(values[1] + half, rel=0.02)
-    pure, none = fit_law(SIZES, losses, "pure"), fit_law(SIZES, losses, "floor", known=Known(floor=1e-9))
+    pure, none = (
+        fit_law(SIZES, losses, "pure"),
+        fit_law(SIZES, losses, "floor", known=Known(floor=1e-9)),
+    )
     for asked in (predict, *(lambda fit, x, end=end: band(fit, x)[end] for end in (0, 1))):
-        assert asked(none, [30.0, 1e4, 1e7]) == pytest.approx(asked(pure, [30.0, 1e4, 1e7]), rel=1e-4)
+        assert asked(none, [30.0, 1e4, 1e7]) == pytest.approx(
+            asked(pure, [30.0, 1e4, 1e7]), rel=1e-4
+        )
     assert np.isfinite(diagnose(law).drop_one).all()
     assert diagnose(law).drop_one == pytest.approx(law.alpha, abs=0.03)
     assert abs(rolling_curve(SIZES, losses, "floor", known=Known(floor=1.0))[-1].error) < 0.05
@@ -95,6 +121,8 @@ def test_a_known_floor_is_one_parameter_less():
 
 def test_a_floor_above_the_losses_is_refused():
     losses, sd = _runs(6, curve(SIZES, 0.5))
-    assert codes(fit_law(SIZES, losses, "floor", known=Known(floor=2.0)).refusals) == ["FLOOR_ABOVE"]
+    assert codes(fit_law(SIZES, losses, "floor", known=Known(floor=2.0)).refusals) == [
+        "FLOOR_ABOVE"
+    ]
     assert "pure law" in refused(fit_law, SIZES, losses, "pure", known=Known(floor=0.5))
     assert select_law(SIZES, losses, known=Known(sd)).chosen == "floor"

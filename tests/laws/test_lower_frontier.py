@@ -23,7 +23,9 @@ def pinball(log_x, log_y, slope, level, quantile):
 
 
 def least_pinball(x, y, quantile):
-    """The least pinball loss over all lines through two runs, among which Koenker and Bassett's optimum is."""
+    """The least pinball loss over all lines through two runs, among which Koenker and Bassett's
+    optimum is.
+    """
     log_x, log_y = np.log(x), np.log(y)
     losses = []
     for a, b in combinations(range(x.size), 2):
@@ -34,7 +36,9 @@ def least_pinball(x, y, quantile):
 
 
 @pytest.mark.parametrize("quantile", [0.05, 0.5, 0.9])
-@pytest.mark.parametrize(("alpha", "amplitude"), [(0.05, 1e3), (1.0, 1e-12), (6.0, 1e-3), (-0.5, 1.0)])
+@pytest.mark.parametrize(
+    ("alpha", "amplitude"), [(0.05, 1e3), (1.0, 1e-12), (6.0, 1e-3), (-0.5, 1.0)]
+)
 def test_exact_data_have_one_law(alpha, amplitude, quantile):
     x = np.repeat(SIZES, 3)
     fit = frontier(x, amplitude * x**-alpha, quantile, replicates=100)
@@ -59,17 +63,22 @@ def test_no_line_has_less_pinball_loss(quantile):
 def test_units_and_order_are_of_no_consequence():
     x, y = made(6)
     order = np.random.default_rng(0).permutation(x.size)
-    fit, other = (frontier(*runs, 0.1, replicates=100) for runs in ((x, y), (1e6 * x[order], 1e-9 * y[order])))
+    fit, other = (
+        frontier(*runs, 0.1, replicates=100) for runs in ((x, y), (1e6 * x[order], 1e-9 * y[order]))
+    )
     assert other.alpha == pytest.approx(fit.alpha, rel=1e-8)
     assert other.alpha_interval.low == pytest.approx(fit.alpha_interval.low, rel=1e-8)
-    assert other.log_amplitude == pytest.approx(fit.log_amplitude + np.log(1e-9) + fit.alpha * np.log(1e6), rel=1e-8)
+    assert other.log_amplitude == pytest.approx(
+        fit.log_amplitude + np.log(1e-9) + fit.alpha * np.log(1e6), rel=1e-8
+    )
     assert (other.on, other.below) == (fit.on, fit.below)
 
 
 def test_copies_of_runs_do_not_narrow_the_interval():
     x, y = made(7)
     fit, copied = (
-        frontier(*(np.repeat(column, copies) for column in (x, y)), 0.25, replicates=100) for copies in (1, 5)
+        frontier(*(np.repeat(column, copies) for column in (x, y)), 0.25, replicates=100)
+        for copies in (1, 5)
     )
     assert copied.alpha_interval.low == pytest.approx(fit.alpha_interval.low, rel=1e-8)
     assert copied.alpha_interval.high == pytest.approx(fit.alpha_interval.high, rel=1e-8)
@@ -107,7 +116,9 @@ def test_a_quantile_of_few_runs_is_flagged():
     x, y = made(10, seeds=7)
     assert "THIN_QUANTILE" in codes(frontier(x, y, 0.1, replicates=100).warnings)
     assert "THIN_QUANTILE" in codes(frontier(x, y, 0.9, replicates=100).warnings)
-    assert codes(frontier(np.append(x, x[0]), np.append(y, y[0]), 0.1, replicates=100).warnings) == []
+    assert (
+        codes(frontier(np.append(x, x[0]), np.append(y, y[0]), 0.1, replicates=100).warnings) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +132,9 @@ def test_a_quantile_of_few_runs_is_flagged():
 )
 def test_arguments_that_make_no_sense_are_errors(arguments, message):
     with pytest.raises(HarnessError, match=message):
-        frontier(**{"x": [1.0, 2.0, 3.0, 4.0], "y": [4.0, 3.0, 2.0, 1.0], "quantile": 0.1} | arguments)
+        frontier(
+            **{"x": [1.0, 2.0, 3.0, 4.0], "y": [4.0, 3.0, 2.0, 1.0], "quantile": 0.1} | arguments
+        )
 
 
 def test_a_quantile_is_right_at_unequal_numbers_of_runs():

@@ -1,4 +1,6 @@
-"""Runs become one point a size, or an error that names the rows; windows end where the data cut them."""
+"""Runs become one point a size, or an error that names the rows; windows end where the data cut
+them.
+"""
 
 import numpy as np
 import pytest
@@ -26,7 +28,9 @@ def test_spread_ignores_copies_of_a_run():
 
 
 def test_outliers_of_clean_runs_stay_rare_however_many_there_are():
-    """Few tables of 25 or 250,000 runs have one; at 5 standard deviations 4 of these 10 large ones had."""
+    """Few tables of 25 or 250,000 runs have one; at 5 standard deviations 4 of these 10 large ones
+    had.
+    """
     for tables, seeds_a_size in ((range(100), 5), (range(54, 64), 50_000)):
         said = 0
         for seed in tables:
@@ -101,7 +105,9 @@ def test_the_first_rows_are_kept(x, y, kept):
 
 
 def test_cutting_by_noise_costs_the_interval_little():
-    """A law so flat that noise cuts every third window still has its exponent in the interval about 95 times in 100."""
+    """A law so flat that noise cuts every third window still has its exponent in the interval about
+    95 times in 100.
+    """
     rng = np.random.default_rng(2)
     sizes, replicates, held, cut = 1e3 * 10 ** np.linspace(0, 3, 7), 150, 0, 0
     for _ in range(replicates):
@@ -124,7 +130,9 @@ def test_an_exponent_that_hangs_on_the_cut_is_warned_of(law):
     warned = warn_of_cut(within, everywhere)
 
     assert warned.alpha == pytest.approx(2, abs=0.05)
-    assert [caution.code for caution in warned.warnings if caution not in within.warnings] == ["WINDOW"]
+    assert [caution.code for caution in warned.warnings if caution not in within.warnings] == [
+        "WINDOW"
+    ]
     assert "NONMONOTONE with the sizes up to 1e+04" in warned.warnings[-1].reason
     assert "cut the window at size 1000" in warned.warnings[-1].reason
 

@@ -1,4 +1,6 @@
-"""Published data with published fits: the numbers that others found, through the public functions alone."""
+"""Published data with published fits: the numbers that others found, through the public functions
+alone.
+"""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +30,9 @@ def rmsle(fit, x, y):
     ],
 )
 def test_misfitting(objective, alpha, beta, printed):
-    """261 language models: the published exponents by the published loss, others by others, and which one is said."""
+    """261 language models: the published exponents by the published loss, others by others, and
+    which one is said.
+    """
     runs = pd.read_csv(shared("scaling_data", "misfitting", "scaling_results_last_ckpt_only.csv"))
     fit = fit_surface(runs["N"], runs["D"], runs["loss"], objective=objective)
     assert fit.objective == printed
@@ -41,7 +45,9 @@ def test_misfitting(objective, alpha, beta, printed):
 
 
 def test_bnsl_four_digit_addition():
-    """The loss falls off a cliff: the broken law is chosen, has the known parameters, and alone predicts the rest."""
+    """The loss falls off a cliff: the broken law is chosen, has the known parameters, and alone
+    predicts the rest.
+    """
     points = pd.read_csv(shared("scaling_data", "bnsl_4digit", "points.csv"))
     seen, later = points[points["split"] == "fit"], points[points["split"] == "extrapolate"]
     found = select_law(seen["n_train"], seen["test_xent"])
@@ -53,14 +59,20 @@ def test_bnsl_four_digit_addition():
     assert broken.more["break_at"].value == pytest.approx(612.6, rel=0.001)
     assert broken.more["width"].value == pytest.approx(0.0592, rel=0.005)
     assert rmsle(broken, later["n_train"], later["test_xent"]) <= 0.02
-    assert rmsle(found.fits["floor"], later["n_train"], later["test_xent"]) == pytest.approx(0.805, abs=0.01)
-    assert predict(broken, later["n_train"]) == pytest.approx(later["test_xent"].to_numpy(), rel=0.02)
+    assert rmsle(found.fits["floor"], later["n_train"], later["test_xent"]) == pytest.approx(
+        0.805, abs=0.01
+    )
+    assert predict(broken, later["n_train"]) == pytest.approx(
+        later["test_xent"].to_numpy(), rel=0.02
+    )
     assert "local slope" in refused(predict, found.fits["pure"], later["n_train"])
 
 
 @pytest.mark.parametrize("router", ["S-Base", "RL-R", "Hash"])
 def test_routing(router):
-    """A pure law for every number of experts: the dense one is -.0785 on log10 over log10, more experts are flatter."""
+    """A pure law for every number of experts: the dense one is -.0785 on log10 over log10, more
+    experts are flatter.
+    """
     runs = pd.read_csv(shared("scaling_data", "routing", f"final_{router}.csv"))
     fits = {
         experts: fit_law(arm["dense_parameter_count"], arm["loss_validation"], "pure")
@@ -71,12 +83,17 @@ def test_routing(router):
     assert fits[512].alpha < fits[64].alpha < fits[8].alpha < fits[1].alpha
 
 
-@pytest.mark.parametrize(("experts", "low", "high"), [(8, 1.9, 2.2), (32, 3.4, 4.1), (128, 7, 7.6), (512, 10, 12)])
+@pytest.mark.parametrize(
+    ("experts", "low", "high"), [(8, 1.9, 2.2), (32, 3.4, 4.1), (128, 7, 7.6), (512, 10, 12)]
+)
 def test_routing_saves_parameters(experts, low, high):
     """A dense model needs so many times the parameters of a routed one for one loss."""
     runs = pd.read_csv(shared("scaling_data", "routing", "final_S-Base.csv"))
     sizes, losses = (
-        {name: runs.loc[runs["num_experts"] == count, column] for name, count in (("routed", experts), ("dense", 1))}
+        {
+            name: runs.loc[runs["num_experts"] == count, column]
+            for name, count in (("routed", experts), ("dense", 1))
+        }
         for column in ("dense_parameter_count", "loss_validation")
     )
     laws = {name: fit_law(sizes[name], losses[name], "pure") for name in sizes}
@@ -88,10 +105,14 @@ def test_routing_saves_parameters(experts, low, high):
 
 
 def test_chinchilla_by_ml_scalefit():
-    """Huber's loss of linear residuals gave .36, .40, E 1.8608, optimum .3692, .4024. In logs alpha is .378."""
+    """Huber's loss of linear residuals gave .36, .40, E 1.8608, optimum .3692, .4024. In logs alpha
+    is .378.
+    """
     runs = pd.read_csv(shared("scaling_data", "openathena_isoflops", "isoflops.csv"))
     runs = runs[runs["source"] == "ml_scalefit"]
-    fit = fit_surface(runs["params"] / 1e6, runs["tokens"] / 1e9, runs["loss"], objective=PUBLISHED_HUBER)
+    fit = fit_surface(
+        runs["params"] / 1e6, runs["tokens"] / 1e9, runs["loss"], objective=PUBLISHED_HUBER
+    )
     assert fit.rows == 124
     assert fit.alpha.value == pytest.approx(0.378, abs=0.001)
     for estimate, published in ((fit.alpha, 0.3692), (fit.beta, 0.4024), (fit.floor, 1.8608)):
@@ -102,7 +123,9 @@ def test_chinchilla_by_ml_scalefit():
 
 
 def test_every_open_athena_sweep_has_a_surface():
-    """Seven sweeps with and without outliers: finite estimates inside of their intervals, starts that agree."""
+    """Seven sweeps with and without outliers: finite estimates inside of their intervals, starts
+    that agree.
+    """
     runs = pd.read_csv(shared("scaling_data", "openathena_isoflops", "isoflops.csv"))
     for _, sweep in runs.groupby("experiment"):
         for kept in (sweep, sweep[~sweep["outlier"]]):
@@ -116,7 +139,9 @@ def test_every_open_athena_sweep_has_a_surface():
 
 @pytest.mark.parametrize(("how", "alpha", "floor"), [("min", 0.237, 1.43), ("median", 0.152, 1.03)])
 def test_tuning_decides_the_exponent(how, alpha, floor):
-    """The least and the median smooth loss over learning rates and batch sizes have other laws, and no sure floor."""
+    """The least and the median smooth loss over learning rates and batch sizes have other laws, and
+    no sure floor.
+    """
     runs = pd.read_csv(shared("scaling_data", "steplaw", "dense_lr_bs_loss.csv"))
     cells = runs.groupby(["N", "D"])["smooth loss"].agg(how).reset_index()
     fit = fit_surface(cells["N"], cells["D"], cells["smooth loss"])
@@ -127,7 +152,9 @@ def test_tuning_decides_the_exponent(how, alpha, floor):
 
 
 def test_a_floor_of_nothing_is_no_refusal():
-    """By the raw loss Step Law's 17 cells want no floor: it is 0, its interval open, and the exponents stand."""
+    """By the raw loss Step Law's 17 cells want no floor: it is 0, its interval open, and the
+    exponents stand.
+    """
     runs = pd.read_csv(shared("scaling_data", "steplaw", "dense_lr_bs_loss.csv"))
     cells = runs.groupby(["N", "D"])["loss"].min().reset_index()
     fit = fit_surface(cells["N"], cells["D"], cells["loss"])
@@ -138,7 +165,9 @@ def test_a_floor_of_nothing_is_no_refusal():
 
 @pytest.mark.parametrize("objective", ["least_squares", PUBLISHED_HUBER])
 def test_vision_curves_extrapolate(objective):
-    """Errors at later sizes of 72 curves: .1046 pure, .0725 with a floor, .0880 for the last value; none is refused."""
+    """Errors at later sizes of 72 curves: .1046 pure, .0725 with a floor, .0880 for the last value;
+    none is refused.
+    """
     curves = pd.read_csv(shared("scaling_data", "colpret", "revisiting_vision.csv"))
     errors = []
     for _, curve in curves.groupby(["Domain", "Task", "Model"]):
@@ -156,13 +185,22 @@ def test_vision_curves_extrapolate(objective):
     assert np.mean(floor <= pure * (1 + 1e-6)) >= 0.986
     assert last.mean() == pytest.approx(0.0880, abs=0.0001)
     if objective == "least_squares":
-        assert (pure.mean(), floor.mean()) == (pytest.approx(0.1046, abs=1e-4), pytest.approx(0.0725, abs=1e-4))
+        assert (pure.mean(), floor.mean()) == (
+            pytest.approx(0.1046, abs=1e-4),
+            pytest.approx(0.0725, abs=1e-4),
+        )
 
 
 def like_chinchilla(rng, rows=240):
-    """Language models on the surface that Besiroglu et al. (2024) fitted, with heavy-tailed noise of 1 %."""
+    """Language models on the surface that Besiroglu et al. (2024) fitted, with heavy-tailed noise
+    of 1 %.
+    """
     n, d = np.exp(rng.uniform(np.log([[4e7], [1e9]]), np.log([[1.6e10], [5e11]]), (2, rows)))
-    return n, d, (1.82 + 482 * n**-0.348 + 2085 * d**-0.366) * np.exp(0.01 * rng.standard_t(3, rows))
+    return (
+        n,
+        d,
+        (1.82 + 482 * n**-0.348 + 2085 * d**-0.366) * np.exp(0.01 * rng.standard_t(3, rows)),
+    )
 
 
 @pytest.mark.parametrize("objective", [PUBLISHED_HUBER, "auto"])
@@ -172,15 +210,26 @@ def test_surfaces_like_chinchillas_are_recovered(objective):
     for _ in range(6):
         fit = fit_surface(*like_chinchilla(rng), objective=objective)
         assert fit.starts_agreeing > 0.5
-        pairs = ((fit.alpha, 0.348), (fit.beta, 0.366), (fit.floor, 1.82), (fit.allocation, 0.366 / 0.714))
+        pairs = (
+            (fit.alpha, 0.348),
+            (fit.beta, 0.366),
+            (fit.floor, 1.82),
+            (fit.allocation, 0.366 / 0.714),
+        )
         held += [one.interval.low <= truth <= one.interval.high for one, truth in pairs]
         estimates.append([one.value for one, _ in pairs])
-    assert np.mean(held) > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 6)  # the four of a sweep are hardly independent
-    assert np.mean(estimates, axis=0) == pytest.approx([0.348, 0.366, 1.82, 0.366 / 0.714], rel=0.02)
+    assert np.mean(held) > 0.95 - 3 * np.sqrt(
+        0.95 * 0.05 / 6
+    )  # the four of a sweep are hardly independent
+    assert np.mean(estimates, axis=0) == pytest.approx(
+        [0.348, 0.366, 1.82, 0.366 / 0.714], rel=0.02
+    )
 
 
 def test_surfaces_without_a_slope_say_so():
-    """A plateau has exponents without ends, a law of D alone none of N: cautions or a refusal, no bare number."""
+    """A plateau has exponents without ends, a law of D alone none of N: cautions or a refusal, no
+    bare number.
+    """
     rng = np.random.default_rng(2)
     n, d, _ = like_chinchilla(rng)
     noise = np.exp(0.01 * rng.standard_normal(n.size))

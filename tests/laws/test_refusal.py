@@ -25,9 +25,15 @@ def test_two_sizes_to_spare(law, needed):
     assert codes(fit_law(few, curve(few, 1.0, crossing=1e3), law).refusals) == ["TOO_FEW"]
 
 
-@pytest.mark.parametrize(("sizes", "seeds", "is_quoted"), [(4, 9, False), (5, 1, False), (5, 2, True), (6, 1, True)])
-def test_a_law_without_a_floor_is_quoted_where_one_with_a_floor_can_be_fitted(sizes, seeds, is_quoted):
-    """Four sizes show no floor, with whatever many seeds: of simulated ones the interval then held 3 to 78 %."""
+@pytest.mark.parametrize(
+    ("sizes", "seeds", "is_quoted"), [(4, 9, False), (5, 1, False), (5, 2, True), (6, 1, True)]
+)
+def test_a_law_without_a_floor_is_quoted_where_one_with_a_floor_can_be_fitted(
+    sizes, seeds, is_quoted
+):
+    """Four sizes show no floor, with whatever many seeds: of simulated ones the interval then held
+    3 to 78 %.
+    """
     x = np.repeat(np.geomspace(1e2, 1e4, sizes), seeds)
     noise = np.exp(0.01 * np.random.default_rng(0).standard_normal(x.size))
     fit = fit_law(x, x**-0.5 * noise, "pure")
@@ -36,10 +42,13 @@ def test_a_law_without_a_floor_is_quoted_where_one_with_a_floor_can_be_fitted(si
 
 
 @pytest.mark.parametrize(
-    ("decades", "refusals", "warnings"), [(0.49, ["RANGE"], False), (0.5, [], True), (0.99, [], True), (1.0, [], False)]
+    ("decades", "refusals", "warnings"),
+    [(0.49, ["RANGE"], False), (0.5, [], True), (0.99, [], True), (1.0, [], False)],
 )
 def test_range_rule(decades, refusals, warnings):
-    """Below half a decade there is no exponent; below one it is a local slope; the limits themselves pass."""
+    """Below half a decade there is no exponent; below one it is a local slope; the limits
+    themselves pass.
+    """
     sizes = 500.0 * 10 ** np.linspace(0, decades, 6)
     fit = fit_law(sizes, sizes**-1.0, "pure")
     assert codes(fit.refusals) == refusals
@@ -59,10 +68,15 @@ def test_a_local_slope_is_not_extrapolated():
 
 
 def test_a_significant_rise_is_refused_and_located():
-    """By 30 %, of seeds that agree to 1 %: both sizes are named. Seeds that differ by 30 % prove nothing."""
+    """By 30 %, of seeds that agree to 1 %: both sizes are named. Seeds that differ by 30 % prove
+    nothing.
+    """
     means = curve(SIZES, 1.0) * np.array([1, 1, 1, 1, 1, 1, 1.3])
     for law in ("pure", "floor"):
-        fit, noisy = (fit_law(*runs(np.random.default_rng(1), SIZES, means, seeds=5, sd=sd), law) for sd in (0.01, 0.3))
+        fit, noisy = (
+            fit_law(*runs(np.random.default_rng(1), SIZES, means, seeds=5, sd=sd), law)
+            for sd in (0.01, 0.3)
+        )
         assert codes(fit.refusals) == ["NONMONOTONE"]
         assert "3.162e+04" in fit.refusals[0].reason
         assert "1e+05" in fit.refusals[0].reason
@@ -79,11 +93,16 @@ def test_a_rise_beyond_any_float_is_told():
 
 @pytest.mark.parametrize(("factor", "refused"), [(1.99, []), (2.01, ["NONMONOTONE"])])
 def test_a_single_seed_may_rise_twofold(factor, refused):
-    assert codes(fit_law([1, 10, 100, 1000, 10000], [9, 3, 1, factor, 0.9], "pure").refusals) == refused
+    assert (
+        codes(fit_law([1, 10, 100, 1000, 10000], [9, 3, 1, factor, 0.9], "pure").refusals)
+        == refused
+    )
 
 
 def test_a_law_without_an_exponent_is_stuck():
-    """Flat losses, and losses of which only the first is above the plateau, fit the floor law at no finite exponent."""
+    """Flat losses, and losses of which only the first is above the plateau, fit the floor law at no
+    finite exponent.
+    """
     flat = fit_law(SIZES, np.full(7, 3.3e-9), "floor")
     step = fit_law(SIZES, [2.0, 1, 1, 1, 1, 1, 1], "floor")
     assert codes(flat.refusals) == codes(step.refusals) == ["STUCK"]
@@ -92,7 +111,9 @@ def test_a_law_without_an_exponent_is_stuck():
 
 
 def test_a_lonely_start_and_a_search_that_did_not_move_or_rest_are_stuck():
-    """Two starts of sixteen are enough. The commonest failure: the start is handed back, or it stops on a slope."""
+    """Two starts of sixteen are enough. The commonest failure: the start is handed back, or it
+    stops on a slope.
+    """
     found = Solution(p=np.zeros(3), objective=1.0, agreeing=2, starts=16, edge=None, gradient=0.0)
     assert stuck(found) is None
     for failed in ({"agreeing": 1}, {"unmoved": True}, {"gradient": 1e-3}):
@@ -123,18 +144,36 @@ def test_sizes_with_one_run_are_counted():
 
 def test_a_refused_fit_prints_no_number():
     fit = fit_law([1, 2, 3], [3, 2, 1], "floor")
-    assert warn_of_precision(fit, "float32") is warn_of_cut(fit, fit_law(SIZES, SIZES**-1.0, "floor")) is fit
-    numbers = ("alpha", "amplitude", "log_amplitude", "floor", "sigma", "aicc", "alpha_interval", "floor_interval")
+    assert (
+        warn_of_precision(fit, "float32")
+        is warn_of_cut(fit, fit_law(SIZES, SIZES**-1.0, "floor"))
+        is fit
+    )
+    numbers = (
+        "alpha",
+        "amplitude",
+        "log_amplitude",
+        "floor",
+        "sigma",
+        "aicc",
+        "alpha_interval",
+        "floor_interval",
+    )
     assert all(getattr(fit, name) is None for name in numbers)
     assert all(plain(fit)[name] is None for name in numbers)
     for ask in (predict, band):
         assert "TOO_FEW" in refused(ask, fit, [1.0])
-    for ask in (sandwich, diagnose, lambda refused: bootstrap([1, 2, 3], [3, 2, 1], refused, "pairs")):
+    for ask in (
+        sandwich,
+        diagnose,
+        lambda refused: bootstrap([1, 2, 3], [3, 2, 1], refused, "pairs"),
+    ):
         assert "the floor law was refused, so " in refused(ask, fit)
 
 
 @pytest.mark.parametrize(
-    ("dtype", "floor", "warned"), [("float32", 3e-7, True), ("float64", 3e-7, False), ("float64", 1e-15, True)]
+    ("dtype", "floor", "warned"),
+    [("float32", 3e-7, True), ("float64", 3e-7, False), ("float64", 1e-15, True)],
 )
 def test_a_floor_near_rounding_is_the_arithmetics(dtype, floor, warned):
     """3e-7 is rounding in float32 and a result in float64; 1e-15 is rounding in both."""

@@ -24,7 +24,9 @@ def test_clear_data_choose_the_law_that_made_them():
 
 def test_weights_are_those_of_aicc():
     """exp(-difference / 2) over the laws that stand, adding up to 1."""
-    found = select_law(*runs(np.random.default_rng(2), SIZES, curve(SIZES, 0.7, crossing=1e6), seeds=3, sd=0.1))
+    found = select_law(
+        *runs(np.random.default_rng(2), SIZES, curve(SIZES, 0.7, crossing=1e6), seeds=3, sd=0.1)
+    )
     gap = found.fits["floor"].aicc - found.fits["pure"].aicc
     ratio = found.aicc_weights["floor"] / found.aicc_weights["pure"]
     assert ratio == pytest.approx(math.exp(-gap / 2))
@@ -45,7 +47,9 @@ def test_the_floor_is_tested_at_its_boundary():
 
 
 def test_extrapolation_is_scored_on_sizes_left_out():
-    """The largest 1 and 2 of 7 sizes are predicted by fits to the others; the last value is scored on the same."""
+    """The largest 1 and 2 of 7 sizes are predicted by fits to the others; the last value is scored
+    on the same.
+    """
     x, y = runs(np.random.default_rng(4), SIZES, SIZES**-0.7, seeds=2, sd=0.1)
     found = select_law(x, y)
     means = np.array([np.log(y[x == size]).mean() for size in SIZES])
@@ -57,12 +61,16 @@ def test_extrapolation_is_scored_on_sizes_left_out():
         errors.extend(line.intercept + line.slope * np.log(SIZES[-held:]) - means[-held:])
         last.extend(means[-held - 1] - means[-held:])
     assert found.extrapolation["pure"].predictions == 3
-    assert found.extrapolation["pure"].rmsle == pytest.approx(np.sqrt(np.mean(np.square(errors))), rel=1e-6)
+    assert found.extrapolation["pure"].rmsle == pytest.approx(
+        np.sqrt(np.mean(np.square(errors))), rel=1e-6
+    )
     assert found.last_value.rmsle == pytest.approx(np.sqrt(np.mean(np.square(last))))
 
 
 def test_laws_that_disagree_on_the_exponent_are_both_named():
-    found = select_law(*runs(np.random.default_rng(5), SIZES, curve(SIZES, 1.0, crossing=1e4), seeds=3, sd=0.02))
+    found = select_law(
+        *runs(np.random.default_rng(5), SIZES, curve(SIZES, 1.0, crossing=1e4), seeds=3, sd=0.02)
+    )
     reason = next(caution.reason for caution in found.cautions if caution.code == "MODEL_DEPENDENT")
     assert f"{found.fits['pure'].alpha:.3g} by the pure law" in reason
 
@@ -75,7 +83,9 @@ def test_where_all_laws_are_refused_none_is_chosen():
 
 
 def test_a_law_that_the_sizes_reject_is_not_drawn_where_none_may_be_quoted():
-    """Seven sizes of one run over a clear floor: too few to quote the floor law, and the pure law is rejected."""
+    """Seven sizes of one run over a clear floor: too few to quote the floor law, and the pure law
+    is rejected.
+    """
     sizes = np.geomspace(1e3, 1e6, 7)
     losses = (0.3 + 2 * sizes**-0.25) * np.exp(0.002 * np.random.default_rng(1).standard_normal(7))
     found = select_law(sizes, losses)

@@ -13,9 +13,14 @@ SIZES = np.geomspace(1e2, 1e5, 7)
 
 
 def two_arms(seed, sd=0.05, cost=3.0):
-    """Runs of two arms with one floor and one exponent, the second of `cost` times the first's cost."""
+    """Runs of two arms with one floor and one exponent, the second of `cost` times the first's
+    cost.
+    """
     rng = np.random.default_rng(seed)
-    made = {arm: runs(rng, SIZES, curve(SIZES, 1.0, crossing=at), 2, sd) for arm, at in (("a", 1e3), ("b", cost * 1e3))}
+    made = {
+        arm: runs(rng, SIZES, curve(SIZES, 1.0, crossing=at), 2, sd)
+        for arm, at in (("a", 1e3), ("b", cost * 1e3))
+    }
     return {arm: x for arm, (x, _) in made.items()}, {arm: y for arm, (_, y) in made.items()}
 
 
@@ -24,7 +29,9 @@ def means_of(x, y):
 
 
 def least_cost(v, multiplier=None):
-    """The least sum of squares of laws that share floor and exponent, with the multiplier held or free, from scipy."""
+    """The least sum of squares of laws that share floor and exponent, with the multiplier held or
+    free, from scipy.
+    """
 
     def residuals(p):
         costs = (p[2], p[2] + (np.log(multiplier) if multiplier else p[3]))

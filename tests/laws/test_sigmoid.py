@@ -1,4 +1,6 @@
-"""Sigmoids of scores over losses: true ones come back with intervals that hold; half of one is not sold as a whole."""
+"""Sigmoids of scores over losses: true ones come back with intervals that hold; half of one is not
+sold as a whole.
+"""
 
 import numpy as np
 import pytest
@@ -24,19 +26,29 @@ def test_a_sigmoid_without_noise_comes_back(given, unit, slope):
     scores = unit * curve(LOSSES, **true)
     levels = tuple(unit * true[name] if name in given else None for name in ("chance", "ceiling"))
     found = fit_sigmoid(LOSSES, scores, levels)
-    expected = {name: value * (unit if name in ("chance", "ceiling") else 1) for name, value in true.items()}
-    assert {name: found.parameters[name].value for name in true} == pytest.approx(expected, rel=1e-6)
+    expected = {
+        name: value * (unit if name in ("chance", "ceiling") else 1) for name, value in true.items()
+    }
+    assert {name: found.parameters[name].value for name in true} == pytest.approx(
+        expected, rel=1e-6
+    )
     assert not found.warnings
-    assert scores_at(found, np.array([2.2])).curve == pytest.approx(unit * curve(2.2, **true), rel=1e-6)
+    assert scores_at(found, np.array([2.2])).curve == pytest.approx(
+        unit * curve(2.2, **true), rel=1e-6
+    )
 
 
 def test_it_is_the_curve_of_least_squares():
-    """With known standard errors the values are those of scipy, and intervals nearly those of its linearisation."""
+    """With known standard errors the values are those of scipy, and intervals nearly those of its
+    linearisation.
+    """
     rng = np.random.default_rng(2)
     sd = np.geomspace(0.002, 0.01, LOSSES.size)
     scores = curve(LOSSES, **TRUE) + sd * rng.standard_normal(LOSSES.size)
     found = fit_sigmoid(LOSSES, scores, sd=sd)
-    values, covariance = curve_fit(curve, LOSSES, scores, list(TRUE.values()), sigma=sd, absolute_sigma=True)
+    values, covariance = curve_fit(
+        curve, LOSSES, scores, list(TRUE.values()), sigma=sd, absolute_sigma=True
+    )
     for name, value, error in zip(TRUE, values, np.sqrt(np.diag(covariance)), strict=True):
         estimate = found.parameters[name]
         assert estimate.value == pytest.approx(value, rel=1e-4)
@@ -45,7 +57,9 @@ def test_it_is_the_curve_of_least_squares():
 
 
 def test_intervals_hold_the_truth():
-    """Of its parameters, the curve beyond the points, and one new run, in about 95 % of simulations."""
+    """Of its parameters, the curve beyond the points, and one new run, in about 95 % of
+    simulations.
+    """
     rng = np.random.default_rng(3)
     held: dict[str, list[bool]] = {}
     for _ in range(50):
@@ -63,14 +77,20 @@ def test_intervals_hold_the_truth():
 
 
 def test_half_a_curve_has_no_free_levels():
-    """Scores that only begin to rise bound no ceiling; with it given they do. Noise alone has no slope."""
+    """Scores that only begin to rise bound no ceiling; with it given they do. Noise alone has no
+    slope.
+    """
     rng = np.random.default_rng(4)
     begins = np.linspace(3.2, 2.6, 12)
     scores = curve(begins, **TRUE) + 0.01 * rng.standard_normal(12)
     free, given = fit_sigmoid(begins, scores), fit_sigmoid(begins, scores, (None, 0.95))
     assert "STUCK" in codes(free.refusals) or "SIGMOID_OPEN" in codes(free.warnings)
     assert not given.refusals
-    assert given.parameters["midpoint"].interval.low <= 2.5 <= given.parameters["midpoint"].interval.high
+    assert (
+        given.parameters["midpoint"].interval.low
+        <= 2.5
+        <= given.parameters["midpoint"].interval.high
+    )
     noise = fit_sigmoid(LOSSES, 0.6 + 0.05 * rng.standard_normal(12), (0.25, 0.95))
     assert "SIGMOID_OPEN" in codes(noise.warnings)
     few = fit_sigmoid(-LOSSES[:5], scores[:5])
@@ -79,7 +99,9 @@ def test_half_a_curve_has_no_free_levels():
 
 
 def test_errors_that_are_too_small_are_said():
-    """Scores that scatter ten times as much as their errors say: intervals rest on the scatter, and MISFIT stands."""
+    """Scores that scatter ten times as much as their errors say: intervals rest on the scatter, and
+    MISFIT stands.
+    """
     scores = curve(LOSSES, **TRUE) + 0.005 * np.random.default_rng(5).standard_normal(12)
     narrow, free = fit_sigmoid(LOSSES, scores, sd=0.0005), fit_sigmoid(LOSSES, scores)
     assert codes(narrow.warnings) == ["MISFIT"]

@@ -17,7 +17,9 @@ def noisy(seed, sd=0.02):
 
 
 def best_rss(y, hold):
-    """The least sum of squares over what `hold` leaves free: it maps theta to ln a, ln alpha, ln b, ln beta, ln E."""
+    """The least sum of squares over what `hold` leaves free: it maps theta to ln a, ln alpha, ln b,
+    ln beta, ln E.
+    """
 
     def residuals(theta):
         log_a, log_alpha, log_b, log_beta, log_e = hold(theta)
@@ -30,7 +32,9 @@ def best_rss(y, hold):
 
 
 def test_intervals_end_where_an_independent_profile_reaches_the_bound():
-    """With alpha, beta, the floor or beta / alpha held at an end, the best law is at best (1 + F / dof)."""
+    """With alpha, beta, the floor or beta / alpha held at an end, the best law is at best (1 + F /
+    dof).
+    """
     y = noisy(1)
     fit = fit_surface(N, D, y, objective="least_squares")
     law = fit.floor.value + fit.a * N**-fit.alpha.value + fit.b * D**-fit.beta.value
@@ -47,12 +51,16 @@ def test_intervals_end_where_an_independent_profile_reaches_the_bound():
         assert best_rss(y, lambda p, end=end: (*p, np.log(end))) == pytest.approx(bound, rel=1e-4)
     for end in (fit.allocation.interval.low, fit.allocation.interval.high):
         ratio = np.log(end / (1 - end))
-        held = best_rss(y, lambda p, ratio=ratio: (p[0], p[1], p[2], p[1] + ratio, p[3] - np.log(0.3)))
+        held = best_rss(
+            y, lambda p, ratio=ratio: (p[0], p[1], p[2], p[1] + ratio, p[3] - np.log(0.3))
+        )
         assert held == pytest.approx(bound, rel=1e-4)
 
 
 def test_runs_of_a_cell_are_one_unit():
-    """An effect that all runs of a cell share: ten runs a cell give the interval of one, and 31 degrees of freedom."""
+    """An effect that all runs of a cell share: ten runs a cell give the interval of one, and 31
+    degrees of freedom.
+    """
     y = noisy(3)
     once = fit_surface(N, D, y, objective="least_squares")
     again = np.tile(y, 10) * np.exp(1e-6 * np.random.default_rng(4).standard_normal(10 * y.size))

@@ -10,9 +10,13 @@ KAN, MLP = KanShape(shape=(2, 5, 1), grid=20), MlpShape(shape=(2, 10, 10, 1))
 LBFGS, ADAM = Lbfgs(name="lbfgs"), Adam(name="adam")
 
 
-def a_run(network=KAN, optimizer=LBFGS, points=1000, evaluations=200, engine="torch", seed=0, **recipe) -> RunSpec:
+def a_run(
+    network=KAN, optimizer=LBFGS, points=1000, evaluations=200, engine="torch", seed=0, **recipe
+) -> RunSpec:
     return RunSpec(
-        task=resolve(Task(target="exp2d", train_points=points, validation_points=1000, test_points=1000)),
+        task=resolve(
+            Task(target="exp2d", train_points=points, validation_points=1000, test_points=1000)
+        ),
         network=network,
         recipe=Recipe(optimizer=optimizer, max_evaluations=evaluations, **recipe),
         seed=seed,

@@ -1,4 +1,6 @@
-"""The bench measures: what it times is real, finite, and longer for larger shapes. No test asserts a time."""
+"""The bench measures: what it times is real, finite, and longer for larger shapes. No test asserts
+a time.
+"""
 
 import math
 import sys
@@ -13,7 +15,15 @@ from harness.families import SplineMlpShape
 from harness.measure.bench import bench_solo, compile_kernels, standard_runs
 from harness.measure.calibration import calibrate, knot_moves, shape_of
 from harness.measure.cost import run_seconds
-from harness.spec import Adam, GridExtension, GridUpdates, KanShape, LevenbergMarquardt, Restarts, stages
+from harness.spec import (
+    Adam,
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    LevenbergMarquardt,
+    Restarts,
+    stages,
+)
 
 KAN = KanShape(shape=(2, 5, 1), grid=5)
 SPLINE_MLP = SplineMlpShape(shape=(2, 5, 5, 1), grid=5)
@@ -22,8 +32,15 @@ SPLINE_MLP = SplineMlpShape(shape=(2, 5, 5, 1), grid=5)
 @pytest.mark.parametrize("engine", ["fused", pytest.param("torch", marks=pytest.mark.nightly)])
 def test_everything_that_runs_do_is_timed_once(engine):
     updates, extension = GridUpdates(every=10, until=20), GridExtension(grids=(3,), evaluations=10)
-    extended = {"restarts": Restarts(count=2, evaluations=5), "grid_updates": updates, "grid_extension": extension}
-    mixed = {"optimizer": LevenbergMarquardt(name="levenberg_marquardt"), "grid_updates": GridUpdates(grid_eps=0.5)}
+    extended = {
+        "restarts": Restarts(count=2, evaluations=5),
+        "grid_updates": updates,
+        "grid_extension": extension,
+    }
+    mixed = {
+        "optimizer": LevenbergMarquardt(name="levenberg_marquardt"),
+        "grid_updates": GridUpdates(grid_eps=0.5),
+    }
     settings = [
         {"network": KAN, **extended},
         {"network": KAN, "seed": 1, **extended},
@@ -38,11 +55,17 @@ def test_everything_that_runs_do_is_timed_once(engine):
     solo, knots = bench_solo(runs, progress=lambda done, total: heard.append((done, total)))
 
     works = [work for run in runs for work in run_work(run.network, run.recipe, run.task)]
-    shapes = dict.fromkeys(shape_of(run, stage.network) for run in runs for stage in stages(run.network, run.recipe))
+    shapes = dict.fromkeys(
+        shape_of(run, stage.network) for run in runs for stage in stages(run.network, run.recipe)
+    )
     assert [row.shape for row in solo] == list(shapes)
-    assert [row.move for row in knots] == list(dict.fromkeys(move for work in works for move in knot_moves(work)))
+    assert [row.move for row in knots] == list(
+        dict.fromkeys(move for work in works for move in knot_moves(work))
+    )
     assert {row.move.refined for row in knots} == {True, False}
-    assert heard == [(done, len(solo) + len(knots)) for done in range(1, len(solo) + len(knots) + 1)]
+    assert heard == [
+        (done, len(solo) + len(knots)) for done in range(1, len(solo) + len(knots) + 1)
+    ]
     for row in solo:
         assert 0 < row.seconds_per_evaluation < math.inf
     assert all(0 < row.seconds < math.inf for row in knots)
@@ -60,7 +83,11 @@ def test_standard_runs_have_both_families_every_optimiser_and_moves_of_knots():
         kinds = {(run.network.family, run.recipe.optimizer.name) for run in runs}
         assert len(kinds) == 6
         assert {(run.engine, run.dtype) for run in runs} == {(engine, dtype)}
-        assert all(run.recipe.grid_updates and run.recipe.grid_extension for run in runs if run.network.family == "kan")
+        assert all(
+            run.recipe.grid_updates and run.recipe.grid_extension
+            for run in runs
+            if run.network.family == "kan"
+        )
 
 
 def test_operations_are_listed_in_order_with_their_bytes_and_without_views():
@@ -74,12 +101,26 @@ def test_operations_are_listed_in_order_with_their_bytes_and_without_views():
 
 
 def test_a_host_that_waits_is_found():
-    """It asks for a number, for the length of what comes out, or it makes a tensor that the device lacks."""
+    """It asks for a number, for the length of what comes out, or it makes a tensor that the device
+    lacks.
+    """
     x = torch.ones(3)
     on_device = torch.empty(3, device="meta")
-    for function in (x.sum().item, lambda: bool(x.any()), x.nonzero, lambda: x[x > 0], lambda: torch.equal(x, x)):
+    for function in (
+        x.sum().item,
+        lambda: bool(x.any()),
+        x.nonzero,
+        lambda: x[x > 0],
+        lambda: torch.equal(x, x),
+    ):
         assert any(one.waits for one in operations(function))
     own = torch.ones(())
-    for function in (lambda: own.to(on_device), lambda: on_device * own, lambda: torch.tensor([1.0])):
+    for function in (
+        lambda: own.to(on_device),
+        lambda: on_device * own,
+        lambda: torch.tensor([1.0]),
+    ):
         assert any(one.waits for one in operations(function))
-    assert not any(one.waits for one in operations(lambda: (on_device * 2).masked_fill(on_device > 0, 1)))
+    assert not any(
+        one.waits for one in operations(lambda: (on_device * 2).masked_fill(on_device > 0, 1))
+    )

@@ -1,4 +1,6 @@
-"""Calibrations: a rate is that which made the times, shapes differ where prices do, files are trusted only whole."""
+"""Calibrations: a rate is that which made the times, shapes differ where prices do, files are
+trusted only whole.
+"""
 
 import importlib
 import sys
@@ -23,7 +25,9 @@ def a_row(run: RunSpec, seconds: float) -> calibration.SoloRow:
     return row
 
 
-KNOTS = calibration.KnotRow(move=calibration.KnotMove(network=KAN, points=1000, refined=False), seconds=1e-3, flops=1e6)
+KNOTS = calibration.KnotRow(
+    move=calibration.KnotMove(network=KAN, points=1000, refined=False), seconds=1e-3, flops=1e6
+)
 
 
 @cache
@@ -33,7 +37,9 @@ def measured() -> calibration.Calibration:
 
 def test_the_rate_that_made_the_times_is_found():
     for seconds, speed in ((1e-3, 3e9), (3e-6, 2e10), (0.0, 1e9)):
-        rate = calibration.fit_rate([(flops, seconds + flops / speed) for flops in (1e4, 1e5, 1e6, 1e7, 1e8)])
+        rate = calibration.fit_rate(
+            [(flops, seconds + flops / speed) for flops in (1e4, 1e5, 1e6, 1e7, 1e8)]
+        )
         assert rate.seconds == pytest.approx(seconds, rel=0.1, abs=1e-6)
         assert rate.flops_per_second == pytest.approx(speed, rel=0.1)
     rate = calibration.fit_rate([(1e6, 1e-3)])
@@ -41,7 +47,9 @@ def test_the_rate_that_made_the_times_is_found():
 
 
 def test_cheap_shapes_count_as_much_as_dear_ones():
-    """Times that scatter by a factor of 2 either way leave the rate between them, small and large."""
+    """Times that scatter by a factor of 2 either way leave the rate between them, small and
+    large.
+    """
     rows = []
     for flops in (1e4, 1e6, 1e8):
         rows += [(flops, 2 * flops / 1e9), (flops, flops / 1e9 / 2)]
@@ -49,7 +57,9 @@ def test_cheap_shapes_count_as_much_as_dear_ones():
 
 
 def test_what_costs_nothing_makes_no_other_shape():
-    """Seeds, gains, noises and learning rates share the solo time of their shape; all else has its own."""
+    """Seeds, gains, noises and learning rates share the solo time of their shape; all else has its
+    own.
+    """
     noisy = KAN.model_copy(update={"noise": 0.5})
     one, other = a_run(), a_run(noisy, Lbfgs(name="lbfgs", learning_rate=0.1), gain=2, seed=5)
     different = [
@@ -65,7 +75,9 @@ def test_what_costs_nothing_makes_no_other_shape():
     ]
 
     assert calibration.shape_of(one, one.network) == calibration.shape_of(other, other.network)
-    assert len({calibration.shape_of(run, run.network) for run in (one, *different)}) == 1 + len(different)
+    assert len({calibration.shape_of(run, run.network) for run in (one, *different)}) == 1 + len(
+        different
+    )
 
 
 OWN = """
@@ -97,7 +109,9 @@ class {kind}(OutsideOptimiser):
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """A function that makes optimisers of a class of a user's own, which says so of its `timing`."""
+    """A function that makes optimisers of a class of a user's own, which says so of its
+    `timing`.
+    """
     monkeypatch.syspath_prepend(str(tmp_path))
     modules = []
 
@@ -115,13 +129,20 @@ def own(tmp_path, monkeypatch):
 
 
 def test_every_field_of_an_own_optimiser_costs_time_unless_it_says_which_do(own):
-    """A memory of 500 has seconds of its own, if memory costs time; another learning rate has the same ones."""
+    """A memory of 500 has seconds of its own, if memory costs time; another learning rate has the
+    same ones.
+    """
     others = {"memory": 500, "damping": 0.2, "learning_rate": 0.5}
-    for timing, names in (("", {"memory", "damping"}), ('timing = ("memory",)', {"memory"}), ("timing = ()", set())):
+    for timing, names in (
+        ("", {"memory", "damping"}),
+        ('timing = ("memory",)', {"memory"}),
+        ("timing = ()", set()),
+    ):
         optimiser = own(timing)
         plain = calibration.shape_of(a_run(optimizer=optimiser()), KAN)
         shapes = {
-            field: calibration.shape_of(a_run(optimizer=optimiser(**{field: others[field]})), KAN) for field in others
+            field: calibration.shape_of(a_run(optimizer=optimiser(**{field: others[field]})), KAN)
+            for field in others
         }
         assert {field for field, shape in shapes.items() if shape != plain} == names
 
@@ -134,7 +155,9 @@ def test_edited_code_of_an_own_optimiser_is_timed_anew(own):
 def test_a_timing_that_names_no_field_is_refused(own):
     """A name that was mistyped would let two optimisers share their seconds."""
     for timing in ('timing = ("memry",)', 'timing = ("memory")'):
-        assert "name fields of Descent, as a tuple; it has damping, learning_rate, me" in refused(own, timing)
+        assert "name fields of Descent, as a tuple; it has damping, learning_rate, me" in refused(
+            own, timing
+        )
 
 
 def test_moves_of_knots_add_up_to_what_a_run_counts_for_them():
@@ -146,10 +169,19 @@ def test_moves_of_knots_add_up_to_what_a_run_counts_for_them():
         )
         works = run_work(run.network, run.recipe, run.task)
         moves = [calibration.knot_moves(work) for work in works]
-        flops = sum(times * calibration.move_flops(move) for of_stage in moves for move, times in of_stage.items())
+        flops = sum(
+            times * calibration.move_flops(move)
+            for of_stage in moves
+            for move, times in of_stage.items()
+        )
         assert [sum(of_stage.values()) for of_stage in moves] == [3 + 1, 2 + 1 + 1, 2 + 1]
         assert flops == training_flops(works, LBFGS)["flops_train.part_knots"]
-    assert not any(map(calibration.knot_moves, run_work(MLP, a_run(grid_updates=GridUpdates()).recipe, a_run().task)))
+    assert not any(
+        map(
+            calibration.knot_moves,
+            run_work(MLP, a_run(grid_updates=GridUpdates()).recipe, a_run().task),
+        )
+    )
 
 
 def test_what_is_timed_again_replaces_its_older_time():
@@ -161,11 +193,15 @@ def test_what_is_timed_again_replaces_its_older_time():
 def test_a_calibration_reads_as_it_was_written(tmp_path):
     path = calibration.write_calibration(measured(), tmp_path)
     assert path == calibration.calibration_path(tmp_path, "torch", measured().device, "float64")
-    assert calibration.read_calibration(tmp_path, "torch", measured().device, "float64") == measured()
+    assert (
+        calibration.read_calibration(tmp_path, "torch", measured().device, "float64") == measured()
+    )
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("other", [("fused", None, "float64"), ("torch", "Z80", "float64"), ("torch", None, "float32")])
+@pytest.mark.parametrize(
+    "other", [("fused", None, "float64"), ("torch", "Z80", "float64"), ("torch", None, "float32")]
+)
 def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
     engine, device, dtype = other
     device = device or measured().device
@@ -177,12 +213,17 @@ def test_another_engine_device_or_dtype_is_uncalibrated(tmp_path, other):
 
 def test_a_calibration_of_other_libraries_is_not_current():
     assert measured().is_current
-    assert not measured().model_copy(update={"versions": {**measured().versions, "torch": "1.0"}}).is_current
+    assert (
+        not measured()
+        .model_copy(update={"versions": {**measured().versions, "torch": "1.0"}})
+        .is_current
+    )
     assert not measured().model_copy(update={"threads": 64}).is_current
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [('"evaluation_rate"', '"evaluation_rates"'), ('"threads": 1', '"threads": 2'), ("{", "[")]
+    ("before", "after"),
+    [('"evaluation_rate"', '"evaluation_rates"'), ('"threads": 1', '"threads": 2'), ("{", "[")],
 )
 def test_a_damaged_calibration_is_named_and_says_how_it_is_mended(tmp_path, before, after):
     path = calibration.write_calibration(measured(), tmp_path)

@@ -1,4 +1,6 @@
-"""What a sweep costs: predictions add up over workers, each run by its own engine; seconds are evaluations alone."""
+"""What a sweep costs: predictions add up over workers, each run by its own engine; seconds are
+evaluations alone.
+"""
 
 import json
 import math
@@ -27,13 +29,26 @@ from harness.measure.calibration import (
 from harness.optimisers import Adam, LevenbergMarquardt
 from harness.planning.plan import make_plan
 from harness.record import publish
-from harness.spec import GridExtension, GridUpdates, Restarts, RunSpec, parse_experiment, read_experiment, stages
+from harness.spec import (
+    GridExtension,
+    GridUpdates,
+    Restarts,
+    RunSpec,
+    parse_experiment,
+    read_experiment,
+    stages,
+)
 
 POISSON = Path(__file__).parents[2] / "experiments" / "fig3_3_poisson.yaml"
 TEXT = SIX_SEEDS.partition("seeds")[0] + "seeds: [0, 1, 2]\n"
 MIXED = TEXT + "grid: {engine: [fused, torch]}\n"
 FUSED, TORCH = ("fused", "float64"), ("torch", "float64")
-OPTIMIZERS = (LBFGS, ADAM, Adam(name="adam", batch_size=20), LevenbergMarquardt(name="levenberg_marquardt"))
+OPTIMIZERS = (
+    LBFGS,
+    ADAM,
+    Adam(name="adam", batch_size=20),
+    LevenbergMarquardt(name="levenberg_marquardt"),
+)
 ENGINES = ("fused", "torch")
 
 
@@ -44,7 +59,9 @@ def manifest():
 
 @pytest.fixture
 def mixed():
-    """Two packs of three runs in the torch engine, and the same six runs in the fused one, each a pack."""
+    """Two packs of three runs in the torch engine, and the same six runs in the fused one, each a
+    pack.
+    """
     return make_plan(parse_experiment(MIXED), "test")
 
 
@@ -63,11 +80,17 @@ def _packs(manifest):
 def knot_rows(run: RunSpec, seconds: float) -> list[KnotRow]:
     """Every move of the run's knots takes so long."""
     works = run_work(run.network, run.recipe, run.task)
-    return [KnotRow(move=move, seconds=seconds, flops=1e6) for work in works for move in knot_moves(work)]
+    return [
+        KnotRow(move=move, seconds=seconds, flops=1e6)
+        for work in works
+        for move in knot_moves(work)
+    ]
 
 
 def machine(engine="torch", solo=(), knots=()) -> Calibration:
-    """An evaluation takes 1 ms (fused 10 us) and its FLOPs at 1e9 a second, a run 1 s, a move of knots 10 ms."""
+    """An evaluation takes 1 ms (fused 10 us) and its FLOPs at 1e9 a second, a run 1 s, a move of
+    knots 10 ms.
+    """
     moved = KnotRow(move=KnotMove(network=KAN, points=123, refined=False), seconds=0.01, flops=1e6)
     elsewhere = solo_rows(a_run(engine=engine, points=123), 1.0)
     calibration = calibrate(engine, "float64", 1.0, [*elsewhere, *solo], [moved, *knots])
@@ -77,7 +100,10 @@ def machine(engine="torch", solo=(), knots=()) -> Calibration:
 
 
 def predicted(runs: int, engine="torch", solo=(), knots=(), **settings) -> float:
-    pack, calibrations = [a_run(engine=engine, **settings)] * runs, {(engine, "float64"): machine(engine, solo, knots)}
+    pack, calibrations = (
+        [a_run(engine=engine, **settings)] * runs,
+        {(engine, "float64"): machine(engine, solo, knots)},
+    )
     (seconds,) = cost.likely_seconds([pack], calibrations, "cpu")
     return seconds
 
@@ -87,7 +113,10 @@ def _publish(manifest, folder: Path) -> None:
     for planned in manifest.runs:
         by_stage = ((7, 7),) * len(stages(planned.run.network, planned.run.recipe))
         record = made_record(planned)
-        publish(record.model_copy(update={"evaluations": 7, "iterations": 7, "by_stage": by_stage}), folder)
+        publish(
+            record.model_copy(update={"evaluations": 7, "iterations": 7, "by_stage": by_stage}),
+            folder,
+        )
 
 
 def test_more_of_anything_never_costs_less():
@@ -114,14 +143,21 @@ def test_a_further_lane_of_torch_costs_its_flops():
     run = a_run()
     (work,) = run_work(run.network, run.recipe, run.task)
     arithmetic = cost.flops_per_evaluation(LBFGS, work) / 1e9
-    forward = count(run.network)["flops_forward.local_min"] * work.samples / cost.flops_per_evaluation(LBFGS, work)
-    # Evaluations, the learning curve over two splits of 1000, and three such splits at the run's end.
+    forward = (
+        count(run.network)["flops_forward.local_min"]
+        * work.samples
+        / cost.flops_per_evaluation(LBFGS, work)
+    )
+    # Evaluations, the learning curve over two splits of 1000, and three such splits at the run's
+    # end.
     passes = 200 + forward * ((2 * math.log2(200) + 1) * 2 + 3)
 
     for runs, lanes in ((1, 2), (2, 2), (5, 5), (32, 32)):
         alone = predicted(runs, solo=solo_rows(run, 0.1)) - runs
         assert alone == pytest.approx(passes * (0.1 + (lanes - 1) * arithmetic))
-        large = predicted(runs, solo=solo_rows(run, 1e-5)) - runs  # no lane costs more than one alone
+        large = (
+            predicted(runs, solo=solo_rows(run, 1e-5)) - runs
+        )  # no lane costs more than one alone
         assert large == pytest.approx(passes * lanes * 1e-5)
         never = predicted(runs) - runs
         assert never == pytest.approx(passes * (1e-3 + lanes * arithmetic))
@@ -131,25 +167,34 @@ def test_restarts_train_as_lanes():
     fifteen = predicted(15, evaluations=200) - 15
     whole = predicted(5, evaluations=700, restarts=Restarts(count=3, evaluations=200)) - 5
     rest = predicted(5, evaluations=100) - 5
-    assert whole == pytest.approx(fifteen + rest, rel=0.01)  # but for the errors of what did not go on
+    assert whole == pytest.approx(
+        fifteen + rest, rel=0.01
+    )  # but for the errors of what did not go on
 
 
 def test_knots_that_move_and_grids_that_grow_are_in_the_price():
-    """Moves are predicted as often as they happen, in every lane, by their own time where it is known."""
+    """Moves are predicted as often as they happen, in every lane, by their own time where it is
+    known.
+    """
     updates = GridUpdates(every=50, until=200)
     run = a_run(grid_updates=updates)
     for engine in ENGINES:
         plain = predicted(6, engine)
         timed_moves = predicted(6, engine, knots=knot_rows(run, 0.5), grid_updates=updates) - plain
         assert timed_moves == pytest.approx(6 * 4 * 0.5)
-        assert predicted(6, engine, grid_updates=updates) - plain == pytest.approx(6 * 4 * 0.01, rel=0.01)
+        assert predicted(6, engine, grid_updates=updates) - plain == pytest.approx(
+            6 * 4 * 0.01, rel=0.01
+        )
 
 
 def test_small_batches_pay_for_many_points_once():
     """At the end; the learning curve reads 1,000 of them at each of its moments."""
     for engine in ENGINES:
         few, many, more = (
-            predicted(6, engine, network=MLP, optimizer=Adam(name="adam", batch_size=32), points=points) - 6
+            predicted(
+                6, engine, network=MLP, optimizer=Adam(name="adam", batch_size=32), points=points
+            )
+            - 6
             for points in (1000, 101_000, 201_000)
         )
         assert 0 < many - few == pytest.approx(more - many, rel=1e-6)
@@ -169,26 +214,40 @@ def test_how_many_shapes_go_by_a_rate_is_counted():
 
 
 def test_the_seconds_of_a_run_add_over_its_stages():
-    run = a_run(restarts=Restarts(count=2, evaluations=10), grid_extension=GridExtension(grids=(5, 10), evaluations=30))
+    run = a_run(
+        restarts=Restarts(count=2, evaluations=10),
+        grid_extension=GridExtension(grids=(5, 10), evaluations=30),
+    )
     rows = {row.shape.network.grid: row for row in solo_rows(run, 1.0)}
     times = {5: 1.0, 10: 10.0, 20: 100.0}
-    solo = [row.model_copy(update={"seconds_per_evaluation": times[grid]}) for grid, row in rows.items()]
+    solo = [
+        row.model_copy(update={"seconds_per_evaluation": times[grid]}) for grid, row in rows.items()
+    ]
     seconds = cost.run_seconds(machine(solo=solo, knots=knot_rows(run, 0.25)), run, [20, 30, 25, 7])
     assert seconds == pytest.approx(20 * 1 + 30 * 1 + 25 * 10 + 7 * 100 + 2 * 0.25)
 
 
 def test_what_was_not_timed_alone_has_no_seconds():
-    """Solo times are of exact shapes: other points, another optimiser or network have none; nor has a move of knots."""
+    """Solo times are of exact shapes: other points, another optimiser or network have none; nor has
+    a move of knots.
+    """
     known = machine(solo=solo_rows(a_run(), 1e-3))
     assert cost.run_seconds(known, a_run(), [200]) == pytest.approx(0.2)
-    for change in ({"points": 999}, {"optimizer": ADAM}, {"network": MLP}, {"grid_updates": GridUpdates()}):
+    for change in (
+        {"points": 999},
+        {"optimizer": ADAM},
+        {"network": MLP},
+        {"grid_updates": GridUpdates()},
+    ):
         assert cost.run_seconds(known, a_run(**change), [200]) is None
     sparse = a_run(sparsity={"strength": 0.01, "evaluations": 150})
     assert cost.run_seconds(known, sparse, [150, 50]) is None
 
 
 def test_unmeasured_packs_weigh_as_they_take():
-    """CPU seconds of Poisson's equation at 1,500 points, within three times; of small networks those of a call."""
+    """CPU seconds of Poisson's equation at 1,500 points, within three times; of small networks
+    those of a call.
+    """
     taken = {(2, 10, 10, 1): 49.2, (2, 20, 20, 20, 1): 69.0, (2, 100, 100, 100, 1): 590.9}
     manifest = make_plan(read_experiment(POISSON, "table"), "table")
     packs = {}
@@ -203,7 +262,9 @@ def test_unmeasured_packs_weigh_as_they_take():
 def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
     both = {FUSED: machine("fused"), TORCH: machine()}
     packs = _packs(mixed)
-    measured, assumed = (cost.likely_seconds(packs, calibrations, "cpu") for calibrations in (both, {}))
+    measured, assumed = (
+        cost.likely_seconds(packs, calibrations, "cpu") for calibrations in (both, {})
+    )
     assert sorted(len(pack) for pack in packs) == [1] * 6 + [3] * 2
     assert not set(assumed) & set(measured)
     for kind in both:
@@ -215,10 +276,17 @@ def test_each_pack_is_predicted_by_the_calibration_of_its_engine(mixed):
 
 
 def test_seconds_are_evaluations_at_the_solo_time_of_each_runs_engine(mixed, tmp_path):
-    """7 evaluations of 2 ms are 14 ms, whatever the pack took; a shape not measured alone leaves no such axis."""
+    """7 evaluations of 2 ms are 14 ms, whatever the pack took; a shape not measured alone leaves no
+    such axis.
+    """
     _publish(mixed, tmp_path)
     table, specs = recorded_table(mixed, tmp_path), _specs(mixed)
-    times = {("fused", "kan"): 2e-4, ("fused", "mlp"): 1e-4, ("torch", "kan"): 2e-3, ("torch", "mlp"): 1e-3}
+    times = {
+        ("fused", "kan"): 2e-4,
+        ("fused", "mlp"): 1e-4,
+        ("torch", "kan"): 2e-3,
+        ("torch", "mlp"): 1e-3,
+    }
     solo = {"fused": [], "torch": []}
     for run in specs.values():
         solo[run.engine] += solo_rows(run, times[run.engine, run.network.family])
@@ -246,14 +314,21 @@ def test_a_calibrated_machine_is_in_the_plan(manifest, here):
     write_calibration(machine(solo=solo), Path("results"))
     assert re.search(r"workers, \S+ core-hours \(calibrated\)", told())
     write_calibration(machine().model_copy(update={"calibration_schema": 4}), Path("results"))
-    assert "was written by another version of harness; run `harness bench --engine torch` again" in told()
+    assert (
+        "was written by another version of harness; run `harness bench --engine torch` again"
+        in told()
+    )
 
 
 def test_a_login_node_reads_what_was_measured_on_a_node(here):
-    """Of a processor that nobody measured, the one measured last stands for it, by name; its own comes first."""
+    """Of a processor that nobody measured, the one measured last stands for it, by name; its own
+    comes first.
+    """
     Path("tiny.yaml").write_text(TEXT + "engine: torch\n", encoding="utf-8")
     for device, at in (("Late 9", "2026-11-02"), ("Early 8", "2026-11-01")):
-        write_calibration(machine().model_copy(update={"device": device, "measured_at": at}), Path("results"))
+        write_calibration(
+            machine().model_copy(update={"device": device, "measured_at": at}), Path("results")
+        )
     assert "(calibrated on Late 9; 2 of 2 shapes by a rate" in told()
     write_calibration(machine(), Path("results"))
     assert "(calibrated; 2 of 2 shapes by a rate" in told()
@@ -261,7 +336,10 @@ def test_a_login_node_reads_what_was_measured_on_a_node(here):
 
 def test_a_plan_of_two_engines_needs_both(here):
     Path("tiny.yaml").write_text(MIXED, encoding="utf-8")
-    assert "uncalibrated (`harness bench` and `harness bench --engine torch` measure this machine)" in told()
+    assert (
+        "uncalibrated (`harness bench` and `harness bench --engine torch` measure this machine)"
+        in told()
+    )
     write_calibration(machine(), Path("results"))
     assert "uncalibrated (`harness bench` measures this machine)" in told()
     write_calibration(machine("fused"), Path("results"))
@@ -281,7 +359,9 @@ def asked(monkeypatch) -> list[RunSpec]:
     runs: list[RunSpec] = []
     solo, knots = solo_rows(a_run(), 1.0), machine().knots
     monkeypatch.setattr(bench, "bench_run", lambda *args: 0.01)
-    monkeypatch.setattr(bench, "bench_solo", lambda asked, progress: runs.extend(asked) or (solo, knots))
+    monkeypatch.setattr(
+        bench, "bench_solo", lambda asked, progress: runs.extend(asked) or (solo, knots)
+    )
     monkeypatch.setattr(bench, "compile_kernels", lambda announce: None)
     return runs
 
@@ -308,10 +388,13 @@ def test_bench_measures_and_gives_a_file_its_seconds(here, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "kind"), [([], FUSED), (["--engine", "torch"], TORCH), (["--dtype", "float32"], ("torch", "float32"))]
+    ("options", "kind"),
+    [([], FUSED), (["--engine", "torch"], TORCH), (["--dtype", "float32"], ("torch", "float32"))],
 )
 def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, asked):
-    """The fused engine, which plans use where they can, unless the options ask for what only torch computes."""
+    """The fused engine, which plans use where they can, unless the options ask for what only torch
+    computes.
+    """
     said("bench", "--results", tmp_path, *options)
     assert {kind_of(run) for run in asked} == {kind}
     (path,) = (tmp_path / "calibrations").glob("*.json")
@@ -321,5 +404,10 @@ def test_bench_without_a_file_measures_one_engine(options, kind, tmp_path, asked
 
 def test_bench_refuses_what_does_not_go_together(here):
     Path("tiny.yaml").write_text(TEXT, encoding="utf-8")
-    for options in ("--engine fused --dtype float32", "tiny.yaml --engine torch", "--scale short", "--set seeds=[0]"):
+    for options in (
+        "--engine fused --dtype float32",
+        "tiny.yaml --engine torch",
+        "--scale short",
+        "--set seeds=[0]",
+    ):
         assert "leave" in said("bench", *options.split(), exit_code=2)

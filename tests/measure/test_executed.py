@@ -1,6 +1,7 @@
 """What torch executes, against what the closed forms say and what torch's own counter sees.
 
-In the formulas here a layer maps I inputs to O outputs over E = I O edges, G intervals of order k have C = G + k bases.
+In the formulas here a layer maps I inputs to O outputs over E = I O edges, G intervals of order k
+have C = G + k bases.
 """
 
 import random
@@ -16,19 +17,29 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness import families
 from harness.count import Work, count, training_flops
-from harness.count.dispatched import Counter, UnknownOperation, executed_evaluation, executed_forward
+from harness.count.dispatched import (
+    Counter,
+    UnknownOperation,
+    executed_evaluation,
+    executed_forward,
+)
 from harness.families.prices import KANBEFAIR
 from harness.spec import Adam, KanShape, MlpShape
 
 SHAPES = [(1, 1), (5, 4, 3, 2)]
-MLPS = [MlpShape(shape=shape, activation=name) for shape, name in product(SHAPES, ("relu", "silu", "tanh", "gelu"))]
+MLPS = [
+    MlpShape(shape=shape, activation=name)
+    for shape, name in product(SHAPES, ("relu", "silu", "tanh", "gelu"))
+]
 KANS = [network for network in networks(KanShape, shapes=SHAPES) if not network.scales]
 KANS += [
     KanShape(shape=shape, grid=grid, order=order, bias=True)
     for shape, (grid, order) in product(SHAPES, GRIDS_AND_ORDERS)
 ]
 FROZEN = KanShape(shape=(2, 5, 1), grid=5, base="frozen")
-OTHERS = [network for network in networks(shapes=SHAPES) if not isinstance(network, KanShape | MlpShape)]
+OTHERS = [
+    network for network in networks(shapes=SHAPES) if not isinstance(network, KanShape | MlpShape)
+]
 
 
 def layers(network):
@@ -59,7 +70,9 @@ def count_evaluation(network, lanes, samples):
 
 @pytest.mark.parametrize("shape", [(100, 1), (100, 1, 1), (784, 1), (16, 1)])
 def test_funnels_are_the_worst_case_of_the_local_form(shape):
-    """Many inputs and one output have few sums over bases to make up for the zeros that are not added: -7 %."""
+    """Many inputs and one output have few sums over bases to make up for the zeros that are not
+    added: -7 %.
+    """
     network = KanShape(shape=shape, grid=5)
     without_lookup = sum(network.flops("local_min", KANBEFAIR)) - 4 * sum(shape[:-1])
     assert 0.93 < arithmetic(executed_forward(network)) / without_lookup < 0.95
@@ -80,34 +93,46 @@ def test_a_dense_evaluation_is_twice_and_three_times_its_products():
     for network in KANS:
         width = network.grid + network.order + network.base
         first, *rest = (2 * inputs * outputs * width for inputs, outputs in layers(network))
-        assert executed_evaluation(evaluated_by(dense.evaluate, network)).matmul == 2 * first + 3 * sum(rest), network
+        assert executed_evaluation(
+            evaluated_by(dense.evaluate, network)
+        ).matmul == 2 * first + 3 * sum(rest), network
 
 
 def seen_by_torch(network, evaluate):
-    """FLOPs of a forward pass and of an evaluation of 64 samples, by torch's own counter of matrix products."""
+    """FLOPs of a forward pass and of an evaluation of 64 samples, by torch's own counter of matrix
+    products.
+    """
     flat, knots, x, y = real(network, 2, 32)
     flat.requires_grad_()
     with FlopCounterMode(display=False) as theirs:
         if evaluate is None:
             out = families.forward(network, flat, knots, x)
         else:
-            out = evaluate(network, families.unflatten(network, flat), knots, x.transpose(1, 2)).transpose(1, 2)
+            out = evaluate(
+                network, families.unflatten(network, flat), knots, x.transpose(1, 2)
+            ).transpose(1, 2)
         forward = theirs.get_total_flops()
         torch.autograd.grad((out - y).square().sum(), flat)
     return forward, theirs.get_total_flops()
 
 
-@pytest.mark.parametrize("evaluate", [None, local, dense.evaluate], ids=["trains", "local", "dense"])
+@pytest.mark.parametrize(
+    "evaluate", [None, local, dense.evaluate], ids=["trains", "local", "dense"]
+)
 def test_matmul_is_what_torchs_counter_sees(evaluate):
     for network in KANS[3::4] if evaluate else [*KANS[3::4], *MLPS[4:], *OTHERS[1::5]]:
         forward, evaluation = seen_by_torch(network, evaluate)
         if evaluate is local:
             assert (forward > 0) == network.base
         assert forward == 64 * executed_forward(evaluated_by(evaluate, network)).matmul, network
-        assert evaluation == 64 * executed_evaluation(evaluated_by(evaluate, network)).matmul, network
+        assert evaluation == 64 * executed_evaluation(evaluated_by(evaluate, network)).matmul, (
+            network
+        )
 
 
-@pytest.mark.parametrize("network", [MLPS[5], KanShape(shape=(2, 5, 2), grid=4, scales=True, bias=True)], ids=repr)
+@pytest.mark.parametrize(
+    "network", [MLPS[5], KanShape(shape=(2, 5, 2), grid=4, scales=True, bias=True)], ids=repr
+)
 def test_counts_are_per_sample_and_lane(network):
     first, second, third = (count_evaluation(network, 2, samples) for samples in (32, 64, 96))
     block = [after - before for before, after in zip(first, second, strict=True)]
@@ -186,7 +211,10 @@ def test_each_operation_counts_what_it_does(operation, expected):
         (lambda: A.scatter_reduce(1, INDEX, B, "prod"), r"aten\.scatter_reduce\.two"),
         (lambda: A**2.5, r"aten\.pow\.Tensor_Scalar with exponent 2\.5"),
         (lambda: torch.complex(A, B), r"aten\.complex\.default"),
-        (lambda: torch.ones(2, dtype=torch.complex64) * 2, r"aten\.mul\.Tensor has complex numbers"),
+        (
+            lambda: torch.ones(2, dtype=torch.complex64) * 2,
+            r"aten\.mul\.Tensor has complex numbers",
+        ),
         (F.softplus(A.clone().requires_grad_()).sum().backward, r"aten\.softplus_backward"),
     ],
 )

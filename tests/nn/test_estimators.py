@@ -1,4 +1,6 @@
-"""KANs and MLPs as estimators of scikit-learn: all of its checks, and the numbers of a run of an experiment."""
+"""KANs and MLPs as estimators of scikit-learn: all of its checks, and the numbers of a run of an
+experiment.
+"""
 
 import numpy as np
 import pandas as pd
@@ -34,7 +36,9 @@ keep: networks
 """
 
 
-@pytest.mark.parametrize(("kind", "family", "grid"), [(OF_NUMBERS[0], "kan", ", grid: 3"), (OF_NUMBERS[1], "mlp", "")])
+@pytest.mark.parametrize(
+    ("kind", "family", "grid"), [(OF_NUMBERS[0], "kan", ", grid: 3"), (OF_NUMBERS[1], "mlp", "")]
+)
 def test_a_fit_is_a_run(kind, family, grid, tmp_path):
     random = np.random.default_rng(0)
     rows = pd.DataFrame(random.uniform(0, 9, (120, 2)), columns=["a", "b"])
@@ -47,7 +51,9 @@ def test_a_fit_is_a_run(kind, family, grid, tmp_path):
     (record,) = train_pack([planned.run], tmp_path / "runs", networks=tmp_path / "networks")
 
     trained = rows[rows["part"] == "train"]
-    fitted = kind(hidden=(4,), max_evaluations=12, random_state=3).fit(trained[["a", "b"]], trained["y"])
+    fitted = kind(hidden=(4,), max_evaluations=12, random_state=3).fit(
+        trained[["a", "b"]], trained["y"]
+    )
     expected = harness.load_network(record.run_id, tmp_path).predict(rows[["a", "b"]])
     inside = rows[["a", "b"]].clip(trained[["a", "b"]].min(), trained[["a", "b"]].max(), axis=1)
     assert fitted.predict(inside) == pytest.approx(expected, rel=1e-6)
@@ -65,13 +71,18 @@ def test_a_function_is_learnt_and_settings_can_be_searched(kind):
 @pytest.mark.parametrize("kind", OF_CLASSES)
 def test_flowers_are_told_apart(kind):
     x, y = load_iris(return_X_y=True)
-    assert cross_val_score(kind(max_evaluations=30), x, np.array(["a", "b", "c"])[y], cv=3).mean() > 0.9
+    assert (
+        cross_val_score(kind(max_evaluations=30), x, np.array(["a", "b", "c"])[y], cv=3).mean()
+        > 0.9
+    )
 
 
 def test_a_fit_that_diverges_is_told():
     huge = [1.7e308, -1.7e308, 1.7e308]
     with np.errstate(all="ignore"):
-        assert "training diverged" in refused(harness.MLPRegressor().fit, [[0.0], [0.5], [1.0]], huge)
+        assert "training diverged" in refused(
+            harness.MLPRegressor().fit, [[0.0], [0.5], [1.0]], huge
+        )
 
 
 def test_wrong_settings_are_named():

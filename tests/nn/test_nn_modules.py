@@ -1,4 +1,6 @@
-"""The networks as torch modules: the same numbers as in an experiment, and what torch asks of any module."""
+"""The networks as torch modules: the same numbers as in an experiment, and what torch asks of any
+module.
+"""
 
 import copy
 
@@ -18,10 +20,14 @@ from harness.tasks.loss import SQUARES, LanePoints
 
 MODULES = {
     "kan": lambda **more: nn.KAN([2, 3, 1], grid=4, order=3, **more),
-    "kan with all": lambda **more: nn.KAN([2, 3, 1], grid=4, base="frozen", scales=True, bias=True, **more),
+    "kan with all": lambda **more: nn.KAN(
+        [2, 3, 1], grid=4, base="frozen", scales=True, bias=True, **more
+    ),
     "wide kan": lambda **more: nn.KAN([4, 40, 2], grid=3, order=2, **more),
     "spline mlp": lambda **more: nn.SplineMLP([2, 4, 1], grid=4, **more),
-    "spline mlp before": lambda **more: nn.SplineMLP([2, 4, 1], grid=4, place="before", rank=2, **more),
+    "spline mlp before": lambda **more: nn.SplineMLP(
+        [2, 4, 1], grid=4, place="before", rank=2, **more
+    ),
     "mlp": lambda **more: nn.MLP([2, 6, 6, 1], activation="prelu", **more),
     "mlp with features": lambda **more: nn.MLP([2, 6, 1], features=3, features_sigma=2.0, **more),
     "rbf kan": lambda **more: nn.RBFKAN([3, 4, 2], grid=5, **more),
@@ -33,7 +39,12 @@ MODULES = {
 
 def points(network: ShapeBase, number: int = 50, dtype=torch.float64) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
-    return torch.rand(number, network.shape[0], generator=generator, dtype=torch.float64).mul(2).sub(1).to(dtype)
+    return (
+        torch.rand(number, network.shape[0], generator=generator, dtype=torch.float64)
+        .mul(2)
+        .sub(1)
+        .to(dtype)
+    )
 
 
 def target(x: torch.Tensor) -> torch.Tensor:
@@ -48,8 +59,12 @@ def test_outputs_and_gradients_are_those_of_an_experiment(name):
     module, x = module_of(network, flat_RP, knots), points(network)
     assert type(module) is type(MODULES[name]())
     y = torch.cat([target(x)] * network.shape[-1], 1)
-    wanted, gradient_RP = SQUARES.loss_and_gradient(network, flat_RP, knots, LanePoints(x[None], y[None]))
-    torch.testing.assert_close(module(x), families.forward(network, flat_RP, knots, x[None])[0], rtol=1e-12, atol=1e-12)
+    wanted, gradient_RP = SQUARES.loss_and_gradient(
+        network, flat_RP, knots, LanePoints(x[None], y[None])
+    )
+    torch.testing.assert_close(
+        module(x), families.forward(network, flat_RP, knots, x[None])[0], rtol=1e-12, atol=1e-12
+    )
     loss = (module(x) - y).square().mean()
     loss.backward()
     assert loss.item() == pytest.approx(wanted.item(), rel=1e-12)
@@ -85,7 +100,9 @@ def test_it_has_as_many_parameters_as_an_experiment_counts(name):
     trainable = sum(value.numel() for value in module.parameters() if value.requires_grad)
     assert trainable == module.network.trainable == module.counts["params.trainable"]
     assert module.counts == count(module.network)
-    stored = trainable + sum(value.numel() for value in module.parameters() if not value.requires_grad)
+    stored = trainable + sum(
+        value.numel() for value in module.parameters() if not value.requires_grad
+    )
     assert stored + sum(value.numel() for value in module.buffers()) == module.network.stored
 
 
@@ -98,13 +115,18 @@ def test_initial_values_come_from_the_generator_alone():
         state = torch.get_rng_state()
         for generator in (5, np.random.default_rng(5)):
             assert torch.equal(make(generator=generator, dtype=torch.float64)(x), first)
-        of_torch = [make(generator=torch.Generator().manual_seed(2), dtype=torch.float64)(x) for _ in range(2)]
+        of_torch = [
+            make(generator=torch.Generator().manual_seed(2), dtype=torch.float64)(x)
+            for _ in range(2)
+        ]
         assert torch.equal(*of_torch)
         assert not torch.equal(make(dtype=torch.float64)(x), make(dtype=torch.float64)(x))
         assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("name", ["kan", "kan with all", "wide kan", "spline mlp", "spline mlp before"])
+@pytest.mark.parametrize(
+    "name", ["kan", "kan with all", "wide kan", "spline mlp", "spline mlp before"]
+)
 def test_the_grid_moves_and_is_refined_as_in_an_experiment(name):
     module = MODULES[name](generator=0, dtype=torch.float64, noise=0.3)
     assert isinstance(module, nn.SplinedModule)
@@ -123,7 +145,9 @@ def test_the_grid_moves_and_is_refined_as_in_an_experiment(name):
     for mine, others in zip(module.knots_of_lane(), knots, strict=True):
         torch.testing.assert_close(mine, others, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(module(x).detach(), moved_outputs, rtol=1e-9, atol=1e-9)
-    assert module.counts["params.trainable"] == sum(p.numel() for p in module.parameters() if p.requires_grad)
+    assert module.counts["params.trainable"] == sum(
+        p.numel() for p in module.parameters() if p.requires_grad
+    )
     optimiser = torch.optim.Adam(module.parameters(), lr=1e-3)
     (module(x).square().mean()).backward()
     optimiser.step()
@@ -145,7 +169,9 @@ def test_edges_of_a_kan_sum_to_its_nodes():
     assert len(lines) == 2 * 3 + 3 * 1
     alone = torch.zeros(201, 2, dtype=torch.float64)
     alone[:, 0] = torch.from_numpy(np.asarray(lines[1].get_xdata()))
-    np.testing.assert_allclose(lines[1].get_ydata(), module.edges(alone)[0][:, 1, 0].detach(), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        lines[1].get_ydata(), module.edges(alone)[0][:, 1, 0].detach(), rtol=0, atol=1e-12
+    )
 
 
 def test_wrong_arguments_are_named():
@@ -167,10 +193,28 @@ def test_points_of_another_kind_are_told_what_to_do(name):
     double, single = MODULES[name](dtype=torch.float64), MODULES[name](dtype=torch.float32)
     x = points(double.network)
     wrong = [
-        (double, x.float(), r"is of torch.float64, .*are of torch.float32: give it x.double\(\), or .* by .float\(\)$"),
-        (single, x, r"is of torch.float32, .*are of torch.float64: give it x.float\(\), or .* by .double\(\)$"),
+        (
+            double,
+            x.float(),
+            (
+                r"is of torch.float64, .*are of torch.float32: give it x.double\(\), or .* by "
+                r".float\(\)$"
+            ),
+        ),
+        (
+            single,
+            x,
+            (
+                r"is of torch.float32, .*are of torch.float64: give it x.float\(\), or .* by "
+                r".double\(\)$"
+            ),
+        ),
         (single, x.long(), r"are of torch.int64: give it x.float\(\)$"),
-        (single, x.numpy(), r"this is of type ndarray: give torch.tensor\(np.asarray\(x\), dtype=torch.float32\)"),
+        (
+            single,
+            x.numpy(),
+            r"this is of type ndarray: give torch.tensor\(np.asarray\(x\), dtype=torch.float32\)",
+        ),
     ]
     for module, given, words in wrong:
         calls = [module] + ([module.update_grid] if isinstance(module, nn.SplinedModule) else [])
@@ -228,6 +272,10 @@ class Derived(nn.KAN):
 def test_modules_can_be_derived_from_and_made_of_their_parts():
     module = Derived([2, 5, 1], grid=7, generator=0)
     assert module.network.grid == 7
-    parts = {"network": module.network, "flat_1P": module.flat_lane(), "knots": module.knots_of_lane()}
+    parts = {
+        "network": module.network,
+        "flat_1P": module.flat_lane(),
+        "knots": module.knots_of_lane(),
+    }
     x = points(module.network).float()
     assert torch.equal(nn.NetworkModule(**parts)(x), module(x))

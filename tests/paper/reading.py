@@ -27,8 +27,8 @@ seeds: [0, 1, 2]
 def runs_in_phases(text: str, errors: Callable[[str, int], list[list[float]] | None]) -> ReplayRuns:
     """Made records of an experiment like PEAKS.
 
-    `errors` gives, by arm and seed, the training RMSE after each of two phases, on the points of both, or None of a run
-    that diverged. Outputs are the phase plus a tenth of the seed.
+    `errors` gives, by arm and seed, the training RMSE after each of two phases, on the points of
+    both, or None of a run that diverged. Outputs are the phase plus a tenth of the seed.
     """
     manifest = make_plan(parse_experiment(text), "peaks")
     arms = {cell.index: cell.arm for cell in manifest.cells}
@@ -39,8 +39,13 @@ def runs_in_phases(text: str, errors: Callable[[str, int], list[list[float]] | N
             matrix, ends = errors(arms[planned.cell], seed), None
             if matrix:
                 outputs = [(phase + seed / 10,) * 201 for phase in range(2)]
-                ends = tuple(PhaseEnd(rmse=tuple(row), outputs=out) for row, out in zip(matrix, outputs, strict=True))
-            record = (record if ends else made_record(planned, status="diverged")).model_copy(update={"phases": ends})
+                ends = tuple(
+                    PhaseEnd(rmse=tuple(row), outputs=out)
+                    for row, out in zip(matrix, outputs, strict=True)
+                )
+            record = (record if ends else made_record(planned, status="diverged")).model_copy(
+                update={"phases": ends}
+            )
         records[planned.run_id] = record
     return ReplayRuns(manifest, runs_table(manifest, records), [], records)
 
@@ -52,7 +57,9 @@ def ids(table: pd.DataFrame) -> set[str]:
 
 def counts_of(family: str, shape: str, grid: int) -> dict[str, int]:
     nodes = tuple(json.loads(shape))
-    return count(KanShape(shape=nodes, grid=grid, scales=True) if family == "kan" else MlpShape(shape=nodes))
+    return count(
+        KanShape(shape=nodes, grid=grid, scales=True) if family == "kan" else MlpShape(shape=nodes)
+    )
 
 
 def edges(shape: str) -> int:

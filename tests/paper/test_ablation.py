@@ -27,15 +27,22 @@ seeds: [0, 1, 2]
 
 
 def page(edges: dict[tuple[str, int], int], runs: int | None = None):
-    """The page of the first `runs` records: active edges by setting and seed; a run without them has diverged."""
+    """The page of the first `runs` records: active edges by setting and seed; a run without them
+    has diverged.
+    """
     manifest, records = make_plan(parse_experiment(TEXT), "test"), {}
     for planned in manifest.runs[:runs]:
         sparsity, order = planned.run.recipe.sparsity, planned.run.network.order
         name = "without entropy" if not sparsity.entropy else "standard" if order == 3 else "k = 2"
         name += ", per range" if sparsity.per_range else ""
-        record = made_record(planned, status="done" if (name, planned.run.seed) in edges else "diverged")
+        record = made_record(
+            planned, status="done" if (name, planned.run.seed) in edges else "diverged"
+        )
         if active := edges.get((name, planned.run.seed)):
-            left = {"network": KanShape(shape=(2, 1, 1), grid=5), "inputs": (0, 1) if active > 2 else (1,)}
+            left = {
+                "network": KanShape(shape=(2, 1, 1), grid=5),
+                "inputs": (0, 1) if active > 2 else (1,),
+            }
             scores = (((0.5, 0.02),) * 5, ((0.1,) * 5,))
             pruned = Pruned(**left, scores=scores, active_edges=active, test_rmse=0.1)
             record = record.model_copy(update={"pruned": pruned})
@@ -45,7 +52,13 @@ def page(edges: dict[tuple[str, int], int], runs: int | None = None):
 
 
 def test_settings_meet_the_published_numbers_and_divergence_counts_nothing():
-    many = {("standard", 0): 3, ("standard", 1): 4, ("standard", 2): 9, ("without entropy", 0): 5, ("k = 2", 2): 7}
+    many = {
+        ("standard", 0): 3,
+        ("standard", 1): 4,
+        ("standard", 2): 9,
+        ("without entropy", 0): 5,
+        ("k = 2", 2): 7,
+    }
     many["standard, per range", 0] = 2
 
     found = page(many)
@@ -95,9 +108,13 @@ def runs() -> ReplayRuns:
 
 
 def test_what_is_kept_is_the_last_row_beside_the_diagonal(runs):
-    """Means over phases, a value a seed; a run that diverged counts as infinitely bad, and a median can bear one."""
+    """Means over phases, a value a seed; a run that diverged counts as infinitely bad, and a median
+    can bear one.
+    """
     paper, mlp = arms_of(runs)
-    assert paper.right_after == pytest.approx([2 * factor * PUBLISHED for factor in (0.5, 1.0, 9.0)])
+    assert paper.right_after == pytest.approx(
+        [2 * factor * PUBLISHED for factor in (0.5, 1.0, 9.0)]
+    )
     assert paper.in_the_end == pytest.approx(paper.right_after)
     assert paper.times == pytest.approx(1)
     assert mlp.right_after == pytest.approx([0.2, 0.2, math.inf])
@@ -110,7 +127,9 @@ def test_only_the_recipes_are_compared_and_only_right_after_a_phase(runs):
     page = REPLAY.kind(runs, REPLAY)
     points = page.points.set_index(["ours", "what"])
 
-    assert page.points.query("outcome != 'not published'").set_index("what")["outcome"].to_dict() == {
+    assert page.points.query("outcome != 'not published'").set_index("what")[
+        "outcome"
+    ].to_dict() == {
         "later, right after its phase": "not run",
         "peak 1, right after its phase": "within 2x",
         "peak 2, right after its phase": "worse",

@@ -1,4 +1,6 @@
-"""Curves: published points and ours meet where they are the same network, in the quantity that was published."""
+"""Curves: published points and ours meet where they are the same network, in the quantity that was
+published.
+"""
 
 import itertools
 
@@ -14,11 +16,28 @@ FIG_2_3, FIG_3_1 = REPLAYS["fig2_3_grid_extension"], REPLAYS["fig3_1_toy_scaling
 
 
 def runs(errors: dict[int, list[float]], shape: str = "2-5-1", task: str = "exp2d") -> pd.DataFrame:
-    """A table of runs of one series: by grid, the test error of every seed, nan where one diverged."""
-    table = pd.Series(errors, name="test_rmse").explode().astype(float).rename_axis("grid").reset_index()
+    """A table of runs of one series: by grid, the test error of every seed, nan where one
+    diverged.
+    """
+    table = (
+        pd.Series(errors, name="test_rmse")
+        .explode()
+        .astype(float)
+        .rename_axis("grid")
+        .reset_index()
+    )
     counts = {"params.paper": 15 * table["grid"], "params.trainable": 15 * (table["grid"] + 5)}
-    of_all = {"task": task, "shape": shape, "evaluations": 10, "pack_seconds": 1.0, "pack_lanes": 1, "chosen": True}
-    table = table.assign(run_id=table.index, arm="kan", series="kan", cell=table["grid"], **counts, **of_all)
+    of_all = {
+        "task": task,
+        "shape": shape,
+        "evaluations": 10,
+        "pack_seconds": 1.0,
+        "pack_lanes": 1,
+        "chosen": True,
+    }
+    table = table.assign(
+        run_id=table.index, arm="kan", series="kan", cell=table["grid"], **counts, **of_all
+    )
     return table.assign(test_root_median_square=table["test_rmse"] / 2)
 
 
@@ -27,7 +46,9 @@ def joined(replay: Replay, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_a_point_has_the_median_best_and_worst_seed_of_its_network():
-    (row,) = joined(FIG_2_3, runs({10: [3e-4, 1e-4, np.nan]})).query("ours == 'kan'").to_dict("records")
+    (row,) = (
+        joined(FIG_2_3, runs({10: [3e-4, 1e-4, np.nan]})).query("ours == 'kan'").to_dict("records")
+    )
     at_ten = load("grid_extension").query("shape == '[2,5,1]' and grid == 10")["test_rmse"].item()
     assert (row["best"], row["median"], row["worst"], row["seeds"]) == (1e-4, 3e-4, np.inf, 3)
     assert row["ratio"] == pytest.approx(3e-4 / at_ten)
@@ -37,7 +58,9 @@ def test_a_point_has_the_median_best_and_worst_seed_of_its_network():
 
 
 def test_points_meet_where_errata_say_they_belong():
-    """Panel 4's errors are those of grids 3 to 8 (E1); panel 3's are roots of medians (E3); E4's are of no use."""
+    """Panel 4's errors are those of grids 3 to 8 (E1); panel 3's are roots of medians (E3); E4's
+    are of no use.
+    """
     published = published_points(FIG_3_1, **FIG_3_1.kind.keywords)
     kans = published[published["family"] == "kan"]
 
@@ -68,7 +91,9 @@ def test_a_way_of_training_has_one_colour_in_all_panels_and_a_plain_name():
     tables = []
     for shape, task, hidden in (("2-1-1", "exp2d", 1), ("2-2-1", "xy", 2), ("4-9-1", "exp4d", 9)):
         table = runs({3: [1e-2], 5: [1e-3]}, shape, task)
-        tables += [table.assign(series=f"kan grid_eps={eps} hidden=[{hidden}]") for eps in (1.0, 0.02)]
+        tables += [
+            table.assign(series=f"kan grid_eps={eps} hidden=[{hidden}]") for eps in (1.0, 0.02)
+        ]
 
     figure = curves_figure(joined(FIG_3_1, pd.concat(tables)), FIG_3_1.arms, "params.paper")
 
@@ -77,7 +102,9 @@ def test_a_way_of_training_has_one_colour_in_all_panels_and_a_plain_name():
     assert [axes.get_title(loc="left") for axes in panels] == titles
     lines = list(itertools.chain.from_iterable(axes.lines for axes in panels))
     for eps in (1.0, 0.02):
-        ours = [line for line in lines if str(line.get_gid()).startswith(f"ours:kan grid_eps={eps}")]
+        ours = [
+            line for line in lines if str(line.get_gid()).startswith(f"ours:kan grid_eps={eps}")
+        ]
         assert len(ours) == 3
         assert len({line.get_color() for line in ours}) == 1
     (legend,) = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]

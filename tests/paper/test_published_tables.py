@@ -1,4 +1,6 @@
-"""The published tables: all there, each row told from where, counted as the paper counts, and `harness reference`."""
+"""The published tables: all there, each row told from where, counted as the paper counts, and
+`harness reference`.
+"""
 
 import hashlib
 import json
@@ -20,7 +22,11 @@ LINKED = [name for name in SOURCED if name != "errata"]
 
 
 def test_every_table_is_in_the_package_and_every_file_is_a_table():
-    there = {entry.name for entry in files("harness.paper.reference").iterdir() if entry.name.endswith(".csv")}
+    there = {
+        entry.name
+        for entry in files("harness.paper.reference").iterdir()
+        if entry.name.endswith(".csv")
+    }
     assert there == {f"{name}.csv" for name in ("tables", *names())}
 
 
@@ -33,7 +39,9 @@ def test_every_row_says_where_it_is_from_and_how_it_is_known(name):
 
 
 def test_nothing_is_said_for_nobody():
-    assert set(load("sources")["source"]) == set().union(*(load(name)["source"] for name in SOURCED))
+    assert set(load("sources")["source"]) == set().union(
+        *(load(name)["source"] for name in SOURCED)
+    )
     assert set(load("errata")["erratum"]) == set().union(*(ids(load(name)) for name in LINKED))
 
 
@@ -52,7 +60,9 @@ def test_cells_are_typed(name):
 
 
 def test_the_numbers_are_those_that_were_held_against_their_sources():
-    """Cell by cell, at commit 119fa50. Who corrects a table does it again, and writes the new hash here."""
+    """Cell by cell, at commit 119fa50. Who corrects a table does it again, and writes the new hash
+    here.
+    """
     tables = sorted((ROOT / "harness" / "paper" / "reference").glob("*.csv"))
     found = hashlib.sha256(b"".join(path.read_bytes() for path in tables)).hexdigest()
     assert found == "b1468dcaeccdf785b2381b67819c55ca79f54311f7157202684d1ff0eb92c211"
@@ -69,14 +79,18 @@ def test_functions_are_the_tasks_of_this_project(name):
 
 @pytest.mark.parametrize("name", ["toy_scaling", "pde_scaling", "knots"])
 def test_params_are_those_of_the_network_but_for_errata(name):
-    """Edges times G, or an MLP's weights, are the published count, or the corrected one where an erratum says so."""
+    """Edges times G, or an MLP's weights, are the published count, or the corrected one where an
+    erratum says so.
+    """
     table = load(name).dropna(subset=["shape", "params.paper"])
     table = table.assign(family="kan", grid=3) if name == "knots" else table
     shapes = zip(table["family"], table["shape"], corrected(table, "grid"), strict=True)
     counted = pd.DataFrame([counts_of(*one) for one in shapes], index=table.index)
     assert (corrected(table, "params.paper") == counted["params.paper"]).all()
     assert (table["params.trainable"] == counted["params.trainable"]).all()
-    for row, right in zip(table["errata"], table["params.paper"] == counted["params.paper"], strict=True):
+    for row, right in zip(
+        table["errata"], table["params.paper"] == counted["params.paper"], strict=True
+    ):
         assert right or {"E1", "E6b", "E6c"} & set(row.split())
 
 
@@ -112,7 +126,10 @@ def test_rows_are_chosen_by_any_of_their_errata():
 
 def test_below_a_table_are_the_errata_of_its_rows_and_no_others():
     output = invoke("reference", "pde_scaling", "--where", "family=mlp").output
-    assert re.findall(r"^(E\w+), (\d+ rows?): ", output, flags=re.MULTILINE) == [("E2", "12 rows"), ("E6", "24 rows")]
+    assert re.findall(r"^(E\w+), (\d+ rows?): ", output, flags=re.MULTILINE) == [
+        ("E2", "12 rows"),
+        ("E6", "24 rows"),
+    ]
 
 
 def test_a_long_table_says_that_it_is_cut():
@@ -126,10 +143,22 @@ def test_a_long_table_says_that_it_is_cut():
     ("arguments", "answer"),
     [
         (["feynmann"], "there is no published table 'feynmann'; did you mean 'feynman'?"),
-        (["feynman", "--where", "tsak=I.6.2"], "--where 'tsak' is no column of the file; did you mean 'task'?"),
-        (["feynman", "--where", "task=I.6.3"], "--where 'task=I.6.3' leaves no row; did you mean 'I.6.2'?"),
-        (["feynman", "--where", "errata=E77"], "--where 'errata=E77' leaves no row; did you mean 'E7b'?"),
-        (["feynman", "--csv", "--json"], "--csv and --json are two answers to one question; leave one of them out"),
+        (
+            ["feynman", "--where", "tsak=I.6.2"],
+            "--where 'tsak' is no column of the file; did you mean 'task'?",
+        ),
+        (
+            ["feynman", "--where", "task=I.6.3"],
+            "--where 'task=I.6.3' leaves no row; did you mean 'I.6.2'?",
+        ),
+        (
+            ["feynman", "--where", "errata=E77"],
+            "--where 'errata=E77' leaves no row; did you mean 'E7b'?",
+        ),
+        (
+            ["feynman", "--csv", "--json"],
+            "--csv and --json are two answers to one question; leave one of them out",
+        ),
     ],
 )
 def test_mistakes_are_answered_with_the_next_move(arguments, answer):

@@ -1,4 +1,6 @@
-"""`harness replay`: from an experiment file to a page that says what it is made from, and what it is not."""
+"""`harness replay`: from an experiment file to a page that says what it is made from, and what it
+is not.
+"""
 
 import re
 from importlib.resources import files
@@ -28,7 +30,9 @@ def in_a_folder_without_kept_records(here, monkeypatch):
 @pytest.mark.nightly  # tests/guard holds the pages of all
 @pytest.mark.parametrize("name", REPLAYS)
 def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, name):
-    """From the file in experiments/ to a page that says on top that it is not the whole, and how it differs."""
+    """From the file in experiments/ to a page that says on top that it is not the whole, and how it
+    differs.
+    """
     bring(name, tmp_path)
 
     output = said("replay", name, "--scale", "tiny", "--workers", "1")
@@ -44,13 +48,18 @@ def test_a_slice_of_every_replay_runs_to_its_page(tmp_path, name):
     assert points["ratio"].notna().any()
     assert set(points["outcome"]) > {"not run"}
     assert len(output.splitlines()) > 2
-    drawn = {figure.stem for figure in folder.glob("*.pdf")} - {"scaling", "residuals"}  # less those of any experiment
+    drawn = {figure.stem for figure in folder.glob("*.pdf")} - {
+        "scaling",
+        "residuals",
+    }  # less those of any experiment
     assert page.count("<svg ") == 2 * len(drawn)  # for wide screens and for narrow ones
     assert all(figure.stat().st_size > 1000 for figure in folder.glob("*.png"))
 
 
 def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path, monkeypatch):
-    """Of a Ctrl-C that training has heard (tests/test_cli.py has a real one): no page, and how to go on."""
+    """Of a Ctrl-C that training has heard (tests/test_cli.py has a real one): no page, and how to
+    go on.
+    """
     name = "fig2_3_grid_extension"
     bring(name, tmp_path)
     stopped = Mock(side_effect=Stopped("stopped: 0 of 12 runs have records", INCOMPLETE))
@@ -60,7 +69,10 @@ def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path, m
 
     assert re.match(rf"{name}-tiny: 12 runs in 12 packs, [\d,]+ evaluations, ", output)
     no_page = "12 of 12 runs have no record, so there is no page"
-    assert f"{no_page}; `harness replay {name} --scale tiny` goes on, and with --partial it writes a page" in output
+    assert (
+        f"{no_page}; `harness replay {name} --scale tiny` goes on, and with --partial it writes "
+        "a page"
+    ) in output
     assert not (tmp_path / "results" / f"{name}-tiny" / "replay.html").exists()
 
 
@@ -93,16 +105,22 @@ def test_a_page_of_part_of_the_runs_says_so_on_top(tmp_path):
     listed = (kept.parent / "README.md").read_text(encoding="utf-8")
     assert listed.count(f"`harness replay {name} --scale tiny` |") == 1
     # Pages outside the folder of results are not in this workplace.
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", listed) if not link.startswith("../../docs/")]
+    links = [
+        link for link in re.findall(r"\]\(([^)]+)\)", listed) if not link.startswith("../../docs/")
+    ]
     assert links
     assert all((kept.parent / link).exists() for link in links)
     index = (kept.parent / "index.html").read_text(encoding="utf-8")
     assert "Incomplete." not in index
-    assert all((kept.parent / link).exists() for link in re.findall(r'(?:src|href)="([^"]+)"', index))
+    assert all(
+        (kept.parent / link).exists() for link in re.findall(r'(?:src|href)="([^"]+)"', index)
+    )
 
 
 def test_all_replays_make_a_list_with_a_row_each(tmp_path):
-    """Here of what has a record, which is nothing: every row says so, and the command is not a success."""
+    """Here of what has a record, which is nothing: every row says so, and the command is not a
+    success.
+    """
     for name in REPLAYS:
         bring(name, tmp_path)
     output = said("replay", "--all", "--scale", "tiny", "--partial", exit_code=3)
@@ -113,7 +131,9 @@ def test_all_replays_make_a_list_with_a_row_each(tmp_path):
 
 
 def test_every_choice_is_one_of_a_replay_and_every_replay_has_some():
-    """The places of silent.csv are those of replays, so that no page lacks what was meant for it."""
+    """The places of silent.csv are those of replays, so that no page lacks what was meant for
+    it.
+    """
     with files("harness.paper.replay").joinpath("silent.csv").open(encoding="utf-8") as file:
         places = pd.read_csv(file)["places"]
     assert set("; ".join(places).split("; ")) == {replay.place for replay in REPLAYS.values()}
@@ -136,7 +156,10 @@ def test_a_narrowed_replay_has_a_plan_of_its_own(tmp_path):
     ("arguments", "words"),
     [
         ("--all --seeds 1", "--all runs every replay as its file says: leave NAME, --max-width"),
-        ("fig3_1_toy_scalign", "fig3_1_toy_scalign: no such replay; did you mean 'fig3_1_toy_scaling'"),
+        (
+            "fig3_1_toy_scalign",
+            "fig3_1_toy_scalign: no such replay; did you mean 'fig3_1_toy_scaling'",
+        ),
         ("fig", "fig: no such replay; allowed: "),
         # Where there is no experiments/, it is the shipped file's.
         ("fig2_3_grid_extension --scale sohrt", "did you mean 'short'? (allowed: full, short)"),

@@ -8,7 +8,9 @@ TINY = Path(__file__).parent / "tiny"
 
 
 def bring(name: str, folder: Path) -> None:
-    """Put an experiment file into `folder`/experiments, with a scale `tiny` more, which a test runs in seconds."""
+    """Put an experiment file into `folder`/experiments, with a scale `tiny` more, which a test runs
+    in seconds.
+    """
     (folder / "experiments").mkdir(exist_ok=True)
     text = (ROOT / "experiments" / f"{name}.yaml").read_text(encoding="utf-8")
     changes = textwrap.indent((TINY / f"{name}.yaml").read_text(encoding="utf-8"), "    ")

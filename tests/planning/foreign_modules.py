@@ -150,7 +150,21 @@ def sequences():
     return torch.zeros(50_000, CONTEXT, dtype=torch.long)
 
 
-OF_POINTS = (linear, thicker, tied, picked, priced, asking, masked, divided, deep, misfitting, heads, untrained, listed)
+OF_POINTS = (
+    linear,
+    thicker,
+    tied,
+    picked,
+    priced,
+    asking,
+    masked,
+    divided,
+    deep,
+    misfitting,
+    heads,
+    untrained,
+    listed,
+)
 for factory in (*OF_POINTS, fixed, silent):
     factory.example = points
 convolved.example = lambda: torch.zeros(5, INPUTS, 1)

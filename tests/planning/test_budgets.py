@@ -1,4 +1,6 @@
-"""Every size trains to the last budget of each count, and the plan says at which budgets it is read."""
+"""Every size trains to the last budget of each count, and the plan says at which budgets it is
+read.
+"""
 
 import itertools
 
@@ -8,7 +10,16 @@ from commands import refused, said
 from harness.count import run_flops
 from harness.planning.budgets import Place, moments_of, sizes_read
 from harness.planning.plan import make_plan, planned_flops
-from harness.spec import GridExtension, GridUpdates, KanShape, Lbfgs, Recipe, Restarts, Task, parse_experiment
+from harness.spec import (
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    Lbfgs,
+    Recipe,
+    Restarts,
+    Task,
+    parse_experiment,
+)
 from harness.spec.recipe import least_evaluations
 from harness.tasks import resolve
 
@@ -48,7 +59,9 @@ def test_every_size_spends_the_last_budget_of_every_count_and_no_more(text):
 
 
 def spent(network, recipe, task, evaluations, axis):
-    return run_flops(network, recipe.model_copy(update={"max_evaluations": evaluations}), task)[axis]
+    return run_flops(network, recipe.model_copy(update={"max_evaluations": evaluations}), task)[
+        axis
+    ]
 
 
 def test_a_run_stops_at_the_end_of_the_counts_that_are_named_only():
@@ -85,7 +98,9 @@ def test_a_budget_within_a_coarser_grid_is_that_of_a_run_which_ends_there():
             by_cap[cap] = spent(network, ending, task, cap, DENSE)
     assert list(by_cap) == list(range(9, 60))  # after the restarts, each once
     assert list(by_cap.values()) == sorted(by_cap.values())
-    budgets = sorted({offset + flops for flops, offset in itertools.product(by_cap.values(), (-1, 0, 1))})
+    budgets = sorted(
+        {offset + flops for flops, offset in itertools.product(by_cap.values(), (-1, 0, 1))}
+    )
     moments = moments_of(NETWORK, RECIPE, task, {DENSE: tuple(map(float, budgets))})[DENSE]
     for budget, moment in zip(budgets, moments, strict=True):
         allowed = [cap for cap, flops in by_cap.items() if flops <= budget]
@@ -93,13 +108,21 @@ def test_a_budget_within_a_coarser_grid_is_that_of_a_run_which_ends_there():
 
 
 def test_a_size_is_read_only_where_its_samples_a_parameter_lie_within_bounds():
-    plan = planned(TEXT.replace("flops_train.local_min: same", "flops_train.local_min: same, per_param: [100, 20000]"))
+    plan = planned(
+        TEXT.replace(
+            "flops_train.local_min: same", "flops_train.local_min: same, per_param: [100, 20000]"
+        )
+    )
     budgets = {DENSE: (1e8, 3e8, 1e9), LOCAL: (1e8, 3e8, 1e9)}
     left_out = 0
     for one in plan.runs:
         samples = one.run.task.train_points / one.run.network.trainable
-        for axis, everywhere in moments_of(one.run.network, one.run.recipe, one.run.task, budgets).items():
-            within = tuple(moment if 100 <= samples * moment <= 20000 else None for moment in everywhere)
+        for axis, everywhere in moments_of(
+            one.run.network, one.run.recipe, one.run.task, budgets
+        ).items():
+            within = tuple(
+                moment if 100 <= samples * moment <= 20000 else None for moment in everywhere
+            )
             assert one.moments[axis] == within
             left_out += within.count(None)
         assert one.run.recipe.max_evaluations == one.run.readings[-1]
@@ -116,7 +139,12 @@ def test_sizes_that_are_read_are_those_with_a_moment():
     plan = planned()
     read = sizes_read(plan)
     assert len(read) == 2 * 2 * 2 * 3
-    assert read[Place("xy", "mlp", LOCAL, 3e8)] == [(60, True), (100, True), (160, True), (300, True)]
+    assert read[Place("xy", "mlp", LOCAL, 3e8)] == [
+        (60, True),
+        (100, True),
+        (160, True),
+        (300, True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -128,11 +156,19 @@ def test_sizes_that_are_read_are_those_with_a_moment():
             "recipes.fast.optimizer.decays_over",
         ),
         (
-            TEXT.replace("fast: {", "fast: {grid_extension: {grids: [2], evaluations: 9, equal: true}, "),
+            TEXT.replace(
+                "fast: {", "fast: {grid_extension: {grids: [2], evaluations: 9, equal: true}, "
+            ),
             "recipes.fast.grid_extension.equal",
         ),
-        (TEXT.replace("fast: {", "fast: {sparsity: {strength: 0.1, evaluations: 3}, "), "recipes.fast.sparsity"),
-        (TEXT.replace("replicates: 2", "replicates: 2\n  cap: {evaluations: 3}"), "give one of budgets"),
+        (
+            TEXT.replace("fast: {", "fast: {sparsity: {strength: 0.1, evaluations: 3}, "),
+            "recipes.fast.sparsity",
+        ),
+        (
+            TEXT.replace("replicates: 2", "replicates: 2\n  cap: {evaluations: 3}"),
+            "give one of budgets",
+        ),
         (TEXT.replace("[1.0e+8, 3", "[1.0e+9, 3"), "must ascend"),
         (TEXT.replace("flops_train.local_min: same", "per_param: [1]"), "fewest and the most"),
         (TEXT.replace("flops_train.local_min", "params.trainable"), "params.trainable"),
@@ -154,7 +190,9 @@ def test_the_plan_lists_which_sizes_are_read_at_which_budgets(tmp_path):
 
 def test_the_plan_says_what_the_ends_of_schedules_cost(tmp_path):
     """With a cosine each budget is a run of its own."""
-    (tmp_path / "which.yaml").write_text(SEEDS.replace("name: lbfgs}", "name: adam, schedule: cosine}"))
+    (tmp_path / "which.yaml").write_text(
+        SEEDS.replace("name: lbfgs}", "name: adam, schedule: cosine}")
+    )
     text = said("plan", tmp_path / "which.yaml", "--results", tmp_path / "results")
     plan = planned(SEEDS.replace("name: lbfgs}", "name: adam, schedule: cosine}"))
     beside = sum(sum(one.run.readings[:-1]) for one in plan.runs)

@@ -1,4 +1,6 @@
-"""Arms made equal on a command line: nothing nearer exists, and what cannot be met says what can."""
+"""Arms made equal on a command line: nothing nearer exists, and what cannot be met says what
+can.
+"""
 
 import pytest
 from commands import refused
@@ -29,7 +31,9 @@ ARMS = (
 FORWARD = [name for name in count_names() if not name.startswith("flops_train")]
 
 
-def _setting(axis="params.trainable", budget=1000.0, evaluations=None, optimizer=None) -> MatchSetting:
+def _setting(
+    axis="params.trainable", budget=1000.0, evaluations=None, optimizer=None
+) -> MatchSetting:
     return MatchSetting(axis, budget, 2, 1, 1000, evaluations, optimizer or Lbfgs(name="lbfgs"))
 
 
@@ -43,7 +47,8 @@ def test_no_neighbour_is_nearer(arm, axis, budget):
     try:
         (one,) = match_arms([arm], _setting(axis, budget))
     except HarnessError as error:
-        assert any(said in str(error) for said in ("below its smallest", "whatever the", "beyond"))  # noqa: PT017
+        reasons = ("below its smallest", "whatever the", "beyond")
+        assert any(said in str(error) for said in reasons)  # noqa: PT017
         return
     off = abs(one.counts[axis] / budget - 1)
     ((free, size),) = one.solved.items()
@@ -55,7 +60,10 @@ def test_no_neighbour_is_nearer(arm, axis, budget):
 def _smallest(arm: str) -> dict:
     fields = {"grid": 1, "degree": 1} if "kan" in arm or "spline" in arm else {}
     shape = FAMILIES[arm.split()[0]].network
-    return {"shape": (2, 1), **{name: value for name, value in fields.items() if name in shape.model_fields}}
+    return {
+        "shape": (2, 1),
+        **{name: value for name, value in fields.items() if name in shape.model_fields},
+    }
 
 
 def _neighbour(network, free, value):
@@ -96,7 +104,10 @@ def test_with_evaluations_given_a_size_is_solved_for():
         ("kan hidden=5,5", "a list is expected; write [5,5]"),
         ("kan hidden", "'hidden' is not field=value"),
         ("mlp hidden=[4] width=3", "leaves no size open"),
-        ("mlp depth=3 omega_0=9", "'mlp depth=3 omega_0=9': omega_0=9: it is the frequency of activation: sine, and"),
+        (
+            "mlp depth=3 omega_0=9",
+            "'mlp depth=3 omega_0=9': omega_0=9: it is the frequency of activation: sine, and",
+        ),
         ("mlp depth=3 features=0", "features=0: input should be greater than 0"),
         ("", "family ''"),
     ],
@@ -108,13 +119,29 @@ def test_an_arm_that_makes_no_sense_is_answered(arm, said):
 @pytest.mark.parametrize(
     ("arm", "setting", "said"),
     [
-        ("mlp depth=3", {"budget": 3}, "`arms` 'mlp depth=3': 3 is below its smallest network: width=1 has params"),
-        ("kan width=3 grid=3", {"budget": 20}, "depth=2 has params.trainable=63; ask for that or more"),
+        (
+            "mlp depth=3",
+            {"budget": 3},
+            "`arms` 'mlp depth=3': 3 is below its smallest network: width=1 has params",
+        ),
+        (
+            "kan width=3 grid=3",
+            {"budget": 20},
+            "depth=2 has params.trainable=63; ask for that or more",
+        ),
         ("mlp depth=3", {"budget": 1e30}, "'mlp depth=3': 1e+30 is beyond width=1,048,576"),
         ("mlp width=8", {"budget": 1e9}, "'mlp width=8': 1,000,000,000 is beyond depth=1,024"),
-        ("kan hidden=[5]", {"axis": "flops_forward.local_min"}, "local_min is 465 whatever the grid; solve for"),
+        (
+            "kan hidden=[5]",
+            {"axis": "flops_forward.local_min"},
+            "local_min is 465 whatever the grid; solve for",
+        ),
         ("rbf_kan depth=2 grid=4", {"axis": "params.paper"}, "params.paper does not count rbf_kan"),
-        ("kan hidden=[5]", {"axis": "flops_train.local_min"}, "how long it trains; give `evaluations`"),
+        (
+            "kan hidden=[5]",
+            {"axis": "flops_train.local_min"},
+            "how long it trains; give `evaluations`",
+        ),
     ],
 )
 def test_a_budget_out_of_reach_names_the_nearest(arm, setting, said):
@@ -159,7 +186,10 @@ def planned(*changes: tuple[str, str]):
 def test_all_arms_have_the_backbone_of_the_model_and_nearly_its_count():
     cells = {(cell.arm, cell.asked): cell for cell in planned().cells}
     budgets = sorted(asked for arm, asked in cells if arm == "mlp")
-    assert [cells["mlp", asked].network.block.shape for asked in budgets] == [(8, 32, 8), (16, 64, 16)]
+    assert [cells["mlp", asked].network.block.shape for asked in budgets] == [
+        (8, 32, 8),
+        (16, 64, 16),
+    ]
     for asked in budgets:
         model, other = cells["mlp", asked], cells["kan", asked]
         assert model.counts["params.trainable"] == asked
@@ -172,7 +202,10 @@ def test_an_axis_that_changes_the_counts_of_the_model_solves_all_arms_again():
     axes = "seeds: [0]\ngrid: {arms.mlp.architecture.layers: [1, 2]}"
     cells = planned(("seeds: [0]", axes)).cells
     for layers in (1, 2):
-        of_mlp, of_kan = ([cell.asked for cell in cells if cell.series == f"{arm} layers={layers}"] for arm in ARMS)
+        of_mlp, of_kan = (
+            [cell.asked for cell in cells if cell.series == f"{arm} layers={layers}"]
+            for arm in ARMS
+        )
         assert of_mlp == of_kan
         assert len(of_kan) == 2
 
@@ -182,7 +215,9 @@ def test_how_the_model_is_trained_splits_other_arms_where_training_is_what_is_eq
     of_own = ("{width: [8, 16]}}", "{width: [16, 32]}}"), ("recipe: adam}\n", "recipe: own}\n")
     own = "recipes: {own: {optimizer: {name: adam}, max_evaluations: 10}, "
     axes = "seeds: [0]\ngrid: {recipes.adam.max_evaluations: [10, 20]}"
-    plan = planned(*of_own, ("recipes: {", own), ("axis: params", f"axis: {axis}"), ("seeds: [0]", axes))
+    plan = planned(
+        *of_own, ("recipes: {", own), ("axis: params", f"axis: {axis}"), ("seeds: [0]", axes)
+    )
     assert len({cell.series for cell in plan.cells if cell.arm == "kan"}) == series
 
 
@@ -203,7 +238,9 @@ def test_a_size_of_the_ladder_can_be_the_number_of_layers():
 
 def test_a_space_of_lists_as_large_as_the_runs_is_trained_whole_in_every_replicate():
     rates = "{recipe.optimizer.learning_rate: [1.0e-3, 3.0e-3, 1.0e-2]}"
-    text = TEXT.replace("seeds: [0]", SEARCH).replace("width: [8, 16]}", f"width: [8, 16]}}, space: {rates}")
+    text = TEXT.replace("seeds: [0]", SEARCH).replace(
+        "width: [8, 16]}", f"width: [8, 16]}}, space: {rates}"
+    )
     orders = "space: {architecture.block.order: [3, 2, 1]}"
     text = text.replace("grid: 3}}, recipe: adam", f"grid: 3}}}}, recipe: adam, {orders}")
     experiment = parse_experiment(text)
@@ -215,17 +252,35 @@ def test_a_space_of_lists_as_large_as_the_runs_is_trained_whole_in_every_replica
     of_mlp = [run.run for run in runs if run.run.network.block.family == "mlp"]
     drawn = {(run.seed, run.network.width, run.recipe.optimizer.learning_rate) for run in of_mlp}
     assert len(drawn) == len(of_mlp) == 2 * 2 * 3
-    assert {(run.network.width, run.recipe.max_evaluations) for run in of_mlp} == {(8, 10), (16, 10)}
+    assert {(run.network.width, run.recipe.max_evaluations) for run in of_mlp} == {
+        (8, 10),
+        (16, 10),
+    }
 
 
 TRANSFORMER = "{family: transformer, layers: 1, block: {family: kan, grid: 3}}"
 REFUSED = {
-    ("like: mlp", "like: kan"): r"match\.like=kan: its sizes make the budgets; add arms\.kan\.sizes",
+    (
+        "like: mlp",
+        "like: kan",
+    ): r"match\.like=kan: its sizes make the budgets; add arms\.kan\.sizes",
     ("like: mlp", "like: mlp, at: [100]"): "give one of at, the budgets, and like",
-    ("3}}, recipe: adam}", "3}}, recipe: adam, sizes: {width: [8]}}"): r"arms\.kan\.sizes: with match\.like",
-    (TRANSFORMER, "{family: kan, grid: 3, depth: 2}"): "family=kan: mess3 is of sequences, which a transformer learns",
-    ("{target: mess3, context: 4, train_points: 64}", "xy"): r"it learns sequences \(.*mess3, .*\), and xy is none",
-    ("{name: adam, batch_size: 32}", "{name: lbfgs}"): "name=lbfgs: each evaluation of mess3 sees fresh sequences",
+    (
+        "3}}, recipe: adam}",
+        "3}}, recipe: adam, sizes: {width: [8]}}",
+    ): r"arms\.kan\.sizes: with match\.like",
+    (
+        TRANSFORMER,
+        "{family: kan, grid: 3, depth: 2}",
+    ): "family=kan: mess3 is of sequences, which a transformer learns",
+    (
+        "{target: mess3, context: 4, train_points: 64}",
+        "xy",
+    ): r"it learns sequences \(.*mess3, .*\), and xy is none",
+    (
+        "{name: adam, batch_size: 32}",
+        "{name: lbfgs}",
+    ): "name=lbfgs: each evaluation of mess3 sees fresh sequences",
     ("batch_size: 32", "batch_size: 65"): "batch_size=65: more than the train_points=64 of mess3",
     ("family: kan, grid: 3", "family: kan, grid: 3, low: 2"): "low=2 must be below high=1",
 }

@@ -1,4 +1,6 @@
-"""Each seed of a search is a replicate: a whole search of every arm at every size, on settings and data of its own."""
+"""Each seed of a search is a replicate: a whole search of every arm at every size, on settings and
+data of its own.
+"""
 
 from collections import defaultdict
 from statistics import median_low
@@ -36,7 +38,11 @@ def by_cell(plan):
 
 
 def setting(run: RunSpec):
-    return run.network.begun_as(), run.recipe, [getattr(run.network, name) for name in run.network.begins_by]
+    return (
+        run.network.begun_as(),
+        run.recipe,
+        [getattr(run.network, name) for name in run.network.begins_by],
+    )
 
 
 def test_every_replicate_has_all_runs_of_every_arm_at_every_size():
@@ -46,10 +52,16 @@ def test_every_replicate_has_all_runs_of_every_arm_at_every_size():
     for replicates in cells.values():
         trials = {seed: [one.trial for one in runs] for seed, runs in replicates.items()}
         assert trials == {seed: list(range(6)) for seed in range(3)}
-        assert all(one.trial == one.run.initialisation for runs in replicates.values() for one in runs)
+        assert all(
+            one.trial == one.run.initialisation for runs in replicates.values() for one in runs
+        )
     assert plan.experiment.seeds == (0, 1, 2)
     for cell in plan.cells:
-        spent = [planned_flops(one.run)["flops_train.local_min"] for one in plan.runs if one.cell == cell.index]
+        spent = [
+            planned_flops(one.run)["flops_train.local_min"]
+            for one in plan.runs
+            if one.cell == cell.index
+        ]
         assert cell.counts["params.trainable"] == cell.asked
         assert cell.counts["flops_train.local_min"] == median_low(spent)
     assert len(set(plan.run_ids())) == len(plan.runs) == 8 * 18
@@ -62,7 +74,9 @@ def test_settings_are_the_replicates_own_and_the_same_on_all_tasks():
         for asked in (60, 130):
             one, other = cells["exp2d", arm, asked], cells["xy", arm, asked]
             for seed in range(3):
-                assert [setting(run.run) for run in one[seed]] == [setting(run.run) for run in other[seed]]
+                assert [setting(run.run) for run in one[seed]] == [
+                    setting(run.run) for run in other[seed]
+                ]
             assert setting(one[0][0].run) == setting(one[1][0].run)
             assert not any(setting(a.run) == setting(b.run) for a in one[0][1:] for b in one[1][1:])
 
@@ -76,12 +90,19 @@ def test_a_run_has_the_largest_size_that_does_not_exceed_its_budget_and_all_of_i
         if network.family == "kan":
             larger = network.model_copy(update={"grid": network.grid + 1})
         else:
-            widths = (network.shape[0], *(width + 1 for width in network.shape[1:-1]), network.shape[-1])
+            widths = (
+                network.shape[0],
+                *(width + 1 for width in network.shape[1:-1]),
+                network.shape[-1],
+            )
             larger = network.model_copy(update={"shape": widths})
         assert count_of(larger, "params.trainable") > asked
         longer = recipe.model_copy(update={"max_evaluations": recipe.max_evaluations + 1})
         assert planned_flops(one.run)["flops_train.shared_dense"] <= 5e7
-        assert planned_flops(one.run.model_copy(update={"recipe": longer}))["flops_train.shared_dense"] > 5e7
+        assert (
+            planned_flops(one.run.model_copy(update={"recipe": longer}))["flops_train.shared_dense"]
+            > 5e7
+        )
 
 
 def test_a_restart_is_a_run_like_another():
@@ -104,7 +125,9 @@ def test_lanes_of_the_torch_engine_fill_packs():
     for (_, arm, _), replicates in by_cell(plan).items():
         runs = [one.run for of_seed in replicates.values() for one in of_seed]
         shapes = {run.network.begun_as() for run in runs}
-        combinations = {(run.network.begun_as(), run.recipe.model_copy(update={"gain": 1.0})) for run in runs}
+        combinations = {
+            (run.network.begun_as(), run.recipe.model_copy(update={"gain": 1.0})) for run in runs
+        }
         assert len(combinations) <= COMBINATIONS
         assert {run.network.begun_as() for run in runs if run.seed == 0} == shapes
         assert len({run.recipe.gain for run in runs}) > COMBINATIONS, arm
@@ -118,7 +141,11 @@ def test_lanes_of_the_torch_engine_fill_packs():
 
 def of_clock(seconds_an_evaluation):
     """A machine on which an evaluation of a parameter takes so long."""
-    return lambda run: run.recipe.max_evaluations * seconds_an_evaluation * count_of(run.network, "params.trainable")
+    return lambda run: (
+        run.recipe.max_evaluations
+        * seconds_an_evaluation
+        * count_of(run.network, "params.trainable")
+    )
 
 
 def test_a_cap_in_seconds_is_turned_into_evaluations():
@@ -127,17 +154,23 @@ def test_a_cap_in_seconds_is_turned_into_evaluations():
     for one in plan.runs:
         each = 1e-4 * count_of(one.run.network, "params.trainable")
         assert one.run.recipe.max_evaluations == int(0.5 / each * (1 + 1e-12))
-    assert "a cap in seconds needs a machine that was timed; `harness bench`" in refused(planned, text)
+    assert "a cap in seconds needs a machine that was timed; `harness bench`" in refused(
+        planned, text
+    )
 
 
 def test_what_was_timed_is_frozen_with_the_plan(tmp_path):
     text = TEXT.replace("{flops_train.shared_dense: 5.0e+7}", "{seconds: 0.5}")
 
     def timed(text, seconds):
-        plan = make_plan(parse_experiment(text, "which.yaml"), "which", seconds_of=of_clock(seconds))
+        plan = make_plan(
+            parse_experiment(text, "which.yaml"), "which", seconds_of=of_clock(seconds)
+        )
         return plan.model_copy(update={"timed_on": ("node, Xeon, 2026-11-29",)})
 
     first = freeze(timed(text, 1e-4), tmp_path)
     assert timed(text, 2e-4).run_ids() != first.run_ids()
     assert freeze(timed(text, 2e-4), tmp_path) == first == read_manifest(tmp_path)
-    assert "differs in: search" in refused(freeze, timed(text.replace("0.5", "2.5"), 1e-4), tmp_path)
+    assert "differs in: search" in refused(
+        freeze, timed(text.replace("0.5", "2.5"), 1e-4), tmp_path
+    )

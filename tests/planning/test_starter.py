@@ -1,4 +1,6 @@
-"""`harness new` writes a file that can answer: five sizes over a decade, a small search of all sides, and a rule."""
+"""`harness new` writes a file that can answer: five sizes over a decade, a small search of all
+sides, and a rule.
+"""
 
 import sys
 from functools import partial
@@ -60,18 +62,36 @@ new = partial(invoke, "new")
 
 NET, LATER = "--module starter_code:Net", pytest.mark.nightly
 WRITTEN = [  # options, what stands in the file, and the inputs and outputs of the task
-    ("--function starter_code:ridge", "inputs: 2|levenberg_marquardt|compare: [[kan, mlp], [kan, spline_mlp], ", 2, 1),
-    ("--data t.csv --target y", "- word # which is constant|- hole # which is empty|early_stopping: true", 4, 1),
+    (
+        "--function starter_code:ridge",
+        "inputs: 2|levenberg_marquardt|compare: [[kan, mlp], [kan, spline_mlp], ",
+        2,
+        1,
+    ),
+    (
+        "--data t.csv --target y",
+        "- word # which is constant|- hole # which is empty|early_stopping: true",
+        4,
+        1,
+    ),
     ("--data t.csv --target digit --classes", "classes: true|{name: lbfgs}", 4, 4),
-    pytest.param(NET, "size: width|solve: {net: width, kan: width}|sides: [net, kan]", 2, 1, marks=LATER),
-    pytest.param(f"{NET} --against mlp", "sides: [net, mlp]|better, Net or the MLP?", 2, 1, marks=LATER),
-    pytest.param("--module starter_code:KAN", "sides: [my_kan, kan]|my KAN or the KAN?", 2, 1, marks=LATER),
+    pytest.param(
+        NET, "size: width|solve: {net: width, kan: width}|sides: [net, kan]", 2, 1, marks=LATER
+    ),
+    pytest.param(
+        f"{NET} --against mlp", "sides: [net, mlp]|better, Net or the MLP?", 2, 1, marks=LATER
+    ),
+    pytest.param(
+        "--module starter_code:KAN", "sides: [my_kan, kan]|my KAN or the KAN?", 2, 1, marks=LATER
+    ),
 ]
 
 
 @pytest.mark.parametrize(("options", "parts", "inputs", "outputs"), WRITTEN)
 def test_what_is_written_can_answer(folder, options, parts, inputs, outputs):
-    """Every cell is feasible and nothing is warned of; five sizes over a decade, in minutes of training."""
+    """Every cell is feasible and nothing is warned of; five sizes over a decade, in minutes of
+    training.
+    """
     written = new("first", *options.split())
     assert written.exit_code == 0, written.output
     text = (folder / "first.yaml").read_text(encoding="utf-8")
@@ -99,7 +119,22 @@ def test_what_is_written_can_answer(folder, options, parts, inputs, outputs):
 
 
 def test_names_of_columns_stay_text(folder):
-    names = ["Null", "NULL", "True", "~", "1", "1e3", "net # usd", "price: usd", "a, b", "[a", "- a", "| x", "'", "é\n"]
+    names = [
+        "Null",
+        "NULL",
+        "True",
+        "~",
+        "1",
+        "1e3",
+        "net # usd",
+        "price: usd",
+        "a, b",
+        "[a",
+        "- a",
+        "| x",
+        "'",
+        "é\n",
+    ]
     chance = np.random.default_rng(0)
     rows = pd.DataFrame(chance.normal(size=(60, len(names))), columns=names)
     rows.assign(**{"left\nout": "x"}).to_csv(folder / "odd.csv", index=False)
@@ -115,7 +150,9 @@ def test_names_of_columns_stay_text(folder):
 
 def test_a_shipped_experiment_is_copied_under_another_name(folder):
     assert new("mine", "--from", "quickstart").exit_code == 0
-    assert read_experiment(folder / "mine.yaml") == read_experiment(ROOT / "experiments" / "quickstart.yaml")
+    assert read_experiment(folder / "mine.yaml") == read_experiment(
+        ROOT / "experiments" / "quickstart.yaml"
+    )
 
 
 def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
@@ -137,14 +174,26 @@ def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
         ((), "say what to write: --function, --data with --target"),
         (("--data", "t.csv"), "say which column is learnt, --target COLUMN"),
         (("--data", "t.csv", "--target", "z"), "t.csv has no column 'z'"),
-        (("--data", "t.csv", "--target", "y", "--function", "starter_code:ridge"), "one of them is learnt"),
+        (
+            ("--data", "t.csv", "--target", "y", "--function", "starter_code:ridge"),
+            "one of them is learnt",
+        ),
         (("--function", "starter_code:ridge", "--target", "y"), "--target goes with --data"),
         (("--function", "starter_code:rigde"), "did you mean 'ridge'"),
         (("--function", "exp2d"), "error: function exp2d: write package.module:name"),
-        (("--function", "starter_code:ridge", "--inputs", "300000"), "300000 is not in the range 1<=x<=1000"),
-        (("--data", "nope.csv", "--target", "y"), "--data nope.csv: No such file or directory; give a path"),
+        (
+            ("--function", "starter_code:ridge", "--inputs", "300000"),
+            "300000 is not in the range 1<=x<=1000",
+        ),
+        (
+            ("--data", "nope.csv", "--target", "y"),
+            "--data nope.csv: No such file or directory; give a path",
+        ),
         (("--data", "empty.csv", "--target", "y"), "--data empty.csv has no rows; add some"),
-        (("--module", "starter_code:ridge"), "give a class whose constructor takes inputs, outputs"),
+        (
+            ("--module", "starter_code:ridge"),
+            "give a class whose constructor takes inputs, outputs",
+        ),
     ):
         refused = new("other", *options)
         assert refused.exit_code == 2, options
@@ -154,7 +203,10 @@ def test_no_file_is_overwritten_and_no_part_of_one_is_written(folder):
 
 def test_columns_that_cannot_be_inputs_are_left_out_with_the_reason(folder):
     numbers = pd.DataFrame({"b": range(40), "y": range(0, 80, 2)})
-    a, c = ([wrong.get(row, row) for row in range(40)] for wrong in ({39: "#REF!"}, {3: "none yet", 9: "?"}))
+    a, c = (
+        [wrong.get(row, row) for row in range(40)]
+        for wrong in ({39: "#REF!"}, {3: "none yet", 9: "?"})
+    )
     numbers.assign(a=a, c=c).to_csv("wrong.csv", index=False)
     numbers.assign(lists=[[1.0] * 40] * 40).to_parquet("lists.parquet")
     for table, reasons in {
@@ -172,13 +224,19 @@ def test_columns_that_cannot_be_inputs_are_left_out_with_the_reason(folder):
 
 
 def test_what_a_table_hides_is_said_before_anything_trains(folder):
-    """One price in a hundred is 15 times too high; 4 % of the rows are a class; a row stands twice."""
+    """One price in a hundred is 15 times too high; 4 % of the rows are a class; a row stands
+    twice.
+    """
     chance = np.random.default_rng(1)
-    prices = pd.DataFrame({"a": chance.normal(size=600), "price": np.exp(chance.normal(12, 0.3, 600))})
+    prices = pd.DataFrame(
+        {"a": chance.normal(size=600), "price": np.exp(chance.normal(12, 0.3, 600))}
+    )
     prices.loc[:5, "price"] *= 15
     prices["is_yes"] = np.where(np.arange(600) < 24, "yes", "no")
     pd.concat([prices, prices[:7]]).to_csv("prices.csv", index=False)
-    tail, rare = (new(name, "--data", "prices.csv", "--target", name).output for name in ("price", "is_yes"))
+    tail, rare = (
+        new(name, "--data", "prices.csv", "--target", name).output for name in ("price", "is_yes")
+    )
     assert "heavy tail: 1 % of the rows own " in tail
     assert "repeated: 7 of 607 rows are copies" in tail
     assert "rare: 0.051 of the rows are yes" in rare
@@ -186,7 +244,9 @@ def test_what_a_table_hides_is_said_before_anything_trains(folder):
 
 
 def test_a_target_that_hardly_varies_is_refused(folder):
-    """All rows that a seed trains on may have one value: no file is written that `validate` would refuse."""
+    """All rows that a seed trains on may have one value: no file is written that `validate` would
+    refuse.
+    """
     pd.DataFrame({"a": range(8), "y": [1.5] + [0.5] * 7}).to_csv("rare.csv", index=False)
     refused = new("rare", "--data", "rare.csv", "--target", "y")
     assert refused.exit_code == 2
@@ -197,11 +257,15 @@ def test_a_target_that_hardly_varies_is_refused(folder):
 def test_of_a_target_of_text_or_dates_it_says_what_that_is(folder):
     notes = [f"note {row // 2}" for row in range(60)]
     days = pd.date_range("2022-10-01", periods=60).strftime("%Y-%m-%d")
-    pd.DataFrame({"a": np.arange(60.0), "note": notes, "sold": days}).to_csv("sales.csv", index=False)
+    pd.DataFrame({"a": np.arange(60.0), "note": notes, "sold": days}).to_csv(
+        "sales.csv", index=False
+    )
     of_text = said("new", "text", "--data", "sales.csv", "--target", "note", exit_code=2)
     assert "learn another column if it is free text" in of_text
     assert "classes: false" not in of_text
     of_dates = said("new", "dates", "--data", "sales.csv", "--target", "sold")
     assert "sold is a date: its days since 1970-01-01 are learnt" in of_dates
-    of_numbers = said("new", "numbers", "--data", "sales.csv", "--target", "a", "--classes", exit_code=2)
+    of_numbers = said(
+        "new", "numbers", "--data", "sales.csv", "--target", "a", "--classes", exit_code=2
+    )
     assert "say `classes: false` if these are numbers" in of_numbers

@@ -13,10 +13,15 @@ from harness.planning import plan as planning
 from harness.planning.points import POINTS_A_RUN, points_of, value_at
 from harness.spec import Experiment, Manifest, PlannedRun, Recipe, parse_experiment
 
-KAN_SPACE = "space: {architecture.order: [2, 3], architecture.noise: {low: 0.03, high: 3.0, log: true}}"
-MLP_SPACE = "space: {architecture.activation: [silu, tanh], recipe.gain: {low: 0.5, high: 10.0, log: true}}"
+KAN_SPACE = (
+    "space: {architecture.order: [2, 3], architecture.noise: {low: 0.03, high: 3.0, log: true}}"
+)
+MLP_SPACE = (
+    "space: {architecture.activation: [silu, tanh], recipe.gain: {low: 0.5, high: 10.0, log: true}}"
+)
 RECIPES = "  recipes: [lbfgs, levenberg]\n"
-# A family's arm as a search begins with it, the size that is solved for, and a budget that it can meet.
+# A family's arm as a search begins with it, the size that is solved for, and a budget that it can
+# meet.
 FAMILIES = {
     "mlp": ("depth: 2", "width", 300),
     "kan": ("depth: 2, width: 3", "grid", 150),
@@ -49,10 +54,18 @@ def test_trial_0_is_the_arm_as_written():
 def test_values_lie_in_their_ranges_and_whole_ends_are_reached():
     """Real numbers have four digits; of whole ones every one occurs, on either scale."""
     shares = np.linspace(0, 1, 2000, endpoint=False)
-    for axis in (Range(low=2, high=5), Range(low=1, high=10, log=True), Range(low=3, high=20, log=True)):
+    for axis in (
+        Range(low=2, high=5),
+        Range(low=1, high=10, log=True),
+        Range(low=3, high=20, log=True),
+    ):
         assert {value_at(axis, share) for share in shares} == set(range(axis.low, axis.high + 1))
         assert all(isinstance(value_at(axis, share), int) for share in shares[:20])
-    for axis in (Range(low=0.03, high=3.0, log=True), Range(low=-2.0, high=5.0), Range(low=1, high=2.5)):
+    for axis in (
+        Range(low=0.03, high=3.0, log=True),
+        Range(low=-2.0, high=5.0),
+        Range(low=1, high=2.5),
+    ):
         drawn = [value_at(axis, share) for share in shares]
         assert min(drawn) == pytest.approx(axis.low)
         assert axis.high * 0.99 < max(drawn) <= axis.high
@@ -68,7 +81,10 @@ def test_the_first_points_cover_every_axis_evenly():
     for scramble, power in itertools.product(range(4), (2, 4, 5)):
         drawn = values(experiment, "mlp", scramble)[1 : 2**power]  # but for trial 0
         chosen = [one["architecture.activation"] for one in drawn]
-        assert {chosen.count("silu"), chosen.count("tanh")} == {2 ** (power - 1), 2 ** (power - 1) - 1}
+        assert {chosen.count("silu"), chosen.count("tanh")} == {
+            2 ** (power - 1),
+            2 ** (power - 1) - 1,
+        }
         places = [np.log(one["recipe.gain"] / 0.5) / np.log(20) for one in drawn]
         parts = np.floor(np.array(places) * 2**power)
         assert len(set(parts)) == 2**power - 1
@@ -81,13 +97,18 @@ def test_fewer_trials_are_the_first_of_more_and_nothing_else_moves_them():
     assert many[: len(few)] == few
     assert values(short, "kan") == few
     assert values(short, "kan", scramble=1)[1:] != few[1:]
-    twins = with_runs(4, (MLP_SPACE, KAN_SPACE), ("family: mlp, depth: 2", "family: kan, depth: 2, width: 2"))
+    twins = with_runs(
+        4, (MLP_SPACE, KAN_SPACE), ("family: mlp, depth: 2", "family: kan, depth: 2, width: 2")
+    )
     assert values(twins, "kan")[1:] != values(twins, "mlp")[1:]
     assert values(twins, "kan") == few
 
 
 def test_an_axis_with_when_varies_only_there():
-    sines = "space: {architecture.activation: [silu, sine], architecture.omega_0: {low: 3.0, high: 60.0, WHEN}}"
+    sines = (
+        "space: {architecture.activation: [silu, sine], architecture.omega_0: {low: 3.0, "
+        "high: 60.0, WHEN}}"
+    )
     sines = sines.replace("WHEN", "when: {architecture.activation: sine}")
     drawn = list(points_of(with_runs(8, (MLP_SPACE, sines)), "mlp", 0))[1:]
     for trial in drawn:
@@ -106,7 +127,10 @@ def test_an_axis_with_when_varies_only_there():
         ("architecture.order: [2, 3]", "architecture.hidden: [2]"),
         ("architecture.order: [2, 3]", "recipe: levenberg"),
     ):
-        space = f"space: {{{others}, architecture.noise: {{low: 1.0, high: 2.0, when: {{{condition}}}}}}}"
+        space = (
+            f"space: {{{others}, architecture.noise: {{low: 1.0, high: 2.0, when: "
+            f"{{{condition}}}}}}}"
+        )
         drawn = values(with_runs(32, (KAN_SPACE, space), hidden), "kan")[1:]
         path, _, value = condition.partition(": ")
         for one in drawn:
@@ -138,12 +162,18 @@ def test_of_a_recipe_that_lacks_a_field_it_is_left_alone():
 
 def test_a_field_that_files_leave_out_at_its_default_can_vary():
     space = "space: {recipe.optimizer.weight_decay: [0.0, 0.1]}"
-    by_adam = ("kan, depth: 2, width: 2}\n    recipe: lbfgs", "kan, depth: 2, width: 2}\n    recipe: cosine")
+    by_adam = (
+        "kan, depth: 2, width: 2}\n    recipe: lbfgs",
+        "kan, depth: 2, width: 2}\n    recipe: cosine",
+    )
     experiment = with_runs(4, (RECIPES, ""), (KAN_SPACE, space), by_adam)
     as_written = experiment.recipes["cosine"].model_dump_json()
     seen = set()
     for trial in list(points_of(experiment, "kan", 0))[1:]:
-        weight_decay, recipe = trial.values["recipe.optimizer.weight_decay"], trial.experiment.recipes["cosine"]
+        weight_decay, recipe = (
+            trial.values["recipe.optimizer.weight_decay"],
+            trial.experiment.recipes["cosine"],
+        )
         assert recipe.optimizer.weight_decay == weight_decay
         assert (recipe.model_dump_json() == as_written) == (weight_decay == 0)
         seen.add(weight_decay)
@@ -179,7 +209,9 @@ def runs_of(plan: Manifest, arm: str, asked: float) -> list[PlannedRun]:
 
 
 def test_every_budget_has_all_its_runs_where_points_suffice():
-    """A point without a size for a budget gives its place to the next; where all are spent, the budget has none."""
+    """A point without a size for a budget gives its place to the next; where all are spent, the
+    budget has none.
+    """
     wide = "space: {architecture.depth: {low: 2, high: 40}, architecture.activation: [silu, tanh]}"
     plan = planned(changed((MLP_SPACE, wide)))
     for arm, asked in itertools.product(("kan", "mlp"), (40, 90)):
@@ -188,7 +220,9 @@ def test_every_budget_has_all_its_runs_where_points_suffice():
     # Deeper ones cannot be so small.
     assert max(len(one.run.network.shape) for one in runs_of(plan, "mlp", 40)) < 25
 
-    never = "space: {architecture.depth: {low: 39, high: 40}, architecture.activation: [silu, tanh]}"
+    never = (
+        "space: {architecture.depth: {low: 39, high: 40}, architecture.activation: [silu, tanh]}"
+    )
     plan = planned(changed((MLP_SPACE, never)))
     (cell,) = (cell for cell in plan.cells if (cell.arm, cell.asked) == ("mlp", 40))
     assert runs_of(plan, "mlp", 40) == []
@@ -197,7 +231,9 @@ def test_every_budget_has_all_its_runs_where_points_suffice():
 
 
 def test_a_plan_counts_the_runs_of_a_trial_a_few_times(monkeypatch):
-    """Two late caps and the two about the result tell what an effort allows; packs count nothing again."""
+    """Two late caps and the two about the result tell what an effort allows; packs count nothing
+    again.
+    """
     of_trial, of_pack = Mock(wraps=count.run_flops), Mock()
     monkeypatch.setattr(count, "run_flops", of_trial)
     monkeypatch.setattr(planning, "run_flops", of_pack)
@@ -207,7 +243,11 @@ def test_a_plan_counts_the_runs_of_a_trial_a_few_times(monkeypatch):
 
 
 def test_sides_have_equal_trials_in_all():
-    other = "  other:\n    architecture: {family: mlp, depth: 3}\n    recipe: lbfgs\n    " + MLP_SPACE + "\nmatch:"
+    other = (
+        "  other:\n    architecture: {family: mlp, depth: 3}\n    recipe: lbfgs\n    "
+        + MLP_SPACE
+        + "\nmatch:"
+    )
     both = ("sides: [kan, mlp]", "sides: [kan, [mlp, other]]"), ("mlp: width}", '"*": width}')
     plan = planned(changed(("\nmatch:", f"\n{other}"), *both))
     for asked in (40, 90):

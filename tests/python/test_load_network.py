@@ -1,4 +1,6 @@
-"""`keep: networks`: what is loaded gives the errors that its record says, and nothing else changes."""
+"""`keep: networks`: what is loaded gives the errors that its record says, and nothing else
+changes.
+"""
 
 from pathlib import Path
 
@@ -46,10 +48,17 @@ BOX = "exp2d, low: [0, 1], high: [1, 3], train_points: 200"
 CASES = {
     "kan, torch": (BOX, KAN, ADAM, SHORT, "engine: torch"),
     "kan, fused": (BOX, KAN, LBFGS, SHORT, "engine: fused"),
-    "mlp with features": (BOX, "architecture: {family: mlp, hidden: [5], features: 3}", ADAM, SHORT, "engine: torch"),
+    "mlp with features": (
+        BOX,
+        "architecture: {family: mlp, hidden: [5], features: 3}",
+        ADAM,
+        SHORT,
+        "engine: torch",
+    ),
     "restarts and coarse grids": (
         *(BOX, KAN, LBFGS),
-        "max_evaluations: 30, restarts: {count: 2, evaluations: 4}, grid_extension: {grids: [3], evaluations: 8}, "
+        "max_evaluations: 30, restarts: {count: 2, evaluations: 4}, grid_extension: {grids: [3], "
+        "evaluations: 8}, "
         "grid_updates: {every: 4, until: 8}",
         "engine: torch",
     ),
@@ -63,7 +72,13 @@ CASES = {
     ),
     "classes": ("wine", "architecture: {family: mlp, hidden: [5]}", ADAM, SHORT, "engine: torch"),
     "data": ("diabetes", KAN, ADAM, SHORT, "engine: torch"),
-    "own module": (BOX, "module: own_of_load:Own, size: width, sizes: {width: [4]}", ADAM, SHORT, "engine: torch"),
+    "own module": (
+        BOX,
+        "module: own_of_load:Own, size: width, sizes: {width: [4]}",
+        ADAM,
+        SHORT,
+        "engine: torch",
+    ),
     "float32": (BOX, KAN, ADAM, SHORT, "engine: torch\ndtype: float32"),
 }
 
@@ -94,7 +109,9 @@ def test_what_is_loaded_has_the_errors_of_its_record(case, here):
         splits = draw(record.run.task, record.run.seed)
         x, y = splits.test.x, splits.test.y
         dtype = getattr(torch, record.run.dtype)
-        if scaling := splits.scaling:  # back to the columns of the table, and the unit of its output
+        if (
+            scaling := splits.scaling
+        ):  # back to the columns of the table, and the unit of its output
             x = scaling.low + (x + 1) * (scaling.high - scaling.low) / 2
         with torch.no_grad():
             outputs = module(torch.from_numpy(x).to(dtype)).double()
@@ -106,7 +123,9 @@ def test_what_is_loaded_has_the_errors_of_its_record(case, here):
             loss = torch.nn.functional.cross_entropy(outputs, wanted[:, 0].long())
             assert loss.item() == pytest.approx(record.metrics.test_cross_entropy, rel=rel)
         else:
-            assert (outputs - wanted).square().mean().sqrt().item() == pytest.approx(record.metrics.test_rmse, rel=rel)
+            assert (outputs - wanted).square().mean().sqrt().item() == pytest.approx(
+                record.metrics.test_rmse, rel=rel
+            )
     if case == "own module":
         assert type(module.module).__name__ == "Own"
     if case == "pruned":
@@ -124,13 +143,21 @@ keep: networks
 
 
 def tide() -> pd.DataFrame:
-    """Numbers and truth values to learn from; a number, text, whole numbers and truth values to learn."""
+    """Numbers and truth values to learn from; a number, text, whole numbers and truth values to
+    learn.
+    """
     chance = np.random.default_rng(0)
-    hours, weekend, day = chance.uniform(0, 24, 200), chance.integers(0, 2, 200) > 0, chance.integers(0, 30, 200)
+    hours, weekend, day = (
+        chance.uniform(0, 24, 200),
+        chance.integers(0, 2, 200) > 0,
+        chance.integers(0, 30, 200),
+    )
     metres = hours / 10 + 3 * weekend + day / 10
     kind, level = np.where(metres > 4, "high", "low"), (metres > 3).astype(int) + (metres > 5)
     inputs = {"hours": hours, "note": "x", "weekend": weekend, "day": day}
-    return pd.DataFrame({**inputs, "metres": metres, "kind": kind, "level": level, "up": metres > 4})
+    return pd.DataFrame(
+        {**inputs, "metres": metres, "kind": kind, "level": level, "up": metres > 4}
+    )
 
 
 def trained(output: str) -> nn.TrainedNetwork:
@@ -164,7 +191,10 @@ def test_a_table_goes_in_by_the_names_of_its_columns(here):
     odd = table.head(8).assign(day=[1, 2, 3, 4, 5, 6, 7, np.inf])
     unfit = [
         (table[["day"]], "no column hours, weekend; it needs hours, weekend, day, in any order"),
-        (objects[:, :2], r"takes 3 columns in the order hours, weekend, day; this has shape \[200, 2\]"),
+        (
+            objects[:, :2],
+            r"takes 3 columns in the order hours, weekend, day; this has shape \[200, 2\]",
+        ),
         (torch.zeros(5, 1), r"in the order hours, weekend, day; this has shape \[5, 1\]"),
         (table.iloc[0], "takes a pandas DataFrame .*this is of type Series"),
         (table.assign(day="noon"), "column 'day' holds text, such as 'noon'; write it as it was"),
@@ -194,12 +224,16 @@ def test_classes_are_predicted_as_the_table_calls_them(here):
 def test_without_names_of_columns_only_arrays_are_taken(here):
     for case, inputs in (("kan, torch", 2), ("classes", 13)):
         run = planned(*CASES[case]).runs[0].run
-        (record,) = train_pack([run], here / "results" / "runs", networks=here / "results" / "networks")
+        (record,) = train_pack(
+            [run], here / "results" / "runs", networks=here / "results" / "networks"
+        )
         network = harness.load_network(record.run_id)
         assert network.columns == ()
         assert f"takes {inputs} columns; predicts" in repr(network)
         assert len(network.predict(np.zeros((4, inputs)))) == 4
-        with pytest.raises(harness.HarnessError, match=f"no names of columns: give an array .* {inputs} columns"):
+        with pytest.raises(
+            harness.HarnessError, match=f"no names of columns: give an array .* {inputs} columns"
+        ):
             network(pd.DataFrame(np.zeros((4, inputs))))
     assert network.classes.tolist() == [0, 1, 2]
 
@@ -218,14 +252,20 @@ def test_a_file_says_it_and_the_ids_of_runs_stay(here):
     assert torch.isfinite(module(torch.zeros(3, 2, dtype=torch.float64))).all()
     network_path(here / "results" / "networks", first).write_bytes(b"PK no archive")
     network_path(here / "results" / "networks", second).unlink()
-    wrong = {first: "is damaged", second: "or its record was merged from another", "0123456789abcdef": "no record in"}
+    wrong = {
+        first: "is damaged",
+        second: "or its record was merged from another",
+        "0123456789abcdef": "no record in",
+    }
     for run_id, words in wrong.items():
         with pytest.raises(harness.HarnessError, match=words):
             harness.load_network(run_id)
 
 
 def test_runs_that_have_records_are_told_of(here):
-    train_pack([one.run for one in planned(*PLAIN, "engine: torch").runs], here / "results" / "runs")
+    train_pack(
+        [one.run for one in planned(*PLAIN, "engine: torch").runs], here / "results" / "runs"
+    )
     (here / "later.yaml").write_text(text(*PLAIN, KEPT))
     ran = said("run", "later.yaml", "--workers", "1")
     assert "2 runs have records already, so no network of theirs is kept" in ran

@@ -1,4 +1,6 @@
-"""The interface from Python: what it returns is what the commands say, and each answer has a table and a figure."""
+"""The interface from Python: what it returns is what the commands say, and each answer has a table
+and a figure.
+"""
 
 import importlib
 import json
@@ -43,7 +45,9 @@ decide:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder with the file and results of its scale `short`, and the answer; all modules are imported before."""
+    """A folder with the file and results of its scale `short`, and the answer; all modules are
+    imported before.
+    """
     for module in pkgutil.walk_packages(harness.__path__, "harness."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -54,7 +58,9 @@ def trained(tmp_path_factory):
 
 
 def check_shown(shown, rows: int, parts: tuple[str, ...] = ("<p>", "<table", "<svg")) -> None:
-    """Sentences, a table of so many rows, a figure if it is a part, and all of them in a notebook."""
+    """Sentences, a table of so many rows, a figure if it is a part, and all of them in a
+    notebook.
+    """
     assert all(sentence and sentence.strip() == sentence for sentence in shown.sentences)
     assert str(shown) == "\n".join(shown.sentences)
     assert isinstance(shown.table, pd.DataFrame)
@@ -78,7 +84,9 @@ def test_what_is_read_and_planned(trained, tmp_path):
     plan = harness.plan(study)
     check_shown(plan, rows=2 * 2 * 2, parts=("<p>", "<table"))
     assert (plan.folder / "manifest.json").exists()
-    assert plan.table["params.trainable"].tolist() == [cell.counts["params.trainable"] for cell in plan.manifest.cells]
+    assert plan.table["params.trainable"].tolist() == [
+        cell.counts["params.trainable"] for cell in plan.manifest.cells
+    ]
     (folder / "broken.yaml").write_text(FILE.replace("kan, hidden", "kann, hidden"))
     with pytest.raises(harness.HarnessError, match=r"broken.yaml:5.*kann"):
         harness.read(folder / "broken.yaml")
@@ -88,15 +96,26 @@ def test_fields_that_are_set_make_the_plan_that_the_command_makes(trained, here)
     folder, _, _ = trained
     options = ("--scale", "short", "--set", "match.at=[40, 60]", "--set", "seeds=[0, 1, 2, 3]")
     said("plan", folder / "study.yaml", *options)
-    study = harness.read(folder / "study.yaml", {"match.at": np.array([40, 60]), "seeds": range(4)}, scale="short")
+    study = harness.read(
+        folder / "study.yaml", {"match.at": np.array([40, 60]), "seeds": range(4)}, scale="short"
+    )
     plan = harness.plan(study)
-    assert [path.name for path in (here / "results").iterdir()] == ["study-short+match.at=40_60+seeds=0_1_2_3"]
+    assert [path.name for path in (here / "results").iterdir()] == [
+        "study-short+match.at=40_60+seeds=0_1_2_3"
+    ]
     assert plan.table["asked"].unique().tolist() == [40, 60]
     assert "with match.at = [40, 60]" in study.sentences[-1]
     (answer,) = harness.verdicts(study).answers
     assert answer["name"] == plan.manifest.name
     command = shlex.split(answer["command"])
-    assert command[3:] == ["--scale", "short", "--set", "match.at=[40, 60]", "--set", "seeds=[0, 1, 2, 3]"]
+    assert command[3:] == [
+        "--scale",
+        "short",
+        "--set",
+        "match.at=[40, 60]",
+        "--set",
+        "seeds=[0, 1, 2, 3]",
+    ]
     assert "16 of 16 runs" in refused(harness.runs, study)
     for settings, wrong in (
         ({"mach.at": [30]}, "`settings` mach.at: the file has no 'mach'; did you mean 'match'"),
@@ -111,18 +130,26 @@ def test_what_was_run_is_what_the_command_says(trained):
     folder, study, answer = trained
     check_shown(answer, rows=1 * 3 * 3)
     assert answer.report.exists()
-    readings = json.loads((folder / "results" / "study-short" / "answer.json").read_text())["headline"]["readings"]
+    readings = json.loads((folder / "results" / "study-short" / "answer.json").read_text())[
+        "headline"
+    ]["readings"]
     estimates = [one["ratio"]["estimate"] for one in readings]
-    assert answer.table["times"].dropna().tolist() == [max(one, 1 / one) for one in estimates if one is not None]
+    assert answer.table["times"].dropna().tolist() == [
+        max(one, 1 / one) for one in estimates if one is not None
+    ]
     again = harness.run(study, workers=1)
     pd.testing.assert_frame_equal(again.table, answer.table)
     for workers in (0, -1):
-        with pytest.raises(harness.HarnessError, match=rf"run\(workers={workers}\): give 1 or more"):
+        with pytest.raises(
+            harness.HarnessError, match=rf"run\(workers={workers}\): give 1 or more"
+        ):
             harness.run(study, workers=workers)
 
 
 def test_where_all_is_refused_the_table_and_the_figure_say_why(trained):
-    """Who reads the answer of a table that taught nothing gets the reason, and no AttributeError."""
+    """Who reads the answer of a table that taught nothing gets the reason, and no
+    AttributeError.
+    """
     _, _, answer = trained
     why = Found(refusals=(Refusal("WORSE_THAN_CONSTANT", "a constant has a test loss of 0.94"),))
     headline = made_headline({"houses": "1,478 rows"}, [why])
@@ -134,13 +161,19 @@ def test_where_all_is_refused_the_table_and_the_figure_say_why(trained):
 
 
 def test_a_table_tells_each_ratio_as_times_lower_of_the_side_that_is_lower():
-    ratios = [Found(5.0, 2.0, 12.5, replicates=8), Found(0.0005, 0.00025, 0.001, replicates=8), Found(0.8, 0.5, 1.25)]
+    ratios = [
+        Found(5.0, 2.0, 12.5, replicates=8),
+        Found(0.0005, 0.00025, 0.001, replicates=8),
+        Found(0.8, 0.5, 1.25),
+    ]
     rows = readings(made_headline({"xy": "x y"}, ratios)).head(3)
     assert rows["leader"].tolist()[:2] == ["kan", "mlp"]
     assert rows["leader"].isna().tolist() == [False, False, True]
     assert rows["lower"].tolist() == ["kan", "mlp", "mlp"]
     numbers = [[5, 2, 12.5], [2000, 1000, 4000], [1.25, 0.8, 2]]
-    assert rows[["times", "low", "high"]].to_numpy().tolist() == [pytest.approx(row) for row in numbers]
+    assert rows[["times", "low", "high"]].to_numpy().tolist() == [
+        pytest.approx(row) for row in numbers
+    ]
 
 
 def test_runs_are_a_data_frame(trained):
@@ -161,10 +194,16 @@ def test_runs_are_a_data_frame(trained):
 def test_of_a_search_all_runs_are_there_and_its_winners_are_drawn(tmp_path):
     one_size = SEARCHED.replace("at: [40, 90]", "at: [40]").replace("[1.0e+6, 4.0e+6]", "[4.0e+6]")
     (tmp_path / "searched.yaml").write_text(one_size.partition("decide:")[0])
-    study, noise = harness.read(tmp_path / "searched.yaml", results=tmp_path / "results"), np.random.default_rng(0)
+    study, noise = (
+        harness.read(tmp_path / "searched.yaml", results=tmp_path / "results"),
+        np.random.default_rng(0),
+    )
     manifest = harness.plan(study).manifest
     for planned in manifest.runs:
-        publish(record_of(planned, manifest.cells[planned.cell].counts, noise.uniform()), study.results / "runs")
+        publish(
+            record_of(planned, manifest.cells[planned.cell].counts, noise.uniform()),
+            study.results / "runs",
+        )
     answer, runs = harness.run(study), harness.runs(study)
     pd.testing.assert_frame_equal(answer.runs.table, runs.table)
     winners = reported(manifest, runs.table)
@@ -207,11 +246,15 @@ def test_an_experiment_is_compared_at_one_size_by_what_it_says(trained, given, w
 
 def test_sizes_of_a_comparison_may_be_an_array_and_axes_are_not_for_tables(trained):
     _, study, answer = trained
-    at_one, at_none = (harness.compare(study, "kan", "mlp", at=np.array(sizes)) for sizes in ([60], []))
+    at_one, at_none = (
+        harness.compare(study, "kan", "mlp", at=np.array(sizes)) for sizes in ([60], [])
+    )
     assert at_one.table["place"].unique().tolist() == ["60"]
     pd.testing.assert_frame_equal(at_none.table, harness.compare(study).table)
     asked = {"x": "params.trainable", "y": "test_loss", "by": "arm", "axis": "params"}
-    assert "`axis` params: is for experiments" in refused(harness.compare, answer.runs.table, "kan", "mlp", **asked)
+    assert "`axis` params: is for experiments" in refused(
+        harness.compare, answer.runs.table, "kan", "mlp", **asked
+    )
 
 
 def test_what_is_not_there_is_said(trained, tmp_path):
@@ -229,15 +272,21 @@ def test_what_is_not_there_is_said(trained, tmp_path):
 def test_a_script_needs_no_guard(trained):
     folder, _, _ = trained
     script = folder / "script.py"
-    script.write_text("import harness\nprint('once')\nprint(harness.run('study.yaml', workers=1))\n")
-    done = subprocess.run([sys.executable, str(script)], cwd=folder, check=False, capture_output=True, text=True)
+    script.write_text(
+        "import harness\nprint('once')\nprint(harness.run('study.yaml', workers=1))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=folder, check=False, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("once") == 1
 
 
 def test_a_study_of_a_table_says_what_it_learns_from_which_columns(tmp_path):
     chance = np.random.default_rng(0)
-    houses = pd.DataFrame({"rooms": chance.integers(1, 8, 200), "area": chance.uniform(20, 200, 200)})
+    houses = pd.DataFrame(
+        {"rooms": chance.integers(1, 8, 200), "area": chance.uniform(20, 200, 200)}
+    )
     study = harness.new(tmp_path / "prices", houses.assign(price=1000 * houses["area"]), "price")
     assert "price is learnt as a number" in str(study)
     assert study.sentences[-1] == "Its inputs: rooms, area"

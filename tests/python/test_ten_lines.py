@@ -1,4 +1,6 @@
-"""Python as its users type it: a table in memory, a dict for a file, laws of anybody's table, the best network."""
+"""Python as its users type it: a table in memory, a dict for a file, laws of anybody's table, the
+best network.
+"""
 
 import io
 
@@ -31,7 +33,11 @@ def prices(rows: int = 300) -> pd.DataFrame:
     random = np.random.default_rng(0)
     area = random.uniform(20, 200, rows).round(1)
     return pd.DataFrame(
-        {"area": area, "city": random.choice(["Rome", "Oslo"], rows), "price": [f"${a:,.0f}" for a in 900 * area]}
+        {
+            "area": area,
+            "city": random.choice(["Rome", "Oslo"], rows),
+            "price": [f"${a:,.0f}" for a in 900 * area],
+        }
     )
 
 
@@ -47,7 +53,10 @@ def runs() -> pd.DataFrame:
     random, rows = np.random.default_rng(0), []
     for arm, exponent in (("slow", 0.5), ("fast", 0.8)):
         for size in SIZES:
-            rows += [(arm, size, seed, size**-exponent * np.exp(0.02 * random.normal())) for seed in range(3)]
+            rows += [
+                (arm, size, seed, size**-exponent * np.exp(0.02 * random.normal()))
+                for seed in range(3)
+            ]
     return pd.DataFrame(rows, columns=["arm", "params", "seed", "rmse"])
 
 
@@ -61,7 +70,9 @@ def test_a_table_in_memory_has_a_file_with_its_rows_beside_it(tmp_path):
     assert {path.suffix for path in tmp_path.iterdir()} == {".yaml", ".parquet"}
     with pytest.raises(HarnessError, match=r"prices.yaml is there already, and is not overwritten"):
         harness.new(tmp_path / "prices", data=prices(), target="area")
-    assert "has no column 'cost'" in refused(harness.new, tmp_path / "other", data=prices(20), target="cost")
+    assert "has no column 'cost'" in refused(
+        harness.new, tmp_path / "other", data=prices(20), target="cost"
+    )
     assert len(list(tmp_path.iterdir())) == 2  # of what failed nothing is left
 
 
@@ -93,18 +104,29 @@ def test_laws_of_a_data_frame_are_those_of_the_command(tmp_path):
     assert sorted(laws.table["exponent"]) == pytest.approx([0.5, 0.8], abs=0.02)
     assert laws.figure() is not None
     for wrong, said_of_it in (
-        ({}, r"`x` and `y`: name the column of sizes and that of losses \(arm, params, seed, rmse\)"),
-        ({"x": "param", "y": "rmse"}, "`x` 'param' is no column of the file; did you mean 'params'"),
+        (
+            {},
+            r"`x` and `y`: name the column of sizes and that of losses \(arm, params, seed, rmse\)",
+        ),
+        (
+            {"x": "param", "y": "rmse"},
+            "`x` 'param' is no column of the file; did you mean 'params'",
+        ),
         ({"x": "params", "y": "rmse", "bi": "arm"}, "`bi` is no argument"),
     ):
         with pytest.raises(HarnessError, match=said_of_it):
             harness.fit(runs(), **wrong)
 
 
-@pytest.mark.parametrize("form", [{"and_": "D"}, {"isoflop": "D"}, {"frontier": 0.5}, {"share": "alpha"}])
+@pytest.mark.parametrize(
+    "form", [{"and_": "D"}, {"isoflop": "D"}, {"frontier": 0.5}, {"share": "alpha"}]
+)
 def test_other_forms_of_a_data_frame_are_those_of_the_command(tmp_path, form):
     ((name, value),) = form.items()
-    grid = runs().assign(D=lambda table: 100.0 * (table["seed"] + 1), rmse=lambda table: table["rmse"] + 3 / table["D"])
+    grid = runs().assign(
+        D=lambda table: 100.0 * (table["seed"] + 1),
+        rmse=lambda table: table["rmse"] + 3 / table["D"],
+    )
     forms = harness.fit(grid, "params", "rmse", by="arm", **form)
     grid.to_csv(tmp_path / "t.csv", index=False)
     asked = ("--x", "params", "--y", "rmse", "--by", "arm", f"--{name.strip('_')}", str(value))
@@ -112,10 +134,16 @@ def test_other_forms_of_a_data_frame_are_those_of_the_command(tmp_path, form):
     assert list(forms.answer.results) == list(told)
     for series, law in told.items():
         mine = forms.answer.results[series]
-        assert [refusal.code for refusal in mine.refusals] == [refusal["code"] for refusal in law["refusals"]], series
+        assert [refusal.code for refusal in mine.refusals] == [
+            refusal["code"] for refusal in law["refusals"]
+        ], series
     assert forms.table.iloc[:, 0].notna().all()
-    assert "ask for one at a time" in refused(harness.fit, grid, "params", "rmse", and_="D", frontier=0.5)
-    assert "did you mean 'alpha'" in refused(harness.fit, grid, "params", "rmse", by="arm", share="alfa")
+    assert "ask for one at a time" in refused(
+        harness.fit, grid, "params", "rmse", and_="D", frontier=0.5
+    )
+    assert "did you mean 'alpha'" in refused(
+        harness.fit, grid, "params", "rmse", by="arm", share="alfa"
+    )
 
 
 def test_arms_of_a_data_frame_are_compared_by_their_laws():
@@ -125,14 +153,18 @@ def test_arms_of_a_data_frame_are_compared_by_their_laws():
     assert largest["times"] == pytest.approx(SIZES[-1] ** (0.8 - 0.5), rel=0.1)
     assert 1 < largest["low"] < largest["times"] < largest["high"]
     assert compared.figure() is not None
-    assert "name two arms of the table" in refused(harness.compare, runs(), x="params", y="rmse", by="arm")
+    assert "name two arms of the table" in refused(
+        harness.compare, runs(), x="params", y="rmse", by="arm"
+    )
 
 
 def test_laws_of_an_experiment_need_no_columns(answer):
     laws = harness.fit(answer.report.parent)
     assert set(laws.table["arm"]) == {"kan", "mlp"}
     assert laws.table["refused"].notna().all()  # of one size
-    assert "an experiment knows its losses and arms" in refused(harness.fit, answer.report.parent, y="rmse")
+    assert "an experiment knows its losses and arms" in refused(
+        harness.fit, answer.report.parent, y="rmse"
+    )
 
 
 def test_a_notebook_shows_a_bar_that_is_written_again(monkeypatch, tmp_path):

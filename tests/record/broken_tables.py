@@ -1,4 +1,6 @@
-"""Tables that nobody should write: some made by hand, and mutants of good ones, made by a `random.Random`."""
+"""Tables that nobody should write: some made by hand, and mutants of good ones, made by a
+`random.Random`.
+"""
 
 import gzip
 import io
@@ -18,7 +20,8 @@ CELLS = (
     '""', '"x', 'x"', "'", '\\', 'NaN', 'None', 'null', 'true', '=1+1', '2020-01-01', "9" * 400, "x" * 131_073, '1e3',
     '[1]', '{}', '1j', 'infinity', '1e', 'e1', '.', '\u2028', '\ufeff', 'failed', 'a/b', '../x', '1e15', '1e16', '7',
 )  # fmt: skip
-# Of `harness fit FILE`, and of `harness compare FILE kan mlp`. Frontiers are left out: they take seconds each.
+# Of `harness fit FILE`, and of `harness compare FILE kan mlp`. Frontiers are left out: they take
+# seconds each.
 ASKED = (
     ("fit", "--by", "arch"),
     ("fit", "--by", "arch", "--config", "params", "--seed", "seed", "--status", "status"),
@@ -38,7 +41,8 @@ BY_HAND = [
     *("", " ", "\n", "\r", "\r\n", "\t", ",", ",,,\n", '"', '""', '"\n', "\0", "\ufeff", "\x1a", "x", "params"),
     *("params,rmse", HEAD, TEXT[:5], "arch,params,rmse", "arch,params,rmse\r", "arch,params,rmse\n\n\n"),
     *("params,params,rmse\n1,2,3\n", *(HEAD + row for row in ROWS)),
-    *("x" * 131_073 + "\n1\n", "a," + "x" * 131_073 + "\n1,2\n", "arch,params,rmse\ra,1\r", "a b c\n1 2 3\n"),
+    *("x" * 131_073 + "\n1\n", "a," + "x" * 131_073 + "\n1,2\n", "arch,params,rmse\ra,1\r", ("a b c\n1 2 "
+                                                                                            "3\n")),
     *("arch\tparams\trmse\na\t1\n", "arch|params|rmse\na|b|c\n", "[]", "{}", "<html>"),
     *map("params,rmse\n{0[0]},{0[1]}\n".format, product(("x", "-1", "0", "inf", "1e999"), ("1", "x", "0"))),
 ]  # fmt: skip
@@ -51,7 +55,9 @@ BYTES_BY_HAND = [
 
 
 def by_hand() -> list[tuple[str, bytes]]:
-    """(name, bytes) of files that are no tables of runs, or of which no law can be fitted to params and rmse."""
+    """(name, bytes) of files that are no tables of runs, or of which no law can be fitted to params
+    and rmse.
+    """
     return [*(("runs.csv", text.encode()) for text in BY_HAND), *BYTES_BY_HAND]
 
 
@@ -65,7 +71,9 @@ PARQUET = parquet(TEXT)
 
 
 def mutant(random: Random) -> tuple[str, bytes]:
-    """A good table with one to three things that are wrong with it: the name of its file, and its bytes."""
+    """A good table with one to three things that are wrong with it: the name of its file, and its
+    bytes.
+    """
     kind = random.choice(("csv", "csv", "csv", "tsv", "csv.gz", "parquet"))
     if kind == "parquet":
         return "runs.parquet", _changed_bytes(random, PARQUET)

@@ -1,4 +1,6 @@
-"""Broken tables, by hand and by chance: whatever a file holds, the answer is a fit, or errors and exit code 2."""
+"""Broken tables, by hand and by chance: whatever a file holds, the answer is a fit, or errors and
+exit code 2.
+"""
 
 from pathlib import Path
 from random import Random
@@ -14,12 +16,18 @@ from harness.cli import main
 from harness.record.elsewhere import read_table
 
 # The same mutants every time, until this test or hypothesis changes: no build breaks by bad luck.
-SAME = settings(derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SAME = settings(
+    derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def _is_refused(done: Result) -> bool:
     lines = done.output.splitlines()
-    return done.exit_code == USAGE and bool(lines) and all(line.startswith(("error: ", "  ")) for line in lines)
+    return (
+        done.exit_code == USAGE
+        and bool(lines)
+        and all(line.startswith(("error: ", "  ")) for line in lines)
+    )
 
 
 def test_broken_tables_are_refused_in_lines(tmp_path):
@@ -29,7 +37,9 @@ def test_broken_tables_are_refused_in_lines(tmp_path):
         path.write_bytes(content)
         done = CliRunner().invoke(main, ["fit", str(path), "--x", "params", "--y", "rmse"])
         if not _is_refused(done):
-            wrong.append((name, content[:100], done.exit_code, done.output[:300], repr(done.exception)))
+            wrong.append(
+                (name, content[:100], done.exit_code, done.output[:300], repr(done.exception))
+            )
 
     assert not wrong
 
@@ -60,9 +70,17 @@ def _check(seed: int, folder: Path) -> None:
     command, *options = random.choice(ASKED)
     arms = ["kan", "mlp"] if command == "compare" else []
 
-    done = CliRunner().invoke(main, [command, str(path), *arms, "--x", "params", "--y", "rmse", *options])
+    done = CliRunner().invoke(
+        main, [command, str(path), *arms, "--x", "params", "--y", "rmse", *options]
+    )
 
-    assert done.exit_code == 0 or _is_refused(done), (command, options, content[:1000], done.output, done.exception)
+    assert done.exit_code == 0 or _is_refused(done), (
+        command,
+        options,
+        content[:1000],
+        done.output,
+        done.exception,
+    )
 
 
 @settings(SAME, max_examples=100)

@@ -1,4 +1,6 @@
-"""Records of a plan are of one code, known by the hash of the source that computes; others are refused or named."""
+"""Records of a plan are of one code, known by the hash of the source that computes; others are
+refused or named.
+"""
 
 from pathlib import Path
 
@@ -40,22 +42,32 @@ def test_answers_take_the_records_of_one_code_alone(tmp_path):
     plan = tmp_path / PLAN.name
     with pytest.raises(HarnessError) as refused:
         read_present(PLAN, folder)
-    assert f"2 records of {plan} were trained by the code {'a' * 12}, 1 by {'b' * 12}" in str(refused.value)
+    assert f"2 records of {plan} were trained by the code {'a' * 12}, 1 by {'b' * 12}" in str(
+        refused.value
+    )
     assert "`--mixed-code`" in str(refused.value)
-    assert len(read_records([*RUNS[:2], RUNS[3]], folder, plan)) == 3  # one of before codes were said
+    assert (
+        len(read_records([*RUNS[:2], RUNS[3]], folder, plan)) == 3
+    )  # one of before codes were said
 
     take_mixed(plan)
     assert len(read_present(PLAN, folder)) == 4
 
 
 def test_commits_of_one_source_are_one_code(tmp_path):
-    folder = made(tmp_path, FIRST | {"commit": "c0de"}, FIRST | {"commit": "f00d", "dirty": True}) / "runs"
+    folder = (
+        made(tmp_path, FIRST | {"commit": "c0de"}, FIRST | {"commit": "f00d", "dirty": True})
+        / "runs"
+    )
     assert len(read_present(PLAN, folder)) == 2
 
 
 def test_other_code_does_not_go_on_with_a_plan(tmp_path):
     folder, plan = made(tmp_path, FIRST) / "runs", tmp_path / PLAN.name
-    with pytest.raises(HarnessError, match=rf"by the code a{{12}}, and the code here is {source_hash()}; train all by"):
+    with pytest.raises(
+        HarnessError,
+        match=rf"by the code a{{12}}, and the code here is {source_hash()}; train all by",
+    ):
         check_goes_on(RUNS, folder, plan)
     check_goes_on(RUNS[1:], folder, plan)
     take_mixed(plan)
@@ -66,7 +78,11 @@ def test_merging_leaves_other_code_where_it_is(tmp_path):
     there = made(tmp_path / "there", FIRST, SECOND, {}, FIRST)
     here = made(tmp_path / "here", FIRST)
     merged = merge(there, None, here / "runs", [frozenset(RUNS)])
-    assert (merged.other_code, set(merged.new), merged.same) == ((RUNS[1],), {RUNS[2], RUNS[3]}, (RUNS[0],))
+    assert (merged.other_code, set(merged.new), merged.same) == (
+        (RUNS[1],),
+        {RUNS[2], RUNS[3]},
+        (RUNS[0],),
+    )
     assert not (here / "runs" / f"{RUNS[1]}.json").exists()
     assert merge(there, None, here / "runs").new == (RUNS[1],)  # of no plan
 
@@ -110,11 +126,15 @@ def test_merge_and_keep_say_so_and_take_all_when_told_to(tmp_path, monkeypatch):
 
 def test_what_is_to_be_known_of_the_code_of_records_is_said():
     records = [
-        made_at(made_record(planned), **code) for planned, code in zip(PLAN.runs, (FIRST, SECOND, {}), strict=False)
+        made_at(made_record(planned), **code)
+        for planned, code in zip(PLAN.runs, (FIRST, SECOND, {}), strict=False)
     ]
     assert code_notes(record.provenance for record in records[:1]) == []
     dirty = made_at(records[0], dirty=True)
     several, unknown, changed = code_notes(record.provenance for record in [*records, dirty])
-    assert several == f"several codes trained these runs: 2 by {'a' * 12}, 1 by {'b' * 12} (`--mixed-code`)"
+    assert (
+        several
+        == f"several codes trained these runs: 2 by {'a' * 12}, 1 by {'b' * 12} (`--mixed-code`)"
+    )
     assert unknown == "1 of 4 records do not say which code computed them: they are older"
     assert changed == "1 of 4 records come from a checkout with changes that were not committed"

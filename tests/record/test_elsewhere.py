@@ -1,4 +1,6 @@
-"""Reading tables of runs: delimiters, packing and marks do not matter, and what is wrong is named by its line."""
+"""Reading tables of runs: delimiters, packing and marks do not matter, and what is wrong is named
+by its line.
+"""
 
 import gzip
 import re
@@ -10,7 +12,16 @@ import pytest
 from commands import refused
 
 from harness.base.errors import HarnessError
-from harness.record.elsewhere import OK_STATUSES, Columns, by_arm, is_table, read_table, runs_on, select, statuses
+from harness.record.elsewhere import (
+    OK_STATUSES,
+    Columns,
+    by_arm,
+    is_table,
+    read_table,
+    runs_on,
+    select,
+    statuses,
+)
 
 TEXT = "arch,params,rmse,seed,status\nkan,10,0.5,0,ok\nmlp,20,1e-9,0,done\nkan,30,nan,1,diverged\n"
 
@@ -27,7 +38,9 @@ def _read(folder: Path, text: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
 def test_the_delimiter_is_that_of_the_header(tmp_path, delimiter):
-    pd.testing.assert_frame_equal(_read(tmp_path, TEXT.replace(",", delimiter)), _read(tmp_path, TEXT))
+    pd.testing.assert_frame_equal(
+        _read(tmp_path, TEXT.replace(",", delimiter)), _read(tmp_path, TEXT)
+    )
 
 
 def test_marks_packing_and_line_ends_do_not_matter(tmp_path):
@@ -46,7 +59,9 @@ def test_parquet_holds_the_same_runs(tmp_path):
     typed.to_parquet(tmp_path / "runs.parquet")
     columns = Columns("rmse", by=("arch",), status="status")
 
-    text, parquet = (runs_on(t, columns, "params")[0] for t in (table, read_table(tmp_path / "runs.parquet")))
+    text, parquet = (
+        runs_on(t, columns, "params")[0] for t in (table, read_table(tmp_path / "runs.parquet"))
+    )
 
     pd.testing.assert_frame_equal(text.drop(columns="row"), parquet.drop(columns="row"))
     assert parquet["row"].tolist() == ["row 1", "row 2", "row 3"]
@@ -60,14 +75,19 @@ def test_rows_are_named_by_their_lines(tmp_path):
 
 
 def test_numbers_are_read_to_the_last_bit(tmp_path):
-    values = np.random.default_rng(0).standard_normal(200) ** 2 * 10.0 ** np.repeat(np.arange(-90, 90, 9), 10)
+    values = np.random.default_rng(0).standard_normal(200) ** 2 * 10.0 ** np.repeat(
+        np.arange(-90, 90, 9), 10
+    )
     text = "n,loss\n" + "".join(f"{i + 1},{value!r}\n" for i, value in enumerate(values.tolist()))
 
-    np.testing.assert_array_equal(runs_on(_read(tmp_path, text), Columns("loss"), "n")[0]["test_loss"], values)
+    np.testing.assert_array_equal(
+        runs_on(_read(tmp_path, text), Columns("loss"), "n")[0]["test_loss"], values
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "is_one"), [("a.csv", True), ("A.CSV.GZ", True), ("a.tsv", True), ("a.parquet", True), ("a.yaml", False)]
+    ("name", "is_one"),
+    [("a.csv", True), ("A.CSV.GZ", True), ("a.tsv", True), ("a.parquet", True), ("a.yaml", False)],
 )
 def test_tables_are_known_by_their_names(name, is_one):
     assert is_table(Path(name)) is is_one
@@ -80,7 +100,11 @@ def test_tables_are_known_by_their_names(name, is_one):
         ("runs.csv", b"  \n\n", "is empty"),
         ("runs.csv", b"params,rmse\n", "no rows below its header"),
         ("runs.csv", b"params,rmse,rmse\n1,2,3\n", "'rmse' is there twice"),
-        ("runs.csv", b"params,rmse\n1,2\n3\n4,5,6\n", "header has 2 cells, but line 3: 1 cells, line 4: 3 cells"),
+        (
+            "runs.csv",
+            b"params,rmse\n1,2\n3\n4,5,6\n",
+            "header has 2 cells, but line 3: 1 cells, line 4: 3 cells",
+        ),
         ("runs.csv.gz", b"not packed", "cannot be unpacked"),
         ("runs.csv.gz", gzip.compress(TEXT.encode(), mtime=0)[:-9], "cannot be unpacked"),
         ("runs.csv", b"params,rmse\n1,\xff\n", "not UTF-8"),
@@ -88,13 +112,19 @@ def test_tables_are_known_by_their_names(name, is_one):
     ],
 )
 def test_what_is_no_table_is_named(tmp_path, name, content, message):
-    for wrong, said in ((name, message), ("none.csv", r"none\.csv is not there"), (".", "is a folder")):
+    for wrong, said in (
+        (name, message),
+        ("none.csv", r"none\.csv is not there"),
+        (".", "is a folder"),
+    ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(HarnessError, match=said):
             read_table(tmp_path / wrong)
 
 
-@pytest.mark.parametrize("columns", [Columns("rsme"), Columns("rmse", by=("arhc",)), Columns("rmse", seed="sed")])
+@pytest.mark.parametrize(
+    "columns", [Columns("rsme"), Columns("rmse", by=("arhc",)), Columns("rmse", seed="sed")]
+)
 def test_an_unknown_column_gets_its_nearest_spelling(tmp_path, columns):
     message = r"is no column of the file; did you mean '(rmse|arch|seed)'\? \(allowed: arch"
     with pytest.raises(HarnessError, match=message):
@@ -104,7 +134,10 @@ def test_an_unknown_column_gets_its_nearest_spelling(tmp_path, columns):
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        *((cell, f"line 3: rmse = '{cell}': not a number") for cell in ("12M", "1_000", "ten", "0,5")),
+        *(
+            (cell, f"line 3: rmse = '{cell}': not a number")
+            for cell in ("12M", "1_000", "ten", "0,5")
+        ),
         *((cell, "line 3: rmse = nan: ") for cell in ("", "NA", "null", "NaN")),
     ],
 )
@@ -122,7 +155,11 @@ def test_conditions_choose_rows(tmp_path):
 
 @pytest.mark.parametrize(
     ("condition", "message"),
-    [("task", "not COLUMN=VALUE"), ("tsk=j0", "did you mean 'task'"), ("task=exp3d", "no row; did you mean 'exp2d'")],
+    [
+        ("task", "not COLUMN=VALUE"),
+        ("tsk=j0", "did you mean 'task'"),
+        ("task=exp3d", "no row; did you mean 'exp2d'"),
+    ],
 )
 def test_a_condition_that_fits_no_row_says_what_would(tmp_path, condition, message):
     with pytest.raises(HarnessError, match=message):
@@ -131,7 +168,9 @@ def test_a_condition_that_fits_no_row_says_what_would(tmp_path, condition, messa
 
 @pytest.mark.parametrize("status", [*OK_STATUSES, "OK", "True", " Done "])
 def test_a_status_is_ok_in_any_case(tmp_path, status):
-    runs, _ = runs_on(_read(tmp_path, f"n,y,s\n1,1,{status}\n2,nan,oom\n"), Columns("y", status="s"), "n")
+    runs, _ = runs_on(
+        _read(tmp_path, f"n,y,s\n1,1,{status}\n2,nan,oom\n"), Columns("y", status="s"), "n"
+    )
 
     assert runs["status"].tolist() == ["done", "failed"]
 
@@ -151,7 +190,12 @@ def test_arms_are_named_and_sorted(tmp_path):
 
     runs, cautions = runs_on(by_arm(table, columns), columns, "experts")
 
-    expected = ["mlp / experts=2", "mlp / experts=16", "kan / experts=2", "arch=(empty) / experts=16"]
+    expected = [
+        "mlp / experts=2",
+        "mlp / experts=16",
+        "kan / experts=2",
+        "arch=(empty) / experts=16",
+    ]
     assert list(cautions) == runs["series"].tolist() == expected
 
 
@@ -165,14 +209,21 @@ def test_arms_are_named_and_sorted(tmp_path):
         (Columns("y", by=("hardware",)), None),  # each arm has one metric
     ],
 )
-def test_columns_of_conventions_are_watched_unless_the_user_gave_them_a_meaning(tmp_path, columns, watched):
-    """A column called metric must have one value in a curve, unless it means something else; --same adds others."""
+def test_columns_of_conventions_are_watched_unless_the_user_gave_them_a_meaning(
+    tmp_path, columns, watched
+):
+    """A column called metric must have one value in a curve, unless it means something else; --same
+    adds others.
+    """
     table = _read(tmp_path, "metric,unit,hardware,n,y\nrmse,m,1,1,1\nmae,cm,2,2,1\nrmse,cm,3,1,1\n")
 
     if watched is None:
         runs_on(table, columns, "n", ("n", "hardware"))
     else:
-        message = rf"{watched} has 2 values \(line \d: {watched} = \w+ in 1 rows, line \d: {watched} = \w+"
+        message = (
+            rf"{watched} has 2 values \(line \d: {watched} = \w+ in 1 rows, line \d: "
+            rf"{watched} = \w+"
+        )
         with pytest.raises(HarnessError, match=message):
             runs_on(table, columns, "n", ("n", "hardware"))
 
@@ -193,14 +244,20 @@ def _runs(columns: Columns, **changes: list) -> tuple[pd.DataFrame, dict]:
 @pytest.mark.parametrize("name", ["params", "rmse"])
 def test_a_number_that_no_law_can_hold_is_named(name, bad):
     values = [*(SIZES if name == "params" else LOSSES)[:4], bad, 1.0]
-    why = "numbers from 1e-100 to 1e\\+100 are fitted" if bad == "1e+308" else ".*finite numbers above 0"
+    why = (
+        "numbers from 1e-100 to 1e\\+100 are fitted"
+        if bad == "1e+308"
+        else ".*finite numbers above 0"
+    )
 
     with pytest.raises(HarnessError, match=rf"row 4: {name} = {re.escape(bad)}: {why}"):
         _runs(NAMED, **{name: values})
 
 
 def test_five_rows_are_named_and_the_others_counted():
-    told = refused(_runs, NAMED, params=[1] * 10, rmse=[1] + [-1] * 9, config=["a"] * 10, seed=list(range(10)))
+    told = refused(
+        _runs, NAMED, params=[1] * 10, rmse=[1] + [-1] * 9, config=["a"] * 10, seed=list(range(10))
+    )
 
     assert all(f"row {i}: rmse = -1" in told for i in range(1, 6))
     assert "row 6" not in told
@@ -209,7 +266,12 @@ def test_five_rows_are_named_and_the_others_counted():
 
 def test_more_than_a_fifth_failed_at_a_size_is_censored():
     columns = Columns("rmse", by=("arm",), config=("config",), seed="seed", status="status")
-    five = {"params": [10] * 5 + [100] * 5, "rmse": [1] * 10, "arm": ["kan"] * 10, "seed": [*range(5)] * 2}
+    five = {
+        "params": [10] * 5 + [100] * 5,
+        "rmse": [1] * 10,
+        "arm": ["kan"] * 10,
+        "seed": [*range(5)] * 2,
+    }
     for lost, codes in (({3}, []), ({8, 9}, ["CENSORED"])):
         status = ["oom" if place in lost else "ok" for place in range(10)]
         _, cautions = _runs(columns, **five, config=["a"] * 5 + ["b"] * 5, status=status)
@@ -221,7 +283,11 @@ def test_more_than_a_fifth_failed_at_a_size_is_censored():
 @pytest.mark.parametrize(
     ("columns", "seed", "message"),
     [
-        (NAMED, [*SEEDS[:4], "0", "0"], r"row 5: rmse = 0\.11, and 0\.1 in row 4: config c, seed 0.*`config`"),
+        (
+            NAMED,
+            [*SEEDS[:4], "0", "0"],
+            r"row 5: rmse = 0\.11, and 0\.1 in row 4: config c, seed 0.*`config`",
+        ),
         (Columns("rmse", config=("config",)), SEEDS, r"row 1: .*row 3: .*row 5: .*`seed`"),
     ],
 )
@@ -246,8 +312,14 @@ def test_repeats_without_a_config_are_replicates_with_a_caution(seed, repeated):
 
 
 def test_seeds_that_spent_slightly_different_work_are_one_size():
-    """Runs of a config stand at its median, failed ones too, and a caution counts them; a factor of 2 is kept."""
-    changes = {"params": [10, 12, "", 100, 200, 1000], "config": ["a", "a", "a", "b", "b", "c"], "seed": [0, 1, 2] * 2}
+    """Runs of a config stand at its median, failed ones too, and a caution counts them; a factor of
+    2 is kept.
+    """
+    changes = {
+        "params": [10, 12, "", 100, 200, 1000],
+        "config": ["a", "a", "a", "b", "b", "c"],
+        "seed": [0, 1, 2] * 2,
+    }
     columns = Columns("rmse", config=("config",), seed="seed", status="status")
 
     runs, cautions = _runs(columns, **changes, status=["ok", "ok", "oom", "ok", "ok", "ok"])

@@ -15,12 +15,18 @@ from harness.spec import Manifest, read_manifest
 from tests.paper.tiny_scales import bring
 
 KEPT = Path("results/verdicts/made/records.jsonl.xz")
-RULE = "{claim: the first is better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}"  # needs no law
+# needs no law
+RULE = (
+    "{claim: the first is better, quantity: test_loss, sides: [kan, mlp], threshold: 1, "
+    "at_least: 1}"
+)
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
 
 
 def _bytes(folder: Path) -> dict[Path, bytes]:
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
 
 
 @pytest.fixture
@@ -39,13 +45,20 @@ def test_a_sweep_is_kept_as_it_grows(planned):
 
     write_records(Path(), leave_out=12)
     output = said(*keep)
-    assert output.splitlines() == ["records: 30 new", f"kept: {KEPT}, without 12 planned runs that have no record yet"]
+    assert output.splitlines() == [
+        "records: 30 new",
+        f"kept: {KEPT}, without 12 planned runs that have no record yet",
+    ]
     shutil.rmtree("results/runs")  # another machine, which trains the rest
     write_records(Path())
     for path in sorted(Path("results/runs").glob("*.json"))[:20]:
         path.unlink()
     grown = json.loads(said("keep", "results/made", "--json"))
-    assert (grown["path"], grown["damaged"], set(grown["new"]) & set(grown["same"])) == (str(KEPT), [], set())
+    assert (grown["path"], grown["damaged"], set(grown["new"]) & set(grown["same"])) == (
+        str(KEPT),
+        [],
+        set(),
+    )
     assert set(read_lines(KEPT).by_run) >= set(grown["new"])
     assert 30 <= len(read_lines(KEPT).by_run) == 42 - grown["absent"]
 
@@ -63,7 +76,9 @@ def test_verdicts_that_are_kept_bring_their_records_along(planned):
 
 
 def test_what_is_kept_is_not_sent_again(planned):
-    """A dry run says how many are kept and takes none; the submission takes them byte for byte, and has no more."""
+    """A dry run says how many are kept and takes none; the submission takes them byte for byte, and
+    has no more.
+    """
     write_records(Path())
     said("keep", "experiments/made.yaml")
     records = _bytes(Path("results/runs"))
@@ -72,7 +87,10 @@ def test_what_is_kept_is_not_sent_again(planned):
     submit = ("submit", "experiments/made.yaml", "--local", "1")
 
     output = said(*submit, "--dry-run")
-    assert f"42 of the missing runs have records in {KEPT}: they come from there, and are not trained" in output
+    assert (
+        f"42 of the missing runs have records in {KEPT}: they come from there, and are not trained"
+        in output
+    )
     assert not Path("results/runs").exists()
 
     output = said(*submit, "--yes")
@@ -84,7 +102,9 @@ def test_what_is_kept_is_not_sent_again(planned):
 
 @pytest.mark.slow
 def test_a_replay_goes_on_from_what_is_kept(here, monkeypatch):
-    monkeypatch.setattr("harness.study.folders.SHIPPED_RESULTS", here)  # which have some of these runs
+    monkeypatch.setattr(
+        "harness.study.folders.SHIPPED_RESULTS", here
+    )  # which have some of these runs
     name = "fig2_3_grid_extension"
     bring(name, here)
     replay = ("replay", name, "--scale", "tiny", "--partial")
@@ -93,11 +113,16 @@ def test_a_replay_goes_on_from_what_is_kept(here, monkeypatch):
         publish(record, Path("results/runs"))
     said("keep", f"experiments/{name}.yaml", "--scale", "tiny")
     shutil.rmtree("results/runs")
-    assert "10 records came from results/verdicts/fig2_3_grid_extension-tiny/records.jsonl.xz" in said(*replay)
+    assert (
+        "10 records came from results/verdicts/fig2_3_grid_extension-tiny/records.jsonl.xz"
+        in said(*replay)
+    )
 
 
 def test_a_damaged_kept_file_stops_before_anything_is_trained(planned):
-    """It is named with the next move; its whole records are here by then, and without it the rest would be trained."""
+    """It is named with the next move; its whole records are here by then, and without it the rest
+    would be trained.
+    """
     write_records(Path())
     said("keep", "experiments/made.yaml")
     shutil.rmtree("results/runs")
@@ -125,17 +150,26 @@ def test_a_trained_search_goes_on_without_training(here):
     first = said(*run)
     said("keep", "experiments/quickstart.yaml", "--scale", "tiny")
     folder, records = Path("results/quickstart-tiny"), _bytes(Path("results/runs"))
-    made = {name: (folder / name).read_bytes() for name in ("manifest.json", "answer.json", "runs.csv", "winners.csv")}
+    made = {
+        name: (folder / name).read_bytes()
+        for name in ("manifest.json", "answer.json", "runs.csv", "winners.csv")
+    }
     shutil.rmtree("results/runs")
 
     for step in ("records are gone", "all but the kept file is gone"):
         again = said(*run)
 
         kept = "results/verdicts/quickstart-tiny/records.jsonl.xz"
-        came = [int(line.split()[0]) for line in again.splitlines() if line.endswith(f"records came from {kept}")]
+        came = [
+            int(line.split()[0])
+            for line in again.splitlines()
+            if line.endswith(f"records came from {kept}")
+        ]
         assert sum(came) == len(records), step
         assert "runs have records" in again
-        assert _bytes(Path("results/runs")).keys() == records.keys()  # replicates are kept without their curves
+        assert (
+            _bytes(Path("results/runs")).keys() == records.keys()
+        )  # replicates are kept without their curves
         assert {name: (folder / name).read_bytes() for name in made} == made
         assert again[again.index("Whose test RMSE") :] == first[first.index("Whose test RMSE") :]
         for path in Path("results").iterdir():

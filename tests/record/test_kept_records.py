@@ -1,4 +1,6 @@
-"""Kept records: every bit comes back, the same ones make the same file. Merging: each is checked, the first stays."""
+"""Kept records: every bit comes back, the same ones make the same file. Merging: each is checked,
+the first stays.
+"""
 
 import json
 import lzma
@@ -15,7 +17,16 @@ from made_records import made_at, made_record, small_plan
 
 from harness.base.errors import HarnessError
 from harness.base.files import unfinished
-from harness.record import CurvePoint, Metrics, duplicates, publish, read_record, read_records, record_path, runs_table
+from harness.record import (
+    CurvePoint,
+    Metrics,
+    duplicates,
+    publish,
+    read_record,
+    read_records,
+    record_path,
+    runs_table,
+)
 from harness.record.kept import KEPT_RECORDS, keep, line_of, merge, read_lines, record_in_line
 from harness.spec import sealed
 
@@ -45,7 +56,9 @@ def _rewrite(path: Path, old: str, new: str) -> None:
 
 @given(NUMBER, NUMBER, NUMBER, NUMBER)
 def test_a_line_has_every_bit_of_a_record(train, validation, test, median):
-    losses = Metrics(train_rmse=train, validation_rmse=validation, test_rmse=test, test_root_median_square=median)
+    losses = Metrics(
+        train_rmse=train, validation_rmse=validation, test_rmse=test, test_root_median_square=median
+    )
     record = made_record(PLAN.runs[0]).model_copy(update={"metrics": losses})
     data = sealed(record.model_dump(mode="json"))
     line = line_of(json.dumps(data, indent=1))
@@ -71,7 +84,10 @@ def test_what_is_kept_comes_back_as_it_was(here, tmp_path):
     assert (part.new, set(part.others)) == (tuple(sorted(RUNS[:3])), set(RUNS[3:]))
     assert (set(whole.new), set(whole.same)) == (set(RUNS[3:]), set(RUNS[:3]))
     for run in RUNS:
-        assert record_path(tmp_path / "there", run).read_bytes() == record_path(here / "runs", run).read_bytes()
+        assert (
+            record_path(tmp_path / "there", run).read_bytes()
+            == record_path(here / "runs", run).read_bytes()
+        )
 
 
 def test_a_kept_file_only_grows(here):
@@ -115,7 +131,11 @@ def test_a_damaged_line_is_named_and_all_others_are_read(here):
     bad, after = sorted(RUNS)[2:4]
     line = read_lines(here / KEPT_RECORDS).by_run[bad].text
     cases = {
-        "a digit": (line, line.replace('"evaluations":10', '"evaluations":11', 1), "does not match its checksum"),
+        "a digit": (
+            line,
+            line.replace('"evaluations":10', '"evaluations":11', 1),
+            "does not match its checksum",
+        ),
         "no JSON": (line, line[:-20], "line 3 is damaged"),
         "no run": (line, "{}", "it names no run"),
         "twice": (line, f"{line}\n{line}", "line 4 is damaged (line 3 has the same run)"),
@@ -140,7 +160,9 @@ def test_a_damaged_line_is_named_and_all_others_are_read(here):
 def test_a_kept_file_that_ends_early_is_read_to_there(here, tmp_path):
     for number in range(200):  # records of noise, so that the file has several blocks of input
         record = made_record(PLAN.runs[0], test=random.Random(number).random())
-        data = sealed(record.model_copy(update={"run_id": f"{number:016x}"}).model_dump(mode="json"))
+        data = sealed(
+            record.model_copy(update={"run_id": f"{number:016x}"}).model_dump(mode="json")
+        )
         record_path(here / "runs", f"{number:016x}").write_text(json.dumps(data))
     lines = [line_of(path.read_text()) for path in sorted((here / "runs").glob("*.json"))]
     path = tmp_path / KEPT_RECORDS
@@ -160,17 +182,23 @@ def test_a_kept_file_that_ends_early_is_read_to_there(here, tmp_path):
 
 
 def test_a_file_of_another_kind_is_no_damaged_one(here, tmp_path):
-    with pytest.raises(HarnessError, match=f"this is no file of kept records; give a {KEPT_RECORDS}"):
+    with pytest.raises(
+        HarnessError, match=f"this is no file of kept records; give a {KEPT_RECORDS}"
+    ):
         merge(record_path(here / "runs", RUNS[0]), None, tmp_path / "there")
 
 
 def test_only_records_that_are_asked_for_are_checked(here):
-    """A line of a run that nobody wants may be of an earlier schema; the record of another run is not taken for it."""
+    """A line of a run that nobody wants may be of an earlier schema; the record of another run is
+    not taken for it.
+    """
     path = _kept(here)
     first, second = sorted(RUNS)[:2]
     _rewrite(path, read_lines(path).by_run[first].text, f'{{"run_id":"{first}","record_schema":1}}')
     assert merge(path, frozenset({second}), here / "there").new == (second,)
-    assert "does not match its config" in refused(record_in_line, read_lines(path).by_run[second], first, path)
+    assert "does not match its config" in refused(
+        record_in_line, read_lines(path).by_run[second], first, path
+    )
 
 
 def test_brief_records_have_all_but_the_course_of_training(here):
@@ -178,7 +206,10 @@ def test_brief_records_have_all_but_the_course_of_training(here):
     shutil.rmtree(here / "runs")
     for planned in PLAN.runs:
         moments = sorted(rng.sample(range(1, 11), 9))
-        points = [CurvePoint(evaluations=at, train_rmse=0.5, validation_rmse=rng.random()) for at in moments]
+        points = [
+            CurvePoint(evaluations=at, train_rmse=0.5, validation_rmse=rng.random())
+            for at in moments
+        ]
         publish(made_record(planned).model_copy(update={"curve": tuple(points)}), here / "runs")
     file = here / "brief" / KEPT_RECORDS
 
@@ -187,14 +218,20 @@ def test_brief_records_have_all_but_the_course_of_training(here):
 
     assert (len(first.new), len(again.same)) == (len(RUNS), len(RUNS))
     whole, brief = (read_records(RUNS, here / name, here) for name in ("runs", "there"))
-    assert max(len(record.curve) for record in brief.values()) == 2 < max(len(one.curve) for one in whole.values())
+    assert (
+        max(len(record.curve) for record in brief.values())
+        == 2
+        < max(len(one.curve) for one in whole.values())
+    )
     pd.testing.assert_frame_equal(runs_table(PLAN, whole), runs_table(PLAN, brief))
     for source, target in ((file, "runs"), (here / "runs", "there")):
         assert set(merge(source, None, here / target).same) == set(RUNS)
 
 
 def _bytes(folder: Path) -> dict[Path, bytes]:
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
 
 
 def test_every_record_is_accounted_for(tmp_path):
@@ -224,13 +261,23 @@ def test_every_record_is_accounted_for(tmp_path):
     assert read_record(record_path(here, new.run_id)) == made_record(new)
     assert not record_path(here, other.run_id).exists()
     kept = {found.run_id: found.verdict for found in duplicates(here)}
-    assert kept == {near.run_id: "within tolerance", far.run_id: "beyond tolerance", defect.run_id: "defect"}
+    assert kept == {
+        near.run_id: "within tolerance",
+        far.run_id: "beyond tolerance",
+        defect.run_id: "defect",
+    }
 
 
 def test_a_folder_without_records_is_a_mistake(tmp_path):
     publish(made_record(PLAN.runs[0]), tmp_path / "here/runs")
     (tmp_path / "toys").mkdir()
-    shutil.copy(record_path(tmp_path / "here/runs", PLAN.runs[0].run_id), tmp_path / "toys/manifest.json")
-    for name, said in (("none", "has no records"), ("toys", "has no records"), ("here", "the records to merge into")):
+    shutil.copy(
+        record_path(tmp_path / "here/runs", PLAN.runs[0].run_id), tmp_path / "toys/manifest.json"
+    )
+    for name, said in (
+        ("none", "has no records"),
+        ("toys", "has no records"),
+        ("here", "the records to merge into"),
+    ):
         with pytest.raises(HarnessError, match=said):
             merge(tmp_path / name, None, tmp_path / "here/runs")

@@ -1,4 +1,6 @@
-"""Odd arguments by chance of the commands that read a table: the answer is an answer, or errors and exit code 2."""
+"""Odd arguments by chance of the commands that read a table: the answer is an answer, or errors and
+exit code 2.
+"""
 
 import secrets
 from pathlib import Path
@@ -17,19 +19,66 @@ GRID = "arch,N,D,y\n" + "".join(
     for n in (1e6, 3e6, 1e7, 3e7)
     for ratio in (5, 10, 20, 40)
 )
-NUMBERS = "0 -1 1 2 0.5 1e-300 1e300 1e999 -1e999 nan inf x 7 1e9 1e-9 99 100 ٣".split()  # noqa: SIM905
+NUMBERS = [
+    "0",
+    "-1",
+    "1",
+    "2",
+    "0.5",
+    "1e-300",
+    "1e300",
+    "1e999",
+    "-1e999",
+    "nan",
+    "inf",
+    "x",
+    "7",
+    "1e9",
+    "1e-9",
+    "99",
+    "100",
+    "٣",
+]
 COLUMNS = "params rmse seed status arch none N D y 0".split()  # noqa: SIM905
-PLACES = ("C=1e9", "N=1e7,D=1e8", "N=1e300,D=1e300", "C=1e300", "C=1e-300", "N=1", "=", "x=1", ",", "1e9", "1e-300", "")
+PLACES = (
+    "C=1e9",
+    "N=1e7,D=1e8",
+    "N=1e300,D=1e300",
+    "C=1e300",
+    "C=1e-300",
+    "N=1",
+    "=",
+    "x=1",
+    ",",
+    "1e9",
+    "1e-300",
+    "",
+)
 OPTIONS = {
-    **dict.fromkeys(("--ceiling", "--level", "--min-x", "--max-x", "--hold-out", "--within"), NUMBERS),
-    **dict.fromkeys(("--by", "--config", "--seed", "--status", "--same", "--sd", "--group", "--compute"), COLUMNS),
+    **dict.fromkeys(
+        ("--ceiling", "--level", "--min-x", "--max-x", "--hold-out", "--within"), NUMBERS
+    ),
+    **dict.fromkeys(
+        ("--by", "--config", "--seed", "--status", "--same", "--sd", "--group", "--compute"),
+        COLUMNS,
+    ),
     "--objective": ("auto", "huber", "least_squares", *(f"huber_log(delta={n})" for n in NUMBERS)),
     "--law": ("auto", "pure", "floor", "shifted", "sigmoid", "x"),
     "--where": ("arch=kan", "arch=", "=", "seed=0", "none=1", "arch"),
 }
 OF_COMMANDS = {
-    "fit": {"--predict": PLACES, "--floor": NUMBERS, "--until": ("minimum", "x"), "--chance": NUMBERS},
-    "compare": {"--at": NUMBERS, "--budget": NUMBERS, "--floor": (*NUMBERS, "free", "shared"), "--bins": NUMBERS},
+    "fit": {
+        "--predict": PLACES,
+        "--floor": NUMBERS,
+        "--until": ("minimum", "x"),
+        "--chance": NUMBERS,
+    },
+    "compare": {
+        "--at": NUMBERS,
+        "--budget": NUMBERS,
+        "--floor": (*NUMBERS, "free", "shared"),
+        "--bins": NUMBERS,
+    },
     "design": {"--at": PLACES, "--runs": NUMBERS},
 }
 OF_MATCH = {
@@ -46,9 +95,17 @@ def _chosen(random: Random, options: dict) -> list[str]:
 def _command(random: Random) -> list[str]:
     name = random.choice(("fit", "fit", "compare", "design", "match"))
     if name == "match":
-        return ["match", *random.sample(("kan", "mlp", "spline_mlp", "x"), 2), *_chosen(random, OF_MATCH)]
+        return [
+            "match",
+            *random.sample(("kan", "mlp", "spline_mlp", "x"), 2),
+            *_chosen(random, OF_MATCH),
+        ]
     grid = random.random() < 0.4
-    words = [name, "grid.csv" if grid else "runs.csv", *(["kan", "mlp"] if name == "compare" else [])]
+    words = [
+        name,
+        "grid.csv" if grid else "runs.csv",
+        *(["kan", "mlp"] if name == "compare" else []),
+    ]
     words += ["--x", "N", "--y", "y"] if grid else ["--x", "params", "--y", "rmse"]
     words += ["--and", "D"] if grid and random.random() < 0.7 else []
     words += ["--by", "arch"] if random.random() < 0.8 else []
@@ -66,7 +123,9 @@ def _check(seed: int, number: int) -> None:
         words = _command(random)
         done = CliRunner().invoke(main, words)
         lines = done.output.splitlines()
-        is_refused = done.exit_code == USAGE and any(line.lower().startswith("error: ") for line in lines)
+        is_refused = done.exit_code == USAGE and any(
+            line.lower().startswith("error: ") for line in lines
+        )
         if done.exit_code != 0 and not is_refused:
             wrong.append((words, done.exit_code, done.output[-300:], repr(done.exception)))
     assert not wrong, f"seed {seed}: {wrong}"

@@ -15,7 +15,15 @@ from made_records import WHERE, made_at, made_record, recorded_table, small_plan
 from harness.base.errors import HarnessError
 from harness.base.files import unfinished
 from harness.count import count
-from harness.record import CurvePoint, fingerprint, read_record, record_path, runs_table, store, verdict
+from harness.record import (
+    CurvePoint,
+    fingerprint,
+    read_record,
+    record_path,
+    runs_table,
+    store,
+    verdict,
+)
 from harness.record.store import duplicates, missing, publish, read_present, recorded, set_aside
 from harness.spec import read_manifest, sealed
 
@@ -36,7 +44,9 @@ def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
     for planned in manifest.runs[:-1]:
         publish(made_record(planned), tmp_path)
     assert missing(manifest, tmp_path) == [manifest.runs[-1].run_id]
-    with pytest.raises(HarnessError, match=f"1 of 12 runs of test have no record .*{manifest.runs[-1].run_id}"):
+    with pytest.raises(
+        HarnessError, match=f"1 of 12 runs of test have no record .*{manifest.runs[-1].run_id}"
+    ):
         recorded_table(manifest, tmp_path)
     part = runs_table(manifest, read_present(manifest, tmp_path))
     publish(made_record(manifest.runs[-1]), tmp_path)
@@ -50,18 +60,27 @@ def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
 
 
 def test_the_late_fall_is_that_of_the_curve_from_half_of_the_evaluations_on(manifest):
-    """Without a second half, or where a shorter run is another one from its start, nothing is said."""
+    """Without a second half, or where a shorter run is another one from its start, nothing is
+    said.
+    """
     planned = manifest.runs[0]
     record = made_record(planned)
     optimizer = planned.run.recipe.optimizer.model_copy(update={"schedule": "cosine"})
     recipe = planned.run.recipe.model_copy(update={"optimizer": optimizer})
-    of_schedule = planned.model_copy(update={"run": planned.run.model_copy(update={"recipe": recipe})})
+    of_schedule = planned.model_copy(
+        update={"run": planned.run.model_copy(update={"recipe": recipe})}
+    )
 
     def late_fall(planned, *losses):
         points = enumerate(losses, start=1)
-        curve = tuple(CurvePoint(evaluations=10 * at, train_rmse=1.0, validation_rmse=loss) for at, loss in points)
+        curve = tuple(
+            CurvePoint(evaluations=10 * at, train_rmse=1.0, validation_rmse=loss)
+            for at, loss in points
+        )
         outcome = record.model_copy(update={"curve": curve, "evaluations": 10 * len(losses)})
-        return runs_table(manifest.model_copy(update={"runs": (planned,)}), {planned.run_id: outcome})["late_fall"][0]
+        return runs_table(
+            manifest.model_copy(update={"runs": (planned,)}), {planned.run_id: outcome}
+        )["late_fall"][0]
 
     assert late_fall(planned, 9.0, 6.0, 3.0, 2.0) == 3.0
     assert late_fall(planned, 9.0, 6.0, 3.0) == 2.0
@@ -70,8 +89,12 @@ def test_the_late_fall_is_that_of_the_curve_from_half_of_the_evaluations_on(mani
 
 
 def test_the_first_publish_wins(manifest, tmp_path):
-    """It reads back as it was written. A second one is kept, once, if more differs than where it was made."""
-    first, second = (made_record(manifest.runs[0], validation=1e-9 / 3, test=test) for test in (0.2, 0.3))
+    """It reads back as it was written. A second one is kept, once, if more differs than where it
+    was made.
+    """
+    first, second = (
+        made_record(manifest.runs[0], validation=1e-9 / 3, test=test) for test in (0.2, 0.3)
+    )
     assert publish(first, tmp_path) == "published"
     assert [path.name for path in tmp_path.iterdir()] == [f"{first.run_id}.json"]
     assert publish(made_at(first, host="other", pack_seconds=9.0), tmp_path) == "same"
@@ -80,7 +103,10 @@ def test_the_first_publish_wins(manifest, tmp_path):
         assert publish(second, tmp_path) == "within tolerance"
     (kept,) = duplicates(tmp_path)
     assert (kept.run_id, kept.verdict) == (first.run_id, "within tolerance")
-    assert (read_record(record_path(tmp_path, first.run_id)), read_record(kept.path)) == (first, second)
+    assert (read_record(record_path(tmp_path, first.run_id)), read_record(kept.path)) == (
+        first,
+        second,
+    )
     assert recorded(manifest.run_ids(), tmp_path).statuses == {first.run_id: "done"}
 
 
@@ -92,7 +118,11 @@ CLEAN = {"commit": "c0de", "dirty": False}
     [
         (CLEAN, CLEAN, "defect"),
         ({"snapshot": "a"}, {"snapshot": "a"}, "defect"),
-        ({"snapshot": "a", "dirty": True, "commit": "c"}, {"snapshot": "a", "dirty": False, "commit": "d"}, "defect"),
+        (
+            {"snapshot": "a", "dirty": True, "commit": "c"},
+            {"snapshot": "a", "dirty": False, "commit": "d"},
+            "defect",
+        ),
         ({"snapshot": "a", **CLEAN}, CLEAN, "defect"),
         (CLEAN, {**CLEAN, "host": "other", "versions": {"harness": "2"}}, "defect"),
         ({"commit": "c0de", "dirty": True}, {"commit": "c0de", "dirty": True}, "within tolerance"),
@@ -105,7 +135,9 @@ CLEAN = {"commit": "c0de", "dirty": False}
     ],
 )
 def test_the_same_code_on_the_same_kind_of_machine_makes_the_same_bits(manifest, one, other, said):
-    """If both are known to be the same a last bit is a defect; if not, the tolerance says. Order does not matter."""
+    """If both are known to be the same a last bit is a defect; if not, the tolerance says. Order
+    does not matter.
+    """
     first = made_at(made_record(manifest.runs[0], test=0.2), **one)
     second = made_at(made_record(manifest.runs[0], test=np.nextafter(0.2, 1).item()), **other)
     assert verdict(first, second) == verdict(second, first) == said
@@ -113,7 +145,9 @@ def test_the_same_code_on_the_same_kind_of_machine_makes_the_same_bits(manifest,
 
 
 def test_a_fingerprint_has_all_that_decides_bits_and_nothing_else(manifest):
-    alike = WHERE.model_copy(update={"host": "x", "started_at": "u", "commit": "c", "versions": {"harness": "9"}})
+    alike = WHERE.model_copy(
+        update={"host": "x", "started_at": "u", "commit": "c", "versions": {"harness": "9"}}
+    )
     assert fingerprint("fused", alike) == fingerprint("fused", WHERE)
     assert fingerprint("torch", WHERE) != fingerprint("fused", WHERE)
 
@@ -129,11 +163,16 @@ def test_a_fingerprint_has_all_that_decides_bits_and_nothing_else(manifest):
     ],
 )
 def test_machines_agree_at_first_and_in_kind_at_the_end(manifest, early, end, status, said):
-    """The first 8 evaluations to 1e-6, the end to a factor of ten, both diverge or none; what lies between is free."""
+    """The first 8 evaluations to 1e-6, the end to a factor of ten, both diverge or none; what lies
+    between is free.
+    """
 
     def made(scale, end, status="done"):
         errors = ((1, 1.0), (8, scale / 2), (11, 0.1 * end))
-        curve = tuple(CurvePoint(evaluations=at, train_rmse=error, validation_rmse=None) for at, error in errors)
+        curve = tuple(
+            CurvePoint(evaluations=at, train_rmse=error, validation_rmse=None)
+            for at, error in errors
+        )
         record = made_record(manifest.runs[0], status=status)
         metrics = record.metrics and record.metrics.model_copy(update={"train_rmse": end})
         return record.model_copy(update={"curve": curve, "metrics": metrics})
@@ -156,7 +195,9 @@ def test_of_many_writers_at_once_one_wins(manifest, tmp_path, monkeypatch, links
     first = read_record(record_path(tmp_path, many[0].run_id))
     kept = [read_record(second.path) for second in duplicates(tmp_path)]
     assert first == many[outcomes.index("published")]
-    assert sorted(record.metrics.test_rmse for record in (first, *kept)) == [0.2 + 0.01 * writer for writer in range(8)]
+    assert sorted(record.metrics.test_rmse for record in (first, *kept)) == [
+        0.2 + 0.01 * writer for writer in range(8)
+    ]
     assert sorted(path.suffix for path in tmp_path.iterdir()) == ["", ".json"]
 
 
@@ -175,7 +216,9 @@ def test_what_does_not_fit_on_the_disk_leaves_nothing(manifest, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
     try:
-        with pytest.raises(HarnessError, match=f"{record.run_id}.json: File too large.* make room") as caught:
+        with pytest.raises(
+            HarnessError, match=f"{record.run_id}.json: File too large.* make room"
+        ) as caught:
             publish(record, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -204,12 +247,27 @@ def _reseal(path, change):
         (lambda path: path.write_bytes(b"\xff\xfe"), "is damaged"),
         (lambda path: path.write_text("[]"), "it has no checksum"),
         (lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
-        (lambda path: _edit(path, lambda data: data["metrics"].update(test_rmse=1e-9)), "not match its checksum"),
+        (
+            lambda path: _edit(path, lambda data: data["metrics"].update(test_rmse=1e-9)),
+            "not match its checksum",
+        ),
         (lambda path: _reseal(path, lambda data: data.pop("metrics")), "is damaged"),
-        (lambda path: _reseal(path, lambda data: data.update(metrics=None)), "status done with metrics None"),
-        (lambda path: _reseal(path, lambda data: data.update(record_schema=1)), "schema 1, this version reads 2"),
-        (lambda path: _reseal(path, lambda data: data["run"].update(seed=7)), "does not match its config"),
-        (lambda path: _reseal(path, lambda data: data.update(run_id="0" * 16)), "does not match its config"),
+        (
+            lambda path: _reseal(path, lambda data: data.update(metrics=None)),
+            "status done with metrics None",
+        ),
+        (
+            lambda path: _reseal(path, lambda data: data.update(record_schema=1)),
+            "schema 1, this version reads 2",
+        ),
+        (
+            lambda path: _reseal(path, lambda data: data["run"].update(seed=7)),
+            "does not match its config",
+        ),
+        (
+            lambda path: _reseal(path, lambda data: data.update(run_id="0" * 16)),
+            "does not match its config",
+        ),
     ],
 )
 def test_a_damaged_record_is_named_and_left_alone(manifest, tmp_path, damage, said):
@@ -232,7 +290,10 @@ def test_a_damaged_record_is_named_and_left_alone(manifest, tmp_path, damage, sa
 def test_a_record_of_before_snapshots_reads_as_well(manifest, tmp_path):
     publish(made_record(manifest.runs[0]), tmp_path)
     path = record_path(tmp_path, manifest.runs[0].run_id)
-    _reseal(path, lambda data: [data["provenance"].pop(name) for name in ("snapshot", "attempt", "resumed")])
+    _reseal(
+        path,
+        lambda data: [data["provenance"].pop(name) for name in ("snapshot", "attempt", "resumed")],
+    )
     assert read_record(path).provenance == WHERE
 
 
@@ -260,7 +321,9 @@ def test_statuses_are_those_of_whole_records_of_the_plan(manifest, tmp_path, dam
 
 
 def test_a_changed_digit_is_found_where_all_is_checked(manifest, tmp_path):
-    """Seals are checked by whatever computes, and where they are asked for; all that are damaged are named at once."""
+    """Seals are checked by whatever computes, and where they are asked for; all that are damaged
+    are named at once.
+    """
     for planned in manifest.runs:
         publish(made_record(planned), tmp_path)
     changed = [planned.run_id for planned in manifest.runs[:5]]
@@ -269,10 +332,14 @@ def test_a_changed_digit_is_found_where_all_is_checked(manifest, tmp_path):
 
     assert recorded(manifest.run_ids(), tmp_path).damaged == {}
     assert list(recorded(manifest.run_ids(), tmp_path, check_all=True).damaged) == changed
-    with pytest.raises(HarnessError, match=f"5 of 12 records in {tmp_path} are damaged: {changed[0]}.json") as caught:
+    with pytest.raises(
+        HarnessError, match=f"5 of 12 records in {tmp_path} are damaged: {changed[0]}.json"
+    ) as caught:
         recorded_table(manifest, tmp_path)
     assert sum(name in str(caught.value) for name in changed) == 3
-    assert f"`harness retry {tmp_path.parent / 'test'} --cause damaged --local N`" in str(caught.value)
+    assert f"`harness retry {tmp_path.parent / 'test'} --cause damaged --local N`" in str(
+        caught.value
+    )
 
 
 def test_damaged_records_are_moved_aside_and_nothing_else(manifest, tmp_path):
@@ -301,12 +368,17 @@ def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
     second.write_text("{")
     record_path(tmp_path, two.run_id).write_text("{")
     unfinished(second).write_text("{")
-    assert [(second.run_id, second.verdict) for second in duplicates(tmp_path)] == [(one.run_id, "damaged")]
+    assert [(second.run_id, second.verdict) for second in duplicates(tmp_path)] == [
+        (one.run_id, "damaged")
+    ]
 
 
 def test_validation_chooses_the_trial_and_test_does_not(tuned, tmp_path):
     for planned in tuned.runs:
-        publish(made_record(planned, validation=0.1 + planned.trial, test=0.9 - 0.5 * planned.trial), tmp_path)
+        publish(
+            made_record(planned, validation=0.1 + planned.trial, test=0.9 - 0.5 * planned.trial),
+            tmp_path,
+        )
     table = recorded_table(tuned, tmp_path)
     assert set(table.loc[table["chosen"], "trial"]) == {0}
     assert table["chosen"].sum() == 4
@@ -315,7 +387,12 @@ def test_validation_chooses_the_trial_and_test_does_not(tuned, tmp_path):
 def test_a_diverged_run_stays_and_counts_as_infinitely_bad(tuned, tmp_path):
     for planned in tuned.runs:
         lost = planned.trial == 0 and planned.run.seed == 1
-        publish(made_record(planned, validation=0.1 + planned.trial, status="diverged" if lost else "done"), tmp_path)
+        publish(
+            made_record(
+                planned, validation=0.1 + planned.trial, status="diverged" if lost else "done"
+            ),
+            tmp_path,
+        )
     table = recorded_table(tuned, tmp_path)
     assert set(table.loc[table["chosen"] & (table["arm"] == "kan"), "trial"]) == {1}
     assert (table["status"] == "diverged").sum() == 2

@@ -9,7 +9,9 @@ from harness.show.figures.scaling import scaling_figure
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory) -> Study:
-    """A rule, infeasible sizes, and arms: with a window, a diverged run, a refused law, a window that ends early."""
+    """A rule, infeasible sizes, and arms: with a window, a diverged run, a refused law, a window
+    that ends early.
+    """
     return study(
         tmp_path_factory.mktemp("made"),
         {"kan": 1.0, "mlp": 0.5, "bent": 1.0, "turned": 1.0},
@@ -23,7 +25,9 @@ def made(tmp_path_factory) -> Study:
 
 @pytest.fixture(scope="session")
 def held(tmp_path_factory) -> Study:
-    """Two sizes of each arm are held out, the largest of kan breaks its law; no rule and no window."""
+    """Two sizes of each arm are held out, the largest of kan breaks its law; no rule and no
+    window.
+    """
     arms = {"kan": 1.0, "mlp": 0.5}
     return study(tmp_path_factory.mktemp("held"), arms, more="hold_out: 2", bent=("kan",))
 

@@ -22,7 +22,9 @@ def clock(monkeypatch) -> list[float]:
 
 def progress_of(work: dict[tuple, float]) -> tuple[console.PackProgress, list[str]]:
     lines: list[str] = []
-    return console.PackProgress(work, sum(map(len, work)), lambda line, share: lines.append(line)), lines
+    return console.PackProgress(
+        work, sum(map(len, work)), lambda line, share: lines.append(line)
+    ), lines
 
 
 def test_a_log_has_the_share_the_time_left_and_the_best_losses(clock):
@@ -32,14 +34,25 @@ def test_a_log_has_the_share_the_time_left_and_the_best_losses(clock):
     clock[0] = 45.0
     progress.reached(kans, 0.5)
     clock[0] = 90.0
-    progress.pack_done(kans, "xy kan [2,2,1] G=5", ["done", "diverged"], 90.0, "best test RMSE on xy so far: kan 0.01")
+    progress.pack_done(
+        kans,
+        "xy kan [2,2,1] G=5",
+        ["done", "diverged"],
+        90.0,
+        "best test RMSE on xy so far: kan 0.01",
+    )
     clock[0] = 100.0
     progress.pack_done(mlps, "xy mlp [2,5,1]", ["done", "done"], 10.0)
     middle, second, last = lines
     assert middle == "[   45 s] 45% (0/4 runs), about 55 s left"
-    assert "] 90% (2/4 runs), about 10 s left; best test RMSE on xy so far: kan 0.01; xy kan [2,2,1] G=5" in second
+    assert (
+        "] 90% (2/4 runs), about 10 s left; best test RMSE on xy so far: kan 0.01; xy kan "
+        "[2,2,1] G=5"
+    ) in second
     assert second.endswith(" in 90.0 s; 1 diverged")
-    assert "100% (4/4 runs); best test RMSE on xy so far: kan 0.01; xy mlp [2,5,1] in 10.0 s" in last
+    assert (
+        "100% (4/4 runs); best test RMSE on xy so far: kan 0.01; xy mlp [2,5,1] in 10.0 s" in last
+    )
 
 
 def test_the_halves_of_a_pack_have_its_work(clock):
@@ -66,7 +79,9 @@ def test_at_the_end_no_time_is_left(clock):
 
 
 def test_what_an_earlier_command_trained_is_no_speed(clock):
-    """A pack that goes on from its checkpoint is half done at once, which says nothing of how long the rest takes."""
+    """A pack that goes on from its checkpoint is half done at once, which says nothing of how long
+    the rest takes.
+    """
     progress, lines = progress_of({("half",): 100.0})
     clock[0] = 5.0
     progress.reached(("half",), 0.5)
@@ -82,12 +97,16 @@ def test_a_log_of_what_is_counted_has_a_line_now_and_then(clock, capsys):
         for done in range(1, 13):
             clock[0] += 1.0
             progress("shapes", done, 12)
-    assert capsys.readouterr().err.splitlines() == [f"bench: shapes {done}/12" for done in (4, 8, 12)]
+    assert capsys.readouterr().err.splitlines() == [
+        f"bench: shapes {done}/12" for done in (4, 8, 12)
+    ]
 
 
 def test_what_is_piped_is_as_wide_as_asked_for():
     code = "from harness.show.console import console; print(console.width)"
     without = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     for environment, width in ((without, 160), (without | {"COLUMNS": "80"}, 80)):
-        told = subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, check=True)
+        told = subprocess.run(
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, check=True
+        )
         assert int(told.stdout) == width

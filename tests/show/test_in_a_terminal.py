@@ -28,7 +28,9 @@ def progress(request, tmp_path_factory) -> tuple[int, str]:
     """The columns of a terminal, and what a line of progress wrote to it."""
     best = _best_words({"mlp": 0.0000342, "kan": 0.00000178, "spline_mlp": 0.0123}, "j0", "rmse")
     code = PROGRESS.replace("BEST", repr(best))
-    return request.param, in_terminal([sys.executable, "-c", code], tmp_path_factory.mktemp("terminal"), request.param)
+    return request.param, in_terminal(
+        [sys.executable, "-c", code], tmp_path_factory.mktemp("terminal"), request.param
+    )
 
 
 def test_watch_empties_the_screen(tmp_path):

@@ -10,11 +10,17 @@ from real_slurm import Bed, down, own_environment, up
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without `-m slurm` the tests of this folder are skipped: they take minutes, and what SLURM is made of."""
+    """Without `-m slurm` the tests of this folder are skipped: they take minutes, and what SLURM is
+    made of.
+    """
     if "slurm" in config.option.markexpr:
         return
     there = shutil.which("slurmctld", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    reason = "they take minutes: run `pytest -m slurm`" if there else "SLURM is not installed here (no slurmctld)"
+    reason = (
+        "they take minutes: run `pytest -m slurm`"
+        if there
+        else "SLURM is not installed here (no slurmctld)"
+    )
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.skip(reason=f"tests on a real SLURM; {reason}"))
@@ -52,7 +58,9 @@ def testbed(testbeds, monkeypatch):
 
 @pytest.fixture
 def accounting_testbed(testbeds, monkeypatch):
-    """The same with accounting: sacct works, limits can be set with sacctmgr, and squeue forgets in five seconds."""
+    """The same with accounting: sacct works, limits can be set with sacctmgr, and squeue forgets in
+    five seconds.
+    """
     yield from use(testbeds("--accounting", "--min-job-age-seconds", "5"), monkeypatch)
 
 

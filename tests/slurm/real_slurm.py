@@ -1,4 +1,6 @@
-"""A bed of slurm/testbed as tests see it: its commands, its state, and the faults that tests inflict on it."""
+"""A bed of slurm/testbed as tests see it: its commands, its state, and the faults that tests
+inflict on it.
+"""
 
 import os
 import re
@@ -34,10 +36,14 @@ class Bed(NamedTuple):
         return done.stdout.strip()
 
     def job(self, job_id: str) -> dict[str, str]:
-        return dict(re.findall(r"(\S+?)=(\S*)", self.slurm("scontrol", "--oneliner", "show", "job", job_id)))
+        return dict(
+            re.findall(r"(\S+?)=(\S*)", self.slurm("scontrol", "--oneliner", "show", "job", job_id))
+        )
 
     def node_state(self, name: str) -> str:
-        """As in sinfo: idle, mixed, down, idle*, … It may show a job that has just ended, so never wait for idle."""
+        """As in sinfo: idle, mixed, down, idle*, … It may show a job that has just ended, so never
+        wait for idle.
+        """
         return self.slurm("sinfo", "-hn", name, "-p", "gpu", "-o", "%T")
 
     def node_is_up(self, name: str) -> bool:
@@ -73,9 +79,16 @@ class Bed(NamedTuple):
     def job_processes(self, name: str) -> list[int]:
         """The processes of jobs on a node, and the slurmstepds above them."""
         variables = {f"SLURMD_NODENAME={name}".encode(), b"SLURM_CONF=" + os.fsencode(self.conf)}
-        steps = [process for process in processes() if variables <= set(environment_of(process).split(b"\0"))]
+        steps = [
+            process
+            for process in processes()
+            if variables <= set(environment_of(process).split(b"\0"))
+        ]
         parents = {parent_of(process) for process in steps}
-        return [*steps, *(parent for parent in parents if command_of(parent).startswith(b"slurmstepd"))]
+        return [
+            *steps,
+            *(parent for parent in parents if command_of(parent).startswith(b"slurmstepd")),
+        ]
 
     def tidy(self) -> None:
         """Every node up, no job: what the next test starts from."""
@@ -90,7 +103,9 @@ class Bed(NamedTuple):
         wait_until(lambda: all(map(self.node_is_up, names)), 60, "the nodes are up again")
 
 
-def wait_until(condition: Callable[[], bool], timeout_seconds: float, what: str, every: float = 0.1) -> None:
+def wait_until(
+    condition: Callable[[], bool], timeout_seconds: float, what: str, every: float = 0.1
+) -> None:
     """Ask `every` so many seconds; AssertionError when the condition has not come true in time."""
     end = time.monotonic() + timeout_seconds
     while not condition():
@@ -100,7 +115,11 @@ def wait_until(condition: Callable[[], bool], timeout_seconds: float, what: str,
 
 def script(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments], env=own_environment(), capture_output=True, text=True, timeout=120
+        [sys.executable, str(SCRIPT), *arguments],
+        env=own_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
@@ -120,7 +139,11 @@ def down(folder: Path) -> None:
 
 def own_environment() -> dict[str, str]:
     """What is in the environment, but for what another SLURM put there."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SBATCH"))}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SLURM", "SBATCH"))
+    }
 
 
 def processes() -> list[int]:

@@ -1,4 +1,6 @@
-"""A sweep on a bed, as a user sees it: its commands, where its runs are, and what it must have left in the end."""
+"""A sweep on a bed, as a user sees it: its commands, where its runs are, and what it must have left
+in the end.
+"""
 
 import json
 import re
@@ -20,7 +22,13 @@ from harness.study.plans import plan_of
 from harness.train import train_pack
 
 # One pack a job and two jobs a node, by their memory; a job saves its state every second.
-PROFILE = {"partition": "gpu", "memory_gb": 30, "job_minutes": 1e-4, "time_minutes": 10, "checkpoint_seconds": 1}
+PROFILE = {
+    "partition": "gpu",
+    "memory_gb": 30,
+    "job_minutes": 1e-4,
+    "time_minutes": 10,
+    "checkpoint_seconds": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,9 @@ class Sweep(SweepFile):
         return self.said("submit", "--profile", str(self.profile), "--yes", *options)
 
     def whys(self) -> set[str]:
-        """Why its runs are thought to be where they are, without what SLURM says of the moment in brackets."""
+        """Why its runs are thought to be where they are, without what SLURM says of the moment in
+        brackets.
+        """
         return {re.sub(r" \([^)]*\)", "", run["why"]) for run in self.status()["runs"].values()}
 
     def next_moves(self) -> set[str]:
@@ -64,10 +74,14 @@ class Sweep(SweepFile):
 
     def _wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         try:
-            wait_until(condition, seconds, what, every=0.5)  # each look takes a tenth of a second of a core
+            wait_until(
+                condition, seconds, what, every=0.5
+            )  # each look takes a tenth of a second of a core
         except AssertionError as late:
             late.add_note(self.harness("status").output)
-            late.add_note("\n".join(f"{each.id}: {json.dumps(each.events[-3:])}" for each in self.attempts()))
+            late.add_note(
+                "\n".join(f"{each.id}: {json.dumps(each.events[-3:])}" for each in self.attempts())
+            )
             raise
 
 
@@ -80,7 +94,9 @@ def sweep(
     target: str = "xy",
     **profile: Any,
 ) -> Sweep:
-    """A sweep of one pack a size, of one lane a seed. Of a pack, 1,000 evaluations take about a second."""
+    """A sweep of one pack a size, of one lane a seed. Of a pack, 1,000 evaluations take about a
+    second.
+    """
     made = Sweep(folder / "sweep.yaml", folder / "results", folder / "profile.yaml")
     made.file.write_text(small(seeds, sizes, evaluations, target), encoding="utf-8")
     made.profile.write_text(json.dumps(PROFILE | profile), encoding="utf-8")
@@ -93,7 +109,9 @@ def numbers(record: Path) -> dict[str, Any]:
 
 @cache
 def undisturbed(experiment: str) -> dict[str, dict[str, Any]]:
-    """The numbers of all runs of an experiment, each pack trained here without a break, by the names of records."""
+    """The numbers of all runs of an experiment, each pack trained here without a break, by the
+    names of records.
+    """
     with TemporaryDirectory() as folder:
         file, records = Path(folder) / "sweep.yaml", Path(folder) / "runs"
         file.write_text(experiment, encoding="utf-8")
@@ -105,7 +123,9 @@ def undisturbed(experiment: str) -> dict[str, dict[str, Any]]:
 
 
 def assert_completes(swept: Sweep, is_once: bool = True) -> None:
-    """Soon every planned run has the record that it has undisturbed, bit for bit, and none was trained twice."""
+    """Soon every planned run has the record that it has undisturbed, bit for bit, and none was
+    trained twice.
+    """
     swept.wait_until_over()
     assert_records(swept, undisturbed(swept.file.read_text(encoding="utf-8")))
     if is_once:
@@ -113,7 +133,9 @@ def assert_completes(swept: Sweep, is_once: bool = True) -> None:
 
 
 def assert_records(swept: Sweep, expected: dict[str, dict[str, Any]]) -> None:
-    """Every planned run has the numbers that are expected, by the names of records; none came second and differs."""
+    """Every planned run has the numbers that are expected, by the names of records; none came
+    second and differs.
+    """
     found = records(swept)
     assert len(found) == swept.status()["planned"] == len(expected)
     assert found == expected

@@ -1,4 +1,6 @@
-"""`harness doctor` on a real SLURM: all is well, and each thing that can be wrong is a sentence with a next move."""
+"""`harness doctor` on a real SLURM: all is well, and each thing that can be wrong is a sentence
+with a next move.
+"""
 
 import getpass
 import json
@@ -42,7 +44,10 @@ def failures(found: dict[str, dict[str, str]]) -> list[str]:
 
 
 def no_trace(bed: Bed, results: Path) -> bool:
-    return not bed.slurm("squeue", "-h", "--states=pending,running,completing") and not results.exists()
+    return (
+        not bed.slurm("squeue", "-h", "--states=pending,running,completing")
+        and not results.exists()
+    )
 
 
 @contextmanager
@@ -81,7 +86,9 @@ def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
     assert not testbed.slurm("squeue", "-h", "--states=all", "-n", "harness-doctor")
     assert no_trace(testbed, tmp_path / "results")
     # For people each finding is an aligned line under its heading, and the last line counts them.
-    lines = said("doctor", "--profile", asked, "--results", tmp_path / "results", "--no-job").splitlines()
+    lines = said(
+        "doctor", "--profile", asked, "--results", tmp_path / "results", "--no-job"
+    ).splitlines()
     assert [line for line in lines if not line.startswith(" ")][:2] == ["cluster", "results"]
     assert any(line.startswith("  ok       partition     gpu, UP") for line in lines)
     assert lines[-1].endswith(" ok, 0 warning, 0 FAILED")
@@ -91,15 +98,50 @@ def test_no_job_asks_and_submits_nothing(testbed, tmp_path):
     ("changed", "what", "told", "next_move"),
     [
         ({"partition": "gup"}, "sbatch", "invalid partition specified: gup", "change the profile"),
-        ({"gpus": "faker:1"}, "sbatch", "Requested node configuration is not available", "change the profile"),
-        ({"sbatch": "{nicee: 1}"}, "sbatch", "unrecognized option '--nicee=1'", "change the profile"),
-        ({"gpus": 3}, "sbatch", "Requested node configuration is not available", "change the profile"),
-        ({"memory_gb": 900}, "sbatch", "Requested node configuration is not available", "change the profile"),
+        (
+            {"gpus": "faker:1"},
+            "sbatch",
+            "Requested node configuration is not available",
+            "change the profile",
+        ),
+        (
+            {"sbatch": "{nicee: 1}"},
+            "sbatch",
+            "unrecognized option '--nicee=1'",
+            "change the profile",
+        ),
+        (
+            {"gpus": 3},
+            "sbatch",
+            "Requested node configuration is not available",
+            "change the profile",
+        ),
+        (
+            {"memory_gb": 900},
+            "sbatch",
+            "Requested node configuration is not available",
+            "change the profile",
+        ),
         ({"constraint": "a100"}, "sbatch", "feature", "change the profile"),
         ({"python": "/no/such/python"}, "probe job", "/no/such/python: No such file", "python:"),
-        ({"python": "env PYTHONPATH= /usr/bin/python3 -S"}, "probe job", "No module named", "must be installed"),
-        ({"setup": '["module load nothere"]'}, "probe job", "set-up line failed: module load nothere", "srun"),
-        ({"setup": '["export PYTHONPATH=/else", "exit 7"]'}, "probe job", "it printed nothing", "setup:"),
+        (
+            {"python": "env PYTHONPATH= /usr/bin/python3 -S"},
+            "probe job",
+            "No module named",
+            "must be installed",
+        ),
+        (
+            {"setup": '["module load nothere"]'},
+            "probe job",
+            "set-up line failed: module load nothere",
+            "srun",
+        ),
+        (
+            {"setup": '["export PYTHONPATH=/else", "exit 7"]'},
+            "probe job",
+            "it printed nothing",
+            "setup:",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_a_next_move(testbed, tmp_path, changed, what, told, next_move):
@@ -132,7 +174,9 @@ def test_without_slurm(tmp_path, monkeypatch):
 def test_a_controller_that_is_not_there(testbed, tmp_path, monkeypatch):
     conf = tmp_path / "slurm.conf"
     lines = testbed.conf.read_text().splitlines()
-    conf.write_text("\n".join("SlurmctldPort=1" if line.startswith("SlurmctldPort") else line for line in lines))
+    conf.write_text(
+        "\n".join("SlurmctldPort=1" if line.startswith("SlurmctldPort") else line for line in lines)
+    )
     monkeypatch.setenv("SLURM_CONF", str(conf))
     code, found = diagnose(profile(tmp_path), tmp_path / "results")
     assert (code, failures(found)) == (3, ["controller"])
@@ -150,7 +194,13 @@ def test_a_full_cluster_is_no_failure(testbed, tmp_path):
 
 
 def test_stopping_it_cancels_its_job(testbed, tmp_path):
-    command = ["doctor", "--profile", str(profile(tmp_path)), "--results", str(tmp_path / "results")]
+    command = [
+        "doctor",
+        "--profile",
+        str(profile(tmp_path)),
+        "--results",
+        str(tmp_path / "results"),
+    ]
     with busy(testbed):
         process = subprocess.Popen(
             [sys.executable, "-m", "harness", *command],
@@ -160,7 +210,11 @@ def test_stopping_it_cancels_its_job(testbed, tmp_path):
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
         with process:
-            wait_until(lambda: bool(testbed.slurm("squeue", "-h", "--states=pending")), 60, "the probe job waits")
+            wait_until(
+                lambda: bool(testbed.slurm("squeue", "-h", "--states=pending")),
+                60,
+                "the probe job waits",
+            )
             process.send_signal(signal.SIGINT)
             told = process.communicate(timeout=60)[1]
         waiting = testbed.slurm("squeue", "-h", "--states=pending")
@@ -181,7 +235,11 @@ def test_what_a_user_may_submit_on_another_cluster_is_no_limit_here(accounting_t
     before = limits().room
     name = getpass.getuser()
     try:
-        for words in ("cluster far", "account testbed cluster=far", f"user {name} account=testbed cluster=far"):
+        for words in (
+            "cluster far",
+            "account testbed cluster=far",
+            f"user {name} account=testbed cluster=far",
+        ):
             accounting_testbed.slurm("sacctmgr", "-i", "add", *words.split())
         most = ("where", f"user={name}", "cluster=far", "set", "maxsubmitjobs=3")
         accounting_testbed.slurm("sacctmgr", "-i", "modify", "user", *most)

@@ -1,6 +1,8 @@
-"""What a cluster does to a sweep, on a real SLURM: nothing is lost, little is done twice, and `status` tells the truth.
+"""What a cluster does to a sweep, on a real SLURM: nothing is lost, little is done twice, and
+`status` tells the truth.
 
-Each test ends with the records that an undisturbed training leaves, bit for bit, wall-clock fields aside.
+Each test ends with the records that an undisturbed training leaves, bit for bit, wall-clock fields
+aside.
 """
 
 import os
@@ -60,17 +62,31 @@ def children(process: int) -> list[int]:
 
 
 def wait_for_warning(bed: Bed, warned: Path) -> None:
-    """Give all jobs one minute, and wait until SLURM, which looks twice a minute, has told them that it ends."""
+    """Give all jobs one minute, and wait until SLURM, which looks twice a minute, has told them
+    that it ends.
+    """
     script = f"trap 'touch {warned}; exit' USR2; touch {warned}.begun; while sleep 0.1; do :; done"
-    bed.slurm("sbatch", "--mem=100M", "--time=2", "--signal=B:USR2@60", "--output=/dev/null", "--wrap", script)
-    wait_until(warned.with_name(f"{warned.name}.begun").exists, 20, "the job that listens has begun")
+    bed.slurm(
+        "sbatch",
+        "--mem=100M",
+        "--time=2",
+        "--signal=B:USR2@60",
+        "--output=/dev/null",
+        "--wrap",
+        script,
+    )
+    wait_until(
+        warned.with_name(f"{warned.name}.begun").exists, 20, "the job that listens has begun"
+    )
     for job in bed.slurm("squeue", "-h", "--array", "-o", "%i").split():
         bed.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=1")
     wait_until(warned.exists, 40, "SLURM has told all jobs")
 
 
 def wait_until_forgotten(bed: Bed) -> None:
-    wait_until(lambda: not bed.slurm("squeue", "-h", "--states=all"), 40, "squeue has forgotten all jobs")
+    wait_until(
+        lambda: not bed.slurm("squeue", "-h", "--states=all"), 40, "squeue has forgotten all jobs"
+    )
 
 
 def new(folder: Path) -> Path:
@@ -102,7 +118,15 @@ def requeue(bed: Bed) -> None:
 
 def preempt(bed: Bed) -> None:
     """Have a job of the partition urgent take both nodes for a while."""
-    bed.slurm("sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap", "sleep 3")
+    bed.slurm(
+        "sbatch",
+        "--partition=urgent",
+        "--nodes=2",
+        "--exclusive",
+        "--output=/dev/null",
+        "--wrap",
+        "sleep 3",
+    )
 
 
 def take_node_down(bed: Bed) -> None:
@@ -110,23 +134,35 @@ def take_node_down(bed: Bed) -> None:
     bed.node_down(bed.job(only_job(bed))["NodeList"])
 
 
-@pytest.mark.parametrize("fault", [pytest.param(requeue, marks=pytest.mark.nightly), preempt, take_node_down])
+@pytest.mark.parametrize(
+    "fault", [pytest.param(requeue, marks=pytest.mark.nightly), preempt, take_node_down]
+)
 def test_a_job_that_slurm_starts_again_goes_on(testbed, tmp_path, fault: Callable[[Bed], None]):
     swept = sweep(tmp_path, evaluations=LONG, checkpoint_seconds=0.3)
     swept.submit()
     swept.wait_for_event("checkpoint")
     fault(testbed)
     swept.wait_for_states({"queued": 2})
-    assert swept.whys() == {"SLURM: PENDING; it has begun before, and goes on from where it was saved"}
+    assert swept.whys() == {
+        "SLURM: PENDING; it has begun before, and goes on from where it was saved"
+    }
     assert "submitted" not in swept.submit()
     assert_went_on(swept)
-    assert next((event["why"], event["requeued"]) for event in swept.events("ended")) == ("requeued", True)
+    assert next((event["why"], event["requeued"]) for event in swept.events("ended")) == (
+        "requeued",
+        True,
+    )
 
 
 def test_the_time_limit(testbed, tmp_path):
-    """A job at its limit starts again by itself if it came any further, and else waits for the user."""
+    """A job at its limit starts again by itself if it came any further, and else waits for the
+    user.
+    """
     limits = {"evaluations": LONG, "checkpoint_seconds": 0.3, "time_minutes": 2, "save_seconds": 60}
-    swept, stuck = sweep(new(tmp_path / "swept"), **limits), sweep(new(tmp_path / "stuck"), **limits)
+    swept, stuck = (
+        sweep(new(tmp_path / "swept"), **limits),
+        sweep(new(tmp_path / "stuck"), **limits),
+    )
     stuck.submit()
     stuck.wait_for_event("pack_begun")
     freeze(stuck)
@@ -164,8 +200,12 @@ def test_a_killed_worker(testbed, tmp_path):
 
 @pytest.mark.nightly
 def test_what_only_sacct_knows(accounting_testbed, tmp_path):
-    """Of a killed job and one that scancel took from the queue, both forgotten by squeue, sacct tells which is it."""
-    swept = sweep(tmp_path, sizes=(20, 80), evaluations=LONG, checkpoint_seconds=0.3, jobs_at_once=1)
+    """Of a killed job and one that scancel took from the queue, both forgotten by squeue, sacct
+    tells which is it.
+    """
+    swept = sweep(
+        tmp_path, sizes=(20, 80), evaluations=LONG, checkpoint_seconds=0.3, jobs_at_once=1
+    )
     swept.submit()
     swept.wait_for_event("checkpoint")
     array = only_job(accounting_testbed).partition("_")[0]
@@ -182,12 +222,16 @@ def test_what_only_sacct_knows(accounting_testbed, tmp_path):
 
 
 def test_what_scancel_ends_stays_cancelled(testbed, tmp_path):
-    swept = sweep(tmp_path, sizes=(20, 80), evaluations=LONG, checkpoint_seconds=0.3, jobs_at_once=1)
+    swept = sweep(
+        tmp_path, sizes=(20, 80), evaluations=LONG, checkpoint_seconds=0.3, jobs_at_once=1
+    )
     swept.submit()
     swept.wait_for_event("checkpoint")
     testbed.slurm("scancel", only_job(testbed).partition("_")[0])
     swept.wait_for_states({"cancelled": 4})
-    assert [event["why"] for event in swept.events("ended")] == ["cancelled"]  # which its worker remembers
+    assert [event["why"] for event in swept.events("ended")] == [
+        "cancelled"
+    ]  # which its worker remembers
     assert swept.next_moves() == {"`harness retry FILE --cause cancelled` takes it back"}
     assert "nothing to submit\ncancelled: `harness retry" in swept.submit()
     swept.retry("cancelled")
@@ -197,7 +241,13 @@ def test_what_scancel_ends_stays_cancelled(testbed, tmp_path):
     told = swept.harness("logs", swept.events("resumed")[0]["runs"][0]).output
     moments = re.findall(r"^20\S+(?=  )", told, flags=re.MULTILINE)
     assert moments == sorted(moments)
-    for words in ("submitted as", "cancelled, by", "to be tried again", "resumed: evaluations", "pack done"):
+    for words in (
+        "submitted as",
+        "cancelled, by",
+        "to be tried again",
+        "resumed: evaluations",
+        "pack done",
+    ):
         assert words in told
 
 
@@ -252,12 +302,22 @@ def test_a_run_that_crashes_on_nodes_only(testbed, here):
 
 
 def test_memory_that_does_not_suffice(testbed, here):
-    """Of a pack that does not fit the halves are trained; a run that does not fit alone waits for more memory."""
+    """Of a pack that does not fit the halves are trained; a run that does not fit alone waits for
+    more memory.
+    """
     (here / "needs_memory.py").write_text(NEEDS_MEMORY, encoding="utf-8")
     # which takes 240 MB alone, 220 as two and 400 as four, and 540 alone
     of_all = {"target": "needs_memory:target", "evaluations": 2}
-    packed = sweep(new(here / "packed"), sizes=(200_000,), seeds=range(4), setup=["export ROOM_MB=350"], **of_all)
-    alone = sweep(new(here / "alone"), sizes=(500_000,), seeds=(0,), setup=["export ROOM_MB=350"], **of_all)
+    packed = sweep(
+        new(here / "packed"),
+        sizes=(200_000,),
+        seeds=range(4),
+        setup=["export ROOM_MB=350"],
+        **of_all,
+    )
+    alone = sweep(
+        new(here / "alone"), sizes=(500_000,), seeds=(0,), setup=["export ROOM_MB=350"], **of_all
+    )
     packed.submit()
     alone.submit()
 
@@ -277,9 +337,18 @@ def test_memory_that_does_not_suffice(testbed, here):
 
 
 @pytest.mark.parametrize("tasks", ["1-99:2", "0-7,9,20-300:7", "0-1,3"])
-def test_every_task_of_an_array_is_seen_while_it_waits_and_when_it_was_cancelled(accounting_testbed, tasks):
+def test_every_task_of_an_array_is_seen_while_it_waits_and_when_it_was_cancelled(
+    accounting_testbed, tasks
+):
     """With --array squeue and sacct leave out the last of steps."""
-    submit = ("sbatch", "--parsable", "--hold", f"--array={tasks}", "--output=/dev/null", "--account=testbed")
+    submit = (
+        "sbatch",
+        "--parsable",
+        "--hold",
+        f"--array={tasks}",
+        "--output=/dev/null",
+        "--account=testbed",
+    )
     since = datetime.now(UTC).isoformat()
     name = f"strided_{len(tasks)}"
     array = accounting_testbed.slurm(*submit, f"--job-name={name}", "--wrap=true")

@@ -1,4 +1,6 @@
-"""What goes wrong with files, processes and code while a sweep is on its way: nothing is lost, the state is right."""
+"""What goes wrong with files, processes and code while a sweep is on its way: nothing is lost, the
+state is right.
+"""
 
 import os
 import re
@@ -18,11 +20,22 @@ from harness.dispatch.submission import read_submissions, write_order
 
 pytestmark = pytest.mark.slurm
 
-LONG = {"evaluations": 6000, "checkpoint_seconds": 0.3}  # of a sweep: three seconds of training, saved soon
+LONG = {
+    "evaluations": 6000,
+    "checkpoint_seconds": 0.3,
+}  # of a sweep: three seconds of training, saved soon
 
 
 def submit_command(swept: Sweep) -> list[str]:
-    command = [sys.executable, "-m", "harness", "submit", str(swept.file), "--profile", str(swept.profile)]
+    command = [
+        sys.executable,
+        "-m",
+        "harness",
+        "submit",
+        str(swept.file),
+        "--profile",
+        str(swept.profile),
+    ]
     return [*command, "--results", str(swept.results), "--yes"]
 
 
@@ -39,16 +52,22 @@ def submitter(swept: Sweep, **variables: str) -> subprocess.Popen:
 
 
 def sbatch_that(folder: Path, *lines: str) -> str:
-    """A PATH with an sbatch that does these lines of a shell script, in which $sbatch is the real one."""
+    """A PATH with an sbatch that does these lines of a shell script, in which $sbatch is the real
+    one.
+    """
     script = folder / "bin" / "sbatch"
     script.parent.mkdir()
-    script.write_text("\n".join(["#!/bin/sh", f"sbatch={shutil.which('sbatch')}", *lines]), encoding="utf-8")
+    script.write_text(
+        "\n".join(["#!/bin/sh", f"sbatch={shutil.which('sbatch')}", *lines]), encoding="utf-8"
+    )
     script.chmod(0o755)
     return f"{script.parent}:{os.environ['PATH']}"
 
 
 def test_killed_after_sbatch_took_the_jobs(testbed, tmp_path):
-    """They are found by their unique name: nothing is sent off again, and the stale lock is in nobody's way."""
+    """They are found by their unique name: nothing is sent off again, and the stale lock is in
+    nobody's way.
+    """
     swept = sweep(tmp_path, sizes=(20, 40))
     killed = submitter(swept, PATH=sbatch_that(tmp_path, '$sbatch "$@"', "kill -9 $PPID"))
     killed.communicate(timeout=60)
@@ -76,11 +95,15 @@ def test_killed_before_sbatch_took_the_jobs(testbed, tmp_path, monkeypatch):
 
 
 def test_sbatch_took_the_jobs_and_says_that_it_did_not(testbed, tmp_path, monkeypatch):
-    """As where the controller's answer came too late: the jobs are found, and theirs is the submission."""
+    """As where the controller's answer came too late: the jobs are found, and theirs is the
+    submission.
+    """
     swept = sweep(tmp_path)
     testbed.drain()
     late = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
-    monkeypatch.setenv("PATH", sbatch_that(tmp_path, '$sbatch "$@" > /dev/null', f"echo '{late}' >&2", "exit 1"))
+    monkeypatch.setenv(
+        "PATH", sbatch_that(tmp_path, '$sbatch "$@" > /dev/null', f"echo '{late}' >&2", "exit 1")
+    )
     assert "submitted: 1 job " in swept.submit()
     assert swept.states() == {"queued": 2}
     (sent,) = swept.submissions()
@@ -90,7 +113,9 @@ def test_sbatch_took_the_jobs_and_says_that_it_did_not(testbed, tmp_path, monkey
 def test_two_at_once(testbed, tmp_path):
     swept = sweep(tmp_path, sizes=(20, 40))
     asked, go = tmp_path / "asked", tmp_path / "go"
-    path = sbatch_that(tmp_path, f"touch {asked}", f"until [ -e {go} ]; do sleep 0.1; done", '$sbatch "$@"')
+    path = sbatch_that(
+        tmp_path, f"touch {asked}", f"until [ -e {go} ]; do sleep 0.1; done", '$sbatch "$@"'
+    )
     first = submitter(swept, PATH=path)
     wait_until(asked.exists, 60, "the first one asks for jobs")
     second = submitter(swept, PATH=path)
@@ -109,7 +134,9 @@ def test_two_at_once(testbed, tmp_path):
 def test_the_answer_to_a_submission_is_lost(testbed, tmp_path, monkeypatch):
     swept = sweep(tmp_path)
     controller = (testbed.folder / "slurmctld.pid").read_text().strip()
-    monkeypatch.setenv("PATH", sbatch_that(tmp_path, '$sbatch "$@" >&2', f"kill -STOP {controller}", "exit 1"))
+    monkeypatch.setenv(
+        "PATH", sbatch_that(tmp_path, '$sbatch "$@" >&2', f"kill -STOP {controller}", "exit 1")
+    )
     try:
         told = swept.harness("submit", "--profile", str(swept.profile), "--yes")
     finally:
@@ -125,7 +152,13 @@ def test_the_answer_to_a_submission_is_lost(testbed, tmp_path, monkeypatch):
 def test_inside_of_a_job(testbed, tmp_path):
     swept = sweep(tmp_path, sizes=(20, 40))
     command = " ".join(submit_command(swept))
-    asked = ["--nodelist=n1", "--cpus-per-task=2", "--mem-per-cpu=100M", "--gpus-per-node=1", "--ntasks=1"]
+    asked = [
+        "--nodelist=n1",
+        "--cpus-per-task=2",
+        "--mem-per-cpu=100M",
+        "--gpus-per-node=1",
+        "--ntasks=1",
+    ]
     testbed.slurm("sbatch", "--parsable", f"--output={tmp_path / 'out'}", *asked, "--wrap", command)
     swept.wait_for_event("pack_begun", number=2)
     jobs = [testbed.job(attempt.begun["slurm_number"]) for attempt in swept.attempts()]
@@ -158,7 +191,9 @@ def test_damaged_files_of_what_was_sent_off(testbed, tmp_path):
 
 @pytest.mark.nightly
 def test_a_frozen_worker_comes_back(impatient_testbed, tmp_path):
-    """Its node was given up and its job trained elsewhere: both write, there is one record, and they are equal."""
+    """Its node was given up and its job trained elsewhere: both write, there is one record, and
+    they are equal.
+    """
     swept = sweep(tmp_path, **LONG)
     swept.submit()
     swept.wait_for_event("checkpoint")
@@ -168,7 +203,8 @@ def test_a_frozen_worker_comes_back(impatient_testbed, tmp_path):
     assert set(swept.states()) <= {"queued", "running"}
     swept.wait_for_event("first_step", number=2)
     for process in impatient_testbed.job_processes(node):
-        # Not srun, whose command names Python too: it would cancel the step, which has the same number elsewhere.
+        # Not srun, whose command names Python too: it would cancel the step, which has the same
+        # number elsewhere.
         command = command_of(process)
         if b"python" in command and b"srun" not in command:
             os.kill(process, signal.SIGCONT)
@@ -183,7 +219,9 @@ def committed_copy(folder: Path) -> Path:
     """A checkout with a copy of the package, in which a test may edit it."""
     package = Path(harness.__file__).parent
     shutil.copytree(package, folder / "harness", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "edited_later.py").write_text("def target(x):\n    return x[:, 0] * x[:, 1]\n", encoding="utf-8")
+    (folder / "edited_later.py").write_text(
+        "def target(x):\n    return x[:, 0] * x[:, 1]\n", encoding="utf-8"
+    )
     (folder / ".gitignore").write_text("__pycache__\n", encoding="utf-8")
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
     named = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
@@ -203,20 +241,28 @@ def test_code_is_edited_before_its_jobs_start(testbed, tmp_path, monkeypatch):
     assert "submitted: 1 job " in told
     assert swept.states() == {"queued": 2}
 
-    (project / "edited_later.py").write_text("def target(x):\n    return x[:, 0]\n", encoding="utf-8")
-    (project / "harness" / "train" / "__init__.py").write_text("raise SystemExit('edited')\n", encoding="utf-8")
+    (project / "edited_later.py").write_text(
+        "def target(x):\n    return x[:, 0]\n", encoding="utf-8"
+    )
+    (project / "harness" / "train" / "__init__.py").write_text(
+        "raise SystemExit('edited')\n", encoding="utf-8"
+    )
     testbed.node_up("n1")
 
     assert_completes(swept)
     (submission,) = read_submissions(swept.folder)
-    commit = subprocess.run(["git", "-C", str(project), "rev-parse", "HEAD"], capture_output=True, text=True)
+    commit = subprocess.run(
+        ["git", "-C", str(project), "rev-parse", "HEAD"], capture_output=True, text=True
+    )
     for provenance in swept.provenances():
         code = (provenance.snapshot, provenance.commit, provenance.dirty)
         assert code == (submission.snapshot, commit.stdout.strip(), False)
 
 
 def test_results_are_moved_and_code_is_edited_while_a_job_trains(testbed, tmp_path):
-    """A process that takes the place of a dead one finds the edited code: it trains nothing, and no record is of it."""
+    """A process that takes the place of a dead one finds the edited code: it trains nothing, and no
+    record is of it.
+    """
     project = committed_copy(tmp_path / "project")
     swept = sweep(tmp_path, **LONG | {"evaluations": 20_000})
     told, _ = submitter(swept, PYTHONPATH=str(project)).communicate(timeout=60)
@@ -226,7 +272,10 @@ def test_results_are_moved_and_code_is_edited_while_a_job_trains(testbed, tmp_pa
     with open(project / "harness" / "train" / "__init__.py", "a", encoding="utf-8") as file:
         file.write("\n# edited\n")
     training = [
-        each for node in ("n1", "n2") for each in testbed.job_processes(node) if b"spawn_main" in command_of(each)
+        each
+        for node in ("n1", "n2")
+        for each in testbed.job_processes(node)
+        if b"spawn_main" in command_of(each)
     ]
     assert training
     for process in training:
@@ -235,7 +284,9 @@ def test_results_are_moved_and_code_is_edited_while_a_job_trains(testbed, tmp_pa
 
     assert not [*moved.glob("runs/*.json"), *swept.results.glob("runs/*.json")]
     (output,) = (moved / "sweep" / "logs").glob("*_log.out")
-    assert f"a training process got its code from {project / 'harness'}" in output.read_text(encoding="utf-8")
+    assert f"a training process got its code from {project / 'harness'}" in output.read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("full", ["runs", "."])
@@ -247,7 +298,9 @@ def test_a_disk_that_is_full_at_the_end(disk, testbed, tmp_path, full):
     small.fill()
     wait_until(lambda: swept.states() == {"crashed": 2}, 60, "the job ends")
     (why,) = swept.whys()
-    silent = full == "." and why.startswith("SLURM: FAILED")  # there was no room for its worker's last word
+    silent = full == "." and why.startswith(
+        "SLURM: FAILED"
+    )  # there was no room for its worker's last word
     assert silent or "No space left on device" in why
     refused = swept.harness("submit", "--profile", str(swept.profile), "--yes")
     assert refused.exit_code in (2, 3)
@@ -268,7 +321,10 @@ def test_a_disk_that_is_too_full_for_checkpoints(disk, testbed, tmp_path):
     assert_completes(swept)
     assert not swept.events("checkpoint")
     (run, *_) = swept.status()["runs"]
-    assert "No space left on device; training goes on without new checkpoints" in swept.harness("logs", run).output
+    assert (
+        "No space left on device; training goes on without new checkpoints"
+        in swept.harness("logs", run).output
+    )
 
 
 @pytest.mark.parametrize("where", ["runs", "."])

@@ -1,4 +1,6 @@
-"""Experiments with looks, and of transformers, on a cluster: what is sent, and that its bits are those of here."""
+"""Experiments with looks, and of transformers, on a cluster: what is sent, and that its bits are
+those of here.
+"""
 
 import re
 from pathlib import Path
@@ -22,13 +24,17 @@ LOOKED = open_experiment(seeds=7, looks=[3, 5, 7]).replace(
 def test_a_submission_sends_the_next_look_once_the_one_before_has_ended(testbed, tmp_path):
     swept = sweep(tmp_path)
     swept.file.write_text(LOOKED, encoding="utf-8")
-    assert "first look, at 3 of 7 replicates: 18 of 18 runs to go" in swept.submit("--until-decided")
+    assert "first look, at 3 of 7 replicates: 18 of 18 runs to go" in swept.submit(
+        "--until-decided"
+    )
     assert "nothing to submit" in swept.submit("--until-decided")
     swept.wait_for_states({"done": 18, "planned": 24})
     plan = read_manifest(swept.folder)
     assert {f"{run_id}.json" for run_id in plan.with_seeds(3)} == set(records(swept))
 
-    assert "“twins differ” is open; the next look is at 5 of 7 replicates" in swept.submit("--until-decided")
+    assert "“twins differ” is open; the next look is at 5 of 7 replicates" in swept.submit(
+        "--until-decided"
+    )
     swept.wait_until_over()
     last = swept.submit("--until-decided")
     assert "no rule asks for more replicates" in last
@@ -70,7 +76,11 @@ def test_a_job_times_the_plan_on_a_node(testbed, tmp_path):
     wait_until(log.exists, 60, "the job writes")
     wait_until(lambda: "calibration: " in log.read_text(), 400, "the bench ends")
     calibration = read_calibration(swept.results, "torch", processor(), "float64")
-    assert {row.shape.optimizer for row in calibration.solo} == {"adam", "lbfgs", "levenberg_marquardt"}
+    assert {row.shape.optimizer for row in calibration.solo} == {
+        "adam",
+        "lbfgs",
+        "levenberg_marquardt",
+    }
     assert "(calibrated)" in swept.harness("plan").output
     wait_until(lambda: not list(swept.results.glob(".bench-*")), 30, "the job's code is removed")
 

@@ -1,4 +1,6 @@
-"""The README's commands for a cluster, and docs/tutorials/slurm.md, run on a real SLURM as they are written."""
+"""The README's commands for a cluster, and docs/tutorials/slurm.md, run on a real SLURM as they are
+written.
+"""
 
 import json
 import re
@@ -15,7 +17,13 @@ FILE = "experiments/real_data.yaml"
 def test_its_commands_for_a_cluster(testbed, here):
     (here / "experiments").mkdir()
     shutil.copytree(ROOT / "slurm", here / "slurm", ignore=shutil.ignore_patterns("testbed"))
-    changed = {"partition": "gpu", "cpus": "2", "memory_gb": "2", "time_minutes": "10", "job_minutes": "2"}
+    changed = {
+        "partition": "gpu",
+        "cpus": "2",
+        "memory_gb": "2",
+        "time_minutes": "10",
+        "job_minutes": "2",
+    }
     profile = (here / "slurm" / "cpu.yaml").read_text(encoding="utf-8")
     for name, value in changed.items():
         profile = re.sub(rf"^{name}: \S+", f"{name}: {value}", profile, flags=re.MULTILINE)
@@ -28,8 +36,12 @@ def test_its_commands_for_a_cluster(testbed, here):
         "seeds: [0]\n",
         encoding="utf-8",
     )
-    commands = [line for block in blocks_of("README.md") for line in lines_of(block) if FILE in line]
-    doctor = next(line for block in blocks_of("README.md") for line in lines_of(block) if " doctor " in line)
+    commands = [
+        line for block in blocks_of("README.md") for line in lines_of(block) if FILE in line
+    ]
+    doctor = next(
+        line for block in blocks_of("README.md") for line in lines_of(block) if " doctor " in line
+    )
     submit, status = commands
 
     assert "0 FAILED" in run_line(doctor)

@@ -1,4 +1,6 @@
-"""What each field of a profile becomes in a job's script, what sbatch says to it, and that odd paths are quoted."""
+"""What each field of a profile becomes in a job's script, what sbatch says to it, and that odd
+paths are quoted.
+"""
 
 import itertools
 import shlex
@@ -19,13 +21,15 @@ pytestmark = pytest.mark.slurm
 SRUN = "srun --unbuffered --output LOG --cpu-bind=none --ntasks=1"
 PYTHON = shlex.quote(sys.executable)
 COMMAND = "-u -m harness.dispatch.worker FOLDER 5ub ${SLURM_ARRAY_TASK_ID:-0}"
-# For each field of Profile: values of it, and perhaps of others, with the lines that they bring; and words that sbatch
-# refuses the script with, where the testbed lacks what is asked for.
+# For each field of Profile: values of it, and perhaps of others, with the lines that they bring;
+# and words that sbatch refuses the script with, where the testbed lacks what is asked for.
 CASES: dict[str, list[tuple[dict, list[str], str | None]]] = {
     "partition": [({"partition": "urgent"}, ["#SBATCH --partition=urgent"], None)],
     "account": [({"account": "my group"}, ["#SBATCH --account='my group'"], None)],
     "qos": [({"qos": "a;b"}, ["#SBATCH --qos='a;b'"], None)],
-    "constraint": [({"constraint": "a100&ib"}, ["#SBATCH --constraint='a100&ib'"], "Invalid feature")],
+    "constraint": [
+        ({"constraint": "a100&ib"}, ["#SBATCH --constraint='a100&ib'"], "Invalid feature")
+    ],
     "exclude": [({"exclude": "n[2-2]"}, ["#SBATCH --exclude='n[2-2]'"], None)],
     "gpus": [
         ({"gpus": 0}, [], None),
@@ -39,12 +43,18 @@ CASES: dict[str, list[tuple[dict, list[str], str | None]]] = {
         ({"gpus": "fake:1", "gpus_option": "gpus"}, ["#SBATCH --gpus=fake:1"], None),
         ({"gpus_option": "gpus"}, [], None),
     ],
-    "packs_per_gpu": [({"gpus": 1, "packs_per_gpu": 2, "cpus": 2}, ["#SBATCH --gpus-per-node=1"], None)],
+    "packs_per_gpu": [
+        ({"gpus": 1, "packs_per_gpu": 2, "cpus": 2}, ["#SBATCH --gpus-per-node=1"], None)
+    ],
     "cpus": [({"cpus": 3}, ["#SBATCH --cpus-per-task=3", "export SRUN_CPUS_PER_TASK=3"], None)],
     "memory_gb": [
         ({"memory_gb": 1.5}, ["#SBATCH --mem=1536MB"], None),
         ({"memory_gb": None}, [], None),
-        ({"memory_gb": None, "gpus": 1, "sbatch": {"mem-per-gpu": "1G"}}, ["#SBATCH --mem-per-gpu=1G"], None),
+        (
+            {"memory_gb": None, "gpus": 1, "sbatch": {"mem-per-gpu": "1G"}},
+            ["#SBATCH --mem-per-gpu=1G"],
+            None,
+        ),
         ({"memory_gb": 900}, ["#SBATCH --mem=921600MB"], "node configuration"),
     ],
     "memory_per_cpu_gb": [({"memory_per_cpu_gb": 2}, ["#SBATCH --mem-per-cpu=2048MB"], None)],
@@ -52,8 +62,16 @@ CASES: dict[str, list[tuple[dict, list[str], str | None]]] = {
     "time_minutes": [({"time_minutes": 50}, ["#SBATCH --time=50"], None)],
     "save_seconds": [({"save_seconds": 200}, ["#SBATCH --signal=USR2@200"], None)],
     "checkpoint_seconds": [({"checkpoint_seconds": 5}, [], None)],
-    "jobs_at_once": [({"jobs_at_once": 7}, [], None)],  # of several, which the script of one job does not show
-    "setup": [({"setup": ["module load 'a b' # it's", "x=$y"]}, ["module load 'a b' # it's", "x=$y"], None)],
+    "jobs_at_once": [
+        ({"jobs_at_once": 7}, [], None)
+    ],  # of several, which the script of one job does not show
+    "setup": [
+        (
+            {"setup": ["module load 'a b' # it's", "x=$y"]},
+            ["module load 'a b' # it's", "x=$y"],
+            None,
+        )
+    ],
     "srun": [
         (
             {"srun": ["--container-image=/a b/c.sqsh", "--container-mounts=/a:/a"]},
@@ -70,11 +88,21 @@ CASES: dict[str, list[tuple[dict, list[str], str | None]]] = {
         ),
     ],
     "share": [({"share": "group"}, [], None)],
-    "wckey": [({}, ["#SBATCH --wckey=''"], None), ({"wckey": "my sweeps"}, ["#SBATCH --wckey='my sweeps'"], None)],
+    "wckey": [
+        ({}, ["#SBATCH --wckey=''"], None),
+        ({"wckey": "my sweeps"}, ["#SBATCH --wckey='my sweeps'"], None),
+    ],
     "wandb": [({"wandb": {"mode": "offline"}}, [], None)],
     "sbatch": [
         (
-            {"sbatch": {"nice": 100, "comment": "it's $HOME; a b", "exclusive": True, "mail-type": "END"}},
+            {
+                "sbatch": {
+                    "nice": 100,
+                    "comment": "it's $HOME; a b",
+                    "exclusive": True,
+                    "mail-type": "END",
+                }
+            },
             [
                 "#SBATCH --nice=100",
                 "#SBATCH --comment='it'\"'\"'s $HOME; a b'",
@@ -114,7 +142,9 @@ def test_what_each_field_becomes(testbed, tmp_path):
 
 def lines_of(fields: dict, folder: Path) -> list[str]:
     job = ("harness.dispatch.worker", str(folder), "5ub")
-    return script_text(Profile(**fields), "harness-x-5ub", folder, ["/snap shots/0"], *job).splitlines()
+    return script_text(
+        Profile(**fields), "harness-x-5ub", folder, ["/snap shots/0"], *job
+    ).splitlines()
 
 
 def test_a_sweep_whose_paths_and_fields_need_quotes(testbed, tmp_path):
@@ -147,23 +177,34 @@ def test_a_sweep_whose_paths_and_fields_need_quotes(testbed, tmp_path):
 
 
 def test_a_results_folder_that_slurm_would_rename(testbed, tmp_path):
-    """SLURM changes % and backslashes in the path of a log: such a folder is refused, and nothing is sent off."""
+    """SLURM changes % and backslashes in the path of a log: such a folder is refused, and nothing
+    is sent off.
+    """
     for name in ("100%", "per%jcent", "back\\slash"):
         (tmp_path / name).mkdir()
         made = sweep(tmp_path / name)
         done = made.said("submit", "--profile", str(made.profile), "--yes", exit_code=2)
-        assert "SLURM changes % and \\ in the path of a log; choose another results folder: --results" in done
+        assert (
+            "SLURM changes % and \\ in the path of a log; choose another results folder: --results"
+            in done
+        )
         assert not made.submissions()
 
 
 def test_a_job_without_scontrol_says_that_it_timed_out(testbed, tmp_path):
-    """As in a container: it does not promise to start again, and the next submission takes it up."""
+    """As in a container: it does not promise to start again, and the next submission takes it
+    up.
+    """
     without = tmp_path / "bin"
     without.mkdir()
-    made = sweep(tmp_path, evaluations=20_000, python=f"env PATH={without} {shlex.quote(sys.executable)}")
+    made = sweep(
+        tmp_path, evaluations=20_000, python=f"env PATH={without} {shlex.quote(sys.executable)}"
+    )
     made.submit()
     made.wait_for_event("checkpoint")
     testbed.slurm("scancel", "--signal=USR2", only_job(testbed))
     made.wait_for_event("ended")
-    assert [(event["why"], event["requeued"]) for event in made.events("ended")] == [("timed out", False)]
+    assert [(event["why"], event["requeued"]) for event in made.events("ended")] == [
+        ("timed out", False)
+    ]
     made.wait_for_states({"timed out": 2})

@@ -22,11 +22,15 @@ SEED = 0
 WIDTHS, SEEDS, EVALUATIONS = range(8, 40), range(64), 1000  # 64 packs of 32 runs, of a second each
 JOB_MINUTES = 0.1  # about 20 jobs
 CHECKPOINT_SECONDS = 1.0
-SLACK_SECONDS = 4.0  # until a checkpoint is written and a worker has ended, where four jobs share two cores
+SLACK_SECONDS = (
+    4.0  # until a checkpoint is written and a worker has ended, where four jobs share two cores
+)
 
 
 class Strike(NamedTuple):
-    """A fault that hit the training of these runs, and the seconds of it that no checkpoint holds."""
+    """A fault that hit the training of these runs, and the seconds of it that no checkpoint
+    holds.
+    """
 
     fault: str
     runs: tuple[str, ...]
@@ -52,8 +56,14 @@ def test_two_thousand_runs_survive(testbed, tmp_path):
     assert swept.status()["planned"] >= 2000
     assert_nothing_trained_twice(swept)
     assert_nothing_saved_was_lost(swept)
-    lost, needed = [each.lost_seconds for each in strikes], sum(one["seconds"] for one in swept.events("pack_done"))
-    told = f"{sum(lost):.1f} s of {needed:.0f} trained twice, {max(lost):.1f} at most by one of {len(lost)} strikes"
+    lost, needed = (
+        [each.lost_seconds for each in strikes],
+        sum(one["seconds"] for one in swept.events("pack_done")),
+    )
+    told = (
+        f"{sum(lost):.1f} s of {needed:.0f} trained twice, {max(lost):.1f} at most by one of "
+        f"{len(lost)} strikes"
+    )
     print(told)
     assert max(lost) < CHECKPOINT_SECONDS + SLACK_SECONDS, told
     assert sum(lost) < 0.1 * needed, told
@@ -97,7 +107,12 @@ def requeue(bed: Bed, swept: Sweep, victim: Attempt) -> None:
 
 
 def preempt(bed: Bed, swept: Sweep, victim: Attempt) -> None:
-    options = ["--partition=urgent", "--exclusive", f"--nodelist={node_of(bed, victim)}", "--output=/dev/null"]
+    options = [
+        "--partition=urgent",
+        "--exclusive",
+        f"--nodelist={node_of(bed, victim)}",
+        "--output=/dev/null",
+    ]
     urgent = bed.slurm("sbatch", "--parsable", *options, "--wrap", "sleep 1")
     wait_for_restart(bed, victim)
     wait_until(lambda: bed.job(urgent)["JobState"] == "COMPLETED", 30, "the urgent job has ended")
@@ -105,7 +120,9 @@ def preempt(bed: Bed, swept: Sweep, victim: Attempt) -> None:
 
 def set_node_down_and_up(bed: Bed, swept: Sweep, victim: Attempt) -> None:
     node = node_of(bed, victim)
-    bed.node_down(node)  # the bed's nodes come up again by themselves when they next register, within seconds
+    bed.node_down(
+        node
+    )  # the bed's nodes come up again by themselves when they next register, within seconds
     wait_for_restart(bed, victim)
     wait_until(lambda: bed.node_is_up(node), 30, f"{node} is up")
 
@@ -119,7 +136,9 @@ def kill_worker(bed: Bed, swept: Sweep, victim: Attempt) -> None:
 def kill_trainer(bed: Bed, swept: Sweep, victim: Attempt) -> None:
     """The process that trains: its worker lives on, and tries again."""
     worker = victim.begun["pid"]
-    (trainer,) = [one for one in processes() if parent_of(one) == worker and b"spawn_main" in command_of(one)]
+    (trainer,) = [
+        one for one in processes() if parent_of(one) == worker and b"spawn_main" in command_of(one)
+    ]
     os.kill(trainer, signal.SIGKILL)
     wait_until(lambda: bool(kills(attempt_of(swept, victim.id))), 30, "the worker has seen it")
 
@@ -165,13 +184,23 @@ def attempt_of(swept: Sweep, identity: str) -> Attempt:
 
 
 def open_pack(attempt: Attempt) -> tuple[str, ...]:
-    """The runs that the attempt has begun and not ended, one pack at a time; none if it trains nothing."""
+    """The runs that the attempt has begun and not ended, one pack at a time; none if it trains
+    nothing.
+    """
     last = next((event for event in reversed(attempt.events) if "runs" in event), None)
-    return tuple(last["runs"]) if last and last["event"] in ("pack_begun", "resumed", "checkpoint") else ()
+    return (
+        tuple(last["runs"])
+        if last and last["event"] in ("pack_begun", "resumed", "checkpoint")
+        else ()
+    )
 
 
 def kills(attempt: Attempt) -> list[Event]:
-    return [event for event in attempt.events if event["event"] == "pack_failed" and event["cause"] == "killed"]
+    return [
+        event
+        for event in attempt.events
+        if event["event"] == "pack_failed" and event["cause"] == "killed"
+    ]
 
 
 def what_was_hit(fault: str, victim: Attempt, at: float) -> Strike | None:
@@ -185,7 +214,9 @@ def what_was_hit(fault: str, victim: Attempt, at: float) -> Strike | None:
         for event in victim.events
         if event["event"] == "first_step" or tuple(event.get("runs", ())) == runs
     ]
-    return Strike(fault, runs, end - max(moment for moment in safe if moment <= end)) if runs else None
+    return (
+        Strike(fault, runs, end - max(moment for moment in safe if moment <= end)) if runs else None
+    )
 
 
 def assert_nothing_saved_was_lost(swept: Sweep) -> None:

@@ -11,23 +11,38 @@ from real_slurm import Bed, command_of, down, environment_of, processes, script,
 pytestmark = pytest.mark.slurm
 
 WRITTEN_BY_DEFAULT = ["/run", "/etc/munge", "/etc/slurm", "/etc/mysql"] + [
-    f"/var/{place}/{name}" for place in ("log", "lib", "spool") for name in ("munge", "slurm", "mysql", "slurmd")
+    f"/var/{place}/{name}"
+    for place in ("log", "lib", "spool")
+    for name in ("munge", "slurm", "mysql", "slurmd")
 ]  # where SLURM, Munge and MariaDB keep files when they are not told otherwise
 
 
 def submit(bed: Bed, output: Path, script: str, *options: str) -> str:
     return bed.slurm(
-        "sbatch", "--parsable", f"--output={output}", "--open-mode=append", "--mem=1G", *options, "--wrap", script
+        "sbatch",
+        "--parsable",
+        f"--output={output}",
+        "--open-mode=append",
+        "--mem=1G",
+        *options,
+        "--wrap",
+        script,
     )
 
 
 def wait_for_state(bed: Bed, job_id: str, state: str, timeout_seconds: float = 30) -> None:
-    wait_until(lambda: bed.job(job_id)["JobState"] == state, timeout_seconds, f"job {job_id} is {state}")
+    wait_until(
+        lambda: bed.job(job_id)["JobState"] == state, timeout_seconds, f"job {job_id} is {state}"
+    )
 
 
 def processes_of(folder: Path) -> list[int]:
     path = os.fsencode(folder)
-    return [process for process in processes() if path in command_of(process) or path in environment_of(process)]
+    return [
+        process
+        for process in processes()
+        if path in command_of(process) or path in environment_of(process)
+    ]
 
 
 def files_written_by_default() -> set[Path]:
@@ -36,7 +51,9 @@ def files_written_by_default() -> set[Path]:
 
 def test_two_idle_nodes_with_two_gpus_each(testbed):
     lines = testbed.slurm("sinfo", "-hN", "-o", "%N %P %T %c %G").splitlines()
-    assert sorted(lines) == [f"{node} {name} idle 4 gpu:fake:2" for node in ("n1", "n2") for name in ("gpu*", "urgent")]
+    assert sorted(lines) == [
+        f"{node} {name} idle 4 gpu:fake:2" for node in ("n1", "n2") for name in ("gpu*", "urgent")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -50,14 +67,20 @@ def test_two_idle_nodes_with_two_gpus_each(testbed):
     ],
 )
 def test_a_job_sees_its_gpus(testbed, options, devices):
-    assert testbed.slurm("srun", *options, "sh", "-c", "echo ${CUDA_VISIBLE_DEVICES:-none}") == devices
+    assert (
+        testbed.slurm("srun", *options, "sh", "-c", "echo ${CUDA_VISIBLE_DEVICES:-none}") == devices
+    )
 
 
 def test_sacct_with_accounting(accounting_testbed, tmp_path):
     job = submit(accounting_testbed, tmp_path / "out", "exit 3", "--account=testbed")
     wait_for_state(accounting_testbed, job, "FAILED")
     asked = ["sacct", "-nXPj", job, "-o", "State,ExitCode,Account"]
-    wait_until(lambda: accounting_testbed.slurm(*asked) == "FAILED|3:0|testbed", 20, "sacct shows the failure")
+    wait_until(
+        lambda: accounting_testbed.slurm(*asked) == "FAILED|3:0|testbed",
+        20,
+        "sacct shows the failure",
+    )
 
 
 def test_up_twice_is_harmless(testbed):
@@ -69,14 +92,19 @@ def test_up_twice_is_harmless(testbed):
 
 
 def test_env_points_a_shell_to_it(testbed, tmp_path):
-    assert script("env", "--folder", str(testbed.folder)).stdout == f"export SLURM_CONF={testbed.conf}\n"
+    assert (
+        script("env", "--folder", str(testbed.folder)).stdout
+        == f"export SLURM_CONF={testbed.conf}\n"
+    )
     nothing = script("env", "--folder", str(tmp_path))
     assert nothing.returncode == 1
     assert "no testbed is up" in nothing.stderr
 
 
 def test_no_outgoing_connection_can_take_a_port(testbed):
-    """Ports are chosen seconds before daemons bind them, and beds that start beside this one connect meanwhile."""
+    """Ports are chosen seconds before daemons bind them, and beds that start beside this one
+    connect meanwhile.
+    """
     first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     ports = [int(port) for port in re.findall(r"Port=(\d+)", testbed.conf.read_text())]
     assert len(ports) >= 3
@@ -88,7 +116,9 @@ def test_down_leaves_nothing(tmp_path):
     bed = up(tmp_path / "bed", "--accounting")
     hidden = tmp_path / "hidden"
     submit(bed, tmp_path / "out", f"setsid sh -c 'echo $$ > {hidden}; sleep 300' & wait")
-    wait_until(lambda: hidden.exists() and hidden.read_text().endswith("\n"), 30, "the job has started")
+    wait_until(
+        lambda: hidden.exists() and hidden.read_text().endswith("\n"), 30, "the job has started"
+    )
     assert Path(f"/proc/{hidden.read_text().strip()}").exists()
     down(bed.folder)
     assert not Path(f"/proc/{hidden.read_text().strip()}").exists()

@@ -1,6 +1,6 @@
-"""Experiment files that nobody should write: a list made by hand, and mutants of good ones, made by a `random.Random`."""
-
-# ruff: noqa: E501 -- experiments and lists of words, which are read across
+"""Experiment files that nobody should write: a list made by hand, and mutants of good ones, made by
+a `random.Random`.
+"""
 
 import copy
 import json
@@ -58,8 +58,12 @@ decide:
 scales:
   short: {seeds: [1], recipes.adam.max_evaluations: 11}
 """
-PHASES = SMALL.replace("max_evaluations: 10", "max_evaluations: 10, phases: 5").replace("[exp2d]", "[gaussian_peaks]")
-POISSON = SMALL.replace("[exp2d]", "{target: poisson, boundary_points: 40, interior_weight: 0.1, train_points: 50}")
+PHASES = SMALL.replace("max_evaluations: 10", "max_evaluations: 10, phases: 5").replace(
+    "[exp2d]", "[gaussian_peaks]"
+)
+POISSON = SMALL.replace(
+    "[exp2d]", "{target: poisson, boundary_points: 40, interior_weight: 0.1, train_points: 50}"
+)
 DATA = SMALL.replace("[exp2d]", "[wine]").replace("at: [100]", "at: [300]")
 SEARCHED = made_searched.TEXT.replace("runs: 4", "runs: 2")
 
@@ -92,7 +96,9 @@ def flow(value: Any) -> str:
         case Raw():
             return str(value)
         case dict():
-            return "{" + ", ".join(f"{flow(name)}: {flow(item)}" for name, item in value.items()) + "}"
+            return (
+                "{" + ", ".join(f"{flow(name)}: {flow(item)}" for name, item in value.items()) + "}"
+            )
         case list():
             return "[" + ", ".join(map(flow, value)) + "]"
     return json.dumps(value)
@@ -103,7 +109,9 @@ def written(data: dict) -> str:
 
 
 def _small(text: str) -> dict:
-    """The experiment with one seed, two tasks, and the first point of its axes, so that many mutants can be planned."""
+    """The experiment with one seed, two tasks, and the first point of its axes, so that many
+    mutants can be planned.
+    """
     data = parse(text, "").data
     data.pop("scales", None)
     if "seeds" in data:
@@ -123,7 +131,15 @@ def _small(text: str) -> dict:
     return data
 
 
-TEXTS = [*(path.read_text(encoding="utf-8") for path in EXPERIMENTS), SMALL, RICH, PHASES, POISSON, DATA, SEARCHED]
+TEXTS = [
+    *(path.read_text(encoding="utf-8") for path in EXPERIMENTS),
+    SMALL,
+    RICH,
+    PHASES,
+    POISSON,
+    DATA,
+    SEARCHED,
+]
 
 
 @cache
@@ -132,12 +148,19 @@ def trees() -> list[dict]:
 
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
 NEEDS = {  # where something stands in SMALL, and what cannot stand there
     "which?": "[] {} {a:1} [x] 1 1.5 ~ true [ { ] } @ ` %x *none &a",
-    "[exp2d]": "[] ~ 5 [5] {} [{}] [~] [[exp2d]] [exp3d] [exp2d,exp2d] [a:b:c] [:] [none:none] .nan [.inf] [1e400] [[[]]] !!set{x}",
-    "[0]": "[] ~ 0 {} [a] [0.5] [-1] [4294967296] [0,0] [[0]] [~] [true] [1e3] [.nan] 2020-13-45 [2020-13-45] [0,-0] &s[0,*s] 0..9",
+    "[exp2d]": (
+        "[] ~ 5 [5] {} [{}] [~] [[exp2d]] [exp3d] [exp2d,exp2d] [a:b:c] [:] [none:none] "
+        ".nan [.inf] [1e400] [[[]]] !!set{x}"
+    ),
+    "[0]": (
+        "[] ~ 0 {} [a] [0.5] [-1] [4294967296] [0,0] [[0]] [~] [true] [1e3] [.nan] 2020-13-45 "
+        "[2020-13-45] [0,-0] &s[0,*s] 0..9"
+    ),
     "1e-3": "0 -1 .nan .inf -.inf 1e999 x ~ [] {} true [1] 2020-01-01 1e-400 '1' 1:30",
     "params": "parms flops param [] {} ~ 1 true '' params.trainable",
     "[100]": "[] ~ 0 [0] [-1] [x] [.nan] [.inf] [1e999] [1e300] {} [~] [[100]] [true] 100",
@@ -156,22 +179,29 @@ FIELDS = {
     "grid_extension: {grids: %s, evaluations: 1}": "[] x [0] [3,2] [2,2] ~ [x] [[1]]",
 }
 TASKS = {
-    "train_points: %s": "0 -1 1e12 1000000000000 9223372036854775807 99999999999999999999 1000001 x .nan [] 0.5",
+    "train_points: %s": (
+        "0 -1 1e12 1000000000000 9223372036854775807 99999999999999999999 1000001 x .nan [] 0.5"
+    ),
     "test_points: %s": "0 1000000000 1e9 -5 x {}",
     "inputs: %s": "0 -1 1000000000 x 3 [2]",
     "low: %s": "[] [0] [0,0,0] .nan -.inf x 1 2 ~ {} -1e308 [-1e308,-1e308]",
     "boundary_points: %s": "1 0 x 1000000000000",
     "instance: %s": "-1 x .5 .nan",
 }
-TAGGED = "!!int abc|!!float x|!!bool maybe|!!binary aGk=|!!set {a}|!!python/none x|!!null x|!!int 0x"
+TAGGED = (
+    "!!int abc|!!float x|!!bool maybe|!!binary aGk=|!!set {a}|!!python/none x|!!null x|!!int 0x"
+)
 KEYS = "5|~|2020-01-01|[1, 2]|{a: 1}|1.5|true|!!int abc|? [a]\n|!!binary aGk=|0x10|.nan|<<"
 PATHS = "5 . .. a..b seeds.x seeds.0.1 question.x tasks.9 tasks.-1 arms.none arms.kan.x scales"
 ADAMS = "".join(f"  a{i}: {{optimizer: {{name: adam}}, max_evaluations: 10}}\n" for i in range(8))
 NINE_PATHS = ("recipes.adam.gain", *(f"recipes.a{i}.gain" for i in range(8)))
 MERGED = "".join(
-    f"{n}: &{n} {{<<: [{', '.join([f'*{m}'] * 10)}]}}\n" for m, n in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{n}: &{n} {{<<: [{', '.join([f'*{m}'] * 10)}]}}\n"
+    for m, n in zip("abcdefgh", "bcdefghi", strict=True)
 )
-BY_THOUSANDS = f"{{recipes.adam.gain: {[*range(1, 1001)]}, match.tol: {[n / 1001 for n in range(1, 1001)]}}}"
+BY_THOUSANDS = (
+    f"{{recipes.adam.gain: {[*range(1, 1001)]}, match.tol: {[n / 1001 for n in range(1, 1001)]}}}"
+)
 MANY_TASKS = "[" + ", ".join(f"{{target: exp2d, high: {n}}}" for n in range(1, 2000)) + "]"
 LARGE = {
     "grid of 9 axes": SMALL + "grid:\n" + "".join(f"  a{i}: {[*range(10)]}\n" for i in range(9)),
@@ -179,22 +209,39 @@ LARGE = {
     + "grid:\n"
     + "".join(f"  {path}: {[*range(1, 11)]}\n" for path in NINE_PATHS),
     "thousand by thousand": SMALL.replace("[0]", str([*range(1000)])) + f"grid: {BY_THOUSANDS}\n",
-    "seeds and budgets": SMALL.replace("[0]", str([*range(9000)])).replace("[100]", str([*range(100, 300)])),
-    "runs of a search": SMALL.replace("seeds: [0]", "search: {runs: 10000, replicates: 1000, cap: {evaluations: 10}}"),
+    "seeds and budgets": SMALL.replace("[0]", str([*range(9000)])).replace(
+        "[100]", str([*range(100, 300)])
+    ),
+    "runs of a search": SMALL.replace(
+        "seeds: [0]", "search: {runs: 10000, replicates: 1000, cap: {evaluations: 10}}"
+    ),
     "tasks": SMALL.replace("[exp2d]", MANY_TASKS).replace("[0]", str([*range(500)])),
     "a hundred thousand seeds": SMALL.replace("[0]", str([*range(100_000)])),
     "a million seeds": SMALL.replace("[0]", str([*range(1_000_000)])),
     "laughs": SMALL + LAUGHS,
     "laughs in a grid": SMALL + LAUGHS + "grid: {seeds: *i}\n",
     "laughs by merging": "a: &a {x: 1}\n" + MERGED + SMALL,
-    "deep by aliases": "a: &a " + "[" * 40 + "]" * 40 + "\n" + "b: &b " + "[" * 40 + "*a" + "]" * 40 + "\n" + SMALL,
+    "deep by aliases": "a: &a "
+    + "[" * 40
+    + "]" * 40
+    + "\n"
+    + "b: &b "
+    + "[" * 40
+    + "*a"
+    + "]" * 40
+    + "\n"
+    + SMALL,
 }
 TEXTS_BY_HAND = [
     "", " ", "\n", "\t", "#", "---", "...", "--- a\n--- b", "[]", "[1]", "x", "5", "~", "{}", "{", "[", "]", "}", ":", "- a", "? a", "!!", "!", "&", "*", "*a",
-    "&a *a", "&a [*a]", "%YAML 9.9\n--- {}", "%TAG ! x\n--- !y z", "%", "@", "`", "|", ">", "'", '"', '"\\x', '"\\U00110000"', '"\\uD800"', '"\\q"', "a: b: c",
+    "&a *a", "&a [*a]", "%YAML 9.9\n--- {}", ("%TAG ! x\n--- "
+                                             "!y z"), "%", "@", "`", "|", ">", "'", '"', '"\\x', '"\\U00110000"', '"\\uD800"', '"\\q"', "a: b: c",
     "a:\n\tb: 1", "a: 1\n b: 2", "a: 1\na: 2", "\x00", "\x01", "\x7f", "\ufeff", "\ufffe", "\u2028", "[" * 1000, "[" * 1000 + "]" * 1000, "{a: " * 1000, "- " * 1000,
-    "? " * 1000, "a: &a {b: *a}", "<<: *a", "<<: 5", "<<: [5]", "&a <<: *a", "a: &a {<<: *a}", "!!set {a, b}", "!!omap [a: 1]", "!!python/object/apply:os.system [x]",
-    "!!str [a]", "!!map []", "!!seq {}", "!<tag:x> a", "9" * 5000, f"seeds: [{'9' * 5000}]", "x" * 100_001, "a: " + "9" * 400, "\U0001f600: \U0001f600",
+    "? " * 1000, ("a: &a {b: "
+                 "*a}"), "<<: *a", "<<: 5", "<<: [5]", "&a <<: *a", ("a: &a {<<: "
+                                                                    "*a}"), "!!set {a, b}", "!!omap [a: 1]", "!!python/object/apply:os.system [x]",
+    "!!str [a]", "!!map []", "!!seq {}", "!<tag:x> a", "9" * 5000, f"seeds: [{'9' * 5000}]", "x" * 100_001, "a: " + "9" * 400, ("\U0001f600: "
+                                                                                                                               "\U0001f600"),
 ]  # fmt: skip
 
 
@@ -203,17 +250,26 @@ def by_hand() -> list[str]:
     for old, words in NEEDS.items():
         found += [SMALL.replace(old, word) for word in (*words.split(), *TAGGED.split("|"))]
     for field, words in FIELDS.items():
-        found += [SMALL.replace("max_evaluations: 10}", field % word + "}") for word in words.split()]
+        found += [
+            SMALL.replace("max_evaluations: 10}", field % word + "}") for word in words.split()
+        ]
     for field, words in TASKS.items():
-        found += [SMALL.replace("[exp2d]", f"[{{target: exp2d, {field % word}}}]") for word in words.split()]
+        found += [
+            SMALL.replace("[exp2d]", f"[{{target: exp2d, {field % word}}}]")
+            for word in words.split()
+        ]
     for field in ("grid", "zip", "scales", "tune", "arms", "recipes", "window", "decide", "match"):
-        found += [SMALL + f"{field}: {word}\n" for word in ("5", "x", "[1]", ".nan", "true", "{a: }", "{a: []}")]
+        found += [
+            SMALL + f"{field}: {word}\n"
+            for word in ("5", "x", "[1]", ".nan", "true", "{a: }", "{a: []}")
+        ]
         found += [SMALL + f"{field}: {{{key}: [1, 2]}}\n" for key in KEYS.split("|")]
     found += [SMALL + f"{key}: 1\n" for key in KEYS.split("|")]
     for field in ("grid", "zip"):
         found += [SMALL + f'{field}: {{"{path}": [1, 2]}}\n' for path in PATHS.split()]
     found += [
-        SMALL + f'scales: {{"{name}": {{}}}}\n' for name in ("full", "../x", "a|b", "a b", "", ".x", "-x", "a,b", "a/b")
+        SMALL + f'scales: {{"{name}": {{}}}}\n'
+        for name in ("full", "../x", "a|b", "a b", "", ".x", "-x", "a,b", "a/b")
     ]
     return found
 
@@ -249,7 +305,9 @@ def _changed_text(random: Random, text: str) -> str:
         case 4:
             lines[place] = lines[place].removeprefix("  ")
         case 5:
-            return text[:at] + random.choice("\0\r\t\n:,-[]{}&*!|>'\"%@`#?\x7f\u2028 01eé") + text[at:]
+            return (
+                text[:at] + random.choice("\0\r\t\n:,-[]{}&*!|>'\"%@`#?\x7f\u2028 01eé") + text[at:]
+            )
         case 6:
             return text[:at] + text[at + random.randrange(1, 30) :]
         case 7:
@@ -282,7 +340,10 @@ def _drop(random: Random, data: dict) -> None:
 
 
 def _add(random: Random, data: dict) -> None:
-    mappings = [data, *(parent[key] for parent, key in _places(data) if isinstance(parent[key], dict))]
+    mappings = [
+        data,
+        *(parent[key] for parent, key in _places(data) if isinstance(parent[key], dict)),
+    ]
     random.choice(mappings)[Raw(random.choice(HOSTILE))] = Raw(random.choice(HOSTILE))
 
 

@@ -123,14 +123,20 @@ BROKEN = (
     ("      name: adam", "      name: own_code:Halfway  # here"),
     ("      family: kan", "      family: own_code:Unfinished  # here"),
     ("      family: kan", "      family: no_code:Unfinished  # here"),
-    *((KAN, OWN.format(f"{name}  # here"), SOLVE, "    kan: width\n") for name in ("Lien", "NoWidth", "Dropping")),
+    *(
+        (KAN, OWN.format(f"{name}  # here"), SOLVE, "    kan: width\n")
+        for name in ("Lien", "NoWidth", "Dropping")
+    ),
     (KAN, OWN.format("Line").replace("size: width", "size: hidden  # here")),
     (KAN, OWN.format("Line").replace("size: width", "size: width  # here")),
     # what cannot go together
     ("    kan: grid\n", "    '*': width\n" + "    kan: degree  # here\n"),
     ("  solve:\n    kan: grid\n", "  solve:  # here\n"),
     ("      hidden: [2]", "      hidden: [2]\n      grid: 3  # here"),
-    ("    architecture:\n      family: kan\n      hidden: [2]", "    architecture:  # here\n      family: kan"),
+    (
+        "    architecture:\n      family: kan\n      hidden: [2]",
+        "    architecture:  # here\n      family: kan",
+    ),
     ("    recipe: adam\n  mlp", "    sizes: {grid: [2, 3]}  # here\n    recipe: adam\n  mlp"),
     ("  axis: params", "  axis: params\n  convention: local_min  # here"),
     ("seeds: [0]", "engine: fused  # here\ndtype: float32\nseeds: [0]"),
@@ -155,13 +161,31 @@ BROKEN = (
     ("seeds: [0]", "zip:  # here\n  seeds: [[0], [1]]\n  match.tol: [0.5]\nseeds: [0]"),
     ("seeds: [0]", "scales:\n  full: {}  # here\nseeds: [0]"),
     ("seeds: [0]", "scales:\n  short:\n    seeds: [0, 0]  # here\nseeds: [0]"),
-    ("seeds: [0]", "scales:\n  short:\n    match.tol: 0.1\n    match.at: [1, 2]  # here\nseeds: [0]"),
+    (
+        "seeds: [0]",
+        "scales:\n  short:\n    match.tol: 0.1\n    match.at: [1, 2]  # here\nseeds: [0]",
+    ),
     ("seeds: [0]", "scales:\n  short:\n    recipse.adam.gain: 1  # here\nseeds: [0]"),
-    ("seeds: [0]", "scales:\n  short:\n    arms.kan.architecture:\n      family: kna  # here\nseeds: [0]"),
+    (
+        "seeds: [0]",
+        "scales:\n  short:\n    arms.kan.architecture:\n      family: kna  # here\nseeds: [0]",
+    ),
     # search
-    ("seeds: [0]", "robust_to:  # here\n  recipes: [adam, paper]\n  trials: [1]\n  scrambles: [1]\nseeds: [0]"),
-    ("seeds: [0]", "search:\n  trials: 4  # here\n  seeds: [0, 1]\n  effort: {axis: evaluations, at: 9}\nseeds: [2]"),
-    ("    recipe: adam\n  mlp", "    recipe: adam\n    space: {recipe.gain: [1, 2]}  # here\n  mlp"),
+    (
+        "seeds: [0]",
+        "robust_to:  # here\n  recipes: [adam, paper]\n  trials: [1]\n  scrambles: [1]\nseeds: [0]",
+    ),
+    (
+        "seeds: [0]",
+        (
+            "search:\n  trials: 4  # here\n  seeds: [0, 1]\n  effort: {axis: evaluations, at: "
+            "9}\nseeds: [2]"
+        ),
+    ),
+    (
+        "    recipe: adam\n  mlp",
+        "    recipe: adam\n    space: {recipe.gain: [1, 2]}  # here\n  mlp",
+    ),
 )
 
 
@@ -173,9 +197,14 @@ def test_the_line_is_that_of_the_mistake(here, monkeypatch):
         text = FILE.replace(old, new, 1).replace(*(also or ("", "", 0)))
         assert old in FILE
         (here / "file.yaml").write_text(text)
-        line = next((number for number, each in enumerate(text.splitlines(), 1) if each.endswith(MARK)), None)
+        line = next(
+            (number for number, each in enumerate(text.splitlines(), 1) if each.endswith(MARK)),
+            None,
+        )
         done = invoke("validate", "file.yaml", *(["--scale", "short"] if "short:" in new else []))
         errors = [each for each in done.output.splitlines() if each.startswith("error: ")]
-        if done.exit_code != USAGE or not any(each.startswith(f"error: file.yaml:{line}: ") for each in errors):
+        if done.exit_code != USAGE or not any(
+            each.startswith(f"error: file.yaml:{line}: ") for each in errors
+        ):
             wrong.append((new, line, done.output))
     assert not wrong, "\n".join(map(str, wrong))

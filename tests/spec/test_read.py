@@ -31,7 +31,9 @@ def _error(text: str) -> str:
 
 
 def test_values_are_those_of_yaml_1_2():
-    """1e-3 is a number and 010 is ten; on, no and 1:30 are words, which readers of 1.1 take for something else."""
+    """1e-3 is a number and 010 is ten; on, no and 1:30 are words, which readers of 1.1 take for
+    something else.
+    """
     experiment = parse_experiment(VALID.replace("seeds: [0]", "seeds: [010]"))
     assert experiment.recipes["adam"].optimizer.learning_rate == 0.001
     assert experiment.seeds == (10,)
@@ -42,11 +44,31 @@ def test_values_are_those_of_yaml_1_2():
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("hidden: [5]", "hiden: [5]", "file.yaml:5: arms.kan.architecture.hiden: unknown field; did you mean"),
-        ("family: kan", "family: kam", "file.yaml:5: arms.kan.architecture.family=\"kam\": did you mean 'kan'?"),
-        ("axis: params", "axis: parms", "file.yaml:7: match.axis=\"parms\": did you mean 'params'?"),
-        ("mlp: width", "mlp: widht", "file.yaml:7: match.solve.mlp=\"widht\": did you mean 'width'?"),
-        ("recipe: adam}\n  mlp", "recipe: adm}\n  mlp", "arms.kan.recipe: 'adm' is not defined; did you mean 'adam'?"),
+        (
+            "hidden: [5]",
+            "hiden: [5]",
+            "file.yaml:5: arms.kan.architecture.hiden: unknown field; did you mean",
+        ),
+        (
+            "family: kan",
+            "family: kam",
+            "file.yaml:5: arms.kan.architecture.family=\"kam\": did you mean 'kan'?",
+        ),
+        (
+            "axis: params",
+            "axis: parms",
+            "file.yaml:7: match.axis=\"parms\": did you mean 'params'?",
+        ),
+        (
+            "mlp: width",
+            "mlp: widht",
+            "file.yaml:7: match.solve.mlp=\"widht\": did you mean 'width'?",
+        ),
+        (
+            "recipe: adam}\n  mlp",
+            "recipe: adm}\n  mlp",
+            "arms.kan.recipe: 'adm' is not defined; did you mean 'adam'?",
+        ),
         ("{kan: grid", "{knn: grid", "match.solve: 'knn' is not defined; did you mean 'kan'?"),
         ("seeds: [0]\n", "", "file.yaml: seeds: missing; add it"),
         ("seeds: [0]", "seeds: [0]\nseeds: [1]", "file.yaml:11: seeds is given twice"),
@@ -54,30 +76,98 @@ def test_values_are_those_of_yaml_1_2():
         ("seeds: [0]", "seeds: [0, 1, 0]", "seeds: [0] given more than once"),
         ("[exp2d]", "[exp2d, xy, exp2d]", "tasks: exp2d given more than once"),
         ("seeds: [0]", "seeds: [0.5]", "file.yaml:10: seeds.0=0.5: a whole number is expected"),
-        ("seeds: [0]", "seeds: [zero]", 'file.yaml:10: seeds.0="zero": a whole number is expected; write 0'),
+        (
+            "seeds: [0]",
+            "seeds: [zero]",
+            'file.yaml:10: seeds.0="zero": a whole number is expected; write 0',
+        ),
         ("seeds: [0]", "seeds: 0", "seeds=0: a list is expected; write [0, 1, 2] for three seeds"),
-        ("at: [100, 1000]", "at: '24, 36, 54'", 'match.at="24, 36, 54": a list is expected; write [24, 36, 54]'),
+        (
+            "at: [100, 1000]",
+            "at: '24, 36, 54'",
+            'match.at="24, 36, 54": a list is expected; write [24, 36, 54]',
+        ),
         ("question: which?\n", "", "file.yaml: question: missing; add it"),
-        ("max_evaluations: 10", "max_evaluations: 0", "recipes.adam.max_evaluations=0: input should be greater than 0"),
-        ("learning_rate: 1e-3", "learning_rate: .nan", "file.yaml:9: recipes.adam.optimizer.learning_rate: .nan is"),
-        ("depth: 3", "depth: 3, omega_0: 10", "arms.mlp.architecture.omega_0=10: it is the frequency of activation:"),
-        ("depth: 3", "depth: 3, omega_0: 30", "omega_0=30: it is the frequency of activation: sine"),
-        ("depth: 3", "depth: 3, features_sigma: 2", "arms.mlp.architecture.features_sigma=2: it is of Fourier"),
-        ("depth: 3", "depth: 3, features: 0", "arms.mlp.architecture.features=0: input should be greater than 0"),
-        ("depth: 3", "depth: 3, features: 8, features_sigma: 0", "arms.mlp.architecture.features_sigma=0: input"),
-        ("depth: 3", "depth: 3, activation: sine, omega_0: -1", "arms.mlp.architecture.omega_0=-1: input should be"),
+        (
+            "max_evaluations: 10",
+            "max_evaluations: 0",
+            "recipes.adam.max_evaluations=0: input should be greater than 0",
+        ),
+        (
+            "learning_rate: 1e-3",
+            "learning_rate: .nan",
+            "file.yaml:9: recipes.adam.optimizer.learning_rate: .nan is",
+        ),
+        (
+            "depth: 3",
+            "depth: 3, omega_0: 10",
+            "arms.mlp.architecture.omega_0=10: it is the frequency of activation:",
+        ),
+        (
+            "depth: 3",
+            "depth: 3, omega_0: 30",
+            "omega_0=30: it is the frequency of activation: sine",
+        ),
+        (
+            "depth: 3",
+            "depth: 3, features_sigma: 2",
+            "arms.mlp.architecture.features_sigma=2: it is of Fourier",
+        ),
+        (
+            "depth: 3",
+            "depth: 3, features: 0",
+            "arms.mlp.architecture.features=0: input should be greater than 0",
+        ),
+        (
+            "depth: 3",
+            "depth: 3, features: 8, features_sigma: 0",
+            "arms.mlp.architecture.features_sigma=0: input",
+        ),
+        (
+            "depth: 3",
+            "depth: 3, activation: sine, omega_0: -1",
+            "arms.mlp.architecture.omega_0=-1: input should be",
+        ),
         ("tol: 0.2", "tol: 2", "match.tol=2: input should be less than 1"),
-        ("seeds: [0]", "seeds: [0]\nzip: {tasks: [xy, j0], match.tol: [0.1]}", "zip: the lists must be equally long"),
-        ("seeds: [0]", "seeds: [0]\ngrid: {arms.kan.architecture.gird: [3]}", "gird: unknown field; did you mean"),
-        ("tol: 0.2", "convention: shared_dense", "match.convention=shared_dense does not count params"),
+        (
+            "seeds: [0]",
+            "seeds: [0]\nzip: {tasks: [xy, j0], match.tol: [0.1]}",
+            "zip: the lists must be equally long",
+        ),
+        (
+            "seeds: [0]",
+            "seeds: [0]\ngrid: {arms.kan.architecture.gird: [3]}",
+            "gird: unknown field; did you mean",
+        ),
+        (
+            "tol: 0.2",
+            "convention: shared_dense",
+            "match.convention=shared_dense does not count params",
+        ),
         ("seeds: [0]", "seeds: [0", "file.yaml:10: not YAML: this [ is not closed"),
         ("tol: 0.2", "tol: 25%", 'match.tol="25%": a number is expected; write 0.25'),
-        ("seeds: [0]", f"seeds: [0]\ndecide: [{RULE}]", 'threshold="one": a number is expected; write 1'),
-        ("evaluations: 10", "evaluations: 1k", 'max_evaluations="1k": a whole number is expected; write 1000'),
-        ("[exp2d]", "[{target: exp2d, train_points: 5e2}]", "points=500.0: a whole number is expected; write 500"),
+        (
+            "seeds: [0]",
+            f"seeds: [0]\ndecide: [{RULE}]",
+            'threshold="one": a number is expected; write 1',
+        ),
+        (
+            "evaluations: 10",
+            "evaluations: 1k",
+            'max_evaluations="1k": a whole number is expected; write 1000',
+        ),
+        (
+            "[exp2d]",
+            "[{target: exp2d, train_points: 5e2}]",
+            "points=500.0: a whole number is expected; write 500",
+        ),
         ("which?", "KAN: or", 'a colon stands within a text; quote it, question: "KAN: or"'),
         ("family: mlp", "family: MLP", "family=\"MLP\": did you mean 'mlp'"),
-        ("hidden: [5]", "hidden: [5], order: [0, 3]", "write grid: {arms.kan.architecture.order: [0, 3]}"),
+        (
+            "hidden: [5]",
+            "hidden: [5], order: [0, 3]",
+            "write grid: {arms.kan.architecture.order: [0, 3]}",
+        ),
         ("[100, 1000]", "[100, many]", 'match.at.1="many": a number is expected'),
     ],
 )
@@ -86,7 +176,11 @@ def test_a_mistake_is_named_with_its_path_value_and_remedy(old, new, said):
 
 
 def test_every_mistake_has_a_line():
-    text = VALID.replace("hidden: [5]", "hiden: [5]").replace("axis: params", "axis: parms").replace("[0]", "[]")
+    text = (
+        VALID.replace("hidden: [5]", "hiden: [5]")
+        .replace("axis: params", "axis: parms")
+        .replace("[0]", "[]")
+    )
     assert len(_error(text).splitlines()) == 3
 
 
@@ -97,7 +191,8 @@ def test_a_file_that_is_no_mapping_is_refused(text):
 
 def test_grid_and_zip_axes_make_variants():
     text = VALID.replace("tasks: [exp2d]\n", "").replace("at: [100, 1000], ", "") + (
-        "grid: {arms.kan.architecture.order: [2, 3]}\nzip: {tasks: [exp2d, xy], match.at: [[100], [200]]}\n"
+        "grid: {arms.kan.architecture.order: [2, 3]}\nzip: {tasks: [exp2d, xy], match.at: [[100], "
+        "[200]]}\n"
     )
     found = [
         (one.tasks[0].target, one.match.at, one.arms["kan"].architecture.order)
@@ -120,7 +215,9 @@ def test_a_scale_is_the_file_with_what_it_changes():
 def test_what_an_alias_repeats_is_changed_alone():
     text = VALID.replace("optimizer: {", "optimizer: &same {")
     text = text.replace("seeds:", "  other: {optimizer: *same, max_evaluations: 10}\nseeds:")
-    short = parse_experiment(text + "scales: {short: {recipes.other.optimizer.learning_rate: 0.5}}\n", scale="short")
+    short = parse_experiment(
+        text + "scales: {short: {recipes.other.optimizer.learning_rate: 0.5}}\n", scale="short"
+    )
     rates = {name: recipe.optimizer.learning_rate for name, recipe in short.recipes.items()}
     assert rates == {"adam": 0.001, "other": 0.5}
 
@@ -128,11 +225,20 @@ def test_what_an_alias_repeats_is_changed_alone():
 @pytest.mark.parametrize(
     ("scales", "said"),
     [
-        ("{short: {seeds: [7]}}", "`scale` shrot: <text> has no such scale; did you mean 'short'? (allowed: full,"),
+        (
+            "{short: {seeds: [7]}}",
+            "`scale` shrot: <text> has no such scale; did you mean 'short'? (allowed: full,",
+        ),
         ("{shrot: {seed: [7]}}", "<text>:11: seed: unknown field; did you mean 'seeds'?"),
-        ("{shrot: {seeds.first: 7}}", "<text>:11: scales.shrot.seeds.first: seeds is a list; give 0 in place of"),
+        (
+            "{shrot: {seeds.first: 7}}",
+            "<text>:11: scales.shrot.seeds.first: seeds is a list; give 0 in place of",
+        ),
         ("{shrot: {seeds.1: 7}}", "seeds is a list; give 0 in place of '1'"),
-        ("{shrot: {question.first: 7}}", "<text>:11: scales.shrot.question.first: question has no fields"),
+        (
+            "{shrot: {question.first: 7}}",
+            "<text>:11: scales.shrot.question.first: question has no fields",
+        ),
         ("{full: {seeds: [7]}}", "<text>:11: scales.full is the file as it stands"),
         ("[short]", "<text>:11: scales: expected names with what each changes"),
     ],
@@ -171,14 +277,19 @@ def test_on_the_command_line(here):
         "run q.yml": "q.yml: No such file or directory; did you mean q.yaml?",
         "logs abc q.yaml": "abc: the file comes first, q.yaml abc",
         "train q.yaml": "train: no such command; did you mean run?",
-        "fit d.csv --x params --y rmse": "not a number. Write 0.5 for 0,5, or choose rows with --where",
+        (
+            "fit d.csv --x params --y rmse"
+        ): "not a number. Write 0.5 for 0,5, or choose rows with --where",
     }.items():
         assert wrong in said(*command.split(), exit_code=2)
     assert invoke("validate", "quickstart").exit_code == 0
 
 
 def test_a_figure_as_people_write_it():
-    for written, name in (("Fig 3.1", "fig3_1_toy_scaling"), ("Table 1", "table1_special_functions")):
+    for written, name in (
+        ("Fig 3.1", "fig3_1_toy_scaling"),
+        ("Table 1", "table1_special_functions"),
+    ):
         assert full_name(written, REPLAYS, "{}") == full_name(name, REPLAYS, "{}") == name
     assert full_name("Figure 2.3", REPLAYS, "{}") == "fig2_3_grid_extension"
 
@@ -202,7 +313,9 @@ allow_unequal_tuning: true
 
 @pytest.fixture
 def folder(here):
-    """A folder with the file, its plan, and the records as `harness keep` wrote them; commands run in it."""
+    """A folder with the file, its plan, and the records as `harness keep` wrote them; commands run
+    in it.
+    """
     (here / "tuned.yaml").write_text(FILE, encoding="utf-8")
     (here / "results" / "tuned").mkdir(parents=True)
     shutil.copy(TUNED / "manifest.json", here / "results" / "tuned")
@@ -210,11 +323,14 @@ def folder(here):
 
 
 def test_a_file_of_before_is_told_what_to_write(folder):
-    instead = "is gone; write search: with runs and replicates, and say what varies in each arm's space:"
+    instead = (
+        "is gone; write search: with runs and replicates, and say what varies in each arm's space:"
+    )
     assert said("validate", "tuned.yaml", exit_code=USAGE).splitlines() == [
         f"error: tuned.yaml:5: arms.mlp.tune: {instead}",
         f"error: tuned.yaml:9: tune: {instead}",
-        "error: tuned.yaml:10: allow_unequal_tuning: is gone; leave it out, as with search: every side has equally "
+        "error: tuned.yaml:10: allow_unequal_tuning: is gone; leave it out, as with search: every "
+        "side has equally "
         "many runs",
     ]
     assert "tun" not in said("schema")
@@ -243,8 +359,14 @@ def searched(here, monkeypatch) -> Path:
 
 def test_a_file_with_a_search_of_trials_is_told_what_to_write():
     told = said("validate", SEARCHED / "tiny.yaml", exit_code=USAGE)
-    assert told.startswith(f"error: {SEARCHED / 'tiny.yaml'}:11: search.trials: each seed is a whole search now: ")
-    assert [line.split(": ")[2] for line in told.splitlines()] == ["search.trials", "robust_to", "decide.0.arms"]
+    assert told.startswith(
+        f"error: {SEARCHED / 'tiny.yaml'}:11: search.trials: each seed is a whole search now: "
+    )
+    assert [line.split(": ")[2] for line in told.splitlines()] == [
+        "search.trials",
+        "robust_to",
+        "decide.0.arms",
+    ]
 
 
 def test_plans_of_a_search_of_trials_are_counted_and_kept(searched):
@@ -252,7 +374,9 @@ def test_plans_of_a_search_of_trials_are_counted_and_kept(searched):
         plan = read_manifest(Path("results", name))
         assert plan.of_before
         assert len(plan.run_ids()) == runs
-        assert f"{name}: {runs} planned, {runs} done, 0 diverged, 0 missing" in said("status", f"results/{name}")
+        assert f"{name}: {runs} planned, {runs} done, 0 diverged, 0 missing" in said(
+            "status", f"results/{name}"
+        )
         assert f"records: {runs} new" in said("keep", f"results/{name}")
     assert "no plan" not in said("status")
 
@@ -260,4 +384,7 @@ def test_plans_of_a_search_of_trials_are_counted_and_kept(searched):
 def test_plans_of_a_search_of_trials_have_a_report_of_their_runs_and_no_verdict(searched):
     assert said("report", "results/tiny").splitlines()[-1] == "results/tiny/report.html"
     told = said("verdicts", "results/tiny", exit_code=USAGE)
-    assert "results/tiny: its plan was frozen with rules of an earlier version, which this one cannot read" in told
+    assert (
+        "results/tiny: its plan was frozen with rules of an earlier version, which this one "
+        "cannot read"
+    ) in told

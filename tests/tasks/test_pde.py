@@ -1,4 +1,6 @@
-"""Poisson's equation: the solution and its derivatives, the points, the loss, the errors, and what is refused."""
+"""Poisson's equation: the solution and its derivatives, the points, the loss, the errors, and what
+is refused.
+"""
 
 from functools import cache
 from itertools import product
@@ -50,12 +52,16 @@ def _run(network, recipe, seed=0):
 
 
 def test_the_solution_solves_the_equation():
-    """By sympy: gradient, and the right-hand side as the paper prints it, which is the Laplacian; 0 on the boundary."""
+    """By sympy: gradient, and the right-hand side as the paper prints it, which is the Laplacian; 0
+    on the boundary.
+    """
     import sympy  # takes seconds
 
     target, (x, y) = load_target("poisson"), sympy.symbols("x y")
     u = sympy.sin(sympy.pi * x) * sympy.sin(sympy.pi * y**2)
-    printed = -(sympy.pi**2) * (1 + 4 * y**2) * u + 2 * sympy.pi * sympy.sin(sympy.pi * x) * sympy.cos(sympy.pi * y**2)
+    printed = -(sympy.pi**2) * (1 + 4 * y**2) * u + 2 * sympy.pi * sympy.sin(
+        sympy.pi * x
+    ) * sympy.cos(sympy.pi * y**2)
     assert sympy.simplify(u.diff(x, 2) + u.diff(y, 2) - printed) == 0
     points = np.random.default_rng(0).uniform(-1, 1, (50, 2))
     for own, peer in [
@@ -74,7 +80,9 @@ def test_points_lie_inside_and_evenly_on_the_four_sides():
     np.testing.assert_array_equal(train.y[:50, 0], load_target("poisson").laplacian(train.x[:50]))
     assert not train.y[50:].any()
     boundary = train.x[50:]
-    sides = [boundary[boundary[:, axis] == end][:, 1 - axis] for axis, end in product((0, 1), (-1, 1))]
+    sides = [
+        boundary[boundary[:, axis] == end][:, 1 - axis] for axis, end in product((0, 1), (-1, 1))
+    ]
     assert sum(map(len, sides)) == 4000
     for along in sides:
         assert abs(len(along) - 1000) < 5 * np.sqrt(750)
@@ -82,13 +90,20 @@ def test_points_lie_inside_and_evenly_on_the_four_sides():
 
 
 def test_the_quadrature_knows_the_norms_of_the_solution():
-    """Means over the square of u^2, in closed form by a Fresnel integral, and of |grad u|^2, by scipy's quadrature."""
-    target, test = load_target("poisson"), draw(resolve(Task(target="poisson", test_points=400)), 0).test
+    """Means over the square of u^2, in closed form by a Fresnel integral, and of |grad u|^2, by
+    scipy's quadrature.
+    """
+    target, test = (
+        load_target("poisson"),
+        draw(resolve(Task(target="poisson", test_points=400)), 0).test,
+    )
     shares, slopes = test.loss.shares, test.loss.gradient
     assert len(shares) == 400
     assert shares @ test.y[:, 0] ** 2 == pytest.approx((1 - fresnel(2)[1] / 2) / 4, rel=1e-12)
     squared = lambda b, a: (target.gradient(np.array([[a, b]])) ** 2).sum()  # noqa: E731
-    assert 4 * shares @ (slopes**2).sum(1) == pytest.approx(dblquad(squared, -1, 1, -1, 1)[0], rel=1e-9)
+    assert 4 * shares @ (slopes**2).sum(1) == pytest.approx(
+        dblquad(squared, -1, 1, -1, 1)[0], rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("network", [KAN, MLP], ids=["kan", "mlp"])
@@ -98,11 +113,17 @@ def test_the_loss_is_the_papers(network):
     loss, gradient = points.loss.loss_and_gradient(network, flat, knots, points)
     flat.requires_grad_()
     inside, boundary = points.x[:, :600], points.x[:, 600:]
-    equation = (twice_by_autograd(network, flat, knots, inside)[2] - points.y[:, :600]).square().mean((1, 2))
+    equation = (
+        (twice_by_autograd(network, flat, knots, inside)[2] - points.y[:, :600])
+        .square()
+        .mean((1, 2))
+    )
     value = twice_by_autograd(network, flat, knots, boundary)[0].square().mean((1, 2))
     expected = 0.01 * equation + value
     torch.testing.assert_close(loss, expected.detach(), rtol=1e-12, atol=0)
-    torch.testing.assert_close(gradient, torch.autograd.grad(expected.sum(), flat)[0], rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(
+        gradient, torch.autograd.grad(expected.sum(), flat)[0], rtol=1e-9, atol=1e-12
+    )
 
 
 def test_errors_of_a_network_that_is_nearly_zero_are_the_norms_of_the_solution():
@@ -125,7 +146,10 @@ def test_a_run_alone_is_the_run_in_a_pack(network, recipe):
     "network",
     [
         *(KAN, MlpShape(shape=(2, 20, 20, 1)), MlpShape(shape=(2, 100, 100, 1))),
-        *(MlpShape(shape=(2, 20, 20, 1), activation="sine"), MlpShape(shape=(2, 20, 20, 1), features=8)),
+        *(
+            MlpShape(shape=(2, 20, 20, 1), activation="sine"),
+            MlpShape(shape=(2, 20, 20, 1), features=8),
+        ),
     ],
     ids=repr,
 )
@@ -142,19 +166,41 @@ def test_a_point_inside_takes_about_as_much_as_four(network):
 
     a_point = (executes(64) - executes(32)) / 64
     counted = resolve(Task(target="poisson", train_points=1000)).points_evaluated - 800
-    assert a_point / network.executed_evaluation(WEIGHTS["kanbefair"]) == pytest.approx(counted / 1000, rel=0.1)
+    assert a_point / network.executed_evaluation(WEIGHTS["kanbefair"]) == pytest.approx(
+        counted / 1000, rel=0.1
+    )
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("[poisson]", "{target: poisson, low: 0}", r"it is a PDE on \[-1, 1\]\^2; leave low and high out"),
-        ("[poisson]", "{target: xy, boundary_points: 9}", r"it is of PDEs \(poisson\), and xy is none; leave it out"),
-        ("width: 5}", "width: 5, activation: relu}", r"mlp.architecture.activation=relu: .*silu, tanh, gelu or sine"),
+        (
+            "[poisson]",
+            "{target: poisson, low: 0}",
+            r"it is a PDE on \[-1, 1\]\^2; leave low and high out",
+        ),
+        (
+            "[poisson]",
+            "{target: xy, boundary_points: 9}",
+            r"it is of PDEs \(poisson\), and xy is none; leave it out",
+        ),
+        (
+            "width: 5}",
+            "width: 5, activation: relu}",
+            r"mlp.architecture.activation=relu: .*silu, tanh, gelu or sine",
+        ),
         ("grid: 3}", "grid: 3, order: 1}", r"arms.kan.architecture.order=1: .*use order 3 or more"),
-        ("name: lbfgs", "name: levenberg_marquardt", r"recipes.usual.*levenberg_marquardt: .*use lbfgs or adam"),
+        (
+            "name: lbfgs",
+            "name: levenberg_marquardt",
+            r"recipes.usual.*levenberg_marquardt: .*use lbfgs or adam",
+        ),
         ("name: lbfgs", "name: adam, batch_size: 10", r"batch_size=10: .*leave it out"),
-        ("seeds: [0]", "seeds: [0]\nengine: fused", r"engine: fused has no second derivatives.* use engine: torch"),
+        (
+            "seeds: [0]",
+            "seeds: [0]\nengine: fused",
+            r"engine: fused has no second derivatives.* use engine: torch",
+        ),
     ],
 )
 def test_what_cannot_learn_a_pde_is_named(old, new, said):

@@ -1,4 +1,6 @@
-"""Hidden Markov processes: optima and beliefs by enumeration, as published; losses that vanish at the optimum."""
+"""Hidden Markov processes: optima and beliefs by enumeration, as published; losses that vanish at
+the optimum.
+"""
 
 from itertools import product
 
@@ -17,15 +19,38 @@ from harness.tasks.loss import LanePoints, Seen
 from harness.tasks.processes import BeliefError
 from harness.tasks.sequences import NEXT_TOKEN, Excess
 
-# Optimal cross-entropies after 1 to 9 tokens, in nats, by enumeration of all sequences; see docs/sequences.md.
+# Optimal cross-entropies after 1 to 9 tokens, in nats, by enumeration of all sequences; see
+# docs/sequences.md.
 OPTIMA = {
-    "mess3": (0.857719, 0.813356, 0.798118, 0.794740, 0.793783, 0.793543, 0.793480, 0.793463, 0.793459),
-    "rrxor": (0.693147, 0.636514, 0.628487, 0.598679, 0.577623, 0.561458, 0.539847, 0.526940, 0.515819),
+    "mess3": (
+        0.857719,
+        0.813356,
+        0.798118,
+        0.794740,
+        0.793783,
+        0.793543,
+        0.793480,
+        0.793463,
+        0.793459,
+    ),
+    "rrxor": (
+        0.693147,
+        0.636514,
+        0.628487,
+        0.598679,
+        0.577623,
+        0.561458,
+        0.539847,
+        0.526940,
+        0.515819,
+    ),
 }
 
 
 def optimum(process, context):
-    """The least possible cross-entropy of the next token, in nats: its mean over the positions of all sequences."""
+    """The least possible cross-entropy of the next token, in nats: its mean over the positions of
+    all sequences.
+    """
     tokens = np.array(list(product(range(process.vocabulary), repeat=context)))
     weight_N = np.broadcast_to(process.stationary_S, (len(tokens), len(process.stationary_S)))
     for token_N in tokens.T:
@@ -45,7 +70,9 @@ def test_least_cross_entropies_are_those_of_enumeration(name):
 
 
 def test_transitions_are_those_of_the_paper():
-    """T of token A of Mess3, as appendix A prints it; rows of all tokens together are distributions."""
+    """T of token A of Mess3, as appendix A prints it; rows of all tokens together are
+    distributions.
+    """
     printed = [[0.765, 0.00375, 0.00375], [0.0425, 0.0675, 0.00375], [0.0425, 0.00375, 0.0675]]
     np.testing.assert_allclose(TASKS["mess3"].transitions[0], printed, rtol=1e-12)
     for name in ("mess3", "mess3_blurred", "rrxor"):
@@ -53,13 +80,17 @@ def test_transitions_are_those_of_the_paper():
 
 
 def test_beliefs_are_bayes_rule_and_rrxor_has_36_of_them():
-    """Each of a token and its belief before; on Mess3 their variance by probability is the published one."""
+    """Each of a token and its belief before; on Mess3 their variance by probability is the
+    published one.
+    """
     process, rng = TASKS["rrxor"], np.random.default_rng(0)
     tokens = process.sample(rng, 4000, 12)
     beliefs = process.beliefs(tokens)
     joint = np.einsum("nts,ntsr->ntr", beliefs[:, :-1], process.transitions[tokens[:, 1:]])
     np.testing.assert_allclose(beliefs[:, 1:], joint / joint.sum(2, keepdims=True), atol=1e-12)
-    seen = {tuple(belief) for belief in beliefs.reshape(-1, 5).round(9)} | {tuple(process.stationary_S.round(9))}
+    seen = {tuple(belief) for belief in beliefs.reshape(-1, 5).round(9)} | {
+        tuple(process.stationary_S.round(9))
+    }
     assert len(seen) == 36
     mess3 = TASKS["mess3"]
     varied = mess3.beliefs(mess3.sample(rng, 100_000, 9))
@@ -92,7 +123,9 @@ def test_the_excess_is_0_at_the_optimum_and_the_cross_entropys_distance_from_it(
     log_q = other.unflatten(2, (9, 3)).log_softmax(3)
     cross_entropy = -(wanted.unflatten(2, (9, 3)) * log_q).sum(3).mean()
     least = optimum(TASKS["mess3"], 9)
-    assert excess.item() == pytest.approx(cross_entropy.item() - least, abs=2e-3)  # of the sequences drawn
+    assert excess.item() == pytest.approx(
+        cross_entropy.item() - least, abs=2e-3
+    )  # of the sequences drawn
     tokens = TASKS["mess3"].sample(np.random.default_rng(2), 20_000, 10)
     right = torch.from_numpy(np.log(TASKS["mess3"].wanted(tokens)))[None]
     of_tokens = NEXT_TOKEN.of_outputs(right, torch.from_numpy(tokens[None, :, 1:].astype(float)))
@@ -102,11 +135,15 @@ def test_the_excess_is_0_at_the_optimum_and_the_cross_entropys_distance_from_it(
 def test_a_constant_knows_how_often_tokens_come():
     """Of Mess3, where each comes a third of the time, its excess is ln 3 less the optimum."""
     task = resolve(Task(target="mess3", context=9, test_points=20_000))
-    assert baselines(task, draw(task, 0)).constant == pytest.approx(np.log(3) - optimum(TASKS["mess3"], 9), abs=2e-3)
+    assert baselines(task, draw(task, 0)).constant == pytest.approx(
+        np.log(3) - optimum(TASKS["mess3"], 9), abs=2e-3
+    )
 
 
 def test_a_probe_reads_beliefs_that_a_state_holds():
-    """A network whose residual stream is replaced by the beliefs, turned: the error is 0; of noise their variance."""
+    """A network whose residual stream is replaced by the beliefs, turned: the error is 0; of noise
+    their variance.
+    """
     process = TASKS["mess3"]
     task = resolve(Task(target="mess3", context=6, test_points=4000))
     test = draw(task, 0).test
@@ -129,10 +166,15 @@ def test_a_probe_reads_beliefs_that_a_state_holds():
 
 
 def test_what_is_no_sequence_is_said():
-    assert "inputs=3: mess3 is of sequences; say `context`" in refused(resolve, Task(target="mess3", inputs=3))
-    assert "a probe is fitted to some test sequences" in refused(resolve, Task(target="mess3", test_points=1))
+    assert "inputs=3: mess3 is of sequences; say `context`" in refused(
+        resolve, Task(target="mess3", inputs=3)
+    )
+    assert "a probe is fitted to some test sequences" in refused(
+        resolve, Task(target="mess3", test_points=1)
+    )
     with pytest.raises(
-        HarnessError, match=r"context: it is of sequences \(.*mess3_blurred, rrxor\), and exp2d is none"
+        HarnessError,
+        match=r"context: it is of sequences \(.*mess3_blurred, rrxor\), and exp2d is none",
     ):
         resolve(Task(target="exp2d", context=3))
 

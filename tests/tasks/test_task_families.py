@@ -1,4 +1,6 @@
-"""Families of growing dimension: each is what it is said to be, standardised, and the same on every machine."""
+"""Families of growing dimension: each is what it is said to be, standardised, and the same on every
+machine.
+"""
 
 import itertools
 from functools import cache
@@ -40,7 +42,9 @@ def _points(count, inputs, seed=0):
 def _gradients(function, x, step=1e-5):
     """Central differences, [n, inputs]."""
     shifts = step * np.eye(x.shape[1])
-    return np.stack([(function(x + shift) - function(x - shift)) / (2 * step) for shift in shifts], 1)
+    return np.stack(
+        [(function(x + shift) - function(x - shift)) / (2 * step) for shift in shifts], 1
+    )
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -48,7 +52,10 @@ def test_a_sum_of_one_variable_each_has_no_mixed_differences(name):
     x, steps = _points(50, 4), 0.3 * np.eye(4)
     mixed = []
     for first, second in itertools.combinations(steps, 2):
-        both, alone = _values(name, x + first + second), _values(name, x + first) + _values(name, x + second)
+        both, alone = (
+            _values(name, x + first + second),
+            _values(name, x + first) + _values(name, x + second),
+        )
         mixed.append(np.abs(both - alone + _values(name, x)).max())
     assert max(mixed) < 1e-12 if name in ADDITIVE else max(mixed) > 0.01
 
@@ -59,7 +66,9 @@ def test_the_rotated_one_is_the_additive_one_of_rotated_points(inputs):
     x, turn = _points(40, inputs), rotation(inputs, 1)
     np.testing.assert_allclose(turn @ turn.T, np.eye(inputs), atol=1e-13)
     assert np.abs(turn).max() < 0.999
-    np.testing.assert_allclose(_raw("rotated_additive", x, 1), _raw("additive", x @ turn.T, 1), atol=1e-12)
+    np.testing.assert_allclose(
+        _raw("rotated_additive", x, 1), _raw("additive", x @ turn.T, 1), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("inputs", [3, 16])
@@ -67,7 +76,9 @@ def test_irrelevant_variables_do_not_matter(inputs):
     x = _points(40, inputs)
     others = np.concatenate([x[:, :2], _points(40, inputs - 2, seed=1)], 1)
     assert np.array_equal(_values("additive_irrelevant", x), _values("additive_irrelevant", others))
-    np.testing.assert_allclose(_raw("additive_irrelevant", x), _raw("additive", x[:, :2]), atol=1e-12)
+    np.testing.assert_allclose(
+        _raw("additive_irrelevant", x), _raw("additive", x[:, :2]), atol=1e-12
+    )
 
 
 def test_a_single_index_changes_along_one_direction():
@@ -79,7 +90,9 @@ def test_a_single_index_changes_along_one_direction():
 
 @pytest.mark.parametrize("instance", range(3))
 def test_a_tree_knows_of_a_pair_of_leaves_one_number(instance):
-    """How f changes with x_1 against x_2 does not hang on the others, nor so for the first four of eight variables."""
+    """How f changes with x_1 against x_2 does not hang on the others, nor so for the first four of
+    eight variables.
+    """
     x = _points(1, 8, seed=instance).repeat(20, 0)
     x[:, 4:] = _points(20, 4, seed=9)
     of_four = _gradients(lambda points: _values("tree", points, instance), x)[:, :4]
@@ -92,7 +105,9 @@ def test_the_kan_that_teaches_is_a_live_kan():
     first, second = kan_coefficients(6, 2)
     flat_RP = torch.from_numpy(np.concatenate([first.ravel(), second.ravel()]))[None]
     x = 1.2 * _points(200, 6)
-    values = forward(network, flat_RP, network.initial_knots(1, torch.float64, "cpu"), torch.from_numpy(x)[None])
+    values = forward(
+        network, flat_RP, network.initial_knots(1, torch.float64, "cpu"), torch.from_numpy(x)[None]
+    )
     np.testing.assert_allclose(values[0, :, 0].numpy(), _raw("kan_teacher", x, 2), atol=1e-12)
 
 
@@ -117,7 +132,8 @@ def test_targets_have_mean_0_and_variance_1(name):
     assert values.dtype == np.float64
 
 
-# At (0.3, -0.7, 0.1, 0.9), of instances 0 and 3: a change of them is another definition, which needs another version.
+# At (0.3, -0.7, 0.1, 0.9), of instances 0 and 3: a change of them is another definition, which
+# needs another version.
 KEPT = {
     "additive": (-1.625569529189, -0.389129673132),
     "additive_irrelevant": (-1.484193878638, 0.999151943994),
@@ -154,12 +170,16 @@ seeds: [0]
 
 def test_members_are_told_apart_by_dimension_and_instance():
     plan = make_plan(parse_experiment(TEXT), "plan")
-    names = [f"additive inputs={member}" for member in ("2 instance=0", "4 instance=0", "4 instance=1")]
+    names = [
+        f"additive inputs={member}" for member in ("2 instance=0", "4 instance=0", "4 instance=1")
+    ]
     assert [cell.task for cell in plan.cells] == names
     assert [planned.run.network.shape[0] for planned in plan.runs] == [2, 4, 4]
     assert len(set(plan.run_ids())) == 3
     assert plan.formulas["additive inputs=4 instance=1"].formula.endswith("d = 4, instance 1")
-    assert resolve(Task(target="additive", inputs=4)) == resolve(Task(target="additive", inputs=4, instance=0))
+    assert resolve(Task(target="additive", inputs=4)) == resolve(
+        Task(target="additive", inputs=4, instance=0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,7 +189,10 @@ def test_members_are_told_apart_by_dimension_and_instance():
         ({"target": "additive", "inputs": 1}, "inputs=1, but it has 2 to 64; choose one of these"),
         ({"target": "tree", "inputs": 6}, "inputs=6, but it has 2, 4, 8, 16, 32, 64; choose one"),
         ({"target": "additve", "inputs": 4}, "did you mean 'additive'"),
-        ({"target": "tree", "inputs": 4, "low": 0.0}, "it is standardised on .*; leave low and high out"),
+        (
+            {"target": "tree", "inputs": 4, "low": 0.0},
+            "it is standardised on .*; leave low and high out",
+        ),
         ({"target": "xy", "instance": 1}, "instance=1 is of families .*additive.*; leave it out"),
         ({"target": "wine", "instance": 1}, "instance=1 is of families .*; leave it out"),
     ],
@@ -180,7 +203,9 @@ def test_what_a_family_does_not_have_is_refused(task, said):
 
 
 def test_a_plan_draws_no_member_of_a_family(monkeypatch):
-    """A member is finite and varies as it is standardised, and drawing a random field takes seconds."""
+    """A member is finite and varies as it is standardised, and drawing a random field takes
+    seconds.
+    """
     task = resolve(Task(target="gaussian_field", inputs=16))
     monkeypatch.setattr(Function, "draw", Mock(side_effect=AssertionError))
     check_drawn(task, 0)

@@ -1,4 +1,6 @@
-"""Tasks: the five functions exactly, samples from separate streams, noise, and targets of the user's own."""
+"""Tasks: the five functions exactly, samples from separate streams, noise, and targets of the
+user's own.
+"""
 
 import re
 import sys
@@ -43,9 +45,13 @@ def test_values_worked_out_by_hand(name, point, expected):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_samples_lie_in_the_box_and_are_of_the_asked_number(name):
-    """Points are uniform on [low, high]^d: moments of the uniform law within five standard errors."""
+    """Points are uniform on [low, high]^d: moments of the uniform law within five standard
+    errors.
+    """
     assert "2404.19756" in load_target(name).source
-    task = resolve(Task(target=name, low=0.0, high=0.5, train_points=400, validation_points=30, test_points=50))
+    task = resolve(
+        Task(target=name, low=0.0, high=0.5, train_points=400, validation_points=30, test_points=50)
+    )
     splits = draw(task, seed=3)
     assert [len(s.x) for s in (splits.train, splits.validation, splits.test)] == [400, 30, 50]
     x = splits.train.x
@@ -59,7 +65,9 @@ def test_variables_may_have_an_interval_each():
     assert task.box == ((0.0, 3.0), (2.0, 3.0))
     assert np.all((x >= [0, 2]) & (x <= 3))
     assert x[:, 0].min() < 0.1
-    assert scaled(task, np.array([[0.0, 2.0], [1.5, 2.5], [3.0, 3.0]])) == pytest.approx(np.array([[-1, 0, 1]] * 2).T)
+    assert scaled(task, np.array([[0.0, 2.0], [1.5, 2.5], [3.0, 3.0]])) == pytest.approx(
+        np.array([[-1, 0, 1]] * 2).T
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,8 +144,15 @@ NOISE = 0.1
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_training_and_validation_have_noise_and_test_has_none(seed):
-    fields = {"target": "exp2d", "train_points": 20_000, "validation_points": 20_000, "test_points": 1000}
-    clean, noisy = (draw(resolve(Task(**fields, label_noise=noise)), seed) for noise in (None, NOISE))
+    fields = {
+        "target": "exp2d",
+        "train_points": 20_000,
+        "validation_points": 20_000,
+        "test_points": 1000,
+    }
+    clean, noisy = (
+        draw(resolve(Task(**fields, label_noise=noise)), seed) for noise in (None, NOISE)
+    )
     expected = NOISE * clean.train.y.std()
     noises = [getattr(noisy, name).y - getattr(clean, name).y for name in ("train", "validation")]
     for noise in noises:
@@ -164,7 +179,10 @@ def test_a_function_of_torch_is_as_good_as_one_of_numpy(tmp_path, monkeypatch):
         "def same(x): return numpy.sin(x[:, 0]) * x[:, 1] ** 2\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    drawn = [draw(resolve(Task(target=f"of_torch:{name}", inputs=2)), 0).test.y for name in ("ours", "method", "same")]
+    drawn = [
+        draw(resolve(Task(target=f"of_torch:{name}", inputs=2)), 0).test.y
+        for name in ("ours", "method", "same")
+    ]
     assert np.allclose(drawn[0], drawn[2], rtol=1e-14)
     assert np.allclose(drawn[1], drawn[2], rtol=1e-14)
 
@@ -186,7 +204,8 @@ COMMANDS = {"sqrt", "exp", "sin", "cos", "arcsin", "ln", "pi"}
 GROUPS = {  # of LaTeX that have no other within
     r"\\frac\{([^{}]*)\}\{([^{}]*)\}": r"((\1)/(\2)) ",
     r"\^\{([^{}]*)\}": r"**(\1) ",
-    r"(?<![c}])\{([^{}]*)\}": r"(\1)",  # after \frac, and after what is above its line, it is not alone
+    # after \frac, and after what is above its line, it is not alone
+    r"(?<![c}])\{([^{}]*)\}": r"(\1)",
 }
 
 
@@ -206,15 +225,23 @@ def test_feynman_formulas_are_those_of_the_table(name):
     row = load("feynman").set_index("task").loc[name]
     symbols = LETTERS[: row["inputs"]]
     expression = in_python(row["dimensionless"], row["variables"].split(","))
-    printed = sympy.lambdify(list(symbols), parser.parse_expr(expression, transformations=with_products))
-    points = np.random.default_rng(1).uniform((0.2, 0.5, 0.3, 0.3, 0.3, 0.3)[: len(symbols)], 0.9, (20, len(symbols)))
+    printed = sympy.lambdify(
+        list(symbols), parser.parse_expr(expression, transformations=with_products)
+    )
+    points = np.random.default_rng(1).uniform(
+        (0.2, 0.5, 0.3, 0.3, 0.3, 0.3)[: len(symbols)], 0.9, (20, len(symbols))
+    )
     points[:, 0] *= 0.5  # arcsin(a/n) wants a < n
     assert load_target(name).inputs == len(symbols)
-    assert load_target(name).function(points) == pytest.approx([printed(*point) for point in points], rel=1e-12)
+    assert load_target(name).function(points) == pytest.approx(
+        [printed(*point) for point in points], rel=1e-12
+    )
 
 
 def in_python(latex: str, variables: list[str]) -> str:
-    """The table's LaTeX as Python that leaves out signs of multiplication; variables are LETTERS."""
+    """The table's LaTeX as Python that leaves out signs of multiplication; variables are
+    LETTERS.
+    """
     names = {variable.strip(): letter for variable, letter in zip(variables, LETTERS, strict=False)}
     text = re.sub(r"\{\\rm (\w+)\}", r"\\\1 ", latex)
     while "{" in text:
@@ -223,7 +250,9 @@ def in_python(latex: str, variables: list[str]) -> str:
 
     def word(found: re.Match[str]) -> str:
         command = found[0].removeprefix("\\")
-        python = {"ln": "log", "arcsin": "asin"}.get(command, command) if command in COMMANDS else "E"
+        python = (
+            {"ln": "log", "arcsin": "asin"}.get(command, command) if command in COMMANDS else "E"
+        )
         return names.get(found[0], python) + " "
 
     return re.sub(r"\\[a-z]+(?:_\d)?|[a-z](?:_\d)?", word, re.sub(r"\^(\S)", r"**\1 ", text))

@@ -26,11 +26,15 @@ OPTIMIZERS = {
 @cache
 def task(target: str = "exp2d") -> RunTask:
     """A small one; the table of wine is read when it is first asked for."""
-    small = {} if target == "wine" else {"train_points": 60, "validation_points": 20, "test_points": 20}
+    small = (
+        {} if target == "wine" else {"train_points": 60, "validation_points": 20, "test_points": 20}
+    )
     return resolve(Task(target=target, **small))
 
 
-def run_of(network, optimizer="lbfgs", evaluations=20, seed=0, engine="fused", of=None, **recipe) -> RunSpec:
+def run_of(
+    network, optimizer="lbfgs", evaluations=20, seed=0, engine="fused", of=None, **recipe
+) -> RunSpec:
     """A run by one of the optimisers, named or given."""
     settings = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
     course = Recipe(**{"optimizer": settings, "max_evaluations": evaluations, **recipe})
@@ -47,7 +51,9 @@ class TrainedRuns(NamedTuple):
 
 
 def trained_runs(runs, chunk=10**6, stored=False, engine=None) -> TrainedRuns:
-    """In chunks of so many evaluations, after each of which the state may be stored and read again."""
+    """In chunks of so many evaluations, after each of which the state may be stored and read
+    again.
+    """
     module = ENGINES[engine or runs[0].engine]
     with torch_threads(1):
         pack = module.prepare(runs)
@@ -59,7 +65,9 @@ def trained_runs(runs, chunk=10**6, stored=False, engine=None) -> TrainedRuns:
 
 
 def outcomes_of_any_company(runs) -> list[Outcome]:
-    """Those of a pack, if they are the same alone, in another order, and in chunks after which the state is stored."""
+    """Those of a pack, if they are the same alone, in another order, and in chunks after which the
+    state is stored.
+    """
     together = trained_runs(runs).outcomes
     assert [trained_runs([run]).outcomes[0] for run in runs] == together
     assert trained_runs(runs[::-1], chunk=4, stored=True).outcomes[::-1] == together
@@ -77,12 +85,18 @@ def after(evaluations: int) -> Supervisor:
     return Supervisor(stop=lambda: next(answers))
 
 
-def trained_in_pieces(runs: list[RunSpec], folder: Path, monkeypatch, attempt=None) -> tuple[list[Record], int]:
-    """Of a pack that stops after every evaluation, with its checkpoint alone left: records, and how often it stops."""
+def trained_in_pieces(
+    runs: list[RunSpec], folder: Path, monkeypatch, attempt=None
+) -> tuple[list[Record], int]:
+    """Of a pack that stops after every evaluation, with its checkpoint alone left: records, and how
+    often it stops.
+    """
     monkeypatch.setattr(train, "CHUNK_SECONDS", 0.0)
     for stops in itertools.count():
         try:
-            return train_pack(runs, folder / "stopped", "cpu", after(1), folder / "checkpoints", attempt), stops
+            return train_pack(
+                runs, folder / "stopped", "cpu", after(1), folder / "checkpoints", attempt
+            ), stops
         except PackStopped:
             assert len(list((folder / "checkpoints").iterdir())) == 1
     raise AssertionError

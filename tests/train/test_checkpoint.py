@@ -1,4 +1,6 @@
-"""A pack that is stopped or killed goes on from its checkpoint, and its records show nothing of it but the times."""
+"""A pack that is stopped or killed goes on from its checkpoint, and its records show nothing of it
+but the times.
+"""
 
 import hashlib
 import json
@@ -34,13 +36,18 @@ RECIPES = list(product(("torch", "fused"), ("kan",), OPTIMIZERS))
 RECIPES += [("torch", "mlp", "batches"), ("torch", "waves", "lbfgs"), ("fused", "waves", "batches")]
 
 
-def pack(engine: str, network: str, optimizer: str, evaluations: int = 26, runs: int = 2) -> list[RunSpec]:
+def pack(
+    engine: str, network: str, optimizer: str, evaluations: int = 26, runs: int = 2
+) -> list[RunSpec]:
     """Runs through restarts and, of KANs, knots that move and grids that are refined."""
     course: dict = {"restarts": Restarts(count=2, evaluations=4)}
     if network == "kan":
         course["grid_extension"] = GridExtension(grids=(2, 3), evaluations=5)
         course["grid_updates"] = GridUpdates(every=3, until=12, grid_eps=0.5)
-    return [run_of(NETWORKS[network], optimizer, evaluations, seed, engine, **course) for seed in range(runs)]
+    return [
+        run_of(NETWORKS[network], optimizer, evaluations, seed, engine, **course)
+        for seed in range(runs)
+    ]
 
 
 @pytest.fixture
@@ -64,7 +71,8 @@ def test_stopped_after_every_single_evaluation_a_pack_ends_with_the_same_bits(
     assert not list((tmp_path / "checkpoints").iterdir())
 
 
-# Processes load the same compiled kernels; this one may have compiled its own, which can differ in a last bit.
+# Processes load the same compiled kernels; this one may have compiled its own, which can differ in
+# a last bit.
 HEAD = f"""
 import sys
 from pathlib import Path
@@ -90,9 +98,12 @@ def _process(code: str, *arguments: object, folder: Path) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize(
-    ("engine", "evaluations", "kills"), [("fused", 8000, 1), pytest.param("torch", 400, 2, marks=pytest.mark.nightly)]
+    ("engine", "evaluations", "kills"),
+    [("fused", 8000, 1), pytest.param("torch", 400, 2, marks=pytest.mark.nightly)],
 )
-def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(engine, evaluations, kills, tmp_path):
+def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(
+    engine, evaluations, kills, tmp_path
+):
     runs = pack(engine, "kan", "lbfgs", evaluations)
     reached = 0
     for _ in range(kills):
@@ -110,7 +121,9 @@ def test_killed_without_warning_it_repeats_what_came_after_its_last_checkpoint(e
         process.communicate()
         assert process.returncode == -signal.SIGKILL
     for records in ("killed", "through"):
-        assert _process(TRAIN, records, engine, evaluations, 60, folder=tmp_path).communicate(timeout=120)
+        assert _process(TRAIN, records, engine, evaluations, 60, folder=tmp_path).communicate(
+            timeout=120
+        )
 
     identities = list(map(run_id, runs))
     killed = [read_record(record_path(tmp_path / "killed", identity)) for identity in identities]
@@ -127,7 +140,9 @@ def test_a_pack_that_ends_soon_leaves_no_file(tmp_path):
     """Only what has trained for `checkpoint_seconds`, or is stopped, is written."""
     saved: list[int] = []
     runs = pack("torch", "mlp", "adam")
-    train_pack(runs, tmp_path / "runs", "cpu", Supervisor(saved=saved.append), tmp_path / "checkpoints")
+    train_pack(
+        runs, tmp_path / "runs", "cpu", Supervisor(saved=saved.append), tmp_path / "checkpoints"
+    )
 
     assert not saved
     assert not (tmp_path / "checkpoints").exists()
@@ -194,14 +209,18 @@ def test_a_record_that_ought_to_be_the_same_and_is_not_is_told_at_once(tmp_path,
     (kept,) = (tmp_path / "runs" / "duplicates").iterdir()
     assert numbers(read_record(kept)) == numbers(ours)
     (sentence,) = told
-    assert sentence.startswith(f"run {ours.run_id}: two records differ though code and kind of machine are the same")
+    assert sentence.startswith(
+        f"run {ours.run_id}: two records differ though code and kind of machine are the same"
+    )
     assert sentence.endswith(f"; the second one is kept in {kept}")
 
 
 def _read(folder, runs, of=None, announce=pytest.fail):
     numerics = train._numerics(runs[0].engine, "cpu")
     ids = [run_id(run) for run in runs]
-    return read_checkpoint(_file(folder, of or runs), ids, runs[0].recipe, numerics, "cpu", announce)
+    return read_checkpoint(
+        _file(folder, of or runs), ids, runs[0].recipe, numerics, "cpu", announce
+    )
 
 
 @pytest.fixture
@@ -222,7 +241,9 @@ def _trains_from_the_beginning(folder: Path, runs: list[RunSpec]) -> str:
 
 
 @pytest.mark.parametrize("where", [0, 70, 200, -1, "cut 0", "cut 1", "cut 64", "cut 65", "cut 500"])
-def test_a_changed_byte_or_a_torn_file_is_seen_and_the_file_is_moved_aside(where, stopped, tmp_path):
+def test_a_changed_byte_or_a_torn_file_is_seen_and_the_file_is_moved_aside(
+    where, stopped, tmp_path
+):
     file = _file(tmp_path, stopped)
     whole = bytearray(file.read_bytes())
     if isinstance(where, str):
@@ -233,14 +254,21 @@ def test_a_changed_byte_or_a_torn_file_is_seen_and_the_file_is_moved_aside(where
 
     told = _trains_from_the_beginning(tmp_path, stopped)
 
-    assert told == f"{file} is damaged and was moved to {file.stem}.damaged; its pack starts from the beginning"
+    assert told == (
+        f"{file} is damaged and was moved to {file.stem}.damaged; its pack starts from the "
+        "beginning"
+    )
     assert file.with_suffix(".damaged").read_bytes() == whole
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.int32, torch.int16, torch.int8, torch.uint8])
+@pytest.mark.parametrize(
+    "dtype", [torch.float16, torch.int32, torch.int16, torch.int8, torch.uint8]
+)
 def test_the_state_of_an_optimiser_of_ones_own_may_have_any_numbers(dtype, tmp_path):
     state = torch.zeros(3, dtype=dtype)
-    train.checkpoint.write_checkpoint(train.Checkpoint(("a",), {}, 1, "now", state), tmp_path / "a.checkpoint")
+    train.checkpoint.write_checkpoint(
+        train.Checkpoint(("a",), {}, 1, "now", state), tmp_path / "a.checkpoint"
+    )
     assert (tmp_path / "a.checkpoint").stat().st_size > state.nbytes
 
 
@@ -276,7 +304,9 @@ FORGED = {
     "no state": _change("state", to=None),
     "another type": _change("state", "stage", to="first"),
     "a field more": _change("state", to=lambda state: state | {"__class__": "os.system"}),
-    "a field less": _change("state", "optimiser", to=lambda state: {"position_RP": state["position_RP"]}),
+    "a field less": _change(
+        "state", "optimiser", to=lambda state: {"position_RP": state["position_RP"]}
+    ),
     "no JSON types": _change("runs", to={"a": 1}),
     "an array for a tensor": _change(*POSITION, to=lambda node: {"array": node["tensor"]}),
     "objects": _change(*POSITION, "tensor", 0, to="|O"),
@@ -302,7 +332,9 @@ UNFIT_FUSED = {
     "other shape": _change(*LOOP, "steps_MP", "array", 1, to=lambda shape: [shape[0], 1]),
     "other knots": _change("state", "knots", 0, "tensor", 1, to=lambda shape: [*shape[:2], 1]),
     "other run": _change("state", "lanes", 0, 0, to=7),
-    "other optimiser": _change(*LOOP, to=lambda state: LEVENBERG | {"position_P": state["position_P"]}),
+    "other optimiser": _change(
+        *LOOP, to=lambda state: LEVENBERG | {"position_P": state["position_P"]}
+    ),
 }
 LEVENBERG = dict.fromkeys(("loss", "damping", "growth"), 0.5) | dict.fromkeys(
     ("iterations", "evaluations", "refused_steps", "finished", "diverged"), 0
@@ -311,7 +343,9 @@ LEVENBERG = dict.fromkeys(("loss", "damping", "growth"), 0.5) | dict.fromkeys(
 
 @pytest.mark.usefixtures("_one_evaluation_a_chunk")
 def test_a_forged_file_is_refused_and_moved_aside(here):
-    """Its digest is right, its content is not: nothing of it is run, and its pack starts from the beginning."""
+    """Its digest is right, its content is not: nothing of it is run, and its pack starts from the
+    beginning.
+    """
     runs = {engine: pack(engine, "kan", "lbfgs", runs=1) for engine in ("torch", "fused")}
     whole = {}
     for engine, own in runs.items():
@@ -319,8 +353,14 @@ def test_a_forged_file_is_refused_and_moved_aside(here):
             train_pack(own, here / "runs", "cpu", after(9), here / "checkpoints")
         whole[engine] = _file(here, own).read_bytes()
     cases = [("torch", name, change, "is damaged") for name, change in FORGED.items()]
-    cases += [("torch", name, change, "is not of the networks of its runs") for name, change in UNFIT.items()]
-    cases += [("fused", name, change, "is not of the networks of its runs") for name, change in UNFIT_FUSED.items()]
+    cases += [
+        ("torch", name, change, "is not of the networks of its runs")
+        for name, change in UNFIT.items()
+    ]
+    cases += [
+        ("fused", name, change, "is not of the networks of its runs")
+        for name, change in UNFIT_FUSED.items()
+    ]
     for engine, name, change, why in cases:
         file = _file(here, runs[engine])
         file.write_bytes(whole[engine])
@@ -349,10 +389,20 @@ def test_a_pickled_file_of_an_earlier_version_is_refused_unread(stopped, here):
 
 
 def test_nothing_unpickles():
-    """But for pipes between own processes, and kept laws, whose reader knows own types (tests/judging/test_kept.py)."""
+    """But for pipes between own processes, and kept laws, whose reader knows own types
+    (tests/judging/test_kept.py).
+    """
     sources = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
     assert "pickle.load" not in sources.pop(PACKAGE / "judging" / "kept.py")
-    words = ("import pickle", "pickle.load", "torch.load", "allow_pickle=True", "joblib", "marshal", "shelve")
+    words = (
+        "import pickle",
+        "pickle.load",
+        "torch.load",
+        "allow_pickle=True",
+        "joblib",
+        "marshal",
+        "shelve",
+    )
 
     for word in words:
         assert [path for path, text in sources.items() if word in text] == []
@@ -374,10 +424,14 @@ def test_a_pack_goes_on_with_the_threads_that_it_began_with(tmp_path):
         train_pack(runs, tmp_path / "stopped", "cpu", after(2), tmp_path / "checkpoints", threads=2)
 
     looking = Supervisor(progress=lambda evaluations: seen.add(torch.get_num_threads()))
-    resumed = train_pack(runs, tmp_path / "stopped", "cpu", looking, tmp_path / "checkpoints", threads=1)
+    resumed = train_pack(
+        runs, tmp_path / "stopped", "cpu", looking, tmp_path / "checkpoints", threads=1
+    )
 
     assert seen == {2}
-    assert [(record.provenance.threads, record.provenance.resumed) for record in resumed] == [(2, 1)] * 2
+    assert [(record.provenance.threads, record.provenance.resumed) for record in resumed] == [
+        (2, 1)
+    ] * 2
     assert [numbers(record) for record in resumed] == [numbers(record) for record in through]
     assert torch.get_num_threads() == 1
 
@@ -386,12 +440,16 @@ def test_the_checkpoint_of_other_runs_is_not_read(stopped, tmp_path):
     others = pack("torch", "mlp", "adam")
     _file(tmp_path, stopped).rename(_file(tmp_path, others))
 
-    assert f"does not have run {min(map(run_id, others))}" in _trains_from_the_beginning(tmp_path, others)
+    assert f"does not have run {min(map(run_id, others))}" in _trains_from_the_beginning(
+        tmp_path, others
+    )
 
 
 @contextmanager
 def no_file_can_grow():
-    """Every write to a file of the disk fails, as on a full one. No fixture: pytest's own output may go to a file."""
+    """Every write to a file of the disk fails, as on a full one. No fixture: pytest's own output
+    may go to a file.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:
@@ -403,14 +461,20 @@ def no_file_can_grow():
 @pytest.mark.usefixtures("_one_evaluation_a_chunk")
 def test_a_disk_that_is_full_is_told_once_and_training_goes_on(tmp_path):
     told, heard, runs = [], [], pack("torch", "mlp", "lbfgs")
-    supervisor = Supervisor(heard.append, saved=pytest.fail, announce=told.append, checkpoint_seconds=0.0)
+    supervisor = Supervisor(
+        heard.append, saved=pytest.fail, announce=told.append, checkpoint_seconds=0.0
+    )
 
     with pytest.raises(HarnessError) as raised, no_file_can_grow():
         train_pack(runs, tmp_path / "runs", "cpu", supervisor, tmp_path / "checkpoints")
 
-    assert told == [f"{_file(tmp_path, runs)}: File too large; training goes on without new checkpoints"]
+    assert told == [
+        f"{_file(tmp_path, runs)}: File too large; training goes on without new checkpoints"
+    ]
     assert heard[-1] == 22  # of each of two starts 4 are made
-    assert str(raised.value).startswith(f"record {record_path(tmp_path / 'runs', run_id(runs[0]))}: File too large; ")
+    assert str(raised.value).startswith(
+        f"record {record_path(tmp_path / 'runs', run_id(runs[0]))}: File too large; "
+    )
     assert raised.value.exit_code == 3
     assert not list((tmp_path / "checkpoints").iterdir())
     assert not list((tmp_path / "runs").iterdir())

@@ -1,4 +1,6 @@
-"""Classes: they are learnt by the cross-entropy of torch, and records say how many are told right."""
+"""Classes: they are learnt by the cross-entropy of torch, and records say how many are told
+right.
+"""
 
 import numpy as np
 import pytest
@@ -30,7 +32,9 @@ KAN = KanShape(shape=(13, 2, 3), grid=3)
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
 def test_the_loss_is_the_cross_entropy_of_torch(network):
     (flat_RP, knots), train = begun(network), draw(task("wine"), 0).train
-    points = LanePoints(*(torch.from_numpy(np.stack([one] * 2)) for one in (train.x, train.y)), CROSS_ENTROPY)
+    points = LanePoints(
+        *(torch.from_numpy(np.stack([one] * 2)) for one in (train.x, train.y)), CROSS_ENTROPY
+    )
     loss_R, gradient_RP = CROSS_ENTROPY.loss_and_gradient(network, flat_RP, knots, points)
 
     flat = flat_RP.clone().requires_grad_()
@@ -50,17 +54,29 @@ def test_the_loss_is_the_cross_entropy_of_torch(network):
 ONE_POINT = MlpShape(shape=(1, 3))  # whose outputs are its biases where x = 0
 
 
-@given(st.lists(st.floats(-300, 300), min_size=3, max_size=3), st.floats(-100, 100), st.integers(0, 2))
-def test_a_constant_added_to_all_outputs_changes_nothing_and_small_losses_have_their_digits(logits, shift, label):
-    """Cross-entropy is ln(1 + sum over the others of e^(other - own)), to all digits, also at 1e-200."""
+@given(
+    st.lists(st.floats(-300, 300), min_size=3, max_size=3), st.floats(-100, 100), st.integers(0, 2)
+)
+def test_a_constant_added_to_all_outputs_changes_nothing_and_small_losses_have_their_digits(
+    logits, shift, label
+):
+    """Cross-entropy is ln(1 + sum over the others of e^(other - own)), to all digits, also at
+    1e-200.
+    """
 
     def loss(values) -> float:
         flat_RP = torch.cat([torch.zeros(3), torch.tensor(values)]).double()[None]
         x, y = torch.zeros(1, 1, 1).double(), torch.full((1, 1, 1), float(label)).double()
         return CROSS_ENTROPY.losses(ONE_POINT, flat_RP, [], LanePoints(x, y)).item()
 
-    apart = np.delete(np.array(torch.tensor(logits).tolist()) - torch.tensor(logits).tolist()[label], label)
-    exact = float(np.logaddexp.reduce([0.0, *apart])) if apart.max() > -30 else float(np.exp(apart).sum())
+    apart = np.delete(
+        np.array(torch.tensor(logits).tolist()) - torch.tensor(logits).tolist()[label], label
+    )
+    exact = (
+        float(np.logaddexp.reduce([0.0, *apart]))
+        if apart.max() > -30
+        else float(np.exp(apart).sum())
+    )
     assert loss(logits) == pytest.approx(exact, rel=1e-9, abs=1e-300)
     moved = [value + shift for value in torch.tensor(logits).tolist()]
     assert loss(moved) == pytest.approx(exact, rel=1e-3, abs=1e-300)
@@ -97,8 +113,14 @@ def trained(tmp_path_factory):
 def test_a_table_has_both_metrics_and_chooses_by_each(trained):
     _, folder, table = trained
 
-    assert dict(zip(table["task"], table["metric"], strict=True)) == {"wine": "cross_entropy", "diabetes": "rmse"}
-    assert dict(zip(table["task"], table["engine"], strict=True)) == {"wine": "fused", "diabetes": "fused"}
+    assert dict(zip(table["task"], table["metric"], strict=True)) == {
+        "wine": "cross_entropy",
+        "diabetes": "rmse",
+    }
+    assert dict(zip(table["task"], table["engine"], strict=True)) == {
+        "wine": "fused",
+        "diabetes": "fused",
+    }
     assert set(table.loc[table["task"] == "wine", "shape"]) == {"13-4-3"}
     for _, of_task in table.groupby("task"):
         least = of_task.groupby("seed")["val_loss"].transform("min")
@@ -128,16 +150,30 @@ def test_laws_figures_and_reports_speak_of_the_metric(trained):
 
 
 def test_a_loss_that_is_nothing_has_a_logarithm():
-    """A mean cross-entropy below all numbers is the least one, so that laws and pairs have a point there."""
+    """A mean cross-entropy below all numbers is the least one, so that laws and pairs have a point
+    there.
+    """
     assert CROSS_ENTROPY.in_metric(torch.zeros(1).double()).item() == np.finfo(float).tiny
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("name: lbfgs", "name: levenberg_marquardt", r"recipes.fast.*levenberg_marquardt: .*use lbfgs or adam"),
-        ("max_evaluations: 10", "max_evaluations: 10, phases: 2", "recipes.fast.phases: classes are learnt without"),
-        ("s: 10}}\nse", "s: 90, sparsity: {strength: 0.1, evaluations: 9}}}\nse", "recipes.fast.sparsity: classes are"),
+        (
+            "name: lbfgs",
+            "name: levenberg_marquardt",
+            r"recipes.fast.*levenberg_marquardt: .*use lbfgs or adam",
+        ),
+        (
+            "max_evaluations: 10",
+            "max_evaluations: 10, phases: 2",
+            "recipes.fast.phases: classes are learnt without",
+        ),
+        (
+            "s: 10}}\nse",
+            "s: 90, sparsity: {strength: 0.1, evaluations: 9}}}\nse",
+            "recipes.fast.sparsity: classes are",
+        ),
     ],
 )
 def test_what_cannot_learn_classes_is_named(old, new, said):

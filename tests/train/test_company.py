@@ -1,4 +1,6 @@
-"""A run's bits are its own: alone, in a pack with runs that begin otherwise, in any chunks, stored and resumed."""
+"""A run's bits are its own: alone, in a pack with runs that begin otherwise, in any chunks, stored
+and resumed.
+"""
 
 from itertools import product
 
@@ -15,15 +17,22 @@ from harness.train import ENGINES
 BEGINNINGS = {
     "kan": [KanShape(shape=(2, 3, 1), grid=4, noise=noise) for noise in (0.03, 3.0)],
     "spline_mlp": [
-        SplineMlpShape(shape=(2, 4, 1), grid=4, place="before", rank=2, noise=noise) for noise in (5.0, 2.0)
+        SplineMlpShape(shape=(2, 4, 1), grid=4, place="before", rank=2, noise=noise)
+        for noise in (5.0, 2.0)
     ],
-    "features": [MlpShape(shape=(2, 5, 1), features=4, features_sigma=sigma) for sigma in (0.5, 2.0)],
+    "features": [
+        MlpShape(shape=(2, 5, 1), features=4, features_sigma=sigma) for sigma in (0.5, 2.0)
+    ],
 }
 OF_CLASSES = {
     "mlp of classes": [MlpShape(shape=(13, 6, 3), activation="tanh")],
     "kan of classes": [KanShape(shape=(13, 2, 3), grid=3, noise=noise) for noise in (0.1, 0.3)],
 }
-CHANGES = {"levenberg": {"tolerance_change": 1e-4}, "adam": {"learning_rate": 0.02}, "batches": {"learning_rate": 0.02}}
+CHANGES = {
+    "levenberg": {"tolerance_change": 1e-4},
+    "adam": {"learning_rate": 0.02},
+    "batches": {"learning_rate": 0.02},
+}
 CASES = [
     *product(("torch", "fused"), BEGINNINGS, OPTIMIZERS),
     *product(("torch", "fused"), OF_CLASSES, [name for name in OPTIMIZERS if name != "levenberg"]),
@@ -32,7 +41,9 @@ CASES = [
 
 @pytest.mark.parametrize(("engine", "name", "optimizer"), CASES, ids=map("-".join, CASES))
 def test_a_run_has_the_same_bits_in_any_company_and_at_any_interruption(engine, name, optimizer):
-    """Alone = in a pack of other seeds, gains, rates and beginnings, first or last in it = stored on the way."""
+    """Alone = in a pack of other seeds, gains, rates and beginnings, first or last in it = stored
+    on the way.
+    """
     course = {"restarts": Restarts(count=2, evaluations=4), "early_stopping": optimizer == "lbfgs"}
     networks = (BEGINNINGS | OF_CLASSES)[name]
     settings = OPTIMIZERS[optimizer].model_copy(update=CHANGES.get(optimizer, {}))
@@ -41,7 +52,11 @@ def test_a_run_has_the_same_bits_in_any_company_and_at_any_interruption(engine, 
         course["grid_updates"] = GridUpdates(every=6, until=12)
     runs = []
     for network, (seed, gain, rate) in product(networks, ((0, 1.0, 1.0), (1, 3.0, 0.5))):
-        own = settings.model_copy(update={"learning_rate": rate * settings.rate}) if settings.rate else settings
+        own = (
+            settings.model_copy(update={"learning_rate": rate * settings.rate})
+            if settings.rate
+            else settings
+        )
         learnt = task("wine" if name in OF_CLASSES else "exp2d")
         runs.append(run_of(network, own, 24, seed, engine, learnt, gain=gain, **course))
 
@@ -60,8 +75,14 @@ def test_a_run_has_the_same_bits_in_any_company_and_at_any_interruption(engine, 
 def test_what_decides_the_computation_is_not_shared():
     kan, mlp = BEGINNINGS["kan"][0], BEGINNINGS["features"][0]
     others = [
-        *(kan.model_copy(update=change) for change in ({"grid": 5}, {"order": 2}, {"low": -2.0}, {"scales": True})),
-        *(mlp.model_copy(update=change) for change in ({"features": 5}, {"activation": "sine", "omega_0": 6.0})),
+        *(
+            kan.model_copy(update=change)
+            for change in ({"grid": 5}, {"order": 2}, {"low": -2.0}, {"scales": True})
+        ),
+        *(
+            mlp.model_copy(update=change)
+            for change in ({"features": 5}, {"activation": "sine", "omega_0": 6.0})
+        ),
     ]
     runs = [run_of(one) for one in (kan, mlp, *others)]
 

@@ -1,4 +1,6 @@
-"""Networks of every family learn in the torch engine, and what double precision allows is reached."""
+"""Networks of every family learn in the torch engine, and what double precision allows is
+reached.
+"""
 
 import math
 from statistics import median
@@ -6,7 +8,14 @@ from statistics import median
 import pytest
 from packs import run_of, trained_runs
 
-from harness.families import ChebyshevKanShape, FourierKanShape, MlpShape, RationalKanShape, RbfKanShape, SplineMlpShape
+from harness.families import (
+    ChebyshevKanShape,
+    FourierKanShape,
+    MlpShape,
+    RationalKanShape,
+    RbfKanShape,
+    SplineMlpShape,
+)
 from harness.spec import Adam, LevenbergMarquardt, Task
 from harness.tasks import resolve
 from harness.tasks.teachers import TASKS
@@ -28,7 +37,9 @@ every_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWOR
 
 
 @every_network
-@pytest.mark.parametrize("optimizer", [Adam(name="adam", learning_rate=0.02), "lbfgs", "levenberg"], ids=str)
+@pytest.mark.parametrize(
+    "optimizer", [Adam(name="adam", learning_rate=0.02), "lbfgs", "levenberg"], ids=str
+)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_family_learns(network, optimizer, dtype):
     run = run_of(network, optimizer, 60, engine="torch").model_copy(update={"dtype": dtype})
@@ -41,7 +52,9 @@ def test_every_family_learns(network, optimizer, dtype):
     assert outcome.counts["flops_train.executed"] > 0
 
 
-PUBLISHED = 4.1e-8  # test RMSE of one teacher by dense BFGS, 100,000 points (Michaud, Liu & Tegmark 2022)
+PUBLISHED = (
+    4.1e-8  # test RMSE of one teacher by dense BFGS, 100,000 points (Michaud, Liu & Tegmark 2022)
+)
 
 
 @pytest.mark.nightly

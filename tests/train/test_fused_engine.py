@@ -1,4 +1,6 @@
-"""The fused engine: the same course of a run as the torch engine. Compiles kernels once a machine."""
+"""The fused engine: the same course of a run as the torch engine. Compiles kernels once a
+machine.
+"""
 
 import math
 from itertools import accumulate
@@ -8,10 +10,25 @@ import pytest
 from commands import refused
 from packs import OPTIMIZERS, run_of, task, trained_runs
 
-from harness.families import ARCHITECTURES, ChebyshevKanShape, FourierKanShape, RationalKanShape, RbfKanShape
+from harness.families import (
+    ARCHITECTURES,
+    ChebyshevKanShape,
+    FourierKanShape,
+    RationalKanShape,
+    RbfKanShape,
+)
 from harness.families.spline_mlp import SplineMlpShape
 from harness.optimisers import OPTIMISERS
-from harness.spec import Adam, GridExtension, GridUpdates, KanShape, LevenbergMarquardt, MlpShape, Restarts, Task
+from harness.spec import (
+    Adam,
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    LevenbergMarquardt,
+    MlpShape,
+    Restarts,
+    Task,
+)
 from harness.tasks import domain_points, resolve
 from harness.train import fused_engine as fused
 from harness.train.fused import kernels
@@ -21,7 +38,8 @@ MLP = MlpShape(shape=(2, 6, 1))
 KAN = KanShape(shape=(2, 3, 1), grid=4)
 SPLINES = SplineMlpShape(shape=(2, 3, 1), grid=4, place="before", noise=4.0)
 UPDATES = GridUpdates(every=10, until=100, grid_eps=0.5)
-# Without a ridge the normal equations of splines are all but singular, and a solution has half the digits.
+# Without a ridge the normal equations of splines are all but singular, and a solution has half the
+# digits.
 PLAIN = {"levenberg without ridge": LevenbergMarquardt(name="levenberg_marquardt")}
 
 
@@ -30,7 +48,10 @@ def _trained(runs, chunk=10**6, engine="fused", stored=False):
 
 
 NETWORKS = [
-    *(MlpShape(shape=(2, 5, 4, 1), activation=activation) for activation in ("silu", "relu", "tanh", "gelu", "prelu")),
+    *(
+        MlpShape(shape=(2, 5, 4, 1), activation=activation)
+        for activation in ("silu", "relu", "tanh", "gelu", "prelu")
+    ),
     MlpShape(shape=(2, 5, 4, 1), activation="sine", omega_0=6),
     MlpShape(shape=(2, 5, 4, 1), features=3, features_sigma=0.5),
     MlpShape(shape=(2, 5, 1), activation="sine", features=4),
@@ -50,16 +71,22 @@ NETWORKS = [
 
 
 def test_the_loops_are_those_that_optimisers_speak_of():
-    """A plan chooses the fused engine by what the optimiser says, and the engine has a loop of just those."""
+    """A plan chooses the fused engine by what the optimiser says, and the engine has a loop of just
+    those.
+    """
     assert set(fused.LOOPS) == {name for name, kind in OPTIMISERS.items() if kind.has_loop}
 
 
 def test_every_module_of_kernels_has_a_tiny_network_of_its_own():
-    assert {name: network.kernels for name, network in fused.TINY.items()} == {name: name for name in kernels.MODULES}
+    assert {name: network.kernels for name, network in fused.TINY.items()} == {
+        name: name for name in kernels.MODULES
+    }
     assert {kind.network.kernels for kind in ARCHITECTURES} - {""} == set(kernels.MODULES)
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: "-".join(map(str, vars(network).values())))
+@pytest.mark.parametrize(
+    "network", NETWORKS, ids=lambda network: "-".join(map(str, vars(network).values()))
+)
 @pytest.mark.parametrize("name", [*OPTIMIZERS, *PLAIN])
 def test_the_first_20_evaluations_are_those_of_the_torch_engine(network, name):
     optimizer, tolerance = (PLAIN[name], 1e-5) if name in PLAIN else (OPTIMIZERS[name], 1e-9)
@@ -86,7 +113,9 @@ OF_CLASSES = [
 ]
 
 
-@pytest.mark.parametrize("network", OF_CLASSES, ids=lambda network: "-".join(map(str, vars(network).values())))
+@pytest.mark.parametrize(
+    "network", OF_CLASSES, ids=lambda network: "-".join(map(str, vars(network).values()))
+)
 def test_classes_are_learnt_as_by_the_torch_engine(network):
     for name in ("adam", "batches", "lbfgs", "nested"):
         run = run_of(network, name, of=task("wine"), restarts=Restarts(count=2, evaluations=3))
@@ -94,7 +123,9 @@ def test_classes_are_learnt_as_by_the_torch_engine(network):
         (ours,), (theirs,) = _trained([run]), _trained([run], engine="torch")
 
         assert ours.by_stage == theirs.by_stage
-        assert ours.metrics.model_dump() == pytest.approx(theirs.metrics.model_dump(), rel=1e-9), name
+        assert ours.metrics.model_dump() == pytest.approx(theirs.metrics.model_dump(), rel=1e-9), (
+            name
+        )
         for mine, other in zip(ours.curve, theirs.curve, strict=True):
             assert mine.model_dump() == pytest.approx(other.model_dump(), rel=1e-9), name
 
@@ -113,7 +144,9 @@ def test_restarts_updates_and_extensions_are_those_of_the_torch_engine(network, 
     (ours,), (theirs,) = _trained([run]), _trained([run], engine="torch")
 
     assert ours.by_stage == theirs.by_stage
-    assert [point.evaluations for point in ours.curve] == [point.evaluations for point in theirs.curve]
+    assert [point.evaluations for point in ours.curve] == [
+        point.evaluations for point in theirs.curve
+    ]
     for mine, other in zip(ours.curve, theirs.curve, strict=True):
         assert mine.validation_rmse == pytest.approx(other.validation_rmse, rel=1e-6)
 
@@ -121,7 +154,9 @@ def test_restarts_updates_and_extensions_are_those_of_the_torch_engine(network, 
 @pytest.mark.nightly
 @pytest.mark.parametrize("network", [MLP, KAN], ids=["mlp", "kan"])
 def test_final_errors_agree_within_the_spread_of_seeds(network):
-    """Trained to the end, rounding has long parted the two engines: their mean log errors differ less than seeds do."""
+    """Trained to the end, rounding has long parted the two engines: their mean log errors differ
+    less than seeds do.
+    """
     runs = [run_of(network, "lbfgs", 400, seed) for seed in range(12)]
 
     fused_logs, torch_logs = (
@@ -146,7 +181,9 @@ def test_a_diverged_run_is_an_outcome_and_touches_no_other(engine):
 
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 def test_systems_without_a_solution_are_counted_and_nothing_is_raised(engine):
-    """Scales make coefficients redundant, and there is hardly any damping: of all stages refused steps are reported."""
+    """Scales make coefficients redundant, and there is hardly any damping: of all stages refused
+    steps are reported.
+    """
     redundant = KanShape(shape=(2, 3, 1), grid=3, scales=True)
     optimizer = LevenbergMarquardt(name="levenberg_marquardt", damping=1e-300)
     run = run_of(redundant, optimizer, 40, restarts=Restarts(count=2, evaluations=10))
@@ -161,10 +198,22 @@ def test_systems_without_a_solution_are_counted_and_nothing_is_raised(engine):
 
 @pytest.mark.nightly
 def test_levenberg_marquardt_fits_to_rounding_what_the_network_contains():
-    """y = x1 x2 is a sum of squares of sums, which cubic splines hold; test points in unseen corners are left out."""
-    optimizer, xy = LevenbergMarquardt(name="levenberg_marquardt"), resolve(Task(target="xy", train_points=1000))
+    """y = x1 x2 is a sum of squares of sums, which cubic splines hold; test points in unseen
+    corners are left out.
+    """
+    optimizer, xy = (
+        LevenbergMarquardt(name="levenberg_marquardt"),
+        resolve(Task(target="xy", train_points=1000)),
+    )
     starts, grids = Restarts(count=4, evaluations=20), GridExtension(grids=(3, 10), evaluations=80)
-    run = run_of(KanShape(shape=(2, 2, 1), grid=50), optimizer, 400, of=xy, restarts=starts, grid_extension=grids)
+    run = run_of(
+        KanShape(shape=(2, 2, 1), grid=50),
+        optimizer,
+        400,
+        of=xy,
+        restarts=starts,
+        grid_extension=grids,
+    )
     (outcome,) = _trained([run])
 
     assert outcome.metrics.train_rmse < 1e-7
@@ -173,7 +222,9 @@ def test_levenberg_marquardt_fits_to_rounding_what_the_network_contains():
 
 def test_fresh_points_of_the_domain_are_seen_by_hidden_layers():
     fresh = UPDATES.model_copy(update={"points": "domain"})
-    packs = [fused.prepare([run_of(KAN, "lbfgs", 5, grid_updates=each)]) for each in (UPDATES, fresh)]
+    packs = [
+        fused.prepare([run_of(KAN, "lbfgs", 5, grid_updates=each)]) for each in (UPDATES, fresh)
+    ]
 
     assert np.array_equal(packs[0].ranges_SNI[0], packs[0].train[0].x.T)
     assert np.array_equal(packs[1].ranges_SNI[0], domain_points(task(), 0))
@@ -197,7 +248,9 @@ def test_the_spline_of_each_node_has_its_place_in_the_parameters(place):
 def test_what_it_cannot_do_is_said_with_the_engine_that_can():
     run = run_of(KAN)
 
-    assert "'torch' for float32" in refused(fused.prepare, [run.model_copy(update={"dtype": "float32"})])
+    assert "'torch' for float32" in refused(
+        fused.prepare, [run.model_copy(update={"dtype": "float32"})]
+    )
     assert "on cuda" in refused(fused.prepare, [run], "cuda")
 
 

@@ -1,4 +1,6 @@
-"""L-BFGS of both engines: the path of torch.optim.LBFGS, evaluation by evaluation, and no lane aware of another."""
+"""L-BFGS of both engines: the path of torch.optim.LBFGS, evaluation by evaluation, and no lane
+aware of another.
+"""
 
 import math
 import sys
@@ -11,8 +13,12 @@ from harness.optimisers import Lbfgs
 from harness.optimisers.line_search import MAX_PROBES
 
 F64 = torch.float64
-PAPER = Lbfgs(name="lbfgs", tolerance_curvature=1e-10)  # torch has no setting for it: 1e-10 is its constant
-NESTED = PAPER.model_copy(update={"iterations_per_step": 3})  # with at most 3 evaluations, but for the last search
+PAPER = Lbfgs(
+    name="lbfgs", tolerance_curvature=1e-10
+)  # torch has no setting for it: 1e-10 is its constant
+NESTED = PAPER.model_copy(
+    update={"iterations_per_step": 3}
+)  # with at most 3 evaluations, but for the last search
 
 
 def seeded(*shape, seed=0):
@@ -42,19 +48,25 @@ def tanh_fit(x_RP):
 
 
 def steep_tanh_fit(x_RP):
-    """The same in other units: first steps are far too long or too short, so that searches zoom and extrapolate."""
+    """The same in other units: first steps are far too long or too short, so that searches zoom and
+    extrapolate.
+    """
     return 1e-4 * tanh_fit(x_RP * torch.logspace(-1, 1, 13, dtype=F64))
 
 
 def rugged(x_RP):
-    """A bowl full of smooth dents, made of correctly rounded operations: searches zoom long, and stop half-way."""
+    """A bowl full of smooth dents, made of correctly rounded operations: searches zoom long, and
+    stop half-way.
+    """
     wave_RP = 1.5 * x_RP - torch.floor(1.5 * x_RP)
     dents_RP = wave_RP * wave_RP * (1 - wave_RP) * (1 - wave_RP)
     return (x_RP * x_RP - 40 * dents_RP).sum(-1) + rosenbrock(x_RP) / 64
 
 
 def stepped(x_RP):
-    """The rugged loss rounded to quarters, with the slopes of the smooth one: many losses are equal."""
+    """The rugged loss rounded to quarters, with the slopes of the smooth one: many losses are
+    equal.
+    """
     smooth_R = rugged(x_RP)
     return torch.round(4 * smooth_R.detach()) / 4 + (smooth_R - smooth_R.detach())
 
@@ -73,11 +85,16 @@ def ledge(x_RP):
 
 def dented_ball(x_RP):
     """Minimum -sqrt(1 + |b|^2) at -b / sqrt(1 + |b|^2), inside the unit ball; NaN outside."""
-    return -(1 - (x_RP * x_RP).sum(-1)).sqrt() + (x_RP * torch.tensor([2.0, -1.0, 0.5], dtype=F64)).sum(-1)
+    return -(1 - (x_RP * x_RP).sum(-1)).sqrt() + (
+        x_RP * torch.tensor([2.0, -1.0, 0.5], dtype=F64)
+    ).sum(-1)
 
 
 MILD = [
-    (beale, torch.tensor([[1.0, 1.0], [0.0, 0.0], [2.0, 0.8], [-1.0, -1.5], [4.0, 0.3]], dtype=F64)),
+    (
+        beale,
+        torch.tensor([[1.0, 1.0], [0.0, 0.0], [2.0, 0.8], [-1.0, -1.5], [4.0, 0.3]], dtype=F64),
+    ),
     (rosenbrock, torch.tensor([[-1.2, 1.0], [0.0, 0.0], [3.0, -2.0]], dtype=F64)),
     (rosenbrock, seeded(4, 5)),
     (rosenbrock, seeded(4, 20, seed=1)),
@@ -129,11 +146,15 @@ def closure_of(objective, x):
 
 
 def torch_path(objective, x_P, settings, stops):
-    """Of torch.optim.LBFGS: positions and evaluations after each iteration, or after each step if they are nested."""
+    """Of torch.optim.LBFGS: positions and evaluations after each iteration, or after each step if
+    they are nested.
+    """
     x, nested = torch.nn.Parameter(x_P.clone()), settings.iterations_per_step
     optimizer = torch.optim.LBFGS(
         [x],
-        lr=torch.tensor(settings.learning_rate, dtype=F64),  # divisions by Python numbers round otherwise
+        lr=torch.tensor(
+            settings.learning_rate, dtype=F64
+        ),  # divisions by Python numbers round otherwise
         max_iter=nested or 1,
         max_eval=None if nested else 26,
         history_size=settings.history,
@@ -151,12 +172,16 @@ def torch_path(objective, x_P, settings, stops):
 
 
 def lane_paths(kind, objective, x_RP, settings, stops):
-    """The same of every lane up to where it rests. A step is over when the next evaluation is a repeated one."""
+    """The same of every lane up to where it rests. A step is over when the next evaluation is a
+    repeated one.
+    """
     at_steps = settings.iterations_per_step is not None
     state, paths = kind.start(settings, x_RP), [([], []) for _ in x_RP]
     seen = kind.seen(state)
     is_resting = [False] * len(paths)
-    while any(not rests and len(path) < stops for rests, (path, _) in zip(is_resting, paths, strict=True)):
+    while any(
+        not rests and len(path) < stops for rests, (path, _) in zip(is_resting, paths, strict=True)
+    ):
         state = advanced(kind, settings, state, 1, objective)
         before, seen = seen, kind.seen(state)
         is_resting = (seen.finished_R | seen.diverged_R).tolist()
@@ -168,7 +193,9 @@ def lane_paths(kind, objective, x_RP, settings, stops):
 
 
 def assert_same_paths(kind, objective, x_RP, settings, stops, atol, rtol=0.0, may_rest=False):
-    for x_P, (path, counts) in zip(x_RP, lane_paths(kind, objective, x_RP, settings, stops), strict=True):
+    for x_P, (path, counts) in zip(
+        x_RP, lane_paths(kind, objective, x_RP, settings, stops), strict=True
+    ):
         assert may_rest or len(path) == stops
         peer_path, peer_counts = torch_path(objective, x_P, settings, len(path))
         assert counts == peer_counts
@@ -182,7 +209,9 @@ def iterations(objective):
 
 @pytest.fixture
 def unfused(monkeypatch):
-    """torch's optimiser with its two fused operations (dot, add with alpha) rounded one multiply and add at a time."""
+    """torch's optimiser with its two fused operations (dot, add with alpha) rounded one multiply
+    and add at a time.
+    """
     monkeypatch.setattr(torch.Tensor, "dot", lambda a, b: (a * b).sum(-1))
     monkeypatch.setattr(torch.Tensor, "add_", lambda a, b, alpha=1: a.copy_(a + alpha * b))
 
@@ -197,7 +226,9 @@ def test_every_lane_walks_the_path_of_torch_lbfgs(kind, objective, x_RP):
 @pytest.mark.parametrize(("objective", "x_RP"), MILD + TOUCHY, ids=name_of)
 @pytest.mark.parametrize("settings", [PAPER, SHORT], ids=["paper", "short"])
 def test_touchy_paths_of_torch_lbfgs_are_walked_too(objective, x_RP, settings):
-    """Once torch rounds its dot products as lanes in torch do, also where a path depends on the last bit."""
+    """Once torch rounds its dot products as lanes in torch do, also where a path depends on the
+    last bit.
+    """
     assert_same_paths(IN_TORCH, objective, x_RP, settings, iterations(objective), 1e-7)
 
 
@@ -215,9 +246,13 @@ def test_the_rare_turns_of_the_line_search_are_those_of_torch(kind, objective, t
 
 
 @every_kind
-@pytest.mark.parametrize(("objective", "rate", "moves"), [(cliff, 1e-3, True), (cliff, 1.0, False), (ledge, 1.0, True)])
+@pytest.mark.parametrize(
+    ("objective", "rate", "moves"), [(cliff, 1e-3, True), (cliff, 1.0, False), (ledge, 1.0, True)]
+)
 def test_a_search_out_of_probes_ends_as_in_torch(kind, objective, rate, moves):
-    """After 26 probes the longest step is taken if its loss is below that of the start, and else none."""
+    """After 26 probes the longest step is taken if its loss is below that of the start, and else
+    none.
+    """
     settings, x_RP = PAPER.model_copy(update={"learning_rate": rate}), torch.zeros(2, 1, dtype=F64)
     for path, counts in lane_paths(kind, objective, x_RP, settings, 1):
         peer_path, peer_counts = torch_path(objective, x_RP[0], settings, 1)
@@ -235,7 +270,9 @@ def test_lanes_finish_where_torch_stops(kind, objective, x_RP):
     assert seen.finished_R.all()
     for lane, x_P in enumerate(x_RP):
         x = torch.nn.Parameter(x_P.clone())
-        optimizer = torch.optim.LBFGS([x], max_iter=1000, max_eval=9999, history_size=10, line_search_fn="strong_wolfe")
+        optimizer = torch.optim.LBFGS(
+            [x], max_iter=1000, max_eval=9999, history_size=10, line_search_fn="strong_wolfe"
+        )
         optimizer.step(closure_of(objective, x))
         within = 1e-7 if kind is COMPILED else 1e-9
         torch.testing.assert_close(seen.position_RP[lane], x.detach(), rtol=0, atol=within)
@@ -244,7 +281,9 @@ def test_lanes_finish_where_torch_stops(kind, objective, x_RP):
 
 @pytest.fixture
 def whole_searches(monkeypatch):
-    """torch's line search with its default of 25 probes, as in pykan, however few evaluations are left of a step."""
+    """torch's line search with its default of 25 probes, as in pykan, however few evaluations are
+    left of a step.
+    """
     module = sys.modules[torch.optim.LBFGS.__module__]
     search = module._strong_wolfe
     monkeypatch.setattr(module, "_strong_wolfe", lambda *arguments, **_: search(*arguments))
@@ -283,7 +322,9 @@ def test_a_loss_that_is_nan_outside_a_ball_is_minimised_inside(kind, rate):
     inside = torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.0, -0.99, 0.0]], dtype=F64)
     _, seen = trained(kind, settings, inside, dented_ball)
     assert not seen.diverged_R.any()
-    torch.testing.assert_close(seen.loss_R, torch.full((3,), -math.sqrt(6.25), dtype=F64), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        seen.loss_R, torch.full((3,), -math.sqrt(6.25), dtype=F64), rtol=0, atol=1e-12
+    )
 
 
 @every_kind

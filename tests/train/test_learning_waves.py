@@ -21,7 +21,15 @@ def waves(x):
 
 
 def a_run(network, name="lbfgs", seed=0, engine="fused", **recipe):
-    task = resolve(Task(target=f"{__name__}:waves", inputs=1, train_points=300, validation_points=50, test_points=300))
+    task = resolve(
+        Task(
+            target=f"{__name__}:waves",
+            inputs=1,
+            train_points=300,
+            validation_points=50,
+            test_points=300,
+        )
+    )
     return run_of(network, *OPTIMIZERS[name], seed, engine, task, **recipe)
 
 
@@ -32,15 +40,20 @@ def median_error(network, name):
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(
-    "name", ["lbfgs", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adam", "levenberg"))]
+    "name",
+    ["lbfgs", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adam", "levenberg"))],
 )
 def test_sines_and_features_learn_waves_that_a_silu_mlp_does_not(name):
-    """Seen, by L-BFGS: SiLU 0.77, sines 0.005, features 0.004 at sigma 5, 0.7 at 0.2: too slow, 0.3 at 50: too fast."""
+    """Seen, by L-BFGS: SiLU 0.77, sines 0.005, features 0.004 at sigma 5, 0.7 at 0.2: too slow, 0.3
+    at 50: too fast.
+    """
     silu, sines = (
-        median_error(MlpShape(shape=(1, 16, 16, 1), activation=activation), name) for activation in ("silu", "sine")
+        median_error(MlpShape(shape=(1, 16, 16, 1), activation=activation), name)
+        for activation in ("silu", "sine")
     )
     slow, matched, fast = (
-        median_error(MlpShape(shape=(1, 16, 1), features=16, features_sigma=sigma), name) for sigma in (0.2, 5, 50)
+        median_error(MlpShape(shape=(1, 16, 1), features=16, features_sigma=sigma), name)
+        for sigma in (0.2, 5, 50)
     )
 
     assert sines < silu / 20
@@ -50,11 +63,15 @@ def test_sines_and_features_learn_waves_that_a_silu_mlp_does_not(name):
 @pytest.mark.parametrize("engine", ["fused", "torch"])
 def test_frequencies_are_those_of_the_run_and_stay(engine):
     network, module = MlpShape(shape=(1, 4, 1), features=3), ENGINES[engine]
-    run = a_run(network, engine=engine, restarts=Restarts(count=2, evaluations=4), max_evaluations=20)
+    run = a_run(
+        network, engine=engine, restarts=Restarts(count=2, evaluations=4), max_evaluations=20
+    )
     pack, ended, *_ = trained_runs([run])
     begun = module.begin(pack)
     other = module.begin(module.prepare([a_run(network, seed=1)]))
 
-    (first, second), of_other, trained = (state.knots[0].flatten(1).numpy() for state in (begun, other, ended))
+    (first, second), of_other, trained = (
+        state.knots[0].flatten(1).numpy() for state in (begun, other, ended)
+    )
     assert not np.isin(first, [*second, *of_other[0]]).any()
     assert trained[0].tolist() in (first.tolist(), second.tolist())

@@ -1,4 +1,6 @@
-"""Levenberg-Marquardt of both engines: closed forms, scipy, one path, and no lane aware of another."""
+"""Levenberg-Marquardt of both engines: closed forms, scipy, one path, and no lane aware of
+another.
+"""
 
 import copy
 import math
@@ -26,7 +28,9 @@ SPLINE = KanShape(shape=(1, 1), grid=6)  # linear in its parameters
 
 
 class Case:
-    """Lanes of a network at random starts, each with its samples of a smooth function; a lane depends on its number."""
+    """Lanes of a network at random starts, each with its samples of a smooth function; a lane
+    depends on its number.
+    """
 
     def __init__(self, network, lanes=2, samples=60, noise=0.0):
         generators = [np.random.default_rng(lane) for lane in range(lanes)]
@@ -35,7 +39,9 @@ class Case:
         shape = (samples, network.shape[-1])
         self.network = network
         self.x = torch.from_numpy(x)
-        self.y = torch.from_numpy(wave + noise * np.stack([rng.standard_normal(shape) for rng in generators]))
+        self.y = torch.from_numpy(
+            wave + noise * np.stack([rng.standard_normal(shape) for rng in generators])
+        )
         self.flat, self.knots = begun(network, lanes)
 
     def of(self, lanes):
@@ -46,21 +52,37 @@ class Case:
         return part
 
     def system(self, settings, flat):
-        return linearise(settings, flat, LaneObjective(None, self.network, self.knots, self.x, self.y))
+        return linearise(
+            settings, flat, LaneObjective(None, self.network, self.knots, self.x, self.y)
+        )
 
     def residuals(self, flat):
         """[R, O * N] at positions [R, P]."""
-        return (families.forward(self.network, flat, self.knots, self.x) - self.y).transpose(1, 2).flatten(1)
+        return (
+            (families.forward(self.network, flat, self.knots, self.x) - self.y)
+            .transpose(1, 2)
+            .flatten(1)
+        )
 
     def problem(self, lane, by_point=False):
         """What the compiled loop wants of a lane; where there are batches, points lie together."""
         from harness.train.fused import kernels
         from harness.train.fused.sizes import SQUARES
 
-        knots = np.concatenate([np.zeros(0), *(layer[lane].numpy().ravel() for layer in self.knots)])
-        arrays = (array[lane].numpy() if by_point else array[lane].numpy().T for array in (self.x, self.y))
+        knots = np.concatenate(
+            [np.zeros(0), *(layer[lane].numpy().ravel() for layer in self.knots)]
+        )
+        arrays = (
+            array[lane].numpy() if by_point else array[lane].numpy().T for array in (self.x, self.y)
+        )
         work = kernels.workspace(self.network)
-        return (SQUARES, *kernels.describe(self.network), knots, *map(np.ascontiguousarray, arrays), work)
+        return (
+            SQUARES,
+            *kernels.describe(self.network),
+            knots,
+            *map(np.ascontiguousarray, arrays),
+            work,
+        )
 
     def residuals_of(self, lane):
         """The residuals of one lane as scipy wants them."""
@@ -73,13 +95,18 @@ def trained(settings, case, evaluations, kind=IN_TORCH):
 
 
 def second_differences(network):
-    """The matrix that takes second differences of every spline's coefficients, one after the other."""
+    """The matrix that takes second differences of every spline's coefficients, one after the
+    other.
+    """
     rows, first = [], 0
     for name, shape in network.parameter_shapes().items():
         index = first + np.arange(math.prod(shape)).reshape(shape)
         if name.endswith("coef"):
             splines = np.moveaxis(index, 1, 2).reshape(-1, shape[1])
-            rows += [np.diff(np.eye(families.parameter_count(network))[spline], 2, axis=0) for spline in splines]
+            rows += [
+                np.diff(np.eye(families.parameter_count(network))[spline], 2, axis=0)
+                for spline in splines
+            ]
         first += math.prod(shape)
     return torch.from_numpy(np.concatenate(rows))
 
@@ -95,8 +122,12 @@ def test_a_system_is_made_of_the_residuals_and_their_jacobian(network):
         residual = torch.cat([residual, (rows @ case.flat[..., None])[..., 0]], 1)
     system = case.system(MARQUARDT.model_copy(update={"ridge": ridge}), case.flat)
     matrix = jacobian.mT @ jacobian
-    torch.testing.assert_close(system.matrix_RSS, matrix, rtol=1e-12, atol=1e-12 * matrix.max().item())
-    torch.testing.assert_close(system.gradient_RP, (jacobian.mT @ residual[..., None])[..., 0], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(
+        system.matrix_RSS, matrix, rtol=1e-12, atol=1e-12 * matrix.max().item()
+    )
+    torch.testing.assert_close(
+        system.gradient_RP, (jacobian.mT @ residual[..., None])[..., 0], rtol=1e-9, atol=1e-9
+    )
     torch.testing.assert_close(system.peak_R, matrix.diagonal(dim1=1, dim2=2).amax(1))
     assert system.residuals_R.tolist() == [60.0 * network.shape[-1]] * 3
     torch.testing.assert_close(system.loss_R, residual.square().sum(1) / system.residuals_R)
@@ -125,7 +156,9 @@ def test_linear_least_squares_is_solved_in_one_step():
 
 
 def test_the_minimum_of_scipy_is_reached():
-    """Noisy samples of 3/2 tanh(2 x + 1/2) have one minimum nearby: scipy's MINPACK finds the same parameters."""
+    """Noisy samples of 3/2 tanh(2 x + 1/2) have one minimum nearby: scipy's MINPACK finds the same
+    parameters.
+    """
     case = Case(MlpShape(shape=(1, 1, 1), activation="tanh"), lanes=4)
     generator = torch.Generator().manual_seed(0)
     case.flat[:] = torch.tensor([2.0, 0.5, 1.5, 0.0], dtype=F64)
@@ -134,12 +167,16 @@ def test_the_minimum_of_scipy_is_reached():
     state = trained(MARQUARDT, case, 100)
     assert state.finished_R.all()
     for lane, beside in enumerate(case.flat.numpy()):
-        peer = least_squares(case.residuals_of(lane), beside, method="lm", xtol=1e-14, ftol=1e-14, gtol=1e-14)
+        peer = least_squares(
+            case.residuals_of(lane), beside, method="lm", xtol=1e-14, ftol=1e-14, gtol=1e-14
+        )
         assert state.loss_R[lane].item() == pytest.approx(np.mean(peer.fun**2), rel=1e-9)
         np.testing.assert_allclose(state.position_RP[lane], peer.x, rtol=1e-4)
 
 
-@pytest.mark.parametrize("network", [MlpShape(shape=(2, 9, 2), activation="tanh"), KanShape(shape=(2, 3, 2), grid=3)])
+@pytest.mark.parametrize(
+    "network", [MlpShape(shape=(2, 9, 2), activation="tanh"), KanShape(shape=(2, 3, 2), grid=3)]
+)
 def test_the_primal_and_the_dual_system_have_one_solution(network):
     case = Case(network, samples=15)
     assert case.flat.shape[1] > 30
@@ -148,9 +185,12 @@ def test_the_primal_and_the_dual_system_have_one_solution(network):
     _, jacobian = families.residual_jacobian(network, case.flat, case.knots, case.x)
     damping = dual.damping_R[:, None, None] * torch.eye(case.flat.shape[1], dtype=F64)
     torch.testing.assert_close(
-        dual.damping_R, MARQUARDT.damping * (jacobian.mT @ jacobian).diagonal(dim1=1, dim2=2).amax(1)
+        dual.damping_R,
+        MARQUARDT.damping * (jacobian.mT @ jacobian).diagonal(dim1=1, dim2=2).amax(1),
     )
-    step = torch.linalg.solve(jacobian.mT @ jacobian + damping, -jacobian.mT @ case.residuals(case.flat)[..., None])
+    step = torch.linalg.solve(
+        jacobian.mT @ jacobian + damping, -jacobian.mT @ case.residuals(case.flat)[..., None]
+    )
     torch.testing.assert_close(dual.step_RP, step[..., 0], rtol=1e-10, atol=1e-10)
 
 
@@ -176,10 +216,14 @@ def test_the_loss_never_rises_and_every_evaluation_is_counted(kind):
 
 @every_kind
 def test_a_system_without_a_solution_makes_the_damping_grow(kind):
-    """Columns of J that are equal, undamped, have no solution: refused steps are counted, and training goes on."""
+    """Columns of J that are equal, undamped, have no solution: refused steps are counted, and
+    training goes on.
+    """
     case = Case(MlpShape(shape=(1, 6, 1), activation="relu"), lanes=3)
     plain = trained(UNDAMPED, case, 20, kind)
-    case.flat[1] = torch.tensor([0.5, 2.0, 0.25, 0.0], dtype=F64).repeat_interleave(torch.tensor([6, 6, 6, 1]))
+    case.flat[1] = torch.tensor([0.5, 2.0, 0.25, 0.0], dtype=F64).repeat_interleave(
+        torch.tensor([6, 6, 6, 1])
+    )
     seen = trained(UNDAMPED, case, 20, kind)
     assert seen.refused_steps_R[1] > 0
     assert seen.evaluations_R[1] == 20
@@ -190,8 +234,13 @@ def test_a_system_without_a_solution_makes_the_damping_grow(kind):
 
 
 def indefinite(curvatures):
-    """A system in three parameters for each lane, whose matrix is that curvature times the identity."""
-    ones_R, empty_RPK = torch.ones(len(curvatures), dtype=F64), torch.empty(len(curvatures), 3, 0, dtype=F64)
+    """A system in three parameters for each lane, whose matrix is that curvature times the
+    identity.
+    """
+    ones_R, empty_RPK = (
+        torch.ones(len(curvatures), dtype=F64),
+        torch.empty(len(curvatures), 3, 0, dtype=F64),
+    )
     matrix_RSS = torch.tensor(curvatures, dtype=F64)[:, None, None] * torch.eye(3, dtype=F64)
     gradient_RP = torch.ones(len(curvatures), 3, dtype=F64)
     return System(ones_R, ones_R, 5 * ones_R, gradient_RP, matrix_RSS, empty_RPK[:, 0], empty_RPK)
@@ -210,17 +259,23 @@ def test_a_system_that_no_damping_helps_finishes_the_lane():
 
 @pytest.fixture
 def as_on_a_device(monkeypatch):
-    """All lanes solve together and no more than TRIES times, as where the host would have to wait for an answer."""
+    """All lanes solve together and no more than TRIES times, as where the host would have to wait
+    for an answer.
+    """
     monkeypatch.setattr(normal_equations, "is_on_host", lambda tensor: False)
 
 
 def test_a_lane_that_still_aims_is_told_nothing_and_not_counted(monkeypatch, as_on_a_device):
-    """It ends with the step and the refusals that it has where the host sees each, and its neighbours go on."""
+    """It ends with the step and the refusals that it has where the host sees each, and its
+    neighbours go on.
+    """
     system = indefinite([1.0, -1.0, -1e308])
     state = MARQUARDT.tell(MARQUARDT.start(torch.ones(3, 3, dtype=F64)), system)
     assert state.aiming_R.tolist() == [False, True, True]
     assert torch.equal(MARQUARDT.ask(state)[1:], torch.ones(2, 3, dtype=F64))
-    lower = system._replace(loss_R=torch.full((3,), 0.5, dtype=F64), matrix_RSS=system.matrix_RSS.abs())
+    lower = system._replace(
+        loss_R=torch.full((3,), 0.5, dtype=F64), matrix_RSS=system.matrix_RSS.abs()
+    )
     told = MARQUARDT.tell(state, lower)
     assert told.evaluations_R.tolist() == [2, 1, 1]
     assert told.iterations_R.tolist() == [1, 0, 0]
@@ -244,8 +299,17 @@ def test_lanes_that_solve_together_walk_the_same_path(samples, as_on_a_device, m
     together = trained(MARQUARDT, case, 6)
     monkeypatch.undo()
     alone = trained(MARQUARDT, case, 6)
-    for name in ("position_RP", "loss_R", "damping_R", "evaluations_R", "iterations_R", "refused_steps_R"):
-        torch.testing.assert_close(getattr(together, name), getattr(alone, name), rtol=1e-6, atol=1e-7)
+    for name in (
+        "position_RP",
+        "loss_R",
+        "damping_R",
+        "evaluations_R",
+        "iterations_R",
+        "refused_steps_R",
+    ):
+        torch.testing.assert_close(
+            getattr(together, name), getattr(alone, name), rtol=1e-6, atol=1e-7
+        )
 
 
 @every_kind
@@ -320,7 +384,9 @@ def test_lanes_begin_anew_where_they_are_sent():
         sent = MARQUARDT.moved(state, MARQUARDT.start(2 * case.flat), moving)
         assert same(sent, state, [1])
         case.flat = torch.where(moving[:, None], 2 * case.flat, state.position_RP)
-        assert same(IN_TORCH.linearised(MARQUARDT, sent, case, 5), trained(MARQUARDT, case, 5), [0, 2])
+        assert same(
+            IN_TORCH.linearised(MARQUARDT, sent, case, 5), trained(MARQUARDT, case, 5), [0, 2]
+        )
 
 
 @pytest.mark.parametrize("network", [MLP, KAN, BOTH], ids=repr)
@@ -340,7 +406,12 @@ def test_lanes_are_the_same_bits_in_any_pack(network, samples):
         (KAN, 60, 0.0, 20),
         (KAN, 60, 1e-3, 20),
         (BOTH, 60, 0.0, 20),
-        (KAN, 10, 0.0, 9),  # the dual system; one evaluation more, and ten points are fitted to rounding
+        (
+            KAN,
+            10,
+            0.0,
+            9,
+        ),  # the dual system; one evaluation more, and ten points are fitted to rounding
         (MlpShape(shape=(2, 9, 2), activation="tanh"), 15, 0.0, 4),
     ],
 )
@@ -349,7 +420,8 @@ def test_the_path_is_that_of_the_compiled_loop(network, samples, ridge, evaluati
     states = [kind.start(settings, case.flat) for kind in (IN_TORCH, COMPILED)]
     for _ in range(evaluations):
         states = [
-            kind.linearised(settings, state, case) for kind, state in zip((IN_TORCH, COMPILED), states, strict=True)
+            kind.linearised(settings, state, case)
+            for kind, state in zip((IN_TORCH, COMPILED), states, strict=True)
         ]
         ours, theirs = IN_TORCH.seen(states[0]), COMPILED.seen(states[1])
         assert torch.equal(ours.evaluations_R, theirs.evaluations_R)

@@ -1,4 +1,6 @@
-"""A run's errors are of all its points, its curve reads the first of them; early stopping takes the curve's least."""
+"""A run's errors are of all its points, its curve reads the first of them; early stopping takes the
+curve's least.
+"""
 
 import numpy as np
 import pytest
@@ -27,13 +29,21 @@ NETWORKS = [MlpShape(shape=(2, 5, 1)), KanShape(shape=(2, 2, 1), grid=4)]
 
 def a_run(network, engine, seed=3, **task):
     recipe = Recipe(optimizer=LevenbergMarquardt(name="levenberg_marquardt"), max_evaluations=6)
-    return RunSpec(task=resolve(Task(target="exp2d", **task)), network=network, recipe=recipe, seed=seed, engine=engine)
+    return RunSpec(
+        task=resolve(Task(target="exp2d", **task)),
+        network=network,
+        recipe=recipe,
+        seed=seed,
+        engine=engine,
+    )
 
 
 def errors_at(trained, samples):
     knots = [layer[None] for layer in trained.knots]
     with torch.no_grad():
-        y = families.forward(trained.network, trained.position_P[None], knots, torch.from_numpy(samples.x[None]))
+        y = families.forward(
+            trained.network, trained.position_P[None], knots, torch.from_numpy(samples.x[None])
+        )
     return np.abs(y[0].numpy() - samples.y)
 
 
@@ -41,19 +51,29 @@ def errors_at(trained, samples):
 @pytest.mark.parametrize("network", NETWORKS, ids=["mlp", "kan"])
 def test_a_function_is_tested_on_50_000_points_and_the_curve_reads_1_000(network, engine):
     run = a_run(network, engine)
-    assert (run.task.validation_points, run.task.test_points, curve_points(run.task, 10_000)) == (10_000, 50_000, 1000)
+    assert (run.task.validation_points, run.task.test_points, curve_points(run.task, 10_000)) == (
+        10_000,
+        50_000,
+        1000,
+    )
 
     *_, (outcome,), (trained,) = trained_runs([run])
     splits = draw(run.task, run.seed)
     validation, test = (errors_at(trained, samples) for samples in (splits.validation, splits.test))
 
     assert isinstance(outcome.metrics, Metrics)
-    assert outcome.metrics.validation_rmse == pytest.approx(np.sqrt((validation**2).mean()), rel=1e-12)
+    assert outcome.metrics.validation_rmse == pytest.approx(
+        np.sqrt((validation**2).mean()), rel=1e-12
+    )
     assert outcome.metrics.test_rmse == pytest.approx(np.sqrt((test**2).mean()), rel=1e-12)
     lower_median = np.sort(test[:, 0] ** 2)[(len(test) - 1) // 2]
-    assert outcome.metrics.test_root_median_square == pytest.approx(np.sqrt(lower_median), rel=1e-12)
+    assert outcome.metrics.test_root_median_square == pytest.approx(
+        np.sqrt(lower_median), rel=1e-12
+    )
     assert outcome.metrics.test_largest_error == pytest.approx(test.max(), rel=1e-12)
-    assert outcome.curve[-1].validation_rmse == pytest.approx(np.sqrt((validation[:1000] ** 2).mean()), rel=1e-12)
+    assert outcome.curve[-1].validation_rmse == pytest.approx(
+        np.sqrt((validation[:1000] ** 2).mean()), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("engine", ["fused", "torch"])
@@ -81,7 +101,9 @@ def test_a_run_of_batches_shows_its_training_error_on_1_000_points(engine, batch
     run = a_run(NETWORKS[0], engine, train_points=1500).model_copy(update={"recipe": recipe})
     *_, (outcome,), (trained,) = trained_runs([run])
     errors = errors_at(trained, draw(run.task, run.seed).train)
-    assert outcome.curve[-1].train_rmse == pytest.approx(np.sqrt((errors[:seen] ** 2).mean()), rel=1e-12)
+    assert outcome.curve[-1].train_rmse == pytest.approx(
+        np.sqrt((errors[:seen] ** 2).mean()), rel=1e-12
+    )
     assert outcome.metrics.train_rmse == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-12)
 
 
@@ -106,7 +128,11 @@ def test_the_network_is_that_of_the_least_validation_error(engine, name):
         assert other.metrics.validation_rmse == pytest.approx(least.validation_rmse, rel=1e-12)
         assert other.metrics.train_rmse == pytest.approx(least.train_rmse, rel=1e-12)
         assert other.metrics.validation_rmse < one.metrics.validation_rmse
-        assert (other.curve, other.evaluations, other.counts) == (one.curve, one.evaluations, one.counts)
+        assert (other.curve, other.evaluations, other.counts) == (
+            one.curve,
+            one.evaluations,
+            one.counts,
+        )
 
 
 @pytest.mark.parametrize("engine", ["fused", "torch"])
@@ -131,7 +157,9 @@ def test_only_the_runs_own_size_counts(engine):
 
 def test_data_that_take_long_to_draw_are_drawn_once(monkeypatch):
     drawn = []
-    monkeypatch.setattr(points, "draw", lambda task, seed: (drawn.append(seed), draw(task, seed))[1])
+    monkeypatch.setattr(
+        points, "draw", lambda task, seed: (drawn.append(seed), draw(task, seed))[1]
+    )
     monkeypatch.setattr(points, "SLOW_SECONDS", 0)
     runs = [a_run(NETWORKS[0], "fused", seed, test_points=2000) for seed in (41, 42, 41)]
     alone = [trained_runs([run]).outcomes for run in runs]

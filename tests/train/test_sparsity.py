@@ -1,4 +1,6 @@
-"""Sparse training: the penalty of the paper's equations, what pruning leaves, and how that goes on in both engines."""
+"""Sparse training: the penalty of the paper's equations, what pruning leaves, and how that goes on
+in both engines.
+"""
 
 import math
 
@@ -17,7 +19,17 @@ from harness.families.spline import design_matrix
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.planning.plan import make_plan
 from harness.record import read_record, record_path
-from harness.spec import GridExtension, GridUpdates, Recipe, Restarts, Sparsity, Task, parse_experiment, parts, stages
+from harness.spec import (
+    GridExtension,
+    GridUpdates,
+    Recipe,
+    Restarts,
+    Sparsity,
+    Task,
+    parse_experiment,
+    parts,
+    stages,
+)
 from harness.spec.run import RunSpec, run_id
 from harness.tasks import resolve
 from harness.tasks.loss import LanePoints
@@ -32,12 +44,17 @@ FULL = KanShape(shape=(2, 3, 2), grid=4, scales=True, bias=True)
 def drawn(network: KanShape, lanes: int = 2, samples: int = 50):
     """Parameters, knots and points that fill the knots' range and leave it too."""
     generator = torch.Generator().manual_seed(0)
-    x_RNI = 2.4 * torch.rand(lanes, samples, network.shape[0], dtype=torch.float64, generator=generator) - 1.2
+    x_RNI = (
+        2.4 * torch.rand(lanes, samples, network.shape[0], dtype=torch.float64, generator=generator)
+        - 1.2
+    )
     y_RNO = torch.rand(lanes, samples, network.shape[-1], dtype=torch.float64, generator=generator)
     return *begun(network, lanes, gain=3.0), LanePoints(x_RNI, y_RNO)
 
 
-def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI, y_NO) -> torch.Tensor:
+def plain_loss(
+    flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI, y_NO
+) -> torch.Tensor:
     """Of one lane, edge by edge."""
     parameters = unflatten(network, flat_P[None])
     knots = network.initial_knots(1, torch.float64, "cpu")
@@ -47,12 +64,20 @@ def plain_loss(flat_P: torch.Tensor, network: KanShape, settings: Sparsity, x_NI
         edges = {}
         for source in range(h_NI.shape[1]):
             h_N = h_NI[:, source]
-            bases_NC = design_matrix(knots_RIT[:, source, None], h_N[None, None], network.order)[0, 0]
+            bases_NC = design_matrix(knots_RIT[:, source, None], h_N[None, None], network.order)[
+                0, 0
+            ]
             for target in range(network.shape[layer + 1]):
                 spline = bases_NC @ own["coef"][source, :, target]
                 silu = h_N * torch.sigmoid(h_N)
-                edges[source, target] = own["base"][source, target] * silu + own["scale"][source, target] * spline
-        domain = knots_RIT[0, 0, -1 - network.order] - knots_RIT[0, 0, network.order] if settings.per_range else 1
+                edges[source, target] = (
+                    own["base"][source, target] * silu + own["scale"][source, target] * spline
+                )
+        domain = (
+            knots_RIT[0, 0, -1 - network.order] - knots_RIT[0, 0, network.order]
+            if settings.per_range
+            else 1
+        )
         norms = torch.stack([edge.abs().mean() / domain for edge in edges.values()])
         share = norms / norms.sum()
         entropy = -(share * share.log()).sum()
@@ -68,7 +93,9 @@ def test_the_loss_is_that_of_the_equations_and_so_is_its_gradient(entropy, per_r
     settings = Sparsity(strength=0.3, evaluations=1, l1=0.7, entropy=entropy, per_range=per_range)
     flat_RP, knots, points = drawn(FULL)
 
-    loss_R, gradient_RP = sparsity.Penalised(settings).loss_and_gradient(FULL, flat_RP, knots, points)
+    loss_R, gradient_RP = sparsity.Penalised(settings).loss_and_gradient(
+        FULL, flat_RP, knots, points
+    )
 
     for lane in range(2):
         flat_P = flat_RP[lane].clone().requires_grad_()
@@ -78,7 +105,9 @@ def test_the_loss_is_that_of_the_equations_and_so_is_its_gradient(entropy, per_r
         assert torch.allclose(gradient_RP[lane], slope, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(("norms", "entropy"), [([2.0] * 6, math.log(6)), ([5.0] + [0.0] * 5, 0), ([0.0] * 6, 0)])
+@pytest.mark.parametrize(
+    ("norms", "entropy"), [([2.0] * 6, math.log(6)), ([5.0] + [0.0] * 5, 0), ([0.0] * 6, 0)]
+)
 def test_the_entropy_counts_the_edges_in_use(norms, entropy):
     norm_ROI = torch.tensor(norms, dtype=torch.float64).reshape(1, 2, 3).requires_grad_()
 
@@ -94,7 +123,9 @@ def test_what_does_nothing_goes_and_the_function_stays():
     parameters = unflatten(network, flat_RP)
     for name in ("coef", "base"):
         parameters[f"layer1.{name}"][:, 1] = 0  # hidden node 1 leads nowhere
-        parameters[f"layer0.{name}"][..., 3] = 0  # hidden node 3 sees nothing, and says nothing of what it sees
+        parameters[f"layer0.{name}"][..., 3] = (
+            0  # hidden node 3 sees nothing, and says nothing of what it sees
+        )
         parameters[f"layer1.{name}"][:, 3] = 0
         parameters[f"layer0.{name}"][:, 2] = 0  # input 2 reaches only node 1
         parameters[f"layer0.{name}"][:, 2, ..., 1] = 1
@@ -129,7 +160,9 @@ def run(engine: str, seed: int = 0, **changes) -> RunSpec:
 
 
 def test_a_cap_that_its_parts_would_exhaust_is_refused():
-    assert "sparsity" in refused(stages, KAN, run("torch").recipe.model_copy(update={"max_evaluations": 27}))
+    assert "sparsity" in refused(
+        stages, KAN, run("torch").recipe.model_copy(update={"max_evaluations": 27})
+    )
 
 
 @pytest.mark.parametrize("engine", ["torch", "fused"])
@@ -174,7 +207,9 @@ def run_of_second(network: KanShape, engine: str, snap: bool = False, **box) -> 
     few = {"train_points": 60, "validation_points": 20, "test_points": 20}
     sparse = Sparsity(strength=0.03, evaluations=200, optimizer=Lbfgs(name="lbfgs"), snap=snap)
     of = resolve(Task(target=f"{__name__}:second", inputs=2, **few, **box))
-    return run_of(network, LevenbergMarquardt(name="levenberg_marquardt"), 240, 1, engine, of, sparsity=sparse)
+    return run_of(
+        network, LevenbergMarquardt(name="levenberg_marquardt"), 240, 1, engine, of, sparsity=sparse
+    )
 
 
 @pytest.mark.parametrize("engine", ["torch", "fused"])
@@ -197,7 +232,9 @@ def test_neither_company_nor_interruptions_change_a_bit(engine, tmp_path, monkey
     assert {one.pruned.network.shape for one in together if one.pruned} != {KAN.shape}
     assert [one.pruned.network.noise for one in together] == [0.1, 0.3]
     assert [*map(numbers, together)] == [*map(numbers, alone)] == [*map(numbers, stopped)]
-    assert read_record(record_path(tmp_path / "stopped", run_id(runs[0]))).pruned == together[0].pruned
+    assert (
+        read_record(record_path(tmp_path / "stopped", run_id(runs[0]))).pruned == together[0].pruned
+    )
 
 
 def test_a_run_that_diverges_under_the_penalty_has_a_record(tmp_path):
@@ -232,7 +269,11 @@ seeds: [0]
 def test_levenberg_marquardt_cannot_have_the_penalty():
     """It is no sum of squares; the error says what to write."""
     with pytest.raises(ValueError, match=r"sparsity\.optimizer"):
-        Recipe(optimizer=LevenbergMarquardt(name="levenberg_marquardt"), max_evaluations=9, sparsity=SPARSE)
+        Recipe(
+            optimizer=LevenbergMarquardt(name="levenberg_marquardt"),
+            max_evaluations=9,
+            sparsity=SPARSE,
+        )
     Recipe(
         optimizer=LevenbergMarquardt(name="levenberg_marquardt"),
         max_evaluations=9,

@@ -1,4 +1,6 @@
-"""The torch engine: the same as looping torch.optim over single networks, and lanes that know nothing of each other."""
+"""The torch engine: the same as looping torch.optim over single networks, and lanes that know
+nothing of each other.
+"""
 
 import dataclasses
 import math
@@ -12,7 +14,18 @@ from harness.count import run_flops
 from harness.families import initialise, unflatten
 from harness.optimisers import Adam, Lbfgs
 from harness.record import read_record, record_path
-from harness.spec import GridExtension, GridUpdates, KanShape, MlpShape, Recipe, Restarts, RunSpec, Task, run_id, stages
+from harness.spec import (
+    GridExtension,
+    GridUpdates,
+    KanShape,
+    MlpShape,
+    Recipe,
+    Restarts,
+    RunSpec,
+    Task,
+    run_id,
+    stages,
+)
 from harness.tasks import draw, resolve, stream
 from harness.train import Supervisor, train_pack
 from harness.train import torch_engine as engine
@@ -63,7 +76,9 @@ def test_adam_equals_a_loop_of_torch_optim(schedule):
         anneal = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=20)
         for _ in range(20):
             optimiser.zero_grad()
-            (module(torch.from_numpy(splits.train.x)) - torch.from_numpy(splits.train.y)).square().mean().backward()
+            (
+                module(torch.from_numpy(splits.train.x)) - torch.from_numpy(splits.train.y)
+            ).square().mean().backward()
             optimiser.step()
             if schedule == "cosine":
                 anneal.step()
@@ -89,15 +104,23 @@ def test_stages_spend_the_cap_and_are_counted():
     assert state.network == KAN
     assert (
         outcome.counts["flops_train.shared_dense"]
-        < run_flops(KAN, Recipe(optimizer=Adam(name="adam"), max_evaluations=100), TASK)["flops_train.shared_dense"]
+        < run_flops(KAN, Recipe(optimizer=Adam(name="adam"), max_evaluations=100), TASK)[
+            "flops_train.shared_dense"
+        ]
     )
 
 
-@pytest.mark.parametrize("optimizer", [Lbfgs(name="lbfgs"), Adam(name="adam", batch_size=20)], ids=lambda o: o.name)
+@pytest.mark.parametrize(
+    "optimizer", [Lbfgs(name="lbfgs"), Adam(name="adam", batch_size=20)], ids=lambda o: o.name
+)
 def test_the_start_that_is_best_on_all_training_points_goes_on(optimizer):
-    recipe = Recipe(optimizer=optimizer, max_evaluations=130, restarts=Restarts(count=3, evaluations=40))
+    recipe = Recipe(
+        optimizer=optimizer, max_evaluations=130, restarts=Restarts(count=3, evaluations=40)
+    )
     pack = engine.prepare([_run(KAN, recipe, seed) for seed in range(6)])
-    longer = dataclasses.replace(pack, stages=(pack.stages[0]._replace(evaluations=41), pack.stages[1]))
+    longer = dataclasses.replace(
+        pack, stages=(pack.stages[0]._replace(evaluations=41), pack.stages[1])
+    )
     rivals = engine.advance(longer, engine.begin(longer), 40)
     losses = pack.final_losses(rivals, pack.of_lanes(pack.train, rivals.lanes)).reshape(6, 3)
     best = losses.argmin(1).tolist()
@@ -124,17 +147,23 @@ def test_batches_cover_the_data_and_differ_between_seeds():
         epochs = torch.cat(seen, 1)[lane].split(200)
         assert not torch.equal(epochs[0], epochs[1])
         for epoch in epochs:
-            assert {tuple(point) for point in epoch.tolist()} == {tuple(p) for p in pack.train.x[lane].tolist()}
+            assert {tuple(point) for point in epoch.tolist()} == {
+                tuple(p) for p in pack.train.x[lane].tolist()
+            }
 
 
 def test_a_full_batch_is_a_batch_of_everything():
-    recipe = Recipe(optimizer=Adam(name="adam", learning_rate=0.01, batch_size=500), max_evaluations=20)
+    recipe = Recipe(
+        optimizer=Adam(name="adam", learning_rate=0.01, batch_size=500), max_evaluations=20
+    )
 
     assert _trained([_run(MLP, recipe)]) == _trained([_run(MLP, ADAM)])
 
 
 def test_grid_extension_starts_from_the_coarse_solution():
-    """Refining the grid loses nothing: the first error after it is the last before, where knots nest (2 -> 4)."""
+    """Refining the grid loses nothing: the first error after it is the last before, where knots
+    nest (2 -> 4).
+    """
     extension = GridExtension(grids=(2,), evaluations=30)
     recipe = Recipe(optimizer=Lbfgs(name="lbfgs"), max_evaluations=31, grid_extension=extension)
     wide = KAN.model_copy(update={"low": -20.0, "high": 20.0})  # no activation leaves the domain
@@ -172,7 +201,9 @@ def test_a_pack_publishes_a_record_a_run(tmp_path):
 
 
 def test_a_shifted_and_stretched_box_is_the_same_task(here):
-    """Networks see the box scaled to [-1, 1]: f on [-1, 1] and f((x - 3) / 2) on [1, 5] train to the same errors."""
+    """Networks see the box scaled to [-1, 1]: f on [-1, 1] and f((x - 3) / 2) on [1, 5] train to
+    the same errors.
+    """
     (here / "boxes.py").write_text(
         "import numpy as np\n"
         "def near(x):\n    return np.sin(5 * x[:, 0])\n"
@@ -184,7 +215,9 @@ def test_a_shifted_and_stretched_box_is_the_same_task(here):
     )
     for network in (MlpShape(shape=(1, 6, 1)), KanShape(shape=(1, 1), grid=10)):
         errors = [
-            _trained([RunSpec(task=task, network=network, recipe=LBFGS, seed=0)])[0].metrics.test_rmse
+            _trained([RunSpec(task=task, network=network, recipe=LBFGS, seed=0)])[
+                0
+            ].metrics.test_rmse
             for task in (near, far)
         ]
 
@@ -209,7 +242,9 @@ def test_a_curve_ends_with_the_work_that_was_done():
 
 
 def test_cosine_runs_over_restarts_and_last_stage_and_anew_on_a_finer_grid():
-    """One schedule a network: a start and what goes on from it share one, a refined grid has its own."""
+    """One schedule a network: a start and what goes on from it share one, a refined grid has its
+    own.
+    """
     recipe = Recipe(
         optimizer=Adam(name="adam", schedule="cosine"),
         max_evaluations=100,

@@ -1,4 +1,6 @@
-"""Batches, losses and observations that a task brings: no engine knows of them, and each run has its own bits."""
+"""Batches, losses and observations that a task brings: no engine knows of them, and each run has
+its own bits.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -40,23 +42,39 @@ class Worst(Observation):
 
 def observed_by(monkeypatch, engine, *observations, seeds=(0,), batches=SHUFFLED):
     """Runs whose task observes this, and feeds training so."""
-    drawn = {seed: replace(draw(TASK, seed), observations=observations, batches=batches) for seed in seeds}
+    drawn = {
+        seed: replace(draw(TASK, seed), observations=observations, batches=batches)
+        for seed in seeds
+    }
     monkeypatch.setattr("harness.train.points._drawn", lambda task, seed: drawn[seed])
-    return [RunSpec(task=TASK, network=NETWORKS[engine], recipe=RECIPE, seed=seed, engine=engine) for seed in seeds]
+    return [
+        RunSpec(task=TASK, network=NETWORKS[engine], recipe=RECIPE, seed=seed, engine=engine)
+        for seed in seeds
+    ]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_values_are_made_at_their_moments_and_change_nothing_else(monkeypatch, engine):
     (bare,) = trained_runs(observed_by(monkeypatch, engine)).outcomes
-    kinds = MeanOutput("late"), MeanOutput("always", at="curve"), Worst("worst", split="validation", at=10)
+    kinds = (
+        MeanOutput("late"),
+        MeanOutput("always", at="curve"),
+        Worst("worst", split="validation", at=10),
+    )
     (seen,) = trained_runs(observed_by(monkeypatch, engine, *kinds)).outcomes
 
     assert seen.metrics.model_copy(update={"observed": None}) == bare.metrics
     assert seen.metrics.observed.keys() == {"late", "always", "worst"}
-    assert seen.metrics.observed["late"] == seen.metrics.observed["always"] == seen.curve[-1].observed["always"]
+    assert (
+        seen.metrics.observed["late"]
+        == seen.metrics.observed["always"]
+        == seen.curve[-1].observed["always"]
+    )
     moments = {"always": [1, 2, 3, 4, 6, 8, 11, 16, 23, 25], "worst": [10, 20, 25]}
     for name, expected in moments.items():
-        assert [point.evaluations for point in seen.curve if name in (point.observed or {})] == expected
+        assert [
+            point.evaluations for point in seen.curve if name in (point.observed or {})
+        ] == expected
     plain = {point.evaluations: point.model_copy(update={"observed": None}) for point in seen.curve}
     assert [plain[point.evaluations] for point in bare.curve] == list(bare.curve)
 
@@ -84,7 +102,9 @@ class Stream(Batches):
 
 
 def test_a_task_may_draw_fresh_points_for_every_evaluation(monkeypatch):
-    runs = observed_by(monkeypatch, "torch", FarFromFirst("far", at="curve"), seeds=(0, 1), batches=Stream())
+    runs = observed_by(
+        monkeypatch, "torch", FarFromFirst("far", at="curve"), seeds=(0, 1), batches=Stream()
+    )
     far = [point.observed["far"] for point in outcomes_of_any_company(runs)[1].curve]
     assert far[-1] < far[0] / 2
 
@@ -125,7 +145,9 @@ def test_one_observation_needs_no_list(here, monkeypatch):
     assert "two of its observations have the name 'test_largest_error'" in refused(
         resolve, Task(target="mine:twice", inputs=2)
     )
-    assert "`metric`, the name of its mean; add it" in refused(resolve, Task(target="mine:nameless", inputs=2))
+    assert "`metric`, the name of its mean; add it" in refused(
+        resolve, Task(target="mine:nameless", inputs=2)
+    )
 
 
 OF_ONES_OWN = """

@@ -1,4 +1,5 @@
-"""Optimisers of both engines behind one face: lanes of torch side by side, compiled loops one lane after the other.
+"""Optimisers of both engines behind one face: lanes of torch side by side, compiled loops one lane
+after the other.
 
 What they are `seen` to be is named by lane, as in torch. Legend: R lanes, P parameters.
 """
@@ -41,10 +42,14 @@ class Compiled:
     """Loops of the fused engine: a state a lane."""
 
     def _loop(self, settings):
-        return import_module(f"harness.train.fused.optimisers.{settings.name.removesuffix('_marquardt')}")
+        return import_module(
+            f"harness.train.fused.optimisers.{settings.name.removesuffix('_marquardt')}"
+        )
 
     def start(self, settings, position_RP):
-        return [self._loop(settings).start(settings, position_P.numpy()) for position_P in position_RP]
+        return [
+            self._loop(settings).start(settings, position_P.numpy()) for position_P in position_RP
+        ]
 
     def ask(self, settings, states):
         return torch.from_numpy(np.stack([self._loop(settings).ask(state) for state in states]))
@@ -76,7 +81,9 @@ class Compiled:
 
 IN_TORCH, COMPILED = InTorch(), Compiled()
 slow = pytest.mark.slow  # compiling takes longer than all other tests of a file
-every_kind = pytest.mark.parametrize("kind", [IN_TORCH, pytest.param(COMPILED, marks=slow)], ids=["torch", "compiled"])
+every_kind = pytest.mark.parametrize(
+    "kind", [IN_TORCH, pytest.param(COMPILED, marks=slow)], ids=["torch", "compiled"]
+)
 
 
 def same(one, other, lanes=slice(None), others=None):

@@ -1,7 +1,7 @@
 """`harness bench`.
 
-`python -m harness.cli.commands.bench FOLDER WORDS… PLACE` is the same as a job, on a node that --profile asks for. Its
-code lies in FOLDER, which it removes at its end.
+`python -m harness.cli.commands.bench FOLDER WORDS… PLACE` is the same as a job, on a node that
+--profile asks for. Its code lies in FOLDER, which it removes at its end.
 """
 
 import math
@@ -25,7 +25,14 @@ from harness.dispatch.launch import executor, launch, log_path, logs_folder
 from harness.dispatch.profile import Profile, read_profile
 from harness.dispatch.snapshot import take_snapshot
 from harness.dispatch.submission import named_code, new_id
-from harness.measure.calibration import Calibration, EngineKind, calibrate, kind_of, missing, write_calibration
+from harness.measure.calibration import (
+    Calibration,
+    EngineKind,
+    calibrate,
+    kind_of,
+    missing,
+    write_calibration,
+)
 from harness.measure.cost import never_timed
 from harness.show.console import ANSWERS, TERMINAL
 from harness.show.costs import calibration_sentence
@@ -56,9 +63,14 @@ SHAPE_SECONDS = 0.5  # what timing a shape takes, about: 4,853 shapes took 41 mi
     "--profile",
     type=PATH,
     metavar="YAML",
-    help="Time a node of a cluster, by a job of one CPU that asks SLURM for what this profile says (docs/cluster.md).",
+    help=(
+        "Time a node of a cluster, by a job of one CPU that asks SLURM for what this profile "
+        "says (docs/cluster.md)."
+    ),
 )
-@click.option("--dry-run", is_flag=True, help="With --profile: show what would be sent, and do nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="With --profile: show what would be sent, and do nothing."
+)
 def bench(
     file: Path | None,
     results: Path,
@@ -71,29 +83,37 @@ def bench(
 ) -> None:
     """Time this machine, or a node of a cluster, so that plans predict seconds.
 
-    Without FILE, this times standard networks, half a minute an engine. With FILE, it also times every network of its
-    plan alone, a fraction of a second each. Then the plan's seconds are predicted well, and its runs can be compared
-    per second (the axis `seconds`).
+    Without FILE, this times standard networks, half a minute an engine. With FILE, it also times
+    every network of its plan alone, a fraction of a second each. Then the plan's seconds are
+    predicted well, and its runs can be compared per second (the axis `seconds`).
 
     Without --profile it measures where you type it, which on a cluster is the login node.
     """
     if dry_run and profile is None:
         raise HarnessError("--dry-run: of which job? Give --profile too, or leave --dry-run out")
     for option in given(["engine", "dtype"] if file else ["scale", "settings"]):
-        why = f"{file} says which; leave the option out" if file else "give FILE too, or leave the option out"
+        why = (
+            f"{file} says which; leave the option out"
+            if file
+            else "give FILE too, or leave the option out"
+        )
         raise HarnessError(f"{option}: {why}")
     runs: list[RunSpec] = []
     if file:
         manifest = plan_of(StudyFile(file, results, scale, settings))
         if manifest.experiment.device != "cpu":
-            raise HarnessError(f"device: {manifest.experiment.device}: only CPUs are measured; leave the file out")
+            raise HarnessError(
+                f"device: {manifest.experiment.device}: only CPUs are measured; leave the file out"
+            )
         runs = [*planned_runs(manifest).values()]
         kinds = missing({}, runs)
         words = [str(file.absolute()), "--scale", scale, *shlex.split(settings_options(settings))]
     else:
         engine = engine or ("fused" if dtype in (None, "float64") else "torch")
         if engine == "fused" and dtype not in (None, "float64"):
-            raise HarnessError(f"--engine fused computes in float64; with --dtype {dtype} leave it out")
+            raise HarnessError(
+                f"--engine fused computes in float64; with --dtype {dtype} leave it out"
+            )
         kinds = [EngineKind(engine, dtype or "float64")]
         words = ["--engine", engine, "--dtype", kinds[0].dtype]
     check_writable(results / "calibrations")
@@ -103,20 +123,32 @@ def bench(
     try:
         calibrations = [_bench(kind, runs, results) for kind in kinds]
     except KeyboardInterrupt:
-        raise Stopped("stopped; nothing was written, and the next bench starts over", INTERRUPTED) from None
+        raise Stopped(
+            "stopped; nothing was written, and the next bench starts over", INTERRUPTED
+        ) from None
     for calibration in calibrations:
         path = write_calibration(calibration, results)
         ANSWERS.say(calibration_sentence(calibration), f"calibration: {path}")
 
 
-def _send(path: Path, profile: Profile, results: Path, words: list[str], runs: list[RunSpec], dry_run: bool) -> None:
+def _send(
+    path: Path,
+    profile: Profile,
+    results: Path,
+    words: list[str],
+    runs: list[RunSpec],
+    dry_run: bool,
+) -> None:
     """Say what the job times and how long that takes, and send it."""
     shapes = never_timed(runs, {})[1]
     what = f"{shapes:,} shape{'s' if shapes > 1 else ''}" if runs else "standard networks"
     minutes = math.ceil(shapes * SHAPE_SECONDS / 60) + 1
     ANSWERS.say(f"{path}: one job of one CPU times {what}, about {minutes} min")
     if minutes * 60 > profile.time_minutes * 60 - profile.save_seconds:
-        problem = f"{path}: time_minutes: {profile.time_minutes} ends the job before that, and it would write nothing"
+        problem = (
+            f"{path}: time_minutes: {profile.time_minutes} ends the job before that, and it "
+            "would write nothing"
+        )
         raise HarnessError(f"{problem}; raise it to {2 * minutes}")
     if dry_run:
         return
@@ -126,8 +158,12 @@ def _send(path: Path, profile: Profile, results: Path, words: list[str], runs: l
     folder.mkdir(parents=True)
     try:
         roots = [str(root) for root in take_snapshot(folder, named_code(runs)).roots]
-        alone = profile.model_copy(update={"cpus": 1, "packs_per_gpu": 1})  # as everything is timed alone
-        with executor(logs_folder(calibrations), alone, f"harness-bench-{identity}", roots) as sender:
+        alone = profile.model_copy(
+            update={"cpus": 1, "packs_per_gpu": 1}
+        )  # as everything is timed alone
+        with executor(
+            logs_folder(calibrations), alone, f"harness-bench-{identity}", roots
+        ) as sender:
             job = ["harness.cli.commands.bench", str(folder), *words, "--results", str(results)]
             number = launch(sender, 1, *job)
     except HarnessError:
@@ -154,12 +190,18 @@ def _bench(kind: EngineKind, of_file: Sequence[RunSpec], results: Path) -> Calib
         solo, knots = bench_solo(runs, partial(progress, ""))
     kept = own_calibration(results, kind)  # what another bench wrote meanwhile, or this file had
     return calibrate(
-        *kind, seconds_per_run, [*(kept.solo if kept else ()), *solo], [*(kept.knots if kept else ()), *knots]
+        *kind,
+        seconds_per_run,
+        [*(kept.solo if kept else ()), *solo],
+        [*(kept.knots if kept else ()), *knots],
     )
 
 
 def _told_to_end(*_: Any) -> None:
-    raise HarnessError("the job's time is over and nothing was written; raise time_minutes of the profile", INCOMPLETE)
+    raise HarnessError(
+        "the job's time is over and nothing was written; raise time_minutes of the profile",
+        INCOMPLETE,
+    )
 
 
 if __name__ == "__main__":

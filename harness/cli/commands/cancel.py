@@ -23,24 +23,38 @@ FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which 
 @click.command(epilog=f"Example: harness cancel {EXAMPLE} --where arm=mlp --where state=queued")
 @plan_options
 @click.option(
-    "--where", "conditions", multiple=True, metavar="FIELD=VALUE", help="Only runs with this value. Repeat it."
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Only runs with this value. Repeat it.",
 )
-@click.option("--earlier", is_flag=True, help="Only runs of earlier plans that --replan left on their way.")
+@click.option(
+    "--earlier", is_flag=True, help="Only runs of earlier plans that --replan left on their way."
+)
 @yes_option
-def cancel(manifest: Manifest, folder: Path, conditions: tuple[str, ...], earlier: bool, yes: bool) -> None:
+def cancel(
+    manifest: Manifest, folder: Path, conditions: tuple[str, ...], earlier: bool, yes: bool
+) -> None:
     """Cancel runs that are queued, running or still to be sent off.
 
-    If the file has `looks:`, replicates that no open rule asks for are cancelled only if they are queued or running.
+    If the file has `looks:`, replicates that no open rule asks for are cancelled only if they are
+    queued or running.
 
-    --where chooses runs by a field: task, arm, series, seed, trial, state, or run (the beginning of an id).
+    --where chooses runs by a field: task, arm, series, seed, trial, state, or run (the beginning of
+    an id).
 
-    A job ends when all of its runs are cancelled. Workers skip cancelled runs, but a pack that already trains goes on
-    unless all of its runs are cancelled. Cancelled runs stay so until `harness retry --cause cancelled`.
+    A job ends when all of its runs are cancelled. Workers skip cancelled runs, but a pack that
+    already trains goes on unless all of its runs are cancelled. Cancelled runs stay so until
+    `harness retry --cause cancelled`.
 
-    You can run this again: it ends jobs of cancelled runs that are still there. Exit 3 if that fails.
+    You can run this again: it ends jobs of cancelled runs that are still there. Exit 3 if that
+    fails.
     """
     if earlier and conditions:
-        raise HarnessError("--earlier, --where: give one of them; runs of earlier plans have no fields any more")
+        raise HarnessError(
+            "--earlier, --where: give one of them; runs of earlier plans have no fields any more"
+        )
     view, wanted = look_and_wanted(manifest, folder)
     planned = (run for run, state in view.states.items() if state.state == "planned")
     unasked = set(planned).difference(wanted.run_ids) if wanted else set()
@@ -48,14 +62,18 @@ def cancel(manifest: Manifest, folder: Path, conditions: tuple[str, ...], earlie
     matching = list(view.earlier) if earlier else _matching(manifest, view.states, conditions)
     chosen = UNDERWAY if earlier else (*FREE, *UNDERWAY)
     runs = [run for run in matching if states[run].state in chosen and run not in unasked]
-    jobs = unneeded(view.evidence, states | {run: states[run]._replace(state="cancelled") for run in runs})
+    jobs = unneeded(
+        view.evidence, states | {run: states[run]._replace(state="cancelled") for run in runs}
+    )
     if not runs and not any(jobs):
         if any(states[run].state == "cancelled" for run in matching):
             click.echo("cancelled already, and no job of theirs is left")
             return
         which = f"of an earlier plan of {manifest.name} is on its way"
         fits = f"of {manifest.name} that you chose is queued, running or still to be sent off"
-        raise HarnessError(f"no run {which if earlier else fits}; `harness status` shows what there is")
+        raise HarnessError(
+            f"no run {which if earlier else fits}; `harness status` shows what there is"
+        )
     for line in view.evidence.damage:
         click.echo(line)
     question = f"cancel {plural(len(runs), 'run')}?" if runs else "end the jobs of cancelled runs?"
@@ -65,26 +83,48 @@ def cancel(manifest: Manifest, folder: Path, conditions: tuple[str, ...], earlie
     outcome = f"cancelled: {plural(len(runs), 'run')}"
     if failures := _end(jobs):
         why = f"{' and '.join(failures)} could not be ended"
-        move = "repeat the command when SLURM answers, or on the cluster and as the user that sent them off"
+        move = (
+            "repeat the command when SLURM answers, or on the cluster and as the user that "
+            "sent them off"
+        )
         raise HarnessError(f"{outcome}; the order is kept, but {why}: {move}", INCOMPLETE)
     number = len(jobs.numbers) + len(jobs.processes)
     click.echo(outcome + (f"; {number} jobs with no other runs were ended" if number else ""))
 
 
-def _matching(manifest: Manifest, states: Mapping[str, RunState], conditions: Sequence[str]) -> list[str]:
+def _matching(
+    manifest: Manifest, states: Mapping[str, RunState], conditions: Sequence[str]
+) -> list[str]:
     """The runs of which all conditions hold; of a run that several cells share, one is enough."""
     asked = []
     for condition in conditions:
         field, equals, value = condition.partition("=")
         if not equals or field not in FIELDS:
-            raise HarnessError(f"--where {condition}: {did_you_mean(field, FIELDS)}; write FIELD=VALUE")
+            raise HarnessError(
+                f"--where {condition}: {did_you_mean(field, FIELDS)}; write FIELD=VALUE"
+            )
         asked.append((field, value))
     matching = []
     for planned in manifest.runs:
-        cell, state, run_id = manifest.cells[planned.cell], states[planned.run_id].state, planned.run_id
-        values = (cell.task, cell.arm, cell.series, str(planned.run.seed), str(planned.trial), state, run_id)
+        cell, state, run_id = (
+            manifest.cells[planned.cell],
+            states[planned.run_id].state,
+            planned.run_id,
+        )
+        values = (
+            cell.task,
+            cell.arm,
+            cell.series,
+            str(planned.run.seed),
+            str(planned.trial),
+            state,
+            run_id,
+        )
         has = dict(zip(FIELDS, values, strict=True))
-        if all(has[field].startswith(value) if field == "run" else has[field] == value for field, value in asked):
+        if all(
+            has[field].startswith(value) if field == "run" else has[field] == value
+            for field, value in asked
+        ):
             matching.append(run_id)
     return list(dict.fromkeys(matching))
 

@@ -18,7 +18,10 @@ from harness.show.disk import Removable
 from harness.study.folders import StudyFile
 
 kind_options = together(
-    *(click.option(f"--{kind}", kind, is_flag=True, help=f"Remove {what}.") for kind, what in disk.WHAT.items())
+    *(
+        click.option(f"--{kind}", kind, is_flag=True, help=f"Remove {what}.")
+        for kind, what in disk.WHAT.items()
+    )
 )
 
 
@@ -33,12 +36,14 @@ def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **ki
 
     With FILE it looks only at what belongs to these experiments.
 
-    It never removes a plan, a record, a verdict or a kept page. It removes no saved state of a pack that has yet to
-    end.
+    It never removes a plan, a record, a verdict or a kept page. It removes no saved state of a pack
+    that has yet to end.
     """
     chosen = [kind for kind in leftovers.KINDS if kinds[kind]]
     if yes and not chosen:
-        raise HarnessError(f"--yes: say what to remove: {', '.join(f'--{kind}' for kind in leftovers.KINDS)}")
+        raise HarnessError(
+            f"--yes: say what to remove: {', '.join(f'--{kind}' for kind in leftovers.KINDS)}"
+        )
     folders = [StudyFile(file, results).frozen()[1] for file in files]
     results, *others = dict.fromkeys(folder.parent for folder in folders) or [results]
     if others:
@@ -63,7 +68,9 @@ def clean(files: tuple[Path, ...], results: Path, yes: bool, as_json: bool, **ki
         show([*disk.clean_lines(results, removable, chosen, removed), *left])
     failures = list(itertools.chain.from_iterable(of_kind.failures for of_kind in removed.values()))
     if failures:
-        raise HarnessError(f"{len(failures)} could not be removed (first: {failures[0]})", INCOMPLETE)
+        raise HarnessError(
+            f"{len(failures)} could not be removed (first: {failures[0]})", INCOMPLETE
+        )
 
 
 def _look(results: Path, folders: Sequence[Path]) -> list[OnDisk]:

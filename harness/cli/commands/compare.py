@@ -22,7 +22,19 @@ from harness.study.folders import StudyFile
 
 OF_EXPERIMENTS = ("axis", "results")
 LAWS = (
-    *("law", "and", "compute", "seconds", "budgets", "floor", "alpha", "min_x", "max_x", "until", "objective"),
+    *(
+        "law",
+        "and",
+        "compute",
+        "seconds",
+        "budgets",
+        "floor",
+        "alpha",
+        "min_x",
+        "max_x",
+        "until",
+        "objective",
+    ),
     *("extrapolate", "bins"),
 )
 SECTIONS = {"An experiment": ("at", *OF_EXPERIMENTS)} | TABLE_SECTION | {"Laws": LAWS}
@@ -52,49 +64,98 @@ def _pin(context: click.Context, option: click.Parameter, value: str | None) -> 
     multiple=True,
     type=POSITIVE,
     metavar="NUMBER",
-    help="Experiment: a size of A.  [default: three common sizes]  Table, or with --law: a loss. Repeat it.",
+    help=(
+        "Experiment: a size of A.  [default: three common sizes]  Table, or with --law: a loss. "
+        "Repeat it."
+    ),
 )
 @results_option
-@click.option("--axis", help="Experiment: what --at counts: params, seconds, flops_train.local_min, …")
+@click.option(
+    "--axis", help="Experiment: what --at counts: params, seconds, flops_train.local_min, …"
+)
 @table_options
 @click.option(
     "--law",
     type=click.Choice(["auto", "pure", "floor", "shifted", "broken"]),
-    help="The law of both arms.  [default: of the two that `harness fit` chooses, the one with more parameters]",
+    help=(
+        "The law of both arms.  [default: of the two that `harness fit` chooses, the one with "
+        "more parameters]"
+    ),
 )
-@click.option("--and", "and", metavar="COLUMN", help="Table: a second size; the best of both at each compute.")
-@click.option("--compute", metavar="COLUMN", help="With --and: what a run costs.  [default: 6 times both sizes]")
-@click.option("--seconds", metavar="COLUMN", help="Table: what a run took, for a comparison at equal seconds.")
+@click.option(
+    "--and", "and", metavar="COLUMN", help="Table: a second size; the best of both at each compute."
+)
+@click.option(
+    "--compute",
+    metavar="COLUMN",
+    help="With --and: what a run costs.  [default: 6 times both sizes]",
+)
+@click.option(
+    "--seconds", metavar="COLUMN", help="Table: what a run took, for a comparison at equal seconds."
+)
 @click.option(
     "--budget",
     "budgets",
     multiple=True,
     type=POSITIVE,
-    help="More sizes of A (with --and: compute) at which to say how many times as much B needs. Repeat it.",
+    help=(
+        "More sizes of A (with --and: compute) at which to say how many times as much B needs. "
+        "Repeat it."
+    ),
 )
-@click.option("--floor", metavar="WHAT", callback=_pin, help="Floors: free, shared or a number.  [default: shared]")
-@click.option("--alpha", metavar="WHAT", callback=_pin, help="Exponents: free, shared or a number.  [default: free]")
-@click.option("--extrapolate", is_flag=True, help="Also compare at losses that only one arm attains, and mark them.")
-@click.option("--bins", type=COUNT, help="How many bins of equal width in ln size.  [default: as many as sizes]")
+@click.option(
+    "--floor",
+    metavar="WHAT",
+    callback=_pin,
+    help="Floors: free, shared or a number.  [default: shared]",
+)
+@click.option(
+    "--alpha",
+    metavar="WHAT",
+    callback=_pin,
+    help="Exponents: free, shared or a number.  [default: free]",
+)
+@click.option(
+    "--extrapolate",
+    is_flag=True,
+    help="Also compare at losses that only one arm attains, and mark them.",
+)
+@click.option(
+    "--bins",
+    type=COUNT,
+    help="How many bins of equal width in ln size.  [default: as many as sizes]",
+)
 @click.option("--out", type=PATH, help="Folder for the numbers (JSON) and the figure.")
-@click.option("--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal.")
+@click.option(
+    "--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal."
+)
 @json_option
 def compare(
-    file: Path, first: str, second: str, results: Path, axis: str | None, explain: bool, as_json: bool, **asked: Any
+    file: Path,
+    first: str,
+    second: str,
+    results: Path,
+    axis: str | None,
+    explain: bool,
+    as_json: bool,
+    **asked: Any,
 ) -> None:
     """Say which of two arms is better at equal size.
 
-    FILE is an experiment: A and B are arms, series, or several arms under a name of yours, MLP=mlp_2,mlp_3. From
-    several arms validation picks one in each replicate. This compares the smallest, a middle and the largest size that
-    both sides have, at equal trainable parameters, training FLOPs by two counts, and seconds. With --at, A is the
-    network of that size, and B has the same size. The figure is written to the results folder.
+    FILE is an experiment: A and B are arms, series, or several arms under a name of yours,
+    MLP=mlp_2,mlp_3. From several arms validation picks one in each replicate. This compares the
+    smallest, a middle and the largest size that both sides have, at equal trainable parameters,
+    training FLOPs by two counts, and seconds. With --at, A is the network of that size, and B has
+    the same size. The figure is written to the results folder.
 
-    With --law, or another option about laws, it fits laws to two series and compares these, as for a table.
+    With --law, or another option about laws, it fits laws to two series and compares these, as for
+    a table.
 
-    FILE is a table (.csv, .tsv, .parquet; one row a run): A and B are values of --by. Both arms get the same law: of
-    the two that `harness fit` chooses, the one with more parameters. Every --x is one way to count size; the verdict
-    says whether A is cheaper under all of them. A crossover is the set of sizes at which the arms may be equal; if the
-    set has no end, claim no crossover. Each size is judged alone, so a lead at one of many sizes may be chance.
+    FILE is a table (.csv, .tsv, .parquet; one row a run): A and B are values of --by. Both arms get
+    the same law: of the two that `harness fit` chooses, the one with more parameters. Every --x is
+    one way to count size; the verdict says whether A is cheaper under all of them. A crossover is
+    the set of sizes at which the arms may be equal; if the set has no end, claim no crossover. Each
+    size is judged alone, so a lead at one of many sizes may be chance.
     """
     arms = (first, second)
     if len(set(arms)) != 2:
@@ -102,7 +163,9 @@ def compare(
     is_table = is_of_table(file, asked)
     if is_table or given(asked.keys() - {"at", "level", "out"}):
         for option in given(OF_EXPERIMENTS if is_table else ["axis"]):
-            raise HarnessError(f"{option} is for experiments without --law; the sizes of laws are --x")
+            raise HarnessError(
+                f"{option} is for experiments without --law; the sizes of laws are --x"
+            )
         more = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms, "seconds": asked["seconds"]}
         with opened(file, results, asked, f"compare {file} {first} {second}", **more) as door:
             _compare_laws(door, explain, as_json, asked)
@@ -112,15 +175,24 @@ def compare(
         raise HarnessError(f"--at {sizes}: an experiment is compared at one size; give one")
     manifest, folder = StudyFile(file, results).frozen()
     at = asked["at"][0] if asked["at"] else None
-    compared = heavy.compare_sides(manifest, folder, arms, axis, at, asked["level"] if given(["level"]) else None)
+    compared = heavy.compare_sides(
+        manifest, folder, arms, axis, at, asked["level"] if given(["level"]) else None
+    )
     versus, target = compared.asked, asked["out"] or folder
     check_writable(target)
-    stem = "compare_" + "_".join(re.sub(r"[^\w=-]+", "-", name) for name in (versus.first, versus.second))
+    stem = "compare_" + "_".join(
+        re.sub(r"[^\w=-]+", "-", name) for name in (versus.first, versus.second)
+    )
     write_json(compared, target / f"{stem}.json")
     styles = heavy.experiment_styles(manifest, {side.label: side.names for side in versus.sides})
     titles = heavy.task_titles(compared.headline.formulas, heavy.TITLE_LETTERS)
-    drawn = heavy.write_figure(heavy.versus_figure(versus, compared.lines, styles, titles), target / stem)
-    parts = [heavy.ratios_table(compared.headline), *heavy.ratios_sentences(compared.headline, compared.not_measured)]
+    drawn = heavy.write_figure(
+        heavy.versus_figure(versus, compared.lines, styles, titles), target / stem
+    )
+    parts = [
+        heavy.ratios_table(compared.headline),
+        *heavy.ratios_sentences(compared.headline, compared.not_measured),
+    ]
     shown = heavy.console_lines(compared.headline, [], [f"Figure: {path}" for path in drawn[:1]])
     answer(compared, as_json, [*(parts if explain else ()), *shown])
 
@@ -133,14 +205,22 @@ def _compare_laws(door: heavy.Door, explain: bool, as_json: bool, asked: Mapping
     parts += [*heavy.compare_tables(compared), *heavy.compare_sentences(compared)]
     claims = (f"Verdict: {words}" for words in heavy.verdict_words(compared))
     shown = heavy.console_lines(compared.headline, [], heavy.wrapped(*claims))
-    axes = [pair.axis for pair in compared.sizes] if explain or asked["budgets"] else heavy.over_compute(door.request)
+    axes = (
+        [pair.axis for pair in compared.sizes]
+        if explain or asked["budgets"]
+        else heavy.over_compute(door.request)
+    )
     table = heavy.multiplier_table(compared, axes)
     said = list(heavy.note_sentences([table])) if table else []
-    answer(compared, as_json, [*(parts if explain else ()), *([table] if table else ()), *said, *shown])
+    answer(
+        compared, as_json, [*(parts if explain else ()), *([table] if table else ()), *said, *shown]
+    )
     if out := asked["out"]:
         check_writable(out)
         asked_of_figure, curves, against = heavy.curves_of_laws(compared)
-        figure = heavy.versus_figure(asked_of_figure, curves, heavy.named_styles(door.request.arms), against=against)
+        figure = heavy.versus_figure(
+            asked_of_figure, curves, heavy.named_styles(door.request.arms), against=against
+        )
         drawn = heavy.write_figure(figure, out / "compare")
         for path in (write_json(compared, out / "compare.json"), *drawn):
             click.echo(path, err=as_json)

@@ -31,7 +31,9 @@ class Examined:
 
 
 @click.command(epilog="Example: harness doctor --profile slurm/cpu.yaml")
-@click.option("--profile", type=PATH, metavar="YAML", required=True, help="A profile, such as slurm/cpu.yaml.")
+@click.option(
+    "--profile", type=PATH, metavar="YAML", required=True, help="A profile, such as slurm/cpu.yaml."
+)
 @results_option
 @click.option(
     "--wait",
@@ -47,13 +49,15 @@ class Examined:
 def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_json: bool) -> None:
     """Check what a cluster can do for the jobs of a profile.
 
-    This asks SLURM about itself, the partition and such a job, and tries the file system of --results. It sends a probe
-    job of at most five minutes, which says what a node has and how soon its files are seen here. It leaves nothing
-    behind. Exit 3 if something failed.
+    This asks SLURM about itself, the partition and such a job, and tries the file system of
+    --results. It sends a probe job of at most five minutes, which says what a node has and how soon
+    its files are seen here. It leaves nothing behind. Exit 3 if something failed.
     """
     findings: list[Finding] = []
     wait = None if no_job else wait_minutes
-    for finding in examine(read_profile(profile), results, wait, lambda line: TERMINAL.say(f"  … {line}")):
+    for finding in examine(
+        read_profile(profile), results, wait, lambda line: TERMINAL.say(f"  … {line}")
+    ):
         if not as_json:
             if not findings or findings[-1].about != finding.about:
                 console.print(finding.about, style="bold")
@@ -64,7 +68,10 @@ def doctor(profile: Path, results: Path, wait_minutes: float, no_job: bool, as_j
     if as_json:
         click.echo(json_text(Examined(profile, failed, findings)))
     else:
-        click.echo(f"{profile}: {levels.count('ok')} ok, {levels.count('warning')} warning, {failed} FAILED")
+        click.echo(
+            f"{profile}: {levels.count('ok')} ok, {levels.count('warning')} warning, "
+            f"{failed} FAILED"
+        )
     if failed:
         sys.exit(INCOMPLETE)
 

@@ -28,9 +28,23 @@ from harness.show.console import TERMINAL
 from harness.spec import axis_words
 from harness.study.folders import StudyFile
 
-FORMS: tuple[heavy.Form, ...] = ("and", "isoflop", "frontier", "share")  # the options of other forms
+FORMS: tuple[heavy.Form, ...] = (
+    "and",
+    "isoflop",
+    "frontier",
+    "share",
+)  # the options of other forms
 SECTIONS = TABLE_SECTION | {
-    "One law for each arm": ("laws", "floor", "min_x", "max_x", "until", "hold_out", "predict", "diagnostics"),
+    "One law for each arm": (
+        "laws",
+        "floor",
+        "min_x",
+        "max_x",
+        "until",
+        "hold_out",
+        "predict",
+        "diagnostics",
+    ),
     "Another form of law": ("and", "compute", "isoflop", "within", "frontier", "share"),
 }
 
@@ -48,47 +62,99 @@ SECTIONS = TABLE_SECTION | {
     "laws",
     multiple=True,
     metavar="LAW",
-    help="pure, floor, shifted or broken, or of scores sigmoid. Repeat it to see several.  [default: auto, chooses]",
+    help=(
+        "pure, floor, shifted or broken, or of scores sigmoid. Repeat it to see several.  "
+        "[default: auto, chooses]"
+    ),
 )
-@click.option("--chance", type=float, metavar="NUMBER", help="With --law sigmoid: y by guessing.  [default: fitted]")
-@click.option("--floor", type=POSITIVE, metavar="NUMBER", help="A known floor E of the law E + A x^-alpha.")
 @click.option(
-    "--hold-out", type=Count(min=0), default=0, help="Largest sizes (with --and: budgets) that are only predicted."
+    "--chance",
+    type=float,
+    metavar="NUMBER",
+    help="With --law sigmoid: y by guessing.  [default: fitted]",
+)
+@click.option(
+    "--floor", type=POSITIVE, metavar="NUMBER", help="A known floor E of the law E + A x^-alpha."
+)
+@click.option(
+    "--hold-out",
+    type=Count(min=0),
+    default=0,
+    help="Largest sizes (with --and: budgets) that are only predicted.",
 )
 @click.option(
     "--predict",
     multiple=True,
     metavar="PLACE",
-    help="Predict a new run: of a size, 1e9; with --and N=1e9,D=2e10, or C=1e21 for its best N and D. Repeat it.",
+    help=(
+        "Predict a new run: of a size, 1e9; with --and N=1e9,D=2e10, or C=1e21 for its best N "
+        "and D. Repeat it."
+    ),
 )
-@click.option("--compute", metavar="COLUMN", help="With --and: what a run costs.  [default: 6 times x times z]")
-@click.option("--group", metavar="COLUMN", help="Rows with one value here, as checkpoints of one run, are one group.")
+@click.option(
+    "--compute",
+    metavar="COLUMN",
+    help="With --and: what a run costs.  [default: 6 times x times z]",
+)
+@click.option(
+    "--group",
+    metavar="COLUMN",
+    help="Rows with one value here, as checkpoints of one run, are one group.",
+)
 @click.option(
     "--schedule",
     metavar="COLUMN",
-    help="With --and and --group, of checkpoints: the learning rate as a share of its peak, 1 to 0.",
+    help=(
+        "With --and and --group, of checkpoints: the learning rate as a share of its peak, 1 to 0."
+    ),
 )
-@click.option("--diagnostics", is_flag=True, help="Show what a law depends on: leverage, sensitivity, bootstraps.")
-@click.option("--and", "and", metavar="COLUMN", help="The column of a second size, z: E + A x^-alpha + B z^-beta.")
-@click.option("--isoflop", metavar="COLUMN", help="The column of training budgets: fit a law to the best x of each.")
-@click.option("--within", type=POSITIVE, metavar="FACTOR", help="With --isoflop: only sizes so near to the best one.")
-@click.option("--frontier", type=SHARE, metavar="QUANTILE", help="Fit a law below which this share of the runs lies.")
 @click.option(
-    "--share", type=click.Choice(["floor", "alpha", "both"]), help="All arms share one floor, one exponent, or both."
+    "--diagnostics",
+    is_flag=True,
+    help="Show what a law depends on: leverage, sensitivity, bootstraps.",
+)
+@click.option(
+    "--and",
+    "and",
+    metavar="COLUMN",
+    help="The column of a second size, z: E + A x^-alpha + B z^-beta.",
+)
+@click.option(
+    "--isoflop",
+    metavar="COLUMN",
+    help="The column of training budgets: fit a law to the best x of each.",
+)
+@click.option(
+    "--within",
+    type=POSITIVE,
+    metavar="FACTOR",
+    help="With --isoflop: only sizes so near to the best one.",
+)
+@click.option(
+    "--frontier",
+    type=SHARE,
+    metavar="QUANTILE",
+    help="Fit a law below which this share of the runs lies.",
+)
+@click.option(
+    "--share",
+    type=click.Choice(["floor", "alpha", "both"]),
+    help="All arms share one floor, one exponent, or both.",
 )
 @click.option("--out", type=PATH, help="Folder for fits.json and figures of the laws.")
 @json_option
 def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     """Fit scaling laws to an experiment, or to a table of runs.
 
-    FILE is an experiment: this writes runs.csv, runs.parquet and fits.json. With options it fits what they ask for, on
-    the headline axes or on those of --x, which are columns of runs.csv, and writes to --out alone.
+    FILE is an experiment: this writes runs.csv, runs.parquet and fits.json. With options it fits
+    what they ask for, on the headline axes or on those of --x, which are columns of runs.csv, and
+    writes to --out alone.
 
-    FILE is a table: .csv, .tsv (or .gz of them) or .parquet, one row a run. Rows that cannot be fitted are named, not
-    left out. A run is ok if its --status is ok, done, true, 1, yes, success, succeeded, complete, completed or
-    finished; others failed and are counted. Columns called metric, convention, hardware or dtype that no option names
-    must have one value in a fit. If the data do not support a law, a code stands in place of its exponent
-    (docs/codes.md).
+    FILE is a table: .csv, .tsv (or .gz of them) or .parquet, one row a run. Rows that cannot be
+    fitted are named, not left out. A run is ok if its --status is ok, done, true, 1, yes, success,
+    succeeded, complete, completed or finished; others failed and are counted. Columns called
+    metric, convention, hardware or dtype that no option names must have one value in a fit. If the
+    data do not support a law, a code stands in place of its exponent (docs/codes.md).
     """
     if not is_of_table(file, asked) and not given(asked):
         plan, folder = StudyFile(file, results).frozen()
@@ -101,7 +167,9 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     more["laws"] = asked["laws"] or (heavy.AUTO,)
     form, more["value"] = heavy.form_asked({name: asked[name] for name in FORMS}, asked["laws"])
     if form and asked["diagnostics"]:
-        raise HarnessError("`diagnostics` are of a law of each series; leave out the option of another form")
+        raise HarnessError(
+            "`diagnostics` are of a law of each series; leave out the option of another form"
+        )
     more["form"] = form
     with opened(file, results, asked, f"fit {file}", **more) as door:
         if form is None:
@@ -112,7 +180,9 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
         answer(fitted, as_json, [*tables, *heavy.form_sentences(tables)])
         if out := asked["out"]:
             check_writable(out)
-            drawn = heavy.write_figure(heavy.form_figure(fitted, heavy.runs_of_form(door)), out / str(form))
+            drawn = heavy.write_figure(
+                heavy.form_figure(fitted, heavy.runs_of_form(door)), out / str(form)
+            )
             for path in (write_json(fitted, out / "fits.json"), *drawn):
                 click.echo(path, err=as_json)
 
@@ -126,8 +196,13 @@ def _fit_laws(door: heavy.Door, as_json: bool, asked: Mapping[str, Any]) -> None
         check_writable(out)
         checklist = out / "checklist.md"
         with whole_file(checklist) as new:
-            new.write_text(heavy.checklists(fits.laws, f"{request.file.name}, {door.source.hash}"), encoding="utf-8")
+            new.write_text(
+                heavy.checklists(fits.laws, f"{request.file.name}, {door.source.hash}"),
+                encoding="utf-8",
+            )
         scaling = heavy.write_figure(heavy.scaling_figure(manifest, fits.laws), out / "scaling")
-        residuals = heavy.write_figure(heavy.residuals_figure(manifest, fits.laws), out / "residuals")
+        residuals = heavy.write_figure(
+            heavy.residuals_figure(manifest, fits.laws), out / "residuals"
+        )
         for path in (write_json(fits, out / "fits.json"), checklist, *scaling, *residuals):
             click.echo(path, err=as_json)

@@ -19,13 +19,14 @@ from harness.study.folders import StudyFile, keep_records
 def keep(study: StudyFile, mixed_code: bool, as_json: bool) -> None:
     """Put an experiment's records into one file, which git keeps.
 
-    The file is results/verdicts/NAME/records.jsonl.xz, of about 0.5 kB a run. For a search it shortens learning curves,
-    and needs 0.2 kB a run. Commit it, and `harness run` goes on from it on any machine. Repeat the command while a
-    sweep grows: it adds what is new, and drops nothing.
+    The file is results/verdicts/NAME/records.jsonl.xz, of about 0.5 kB a run. For a search it
+    shortens learning curves, and needs 0.2 kB a run. Commit it, and `harness run` goes on from it
+    on any machine. Repeat the command while a sweep grows: it adds what is new, and drops nothing.
 
-    A record that is in the file stays. If another record of that run differs, the command names it and judges the
-    difference. A record that other code trained than the first is left out, unless --mixed-code is given. Exit 3 if
-    there is one, or a record is damaged, or differs although the same code on the same kind of machine made both.
+    A record that is in the file stays. If another record of that run differs, the command names it
+    and judges the difference. A record that other code trained than the first is left out, unless
+    --mixed-code is given. Exit 3 if there is one, or a record is damaged, or differs although the
+    same code on the same kind of machine made both.
     """
     if not study.is_folder:
         study.read()  # names a wrong file or scale

@@ -24,7 +24,9 @@ Rows = Iterable[tuple[TableCell, ...]]
 def _tasks() -> Rows:
     for name, task in tasks.TASKS.items():
         inputs = getattr(task, "inputs", None)
-        number = inputs if isinstance(inputs, int) else None  # else the file chooses, or the data do
+        number = (
+            inputs if isinstance(inputs, int) else None
+        )  # else the file chooses, or the data do
         yield name, number, getattr(task, "formula", ""), getattr(task, "source", "")
     for name, place in installed(INSTALLED_TASKS).items():
         yield name, None, "of an installed package", place
@@ -70,7 +72,10 @@ LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Rows], str]] = {
     ),
     "recipes": (
         ("recipe", "optimizer", "max_evaluations"),
-        lambda: ((name, made.optimizer.name, made.max_evaluations) for name, made in BUILT_IN_RECIPES.items()),
+        lambda: (
+            (name, made.optimizer.name, made.max_evaluations)
+            for name, made in BUILT_IN_RECIPES.items()
+        ),
         f"A file has its own under recipes:, by an optimizer: {', '.join(OPTIMISERS)}.",
     ),
     "experiments": (

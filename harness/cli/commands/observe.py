@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 def observe(manifest: Manifest, folder: Path) -> None:
     """Look again at kept networks: draw the beliefs that transformers hold.
 
-    Beliefs are the probabilities of a task's hidden states; they are known for mess3 and rrxor. For each such task it
-    takes one network of each arm: the one that validation picks at the largest size in the first replicate. A probe
-    reads the network's beliefs, and `beliefs-TASK.png` shows them beside the true ones. The experiment must say
-    `keep: networks`. If it also says `snapshots: 20`, it reads 20 states of each network during training too:
-    `course-TASK.png` shows how beliefs become clear, `course-TASK.csv` has the numbers.
+    Beliefs are the probabilities of a task's hidden states; they are known for mess3 and rrxor. For
+    each such task it takes one network of each arm: the one that validation picks at the largest
+    size in the first replicate. A probe reads the network's beliefs, and `beliefs-TASK.png` shows
+    them beside the true ones. The experiment must say `keep: networks`. If it also says `snapshots:
+    20`, it reads 20 states of each network during training too: `course-TASK.png` shows how beliefs
+    become clear, `course-TASK.csv` has the numbers.
     """
     if manifest.experiment.keep != "networks":
         move = "add keep: networks to the file, and run it with another --results folder"
@@ -48,9 +49,13 @@ def observe(manifest: Manifest, folder: Path) -> None:
         by_arm = _by_arm(rows, folder.parent)
         for arm, (*_, last) in by_arm.items():
             left = f"{last.after.error / last.before.error:.2g} of the error before the last block"
-            click.echo(f"{task}, {arm}: a probe of its beliefs errs by {last.after.error:.2g}, {left}")
+            click.echo(
+                f"{task}, {arm}: a probe of its beliefs errs by {last.after.error:.2g}, {left}"
+            )
         figures = {
-            "beliefs": heavy.beliefs_figure(str(task), {arm: course[-1].after for arm, course in by_arm.items()})
+            "beliefs": heavy.beliefs_figure(
+                str(task), {arm: course[-1].after for arm, course in by_arm.items()}
+            )
         }
         if manifest.experiment.snapshots:
             course = _course(by_arm)
@@ -64,11 +69,15 @@ def observe(manifest: Manifest, folder: Path) -> None:
 
 
 def _by_arm(rows: pd.DataFrame, results: Path) -> dict[str, list[Beliefs]]:
-    """Of each series the network at the largest size in the first replicate, after each of its snapshots."""
+    """Of each series the network at the largest size in the first replicate, after each of its
+    snapshots.
+    """
     from harness.nn.beliefs import course_of_beliefs  # with torch
 
     asked = rows["asked"].fillna(0)
-    chosen = rows[(asked == asked.max()) & (rows["seed"] == rows["seed"].min())].drop_duplicates("series")
+    chosen = rows[(asked == asked.max()) & (rows["seed"] == rows["seed"].min())].drop_duplicates(
+        "series"
+    )
     by_arm: dict[str, list[Beliefs]] = {}
     with TERMINAL.steps("beliefs of networks") as progress:
         for done, (arm, run_id) in enumerate(zip(chosen["series"], chosen["run_id"], strict=True)):
@@ -87,4 +96,6 @@ def _course(by_arm: Mapping[str, Sequence[Beliefs]]) -> pd.DataFrame:
         for beliefs in course:
             left = beliefs.after.error / beliefs.before.error
             rows.append([arm, beliefs.evaluations, beliefs.excess, beliefs.after.error, left])
-    return pd.DataFrame(rows, columns=["arm", "evaluations", "excess", "belief_error", "left_by_block"])
+    return pd.DataFrame(
+        rows, columns=["arm", "evaluations", "excess", "belief_error", "left_by_block"]
+    )

@@ -16,7 +16,14 @@ from harness.show.costs import beside_note, recipe_note
 from harness.show.tables.plans import budgets_table, plan_table
 from harness.spec import Manifest
 from harness.study.folders import StudyFile, records_of
-from harness.study.plans import cost_sentence, data_lines, device_lines, freeze_plan, memory_lines, plan_of
+from harness.study.plans import (
+    cost_sentence,
+    data_lines,
+    device_lines,
+    freeze_plan,
+    memory_lines,
+    plan_of,
+)
 from harness.study.sweeps import of_first_look
 
 MOST_SIZES = 10  # that are shown unless all are asked for
@@ -25,12 +32,15 @@ MOST_SIZES = 10  # that are shown unless all are asked for
 @click.command(epilog=f"Example: harness plan {EXAMPLE}")
 @takes_study
 @replan_option
-@click.option("--all", "every", is_flag=True, help=f"Show all sizes.  [default: the first {MOST_SIZES}]")
+@click.option(
+    "--all", "every", is_flag=True, help=f"Show all sizes.  [default: the first {MOST_SIZES}]"
+)
 @json_option
 def plan(study: StudyFile, replan: bool, every: bool, as_json: bool) -> None:
     """Solve every size, freeze the plan, and show what it costs.
 
-    The table has the asked and the achieved budget of the first sizes; the page that `harness report` writes has all.
+    The table has the asked and the achieved budget of the first sizes; the page that `harness
+    report` writes has all.
     """
     manifest = freeze_plan(plan_of(study), study.folder, replan)
     table = plan_table(manifest)
@@ -42,7 +52,11 @@ def plan(study: StudyFile, replan: bool, every: bool, as_json: bool) -> None:
 
 
 def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:
-    infeasible = Counter(f"{cell.task} {cell.series}: {cell.infeasible}" for cell in manifest.cells if cell.infeasible)
+    infeasible = Counter(
+        f"{cell.task} {cell.series}: {cell.infeasible}"
+        for cell in manifest.cells
+        if cell.infeasible
+    )
     for why, cells in infeasible.items():
         yield f"infeasible{f' ({cells} cells)' if cells > 1 else ''}: {why}"
     if infeasible:
@@ -52,7 +66,9 @@ def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:
     yield cost_sentence(manifest, study.results)
     yield from memory_lines(manifest)
     if manifest.looks:
-        first = cost_sentence(of_first_look(manifest), study.results).removeprefix(f"{manifest.name}: ")
+        first = cost_sentence(of_first_look(manifest), study.results).removeprefix(
+            f"{manifest.name}: "
+        )
         look = f"the first look, at {manifest.looks[0]} of {manifest.looks[-1]} replicates"
         yield f"that is at most; with --until-decided, {look}: {first}"
     yield from (f"warning: {line}" for line in device_lines(manifest))
@@ -62,11 +78,15 @@ def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:
 
 
 def _power_lines(manifest: Manifest, study: StudyFile) -> list[str]:
-    """The command that says how many replicates the rules need, where a noise or records can tell."""
+    """The command that says how many replicates the rules need, where a noise or records can
+    tell.
+    """
     experiment = manifest.experiment
     has_records = len(missing(manifest, records_of(study.folder))) < len(manifest.run_ids())
     if not experiment.decide or len(experiment.seeds) == 1 or not (has_records or experiment.noise):
         return []
-    is_folder_needed = study.settings or study.results != Path("results")  # `harness power` has no --set
+    is_folder_needed = study.settings or study.results != Path(
+        "results"
+    )  # `harness power` has no --set
     command = f"harness power {study.folder if is_folder_needed else study.words}"
     return [f"`{command}` says how many replicates the rules need"]

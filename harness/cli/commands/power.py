@@ -14,32 +14,43 @@ from harness.study.plans import plan_of
 
 @click.command(epilog=f"Example: harness power {EXAMPLE} --noise 0.3 --replicates 12")
 @takes_planned
-@click.option("--replicates", type=Count(min=2), help="How many to plan with.  [default: the file's]")
+@click.option(
+    "--replicates", type=Count(min=2), help="How many to plan with.  [default: the file's]"
+)
 @click.option(
     "--noise",
     type=POSITIVE,
     metavar="SD",
-    help="Standard deviation of ln test loss between replicates, in place of records; with 0.3 they differ by a third.",
+    help=(
+        "Standard deviation of ln test loss between replicates, in place of records; with 0.3 "
+        "they differ by a third."
+    ),
 )
 @json_option
 def power(study: StudyFile, replicates: int | None, noise: float | None, as_json: bool) -> None:
     """Say how many replicates the rules of an experiment need.
 
-    A replicate is a whole search of all sides; without `search:` each seed is one. For every rule it shows the spread
-    between replicates and the half-width of the interval. It shows which difference the rule will see in 80 % of
-    experiments, and how many replicates it needs to see the smallest difference that matters (`matters:` of the rule: a
-    factor of 1.1, or 0.2 of exponents). It never uses the difference that was measured.
+    A replicate is a whole search of all sides; without `search:` each seed is one. For every rule
+    it shows the spread between replicates and the half-width of the interval. It shows which
+    difference the rule will see in 80 % of experiments, and how many replicates it needs to see the
+    smallest difference that matters (`matters:` of the rule: a factor of 1.1, or 0.2 of exponents).
+    It never uses the difference that was measured.
 
-    The spread comes from records of two replicates or more, so a pilot is enough. Without records it is --noise, or
-    `noise:` of the file.
+    The spread comes from records of two replicates or more, so a pilot is enough. Without records
+    it is --noise, or `noise:` of the file.
     """
     # Of a file only runs that earlier plans share with this have records.
     manifest = read_manifest(study.folder) if study.is_folder else plan_of(study)
     if not manifest.experiment.decide:
         raise HarnessError(
-            f"{study.file}: it has no `decide:`, so no rule needs replicates; docs/verdicts.md says how to add one"
+            f"{study.file}: it has no `decide:`, so no rule needs replicates; docs/verdicts.md "
+            "says how to add one"
         )
     with heavy.keeping_fits(study.folder, TERMINAL):
         tables = None if noise else heavy.recorded_tables(manifest, study.folder, TERMINAL.say)
         foreseen = heavy.foresee(manifest, tables and tables[:2], replicates, noise)
-    answer(heavy.Power(foreseen), as_json, [heavy.power_table(foreseen), *heavy.power_sentences(foreseen)])
+    answer(
+        heavy.Power(foreseen),
+        as_json,
+        [heavy.power_table(foreseen), *heavy.power_sentences(foreseen)],
+    )

@@ -18,21 +18,29 @@ ROWS_SHOWN = 60
 DIGITS = 5  # of a number; none is published with more
 
 
-@click.command(epilog="Example: harness reference toy_scaling --where task=exp2d --where family=kan")
+@click.command(
+    epilog="Example: harness reference toy_scaling --where task=exp2d --where family=kan"
+)
 @click.argument("name", required=False, metavar="[NAME]")
 @click.option(
-    "--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value. Repeat it for several."
+    "--where",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="Only rows with this value. Repeat it for several.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on standard output, nothing else.")
 @json_option
 def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: bool) -> None:
     """Show what the KAN paper published, and what is wrong in it.
 
-    Without NAME, this lists the tables. Each row has its source, how sure it is, and the errata (mistakes of the paper)
-    that concern it. `--where errata=E1` shows the rows of one erratum; `harness reference errata` explains all.
+    Without NAME, this lists the tables. Each row has its source, how sure it is, and the errata
+    (mistakes of the paper) that concern it. `--where errata=E1` shows the rows of one erratum;
+    `harness reference errata` explains all.
     """
     if as_csv and as_json:
-        raise HarnessError("--csv and --json are two answers to one question; leave one of them out")
+        raise HarnessError(
+            "--csv and --json are two answers to one question; leave one of them out"
+        )
     if name:
         table = published.load(name)
     else:
@@ -56,18 +64,26 @@ def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
         about = published.TABLES[published.TABLES["table"] == name].iloc[0]
         yield f"{name}: {about['what']} ({about['place']})"
     alike = [column for column in table if len(table[column].unique()) == 1 < len(table)]
-    if same := [f"{column}={value}" for column, value in table[alike].iloc[0].items() if not pd.isna(value)]:
+    if same := [
+        f"{column}={value}" for column, value in table[alike].iloc[0].items() if not pd.isna(value)
+    ]:
         yield f"all rows: {', '.join(same)}"
     yield frames.table_of_frame("", table.drop(columns=alike).head(ROWS_SHOWN), DIGITS)
     if not name:
         yield from (f"{word}: {what}" for word, what in published.CONFIDENCE.items())
     if len(table) > ROWS_SHOWN:
-        yield f"{len(table):,} rows, the first {ROWS_SHOWN} shown: choose with --where, or take all with --csv"
+        yield (
+            f"{len(table):,} rows, the first {ROWS_SHOWN} shown: choose with --where, or "
+            "take all with --csv"
+        )
     if "errata" in table:
         counts = table["errata"].str.split().explode().value_counts()
         for erratum in published.load("errata").to_dict("records"):
             if rows := counts.get(erratum["erratum"]):
-                yield f"{erratum['erratum']}, {plural(rows, 'row')}: {erratum['place']}. {erratum['finding']}"
+                yield (
+                    f"{erratum['erratum']}, {plural(rows, 'row')}: {erratum['place']}. "
+                    f"{erratum['finding']}"
+                )
     if "confidence" in table:
         sources = published.load("sources").set_index("source")
         for key in table["source"].unique():

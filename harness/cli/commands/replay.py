@@ -25,7 +25,9 @@ KEPT = "replay"  # the folder in results/ whose content the project keeps
 
 
 class Planned(NamedTuple):
-    """A replay that was asked for: its name, its frozen plan and its results folder; `made` knows of no missing run."""
+    """A replay that was asked for: its name, its frozen plan and its results folder; `made` knows
+    of no missing run.
+    """
 
     name: str
     manifest: Manifest
@@ -40,19 +42,31 @@ class Planned(NamedTuple):
     @property
     def missing_words(self) -> str:
         """How many runs that is."""
-        return f"{len(self.absent)} of {len(self.manifest.run_ids())} runs have no record, so there is no page"
+        return (
+            f"{len(self.absent)} of {len(self.manifest.run_ids())} runs have no record, so "
+            "there is no page"
+        )
 
 
 @click.command(epilog="Example: harness replay fig2_3 --scale short")
 @click.argument("name", metavar="NAME", required=False)
-@click.option("--all", "every", is_flag=True, help="Run every replay, and write a page that lists them.")
+@click.option(
+    "--all", "every", is_flag=True, help="Run every replay, and write a page that lists them."
+)
 @results_option
 @scale_option
-@click.option("--max-width", type=COUNT, metavar="N", help="Leave out MLPs wider than N nodes a layer.")
-@click.option("--seeds", type=COUNT, metavar="N", help="Train only the first N seeds.")
-@click.option("--partial", is_flag=True, help="Train nothing: write the page from the runs that have records.")
 @click.option(
-    "--keep", "keeping", is_flag=True, help="Copy page, figures and runs to results/replay/, which git keeps."
+    "--max-width", type=COUNT, metavar="N", help="Leave out MLPs wider than N nodes a layer."
+)
+@click.option("--seeds", type=COUNT, metavar="N", help="Train only the first N seeds.")
+@click.option(
+    "--partial", is_flag=True, help="Train nothing: write the page from the runs that have records."
+)
+@click.option(
+    "--keep",
+    "keeping",
+    is_flag=True,
+    help="Copy page, figures and runs to results/replay/, which git keeps.",
 )
 @replan_option
 @workers_option
@@ -70,17 +84,25 @@ def replay(
 ) -> None:
     """Run an experiment of the KAN paper again.
 
-    NAME is a file of experiments/, or how its name begins. Without NAME, this lists the replays. It writes a page with
-    the published points beside ours. Runs that have records are not trained again, so `harness submit` can do the
-    training. The page says at its top if the scale is not the full one, or runs are missing.
+    NAME is a file of experiments/, or how its name begins. Without NAME, this lists the replays. It
+    writes a page with the published points beside ours. Runs that have records are not trained
+    again, so `harness submit` can do the training. The page says at its top if the scale is not the
+    full one, or runs are missing.
     """
     if every and (name or max_width or seeds):
-        raise HarnessError("--all runs every replay as its file says: leave NAME, --max-width and --seeds out")
+        raise HarnessError(
+            "--all runs every replay as its file says: leave NAME, --max-width and --seeds out"
+        )
     if name is None and not every:
-        show(f"{replay_name:26} {about.place}: {about.title}" for replay_name, about in replays.REPLAYS.items())
+        show(
+            f"{replay_name:26} {about.place}: {about.title}"
+            for replay_name, about in replays.REPLAYS.items()
+        )
         return
     narrow = Narrow(max_width, seeds) if max_width or seeds else None
-    names = [full_name(name, replays.REPLAYS, "{}: no such replay")] if name else list(replays.REPLAYS)
+    names = (
+        [full_name(name, replays.REPLAYS, "{}: no such replay")] if name else list(replays.REPLAYS)
+    )
     asked = [_planned(replay_name, results, scale, narrow, replan) for replay_name in names]
     for planned in () if partial else asked:
         if absent := planned.absent:
@@ -104,7 +126,10 @@ def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan
     command, words = _command(name, scale), scale
     if narrow:
         changes = changes | narrowed(study.read(), narrow)[1]
-        for option, what, value in (("--max-width", "width", narrow.max_width), ("--seeds", "seeds", narrow.seeds)):
+        for option, what, value in (
+            ("--max-width", "width", narrow.max_width),
+            ("--seeds", "seeds", narrow.seeds),
+        ):
             command += f" {option} {value}" if value else ""
             words += f", {what} {value}" if value else ""
     return Planned(name, manifest, study.folder, replays.Made(command, words, changes, {}))
@@ -115,9 +140,11 @@ def _command(what: str, scale: str) -> str:
 
 
 def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) -> None:
-    """Train what is missing, unless a page of the rest is asked for; write the page, say what it says.
+    """Train what is missing, unless a page of the rest is asked for; write the page, say what it
+    says.
 
-    A HarnessError that names how much is left, and both ways to go on, if training leaves something.
+    A HarnessError that names how much is left, and both ways to go on, if training leaves
+    something.
     """
     manifest, folder = planned.manifest, planned.folder
     if not partial:
@@ -127,8 +154,13 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
         except HarnessError as error:
             if not planned.absent:
                 raise
-            text = f"{error}\n{manifest.name}: {planned.missing_words}; `{planned.made.command}` goes on"
-            raise type(error)(f"{text}, and with --partial it writes a page of the others", error.exit_code) from None
+            text = (
+                f"{error}\n{manifest.name}: {planned.missing_words}; "
+                f"`{planned.made.command}` goes on"
+            )
+            raise type(error)(
+                f"{text}, and with --partial it writes a page of the others", error.exit_code
+            ) from None
     page, table, verdicts = _write(planned)
     rules = [heavy.rules_table(verdicts)] if verdicts else []
     show([*page.lead, *rules, f"page: {folder / 'replay.html'}"])
@@ -138,7 +170,8 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
 
 
 def _write(planned: Planned) -> tuple[replays.Page, pd.DataFrame, list[dict[str, Any]]]:
-    """The page, from all runs, or else from those that have records, their table, and the verdicts on its rules.
+    """The page, from all runs, or else from those that have records, their table, and the verdicts
+    on its rules.
 
     Rules are not judged on a part of the runs.
     """
@@ -148,19 +181,38 @@ def _write(planned: Planned) -> tuple[replays.Page, pd.DataFrame, list[dict[str,
         table = runs_table(manifest, records)
         fits = heavy.fit_table(table)
         verdicts = plain([heavy.not_run(rule) for rule in manifest.experiment.decide])
-        series = {run.run_id: manifest.cells[run.cell].series for run in manifest.runs if run.run_id in absent}
-        made = made._replace(command=f"{made.command} --partial", missing=dict(Counter(series.values())))
+        series = {
+            run.run_id: manifest.cells[run.cell].series
+            for run in manifest.runs
+            if run.run_id in absent
+        }
+        made = made._replace(
+            command=f"{made.command} --partial", missing=dict(Counter(series.values()))
+        )
     else:
         answered = heavy.analyse_and_report(manifest, folder, TERMINAL)
         records, tables, fits, _ = answered.analysis
         table = tables.judged
         verdicts = plain(answered.verdicts)
     runs = replays.ReplayRuns(manifest, table, fits, records)
-    return replays.write_page(runs, replays.REPLAYS[planned.name], made, verdicts, folder), table, verdicts
+    return (
+        replays.write_page(runs, replays.REPLAYS[planned.name], made, verdicts, folder),
+        table,
+        verdicts,
+    )
 
 
-def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping: bool, workers: int | None) -> None:
-    """Every replay, and the page that lists them; one whose runs are incomplete is a row that says so."""
+def _all(
+    asked: list[Planned],
+    results: Path,
+    scale: str,
+    partial: bool,
+    keeping: bool,
+    workers: int | None,
+) -> None:
+    """Every replay, and the page that lists them; one whose runs are incomplete is a row that says
+    so.
+    """
     rows, incomplete, stopped = [], [], False
     for planned in asked:
         try:
@@ -177,10 +229,20 @@ def _all(asked: list[Planned], results: Path, scale: str, partial: bool, keeping
         incomplete.append(planned.name)
         why = f"{planned.missing_words}; {planned.made.command} goes on"
         about = replays.REPLAYS[planned.name]
-        rows.append(pages.IndexRow({"place": about.place, "title": about.title, "scale": planned.made.scale}, why))
-    path, command = results / f"replays{'' if scale == FULL else f'-{scale}'}.html", _command("--all", scale)
+        rows.append(
+            pages.IndexRow(
+                {"place": about.place, "title": about.title, "scale": planned.made.scale}, why
+            )
+        )
+    path, command = (
+        results / f"replays{'' if scale == FULL else f'-{scale}'}.html",
+        _command("--all", scale),
+    )
     pages.write_index(rows, command, path)
     show([f"list: {path}"])
     if incomplete:
-        text = f"{len(incomplete)} of {len(asked)} replays have no page ({', '.join(incomplete)}); {path} says so"
+        text = (
+            f"{len(incomplete)} of {len(asked)} replays have no page "
+            f"({', '.join(incomplete)}); {path} says so"
+        )
         raise HarnessError(f"{text}; `{command}` goes on", INCOMPLETE)

@@ -13,7 +13,9 @@ from harness.study.sending import Destination, Request, share
 from harness.study.sweeps import look
 
 
-@click.command(epilog=f"Example: harness retry {EXAMPLE} --cause quarantined --profile slurm/cpu.yaml")
+@click.command(
+    epilog=f"Example: harness retry {EXAMPLE} --cause quarantined --profile slurm/cpu.yaml"
+)
 @file_argument
 @results_option
 @click.option(
@@ -26,17 +28,23 @@ from harness.study.sweeps import look
     help="Send runs in this state. Repeat it.",
 )
 @where_options
-def retry(file: Path, results: Path, causes: tuple[str, ...], where: Destination, yes: bool) -> None:
+def retry(
+    file: Path, results: Path, causes: tuple[str, ...], where: Destination, yes: bool
+) -> None:
     """Send off again runs that `harness submit` leaves alone.
 
-    These are runs that are out of memory, quarantined (they crashed twice in the same way), cancelled or damaged.
-    --cause takes other states too. A diverged run is a result, and is never tried again. For `damaged`, every record of
-    the plan is checked in full, and damaged ones are moved to runs/damaged.
+    These are runs that are out of memory, quarantined (they crashed twice in the same way),
+    cancelled or damaged. --cause takes other states too. A diverged run is a result, and is never
+    tried again. For `damaged`, every record of the plan is checked in full, and damaged ones are
+    moved to runs/damaged.
     """
     manifest, folder = StudyFile(file, results).frozen()
     share(folder, where)
     view = look(manifest, folder, check_all="damaged" in causes)
     runs = [run for run, state in view.states.items() if state.state in causes]
     if not runs:
-        raise HarnessError(f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows which are")
+        raise HarnessError(
+            f"--cause {', '.join(causes)}: no run is in that state; `harness status` shows "
+            "which are"
+        )
     ask_and_send(Request(manifest, folder, where, only=frozenset(runs)), yes)

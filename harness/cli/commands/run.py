@@ -35,7 +35,11 @@ from harness.study.sweeps import run_words
 @workers_option
 @until_decided_option
 @mixed_code_option
-@click.option("--explain", is_flag=True, help="Also print scaling laws, checks and verdicts, above the answer.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Also print scaling laws, checks and verdicts, above the answer.",
+)
 @click.option("--markdown", is_flag=True, help="Print the answer as Markdown, for a pull request.")
 @wandb_options
 def run(
@@ -50,13 +54,16 @@ def run(
 ) -> None:
     """Train what is missing, and say which side is better.
 
-    This plans, trains, fits, draws and reports. It prints the answer: which side has the lower test error at equal
-    parameters, FLOPs and seconds, and how many times lower it is. Progress goes to stderr.
+    This plans, trains, fits, draws and reports. It prints the answer: which side has the lower test
+    error at equal parameters, FLOPs and seconds, and how many times lower it is. Progress goes to
+    stderr.
 
-    With --until-decided it trains replicates up to the first number in the file's `looks:`, judges the rules, and goes
-    on with the replicates that open rules ask for. Without it, it trains all replicates.
+    With --until-decided it trains replicates up to the first number in the file's `looks:`, judges
+    the rules, and goes on with the replicates that open rules ask for. Without it, it trains all
+    replicates.
 
-    You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes on from there.
+    You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes
+    on from there.
     """
     figure = study.read().figure
     if figure and figure not in replays.EXTENDED:
@@ -84,13 +91,19 @@ def run(
     if export:
         copy_answer(export, answered, lines)
     if markdown:
-        click.echo(heavy.answer_markdown(manifest, analysis.records.values(), headline, verdicts, (study.file, report)))
+        click.echo(
+            heavy.answer_markdown(
+                manifest, analysis.records.values(), headline, verdicts, (study.file, report)
+            )
+        )
         return
     show(lines)
 
 
 def _beside_published(study: StudyFile, manifest: Manifest, answered: heavy.Answered) -> list[str]:
-    """Write the page of the figure of the paper that the file names; its first sentence, and where it is."""
+    """Write the page of the figure of the paper that the file names; its first sentence, and where
+    it is.
+    """
     replay = replays.REPLAYS[manifest.experiment.figure or ""]
     records, tables, laws, _ = answered.analysis
     changes = scales_of(study.file)[study.scale] | dict(study.settings)

@@ -32,7 +32,11 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 @click.command(epilog=f"Example: harness status {EXAMPLE} --watch --why failed")
 @click.argument("file", type=PATH, metavar="[FILE|FOLDER]", required=False)
 @results_option
-@click.option("--watch", is_flag=True, help=f"Look again every {WATCH_SECONDS:.0f} s until no run is on its way.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help=f"Look again every {WATCH_SECONDS:.0f} s until no run is on its way.",
+)
 @click.option(
     "--why",
     type=click.Choice([*STATES, "failed"]),
@@ -42,26 +46,38 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
 @wandb_options
 @json_option
 def status(
-    file: Path | None, results: Path, watch: bool, why: str | None, as_json: bool, mirror: Mirror | None
+    file: Path | None,
+    results: Path,
+    watch: bool,
+    why: str | None,
+    as_json: bool,
+    mirror: Mirror | None,
 ) -> None:
     """Show where every planned run is, and why.
 
-    States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node failed, lost, crashed,
-    quarantined, cancelled, damaged. They come from the record, the worker's log, SLURM and time. Exit 3 while some runs
-    are missing. If the file has `looks:`, replicates that no open rule asks for do not count as missing.
+    States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node
+    failed, lost, crashed, quarantined, cancelled, damaged. They come from the record, the worker's
+    log, SLURM and time. Exit 3 while some runs are missing. If the file has `looks:`, replicates
+    that no open rule asks for do not count as missing.
 
-    Without FILE, it counts the runs of every experiment in the results folder, and says how much disk each takes.
-    The column `recorded` counts records without reading them; `failed` counts all runs that went wrong.
+    Without FILE, it counts the runs of every experiment in the results folder, and says how much
+    disk each takes. The column `recorded` counts records without reading them; `failed` counts all
+    runs that went wrong.
 
-    With --wandb it copies finished runs to wandb, with --watch each time that it looks. Offline runs are written to the
-    experiment's folder, for `wandb sync`; those that are there stay as they are.
+    With --wandb it copies finished runs to wandb, with --watch each time that it looks. Offline
+    runs are written to the experiment's folder, for `wandb sync`; those that are there stay as they
+    are.
     """
     for option, value in (("--why", why), ("--wandb", mirror.mode if mirror else None)):
         if value and not file:
             typed = f"{option} {value}"
-            raise HarnessError(f"{typed}: say of which experiment, as in `harness status {EXAMPLE} {typed}`")
+            raise HarnessError(
+                f"{typed}: say of which experiment, as in `harness status {EXAMPLE} {typed}`"
+            )
     if file and (file / "runs").is_dir():
-        raise HarnessError(f"{file}: this folder holds all results; `harness status --results {file}` shows them")
+        raise HarnessError(
+            f"{file}: this folder holds all results; `harness status --results {file}` shows them"
+        )
     export = export_of(mirror, *StudyFile(file, results).frozen()) if mirror and file else None
     while True:
         if file:
@@ -76,10 +92,16 @@ def status(
         sys.exit(INCOMPLETE)
 
 
-def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_json: bool) -> tuple[bool, bool]:
-    """Show the runs of one experiment; whether some are on their way, and whether none is missing."""
+def _of_experiment(
+    file: Path, results: Path, why: str | None, watch: bool, as_json: bool
+) -> tuple[bool, bool]:
+    """Show the runs of one experiment; whether some are on their way, and whether none is
+    missing.
+    """
     manifest, folder = StudyFile(file, results).frozen()
-    listed = [state for state in STATES if state == why or (why == "failed" and state in WENT_WRONG)]
+    listed = [
+        state for state in STATES if state == why or (why == "failed" and state in WENT_WRONG)
+    ]
     view, wanted = look_and_wanted(manifest, folder)
     _clear(watch)
     show_status(manifest, folder, view, listed, as_json, wanted)
@@ -90,7 +112,9 @@ def _of_experiment(file: Path, results: Path, why: str | None, watch: bool, as_j
 def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
     """Show how far every experiment of a results folder is; the same of their runs."""
     if not results.is_dir():
-        raise HarnessError(f"{results}: no such folder; give FILE, or name the folder of results by --results")
+        raise HarnessError(
+            f"{results}: no such folder; give FILE, or name the folder of results by --results"
+        )
     every = overview(results)
     _clear(watch)
     sizes = disk_bytes(results)
@@ -99,7 +123,9 @@ def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
     lines = [*overview_lines(every, results), disk_words(results, sizes, notable)]
     answer(OverviewSaid(results, *every, disk_json(sizes, notable)), as_json, [*table, *lines])
     is_underway = any(sweep.running or sweep.queued for sweep in every.experiments)
-    return is_underway, not every.unreadable and not any(sweep.missing for sweep in every.experiments)
+    return is_underway, not every.unreadable and not any(
+        sweep.missing for sweep in every.experiments
+    )
 
 
 def _clear(watch: bool) -> None:
@@ -108,9 +134,15 @@ def _clear(watch: bool) -> None:
 
 
 def show_status(
-    manifest: Manifest, folder: Path, view: SweepView, listed: Sequence[StateName], as_json: bool, wanted: Wanted | None
+    manifest: Manifest,
+    folder: Path,
+    view: SweepView,
+    listed: Sequence[StateName],
+    as_json: bool,
+    wanted: Wanted | None,
 ) -> None:
-    """Where the runs are, by state, what that has cost, and one by one those in a state to be listed.
+    """Where the runs are, by state, what that has cost, and one by one those in a state to be
+    listed.
 
     Of a plan with looks, runs that are not `wanted` by now are not missing.
     """
@@ -121,7 +153,11 @@ def show_status(
     notable = notable_bytes(folder.parent, sizes)
     if as_json:
         disk = disk_json(sizes, notable)
-        click.echo(json_text(sweeps.sweep_said(manifest, states, spent, earlier, jobs, unasked, evidence, disk)))
+        click.echo(
+            json_text(
+                sweeps.sweep_said(manifest, states, spent, earlier, jobs, unasked, evidence, disk)
+            )
+        )
         return
     parts: list[Table | str] = [sweeps.status_words(manifest, states, unasked)]
     say_kept(manifest, folder, parts.append)
@@ -129,11 +165,18 @@ def show_status(
         parts += look_lines(manifest, wanted)
     if spent or any(state.state not in ("planned", *OVER) for state in states.values()):
         waiting = {run for run in unasked if states[run].state == "planned"}
-        parts.append(sweeps.status_table({run: state for run, state in states.items() if run not in waiting}))
+        parts.append(
+            sweeps.status_table({run: state for run, state in states.items() if run not in waiting})
+        )
     if spent:
         parts.append(sweeps.spending_words(spent))
     differing = sweeps.duplicate_lines(duplicates(records_of(folder)))
-    parts += [*evidence.damage, *sweeps.earlier_lines(earlier), *sweeps.unneeded_lines(jobs), *differing]
+    parts += [
+        *evidence.damage,
+        *sweeps.earlier_lines(earlier),
+        *sweeps.unneeded_lines(jobs),
+        *differing,
+    ]
     parts.append(disk_words(folder.parent, sizes, notable))
     if any(state.state in listed for state in states.values()):
         parts.append(sweeps.why_table(states, sweeps.run_words(manifest), listed))

@@ -2,7 +2,13 @@
 
 import click
 
-from harness.cli.options import EXAMPLE, mixed_code_option, replan_option, takes_study, until_decided_option
+from harness.cli.options import (
+    EXAMPLE,
+    mixed_code_option,
+    replan_option,
+    takes_study,
+    until_decided_option,
+)
 from harness.cli.sending import ask_and_send, where_options
 from harness.record.code import take_mixed
 from harness.show.console import ANSWERS
@@ -13,21 +19,29 @@ from harness.study.sending import Destination, Request, share
 from harness.study.sweeps import check_looks, look_lines, wanted_now
 
 
-@click.command(epilog=f"Example: harness submit {EXAMPLE} --profile slurm/cpu.yaml --max-gpu-hours 10")
+@click.command(
+    epilog=f"Example: harness submit {EXAMPLE} --profile slurm/cpu.yaml --max-gpu-hours 10"
+)
 @takes_study
 @replan_option
 @until_decided_option
 @mixed_code_option
 @where_options
 def submit(
-    study: StudyFile, replan: bool, until_decided: bool, mixed_code: bool, where: Destination, yes: bool
+    study: StudyFile,
+    replan: bool,
+    until_decided: bool,
+    mixed_code: bool,
+    where: Destination,
+    yes: bool,
 ) -> None:
     """Send missing runs to a cluster, as jobs of equal length.
 
-    A run is missing if it has no record and is not on its way. You can run this again: it sends what is then missing.
-    With --until-decided it sends replicates up to the first number in the file's `looks:`. Once these runs are done,
-    repeat the command: it sends the replicates that open rules ask for. Jobs save their state every minute and when
-    they are told to stop. They go on from it wherever they start again.
+    A run is missing if it has no record and is not on its way. You can run this again: it sends
+    what is then missing. With --until-decided it sends replicates up to the first number in the
+    file's `looks:`. Once these runs are done, repeat the command: it sends the replicates that open
+    rules ask for. Jobs save their state every minute and when they are told to stop. They go on
+    from it wherever they start again.
     """
     if until_decided:
         check_looks(study)

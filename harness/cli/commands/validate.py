@@ -7,7 +7,14 @@ from typing import Annotated, NamedTuple
 import click
 
 from harness.base.formats import plural
-from harness.cli.options import EXAMPLE, file_argument, json_option, scale_option, settings_option, study_options
+from harness.cli.options import (
+    EXAMPLE,
+    file_argument,
+    json_option,
+    scale_option,
+    settings_option,
+    study_options,
+)
 from harness.cli.showing import answer
 from harness.planning.candidates import LAST_POINT
 from harness.planning.warnings import warnings_of
@@ -35,9 +42,14 @@ class Validated(NamedTuple):
 def validate(study: StudyFile, as_json: bool) -> None:
     """Check an experiment file and say what it would run."""
     manifest = plan_of(study)
-    runs, infeasible = len(manifest.run_ids()), sum(bool(cell.infeasible) for cell in manifest.cells)
+    runs, infeasible = (
+        len(manifest.run_ids()),
+        sum(bool(cell.infeasible) for cell in manifest.cells),
+    )
     warnings = [*device_lines(manifest), *(warning.sentence for warning in warnings_of(manifest))]
-    validated = Validated(study.file, len(manifest.cells), infeasible, runs, data_lines(manifest), warnings)
+    validated = Validated(
+        study.file, len(manifest.cells), infeasible, runs, data_lines(manifest), warnings
+    )
     answer(validated, as_json, _lines(validated, manifest))
 
 
@@ -49,7 +61,10 @@ def _lines(validated: Validated, manifest: Manifest) -> Iterator[str]:
     for cell in manifest.cells:
         if cell.infeasible:
             first.setdefault((cell.task, cell.series, cell.asked), cell)
-    why = [f"{cell.task} {cell.series}: {str(cell.infeasible).partition(LAST_POINT)[0]}" for cell in first.values()]
+    why = [
+        f"{cell.task} {cell.series}: {str(cell.infeasible).partition(LAST_POINT)[0]}"
+        for cell in first.values()
+    ]
     reasons = list(dict.fromkeys(why))
     for reason in reasons[:FEW_REASONS]:
         yield f"  infeasible: {reason}"

@@ -25,22 +25,37 @@ from harness.study.folders import EXPERIMENTS, KEPT, StudyFile, keep_records
 @scale_option
 @json_option
 @click.option(
-    "--keep", "keeping", is_flag=True, help="Copy the verdicts, runs and figures to results/verdicts/, which git keeps."
+    "--keep",
+    "keeping",
+    is_flag=True,
+    help="Copy the verdicts, runs and figures to results/verdicts/, which git keeps.",
 )
 @mixed_code_option
 def verdicts(
-    files: tuple[Path, ...], results: Path, scale: str, as_json: bool, keeping: bool, mixed_code: bool
+    files: tuple[Path, ...],
+    results: Path,
+    scale: str,
+    as_json: bool,
+    keeping: bool,
+    mixed_code: bool,
 ) -> None:
     """Judge the rules (`decide:`) of experiments by their runs.
 
-    Without FILE, this judges all files of experiments/. It judges a rule as the plan froze it, whatever the file says
-    now. If runs are missing, the verdict is `not run`, with the command that trains them. This writes verdicts.html and
-    verdicts.json into results/. Exit 3 if a record is damaged, or other code trained it than the plan's first.
+    Without FILE, this judges all files of experiments/. It judges a rule as the plan froze it,
+    whatever the file says now. If runs are missing, the verdict is `not run`, with the command that
+    trains them. This writes verdicts.html and verdicts.json into results/. Exit 3 if a record is
+    damaged, or other code trained it than the plan's first.
     """
     studies = [StudyFile(file, results, scale) for file in files or _with_rules(scale)]
-    others = [study.folder for study in studies if keeping and study.folder.parent.resolve() != results.resolve()]
+    others = [
+        study.folder
+        for study in studies
+        if keeping and study.folder.parent.resolve() != results.resolve()
+    ]
     if others:
-        raise HarnessError(f"--keep: {others[0]} is not in {results}; name the folder that it is in by --results")
+        raise HarnessError(
+            f"--keep: {others[0]} is not in {results}; name the folder that it is in by --results"
+        )
     for study in studies if mixed_code else []:
         take_mixed(study.folder)
     answered = [heavy.answer_of(study) for study in studies]
@@ -52,10 +67,15 @@ def verdicts(
     for path in heavy.write_verdicts(answers, results):
         click.echo(path, err=as_json)
     if keeping:
-        whole = [(data, table) for data, (_, table) in zip(answers, answered, strict=True) if table is not None]
+        whole = [
+            (data, table)
+            for data, (_, table) in zip(answers, answered, strict=True)
+            if table is not None
+        ]
         if not whole:
             raise HarnessError(
-                "--keep: no rule was judged, so there is nothing to keep; train the runs first", INCOMPLETE
+                "--keep: no rule was judged, so there is nothing to keep; train the runs first",
+                INCOMPLETE,
             )
         for data, _ in whole:
             folder = results / data["name"]
@@ -79,5 +99,7 @@ def _with_rules(scale: str) -> list[Path]:
             click.echo(f"left out: {file} has no scale {scale}", err=True)
     if not with_scale:
         at = "" if scale == FULL else f" and a scale {scale}"
-        raise HarnessError(f"{EXPERIMENTS}/: no file with a `decide:`{at} here; give a FILE, or go where they are")
+        raise HarnessError(
+            f"{EXPERIMENTS}/: no file with a `decide:`{at} here; give a FILE, or go where they are"
+        )
     return with_scale

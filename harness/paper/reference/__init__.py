@@ -1,11 +1,14 @@
-"""What the KAN paper published (arXiv 2404.19756, fifth version), and what is wrong in it, as tables.
+"""What the KAN paper published (arXiv 2404.19756, fifth version), and what is wrong in it, as
+tables.
 
-tables.csv lists them. Every row names its `source`, a key of the table `sources`, and has a `confidence`, a word of
-CONFIDENCE. `errata` holds the ids of those errata that concern the row, `E1 E6`. An empty cell was not published.
+tables.csv lists them. Every row names its `source`, a key of the table `sources`, and has a
+`confidence`, a word of CONFIDENCE. `errata` holds the ids of those errata that concern the row, `E1
+E6`. An empty cell was not published.
 
-Published values stand as they were published, wrong ones too; what an erratum gives in their place is in a column of
-its own, `grid_corrected` beside `grid`. `params.paper` is what the paper's axes say, edges times G but for errata;
-`params.trainable`, computed, has the G + k coefficients and two scales of every edge, and an MLP's biases.
+Published values stand as they were published, wrong ones too; what an erratum gives in their place
+is in a column of its own, `grid_corrected` beside `grid`. `params.paper` is what the paper's axes
+say, edges times G but for errata; `params.trainable`, computed, has the G + k coefficients and two
+scales of every edge, and an MLP's biases.
 """
 
 from importlib.resources import files
@@ -21,8 +24,26 @@ CONFIDENCE = {
     "inferred": "concluded, and not said by the source",
 }
 WHOLE_NUMBERS = (
-    *("panel", "inputs", "depth", "width", "grid", "grid_corrected", "grid_updates_until", "step", "steps", "points"),
-    *("params.paper", "params.paper_corrected", "params.trainable", "params.stated", "seed", "train_points"),
+    *(
+        "panel",
+        "inputs",
+        "depth",
+        "width",
+        "grid",
+        "grid_corrected",
+        "grid_updates_until",
+        "step",
+        "steps",
+        "points",
+    ),
+    *(
+        "params.paper",
+        "params.paper_corrected",
+        "params.trainable",
+        "params.stated",
+        "seed",
+        "train_points",
+    ),
     *("mlp_width5_params", "mlp_any_width_params", "kan_frontier_params", "edges"),
 )
 
@@ -33,7 +54,9 @@ def _read(name: str) -> pd.DataFrame:
         return pd.read_csv(file, dtype=dtypes, keep_default_na=False, na_values=[""])
 
 
-TABLES = _read("tables").fillna("")  # `table`, `place` in the paper, and `what` it holds, in one sentence
+TABLES = _read("tables").fillna(
+    ""
+)  # `table`, `place` in the paper, and `what` it holds, in one sentence
 
 
 def names() -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""The kind of replay whose table has the best network of each family: Tables 1 and 2, with Figs. 3.2 and D.1.
+"""The kind of replay whose table has the best network of each family: Tables 1 and 2, with Figs.
+3.2 and D.1.
 
-The paper takes the least test error over seeds, depths and grids. Ours does so too, and beside it stands the size that
-validation picks, with the median over its seeds.
+The paper takes the least test error over seeds, depths and grids. Ours does so too, and beside it
+stands the size that validation picks, with the median over its seeds.
 """
 
 import itertools
@@ -17,7 +18,13 @@ from matplotlib.figure import Figure
 from harness.families import FAMILIES
 from harness.paper.reference import corrected, load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
-from harness.paper.replay.points import chosen_runs, in_one_sentence, network_words, published_shape, with_outcomes
+from harness.paper.replay.points import (
+    chosen_runs,
+    in_one_sentence,
+    network_words,
+    published_shape,
+    with_outcomes,
+)
 from harness.show.figures.labels import drawn_keys, set_ticks, write_head, write_note
 from harness.show.figures.series import INK
 from harness.show.figures.theme import LABEL_SIZE, panel_grid, side_by_side, themed
@@ -41,9 +48,9 @@ NUMBER_COLUMNS = (  # of the table of a published number
 class PublishedNumber(NamedTuple):
     """A published number of every task, and the runs of ours that answer it.
 
-    `column` is its error in `table` of `harness.paper.reference`, `shape` the network it is of, if that is printed.
-    `arms` are ours, of which `width` leaves MLPs with all hidden layers that wide. `smallest` asks for the network with
-    the fewest edges under REASONABLE, in place of the best.
+    `column` is its error in `table` of `harness.paper.reference`, `shape` the network it is of, if
+    that is printed. `arms` are ours, of which `width` leaves MLPs with all hidden layers that wide.
+    `smallest` asks for the network with the fewest edges under REASONABLE, in place of the best.
     """
 
     what: str
@@ -60,8 +67,12 @@ class PublishedNumber(NamedTuple):
         return self.arms[0] in MLPS
 
 
-def bests(runs: ReplayRuns, replay: Replay, numbers: tuple[PublishedNumber, ...], inputs: int | None) -> Page:
-    """The page of a table and its figure of frontiers; `inputs`: how many the figure counts every task with."""
+def bests(
+    runs: ReplayRuns, replay: Replay, numbers: tuple[PublishedNumber, ...], inputs: int | None
+) -> Page:
+    """The page of a table and its figure of frontiers; `inputs`: how many the figure counts every
+    task with.
+    """
     rows = load(replay.published[0])
     table = measured_runs(runs.table, inputs)
     of_table = table_points(table, numbers, rows["task"], replay.tolerance)
@@ -71,20 +82,36 @@ def bests(runs: ReplayRuns, replay: Replay, numbers: tuple[PublishedNumber, ...]
     return Page(
         points=pd.concat([of_table, of_figure], ignore_index=True),
         figures=tuple(_figures(table, published, rows["task"])),
-        lead=(in_one_sentence(of_table.assign(arm=of_table["family"]), FAMILY_WORDS), *_win_words(counted)),
-        tables=(*_wins_table(counted), *_number_tables(of_table, numbers), *_shape_tables(table, rows)),
+        lead=(
+            in_one_sentence(of_table.assign(arm=of_table["family"]), FAMILY_WORDS),
+            *_win_words(counted),
+        ),
+        tables=(
+            *_wins_table(counted),
+            *_number_tables(of_table, numbers),
+            *_shape_tables(table, rows),
+        ),
     )
 
 
-# --------------------------------------------------------------------------------------------------------------- ours
+# --------------------------------------------------------------------------------------------------
+# ours
 def measured_runs(table: pd.DataFrame, inputs: int | None) -> pd.DataFrame:
-    """Our chosen runs, once each: `network` in words, `edges` of what pruning left, `family`, and `drawn`, its x."""
+    """Our chosen runs, once each: `network` in words, `edges` of what pruning left, `family`, and
+    `drawn`, its x.
+    """
     chosen = chosen_runs(table)
-    shape, grid = chosen.get("pruned_shape", chosen["shape"]).fillna(chosen["shape"]), chosen["grid"]
+    shape, grid = (
+        chosen.get("pruned_shape", chosen["shape"]).fillna(chosen["shape"]),
+        chosen["grid"],
+    )
     return chosen.assign(
         network=network_words(published_shape(shape), grid),
         edges=[drawn_count(nodes, 0) for nodes in shape],
-        drawn=[drawn_count(nodes, intervals, inputs) for nodes, intervals in zip(shape, grid, strict=True)],
+        drawn=[
+            drawn_count(nodes, intervals, inputs)
+            for nodes, intervals in zip(shape, grid, strict=True)
+        ],
         family=np.where(chosen["arm"].isin(MLPS), "mlp", "kan"),
     )
 
@@ -92,9 +119,10 @@ def measured_runs(table: pd.DataFrame, inputs: int | None) -> pd.DataFrame:
 class FamilyBest(NamedTuple):
     """What our runs of a family come to on a task.
 
-    `best` is the least test error of any run, as the paper picks, and `best_network` that run's. `median` and `worst`
-    are over the `seeds` of the size with the least median validation error, whose median seed has `network`. A
-    diverged run counts as infinitely bad; without runs all is nan.
+    `best` is the least test error of any run, as the paper picks, and `best_network` that run's.
+    `median` and `worst` are over the `seeds` of the size with the least median validation error,
+    whose median seed has `network`. A diverged run counts as infinitely bad; without runs all is
+    nan.
     """
 
     best: float = math.nan
@@ -119,19 +147,26 @@ def answer(runs: pd.DataFrame) -> FamilyBest:
 
 
 def smallest(runs: pd.DataFrame) -> FamilyBest:
-    """What the runs of the fewest edges come to that have a test error under REASONABLE, whatever their grids."""
+    """What the runs of the fewest edges come to that have a test error under REASONABLE, whatever
+    their grids.
+    """
     good = runs[runs["test_rmse"] < REASONABLE]
     return answer(good[good["edges"] == good["edges"].min()])
 
 
-# ------------------------------------------------------------------------------------------------------------- points
+# --------------------------------------------------------------------------------------------------
+# points
 def published_numbers(number: PublishedNumber, tasks: Iterable[str]) -> pd.DataFrame:
     """A row a task: `task`, `published`, `errata`, and `published_network`, nan if not printed."""
     table = load(number.table).set_index("task").loc[list(tasks)].reset_index()
-    rows = table[["task"]].assign(published=table[number.column], errata="", published_network=math.nan)
+    rows = table[["task"]].assign(
+        published=table[number.column], errata="", published_network=math.nan
+    )
     if number.is_mlp:  # of which a row's errata are
         rows["errata"] = table["errata"]
-    if number.table == "tables_against_figures":  # a figure is free of a cell that the table repeats
+    if (
+        number.table == "tables_against_figures"
+    ):  # a figure is free of a cell that the table repeats
         rows["errata"] = rows["errata"].str.replace(" E9", "")
     return rows.assign(published_network=table[number.shape]) if number.shape else rows
 
@@ -152,22 +187,35 @@ def table_points(
 
 
 def frontier_points(table: pd.DataFrame, published: pd.DataFrame, tolerance: float) -> pd.DataFrame:
-    """A row a published point of a frontier, beside what our networks of at most that many parameters come to.
+    """A row a published point of a frontier, beside what our networks of at most that many
+    parameters come to.
 
     A published network larger than all of ours of its family counts as not run.
     """
     rows = []
     for row in published.to_dict("records"):
         ours = table[(table["task"] == row["task"]) & (table["family"] == row["family"])]
-        comparable = ours[ours["drawn"] <= row["drawn"]] if row["drawn"] <= ours["drawn"].max() else ours.iloc[:0]
+        comparable = (
+            ours[ours["drawn"] <= row["drawn"]]
+            if row["drawn"] <= ours["drawn"].max()
+            else ours.iloc[:0]
+        )
         number = f"{row['family'].upper()}s of up to {row['drawn']:,} parameters"
         rows.append(_point(row, number, answer(comparable), comparable))
     return with_outcomes(pd.DataFrame(rows), tolerance)
 
 
-def _point(published: Mapping[Any, Any], number: str, best: FamilyBest, ours: pd.DataFrame) -> dict[str, Any]:
+def _point(
+    published: Mapping[Any, Any], number: str, best: FamilyBest, ours: pd.DataFrame
+) -> dict[str, Any]:
     arms = ", ".join(dict.fromkeys(ours["arm"])) or math.nan
-    return {**published, "what": f"{published['task']}, {number}", "number": number, "ours": arms, **best._asdict()}
+    return {
+        **published,
+        "what": f"{published['task']}, {number}",
+        "number": number,
+        "ours": arms,
+        **best._asdict(),
+    }
 
 
 def _runs_of(table: pd.DataFrame, number: PublishedNumber) -> pd.DataFrame:
@@ -178,7 +226,8 @@ def _runs_of(table: pd.DataFrame, number: PublishedNumber) -> pd.DataFrame:
 
 
 def published_frontiers(tasks: Iterable[str]) -> pd.DataFrame:
-    """The published frontiers of test errors: `task`, `family`, `drawn`, `published`, `errata`, over all activations.
+    """The published frontiers of test errors: `task`, `family`, `drawn`, `published`, `errata`,
+    over all activations.
 
     The panel that repeats another one (E10) is left out.
     """
@@ -186,12 +235,16 @@ def published_frontiers(tasks: Iterable[str]) -> pd.DataFrame:
     table = table[table["task"].isin(tasks) & (table["split"] == "test")]
     table = table[table.groupby("task")["panel"].transform("min") == table["panel"]]
     table = table.assign(drawn=table["params.paper"].astype(int), published=table["rmse"])
-    return frontiers(table, "drawn", "published")[["task", "family", "drawn", "published", "errata"]]
+    return frontiers(table, "drawn", "published")[
+        ["task", "family", "drawn", "published", "errata"]
+    ]
 
 
-# ----------------------------------------------------------------------------------------------------------- frontiers
+# --------------------------------------------------------------------------------------------------
+# frontiers
 def frontier(points: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
-    """The rows than which no other is at most as large in both columns, by `x`: each has less `y` than all before it.
+    """The rows than which no other is at most as large in both columns, by `x`: each has less `y`
+    than all before it.
 
     Of rows that are equal in both the first stays; nan in either column is no point.
     """
@@ -202,23 +255,28 @@ def frontier(points: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
 
 def frontiers(points: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
     """The frontier of each task and family (columns of the points), one after the other."""
-    return pd.concat(frontier(part, x, y) for _, part in points.groupby(["task", "family"], sort=False))
+    return pd.concat(
+        frontier(part, x, y) for _, part in points.groupby(["task", "family"], sort=False)
+    )
 
 
 def drawn_count(shape: str, grid: int, inputs: int | None = None) -> int:
-    """What the paper's axes have for a network `2-5-1`: edges times G for a KAN, weights for an MLP (grid 0).
+    """What the paper's axes have for a network `2-5-1`: edges times G for a KAN, weights for an MLP
+    (grid 0).
 
-    Fig. D.1 counts as if every formula had two inputs (erratum E6d); `inputs` is that number, of which a network that
-    pruning left with fewer keeps its own.
+    Fig. D.1 counts as if every formula had two inputs (erratum E6d); `inputs` is that number, of
+    which a network that pruning left with fewer keeps its own.
     """
     first, *others = (int(nodes) for nodes in shape.split("-"))
     nodes = [first if inputs is None else min(first, inputs), *others]
     return sum(a * b for a, b in itertools.pairwise(nodes)) * (grid or 1)
 
 
-# -------------------------------------------------------------------------------------------------------------- words
+# --------------------------------------------------------------------------------------------------
+# words
 class Wins(NamedTuple):
-    """In how many of `tasks` a KAN's error is below an MLP's: published, and ours by the paper's rule and by medians.
+    """In how many of `tasks` a KAN's error is below an MLP's: published, and ours by the paper's
+    rule and by medians.
 
     Ours are of the `run` tasks that have both.
     """
@@ -233,14 +291,22 @@ class Wins(NamedTuple):
 
 
 def wins(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> Iterator[Wins]:
-    """Every kind of KAN against every kind of MLP; a cell that repeats another one (E9) counts as corrected."""
-    by_number = {number.what: points[points["number"] == number.what].set_index("task") for number in numbers}
+    """Every kind of KAN against every kind of MLP; a cell that repeats another one (E9) counts as
+    corrected.
+    """
+    by_number = {
+        number.what: points[points["number"] == number.what].set_index("task") for number in numbers
+    }
     kans = [number.what for number in numbers if not number.is_mlp and not number.smallest]
     for name, number in itertools.product(kans, [number for number in numbers if number.is_mlp]):
         kan, mlp = by_number[name], by_number[number.what]
         both_ran = kan["median"].notna() & mlp["median"].notna()
         of_mlps = corrected(load(number.table).set_index("task"), number.column).reindex(kan.index)
-        won = (kan["published"] < of_mlps, both_ran, *((kan[by] < mlp[by])[both_ran] for by in ("best", "median")))
+        won = (
+            kan["published"] < of_mlps,
+            both_ran,
+            *((kan[by] < mlp[by])[both_ran] for by in ("best", "median")),
+        )
         yield Wins(name, number.what, len(kan), *(int(tasks.sum()) for tasks in won))
 
 
@@ -249,8 +315,10 @@ def _win_words(counted: Sequence[Wins]) -> Iterator[str]:
     for count in counted:
         if count.run and (count.kan, count.mlp) == (ANY_KAN, WIDE):
             yield (
-                f"The {count.kan} is below the {count.mlp} in {count.published} of {count.tasks} as published; ours in "
-                f"{count.by_best} of {count.run} by the best run, in {count.by_median} by medians of what validation "
+                f"The {count.kan} is below the {count.mlp} in {count.published} of {count.tasks} "
+                "as published; ours in "
+                f"{count.by_best} of {count.run} by the best run, in {count.by_median} by medians "
+                "of what validation "
                 "picks."
             )
 
@@ -258,19 +326,26 @@ def _win_words(counted: Sequence[Wins]) -> Iterator[str]:
 def _wins_table(counted: Sequence[Wins]) -> tuple[Table, ...]:
     rows = []
     for count in counted:
-        ours = [f"{won} of {count.run}" if count.run else None for won in (count.by_best, count.by_median)]
+        ours = [
+            f"{won} of {count.run}" if count.run else None
+            for won in (count.by_best, count.by_median)
+        ]
         rows.append((count.kan, count.mlp, f"{count.published} of {count.tasks}", *ours))
     return page_tables("wins", rows)
 
 
 def _number_tables(points: pd.DataFrame, numbers: Sequence[PublishedNumber]) -> Iterator[Table]:
-    smallest_words = f"Of the networks with the fewest edges among those with a test RMSE under {REASONABLE:g}. "
+    smallest_words = (
+        f"Of the networks with the fewest edges among those with a test RMSE under {REASONABLE:g}. "
+    )
     for number in numbers:
         of_number = points[points["number"] == number.what]
         if of_number["median"].notna().any():
             rows = of_number[list(NUMBER_COLUMNS)].itertuples(index=False)
             of_which = smallest_words if number.smallest else ""
-            yield from page_tables("number", rows, title=number.what[0].upper() + number.what[1:], of_which=of_which)
+            yield from page_tables(
+                "number", rows, title=number.what[0].upper() + number.what[1:], of_which=of_which
+            )
 
 
 def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> tuple[Table, ...]:
@@ -285,12 +360,21 @@ def _shape_tables(table: pd.DataFrame, published: pd.DataFrame) -> tuple[Table, 
     return page_tables("shapes", rows, reasonable=REASONABLE)
 
 
-# ------------------------------------------------------------------------------------------------------------ figures
-def _figures(table: pd.DataFrame, published: pd.DataFrame, of_table: Iterable[str]) -> Iterator[Picture]:
+# --------------------------------------------------------------------------------------------------
+# figures
+def _figures(
+    table: pd.DataFrame, published: pd.DataFrame, of_table: Iterable[str]
+) -> Iterator[Picture]:
     tasks = [task for task in of_table if task in set(table["task"])]
     theirs = published.assign(who="published", x=published["drawn"], y=published["published"])
-    frontiers_of_both = pd.concat([theirs, _frontiers(table.assign(x=table["drawn"], y=table["test_rmse"]))])
-    yield picture("frontiers", "replay", partial(pareto_figure, frontiers_of_both, tasks, axis_words("params.paper")))
+    frontiers_of_both = pd.concat(
+        [theirs, _frontiers(table.assign(x=table["drawn"], y=table["test_rmse"]))]
+    )
+    yield picture(
+        "frontiers",
+        "replay",
+        partial(pareto_figure, frontiers_of_both, tasks, axis_words("params.paper")),
+    )
     yield medians_picture(table, tasks)
 
 
@@ -309,11 +393,29 @@ def _frontiers(points: pd.DataFrame) -> pd.DataFrame:
 PANEL_HEIGHT = 1.4  # inches
 COLUMNS, MANY_COLUMNS, MANY = 3, 5, 15  # panels a row, up to how many tasks, and of more
 TITLE_LETTERS = {COLUMNS: 40, MANY_COLUMNS: 25, 1: 40}
-APART_LOOK: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": LABEL_SIZE - 1, "style": "italic", "color": INK}
+APART_LOOK: dict[str, Any] = {
+    "ha": "right",
+    "va": "top",
+    "fontsize": LABEL_SIZE - 1,
+    "style": "italic",
+    "color": INK,
+}
 # Marks tell the families apart without colour, filling ours from theirs.
 LOOKS: dict[tuple[str, str], dict[str, Any]] = {
-    ("published", "kan"): {"color": INK, "marker": "o", "mfc": "white", "ms": 4, "ls": (0, (4, 1.5))},
-    ("published", "mlp"): {"color": "#666666", "marker": "s", "mfc": "white", "ms": 3.6, "ls": (0, (1, 1.3))},
+    ("published", "kan"): {
+        "color": INK,
+        "marker": "o",
+        "mfc": "white",
+        "ms": 4,
+        "ls": (0, (4, 1.5)),
+    },
+    ("published", "mlp"): {
+        "color": "#666666",
+        "marker": "s",
+        "mfc": "white",
+        "ms": 3.6,
+        "ls": (0, (1, 1.3)),
+    },
     ("ours", "kan"): {"color": FAMILIES["kan"].colour, "marker": "o", "ms": 3, "ls": "-"},
     ("ours", "mlp"): {"color": FAMILIES["mlp"].colour, "marker": "s", "ms": 2.7, "ls": "-"},
 }
@@ -321,7 +423,8 @@ LOOKS: dict[tuple[str, str], dict[str, Any]] = {
 
 @themed
 def pareto_figure(frontiers: pd.DataFrame, tasks: Sequence[str], x_words: str) -> Figure:
-    """A panel a task, with a staircase for each of `who` (published or ours) and `family` (kan or mlp) in the rows.
+    """A panel a task, with a staircase for each of `who` (published or ours) and `family` (kan or
+    mlp) in the rows.
 
     `frontiers` has a point a row, at `x` (parameters) and `y` (test RMSE).
     """
@@ -338,10 +441,19 @@ def pareto_figure(frontiers: pd.DataFrame, tasks: Sequence[str], x_words: str) -
             part = of_task[(of_task["who"] == who) & (of_task["family"] == family)]
             words: dict[str, Any] = {"label": f"{who}, {family.upper()}s", "gid": f"{who}:{family}"}
             if len(part):
-                axes.plot(part["x"], part["y"], drawstyle="steps-post", lw=0.8, mew=0.8, **look, **words)
+                axes.plot(
+                    part["x"], part["y"], drawstyle="steps-post", lw=0.8, mew=0.8, **look, **words
+                )
         if _have_no_size_in_common(of_task):
             apart += 1
-            axes.text(0.98, 0.95, "no size\nin common", transform=axes.transAxes, gid="apart", **APART_LOOK)
+            axes.text(
+                0.98,
+                0.95,
+                "no size\nin common",
+                transform=axes.transAxes,
+                gid="apart",
+                **APART_LOOK,
+            )
     for axes in panels:
         set_ticks(axes.xaxis, is_small=True)
         set_ticks(axes.yaxis, is_small=True)
@@ -360,7 +472,9 @@ def pareto_figure(frontiers: pd.DataFrame, tasks: Sequence[str], x_words: str) -
 
 
 def _have_no_size_in_common(frontiers: pd.DataFrame) -> bool:
-    """Whether our KANs of a task are all larger than our MLPs, or all smaller: then no size compares the two."""
+    """Whether our KANs of a task are all larger than our MLPs, or all smaller: then no size
+    compares the two.
+    """
     ours = frontiers[frontiers["who"] == "ours"].groupby("family")["x"]
     least, most = ours.min(), ours.max()
     return len(least) == 2 and bool(least.max() > most.min())

@@ -1,4 +1,6 @@
-"""What a replay is made from, and what its page is made of: texts.toml says what stands beside tables and pictures."""
+"""What a replay is made from, and what its page is made of: texts.toml says what stands beside
+tables and pictures.
+"""
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +19,9 @@ TEXTS = tomllib.loads(files(__package__).joinpath("texts.toml").read_text(encodi
 
 
 class ReplayRuns(NamedTuple):
-    """All that came of an experiment: its plan, its table of runs, their laws, and their records by run id."""
+    """All that came of an experiment: its plan, its table of runs, their laws, and their records by
+    run id.
+    """
 
     manifest: Manifest
     table: pd.DataFrame
@@ -26,7 +30,9 @@ class ReplayRuns(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A figure of a page: the stem of its files, what draws it, what it says to who cannot see it, and its caption."""
+    """A figure of a page: the stem of its files, what draws it, what it says to who cannot see it,
+    and its caption.
+    """
 
     stem: str
     draw: Callable[[], Figure]
@@ -37,8 +43,8 @@ class Picture(NamedTuple):
 class Page(NamedTuple):
     """What a page says: every point (POINT_COLUMNS, and more if need be), figures and tables.
 
-    The `lead`, with which the page begins, says whether it replicates. The first figure stands for the whole where
-    there is room for one.
+    The `lead`, with which the page begins, says whether it replicates. The first figure stands for
+    the whole where there is room for one.
     """
 
     points: pd.DataFrame
@@ -50,9 +56,10 @@ class Page(NamedTuple):
 class Replay(NamedTuple):
     """A published figure or table, and how runs of ours become a page about it.
 
-    `place` is where it is in the paper; silent.csv says by it what was chosen where the paper says nothing. `claim` is
-    what the paper says of it, and `published` names the tables of `harness.paper.reference` that it replays. Two errors
-    are the same up to the factor `tolerance`. `arms` is what figures call the arms of the experiment.
+    `place` is where it is in the paper; silent.csv says by it what was chosen where the paper says
+    nothing. `claim` is what the paper says of it, and `published` names the tables of
+    `harness.paper.reference` that it replays. Two errors are the same up to the factor `tolerance`.
+    `arms` is what figures call the arms of the experiment.
     """
 
     place: str
@@ -76,7 +83,9 @@ def picture(name: str, stem: str, draw: Callable[[], Figure], **words: str) -> P
 def page_tables(
     name: str, rows: Iterable[Iterable[TableCell]], more_numbers: Iterable[str] = (), **words: Any
 ) -> tuple[Table, ...]:
-    """A table with its texts of texts.toml, and with more columns of numbers; none where there are no rows."""
+    """A table with its texts of texts.toml, and with more columns of numbers; none where there are
+    no rows.
+    """
     texts, cells = TEXTS["tables"][name], list(rows)
     heads: list[str] = []
     for head in texts["columns"]:

@@ -1,4 +1,6 @@
-"""Fig. 3.4: what networks that learn five peaks in phases still know when the last phase is over."""
+"""Fig. 3.4: what networks that learn five peaks in phases still know when the last phase is
+over.
+"""
 
 import math
 import textwrap
@@ -28,14 +30,22 @@ from harness.tasks import Function, load_target, values
 ITEM = "train RMSE after each phase"  # of the published table
 RIGHT_AFTER, IN_THE_END = "right after its phase", "after the last phase"
 RECIPES = ("paper", "later")  # the arms of which an error was published
-DRAWN = (*RECIPES, "base_trained", "scale_trained", "hidden_5_coarse", "mlp_silu", "mlp_tanh")  # whose course is drawn
+DRAWN = (
+    *RECIPES,
+    "base_trained",
+    "scale_trained",
+    "hidden_5_coarse",
+    "mlp_silu",
+    "mlp_tanh",
+)  # whose course is drawn
 
 
 class OfArm(NamedTuple):
-    """What came of an arm: its records in phases, and training RMSE, a value a seed, infinite if it diverged.
+    """What came of an arm: its records in phases, and training RMSE, a value a seed, infinite if it
+    diverged.
 
-    These are means over phases, right after each and after the last one, and the error on all data at once. `times` is
-    the median over seeds of the second over the first.
+    These are means over phases, right after each and after the last one, and the error on all data
+    at once. `times` is the median over seeds of the second over the first.
     """
 
     arm: str
@@ -60,13 +70,16 @@ def forgetting(runs: ReplayRuns, replay: Replay) -> Page:
     )
 
 
-# ------------------------------------------------------------------------------------------------------------ our side
+# --------------------------------------------------------------------------------------------------
+# our side
 def arms_of(runs: ReplayRuns) -> list[OfArm]:
     """The arms of the experiment that have runs in phases here, in the order of its file."""
     errors = ["rmse_right_after", "rmse_in_the_end", "forgetting", "train_rmse"]
     chosen = runs.table[runs.table["chosen"]]
     chosen = chosen.assign(**chosen.reindex(columns=errors).fillna(math.inf))
-    is_phased = chosen["run_id"].map(lambda run_id: runs.records[run_id].run.recipe.phases is not None)
+    is_phased = chosen["run_id"].map(
+        lambda run_id: runs.records[run_id].run.recipe.phases is not None
+    )
     is_phased = is_phased.astype(bool)  # also where nothing was run
     arms = []
     for arm, rows in chosen[is_phased].groupby("arm", sort=False):
@@ -84,7 +97,9 @@ def arms_of(runs: ReplayRuns) -> list[OfArm]:
 
 
 def _points(arms: Sequence[OfArm], published: float) -> Iterator[dict]:
-    """A row an arm, phase and moment; one for each recipe that was published and has not been run."""
+    """A row an arm, phase and moment; one for each recipe that was published and has not been
+    run.
+    """
     for name in RECIPES:
         if all(ours.arm != name for ours in arms):
             none = point(f"{name}, {RIGHT_AFTER}", math.nan, published, ())
@@ -92,22 +107,38 @@ def _points(arms: Sequence[OfArm], published: float) -> Iterator[dict]:
     for ours in arms:
         for phase in range(ours.records[0].run.recipe.phases or 0):
             for moment, end in ((RIGHT_AFTER, phase), (IN_THE_END, -1)):
-                errors = [record.phases[end].rmse[phase] if record.phases else math.inf for record in ours.records]
+                errors = [
+                    record.phases[end].rmse[phase] if record.phases else math.inf
+                    for record in ours.records
+                ]
                 of_paper = published if ours.arm in RECIPES and moment == RIGHT_AFTER else math.nan
                 row = point(f"peak {phase + 1}, {moment}", ours.arm, of_paper, errors)
                 yield row | {"phase": phase + 1, "moment": moment}
 
 
-# ------------------------------------------------------------------------------------------------------------- tables
+# --------------------------------------------------------------------------------------------------
+# tables
 def _kept_table(arms: Sequence[OfArm]) -> tuple[Table, ...]:
     rows = []
     for ours in arms:
-        right_after, in_the_end = (float(np.median(errors)) for errors in (ours.right_after, ours.in_the_end))
+        right_after, in_the_end = (
+            float(np.median(errors)) for errors in (ours.right_after, ours.in_the_end)
+        )
         spread = f"{human(min(ours.in_the_end))} to {human(max(ours.in_the_end))}"
         at_once = float(np.median(ours.at_once)) if ours.at_once else None
         first = ours.records[0]
         network = _words(first.run.network), first.counts["params.trainable"]
-        rows.append((ours.arm, *network, right_after, in_the_end, f"{human(ours.times, 2)}x", spread, at_once))
+        rows.append(
+            (
+                ours.arm,
+                *network,
+                right_after,
+                in_the_end,
+                f"{human(ours.times, 2)}x",
+                spread,
+                at_once,
+            )
+        )
     return page_tables("kept", rows)
 
 
@@ -121,23 +152,34 @@ def _words(network: Network) -> str:
     return f"{network.words}, {base}" + (", scales trained" if network.scales else "")
 
 
-# ------------------------------------------------------------------------------------------------------------ figures
+# --------------------------------------------------------------------------------------------------
+# figures
 def _pictures(arms: Sequence[OfArm], replay: Replay, published: float) -> Iterator[Picture]:
-    """Of the arms to be drawn the run whose error in the end is the median one; then the errors of all arms."""
+    """Of the arms to be drawn the run whose error in the end is the median one; then the errors of
+    all arms.
+    """
     rows = []
     for ours in arms:
         runs = zip(ours.in_the_end, ours.records, strict=True)
-        done = [(error, record) for error, record in runs if record.phases and record.phases[-1].outputs]
+        done = [
+            (error, record) for error, record in runs if record.phases and record.phases[-1].outputs
+        ]
         if ours.arm in DRAWN and done:
             _, record = sorted(done, key=lambda pair: pair[0])[len(done) // 2]
-            rows.append((f"{plain_name(ours.arm, replay.arms)}\n{_words(record.run.network)}", record))
+            rows.append(
+                (f"{plain_name(ours.arm, replay.arms)}\n{_words(record.run.network)}", record)
+            )
     if rows:
         yield picture("phases", "replay", partial(courses_figure, rows))
-    errors = {plain_name(ours.arm, replay.arms): (ours.right_after, ours.in_the_end, ours.at_once) for ours in arms}
+    errors = {
+        plain_name(ours.arm, replay.arms): (ours.right_after, ours.in_the_end, ours.at_once)
+        for ours in arms
+    }
     yield picture("kept", "kept", partial(errors_figure, errors, published))
 
 
-# -------------------------------------------------------------------------------------------------------------- figures
+# --------------------------------------------------------------------------------------------------
+# figures
 COURSE_HEIGHT, LINE_HEIGHT = 0.95, 0.21  # inches, of a row
 VALUES = (-0.45, 1.45)  # that a panel shows
 TARGET_POINTS = 1001
@@ -153,7 +195,9 @@ KEPT_LOOKS: dict[str, dict[str, Any]] = {
 
 @themed
 def courses_figure(rows: Sequence[tuple[str, Record]]) -> Figure:
-    """A row a run of one variable in phases, a column a phase; names on the left. Artists' gids: `course:row:phase`."""
+    """A row a run of one variable in phases, a column a phase; names on the left. Artists' gids:
+    `course:row:phase`.
+    """
     phases = len(rows[0][1].phases or ())
     height = COURSE_HEIGHT * (0.7 if is_narrow() else 1)
     figure, panels = panel_grid(len(rows) * phases, phases, height, sharex=True, sharey=True)
@@ -170,7 +214,9 @@ def courses_figure(rows: Sequence[tuple[str, Record]]) -> Figure:
             axes.set_title(f"after phase {phase + 1}", loc="center")
         if phase == 0:
             lines = [textwrap.fill(part, NAME_COLUMNS) for part in name.split("\n")]
-            axes.set_ylabel("\n".join(lines), rotation=0, ha="right", va="center", fontsize=LABEL_SIZE)
+            axes.set_ylabel(
+                "\n".join(lines), rotation=0, ha="right", va="center", fontsize=LABEL_SIZE
+            )
     return figure
 
 
@@ -184,13 +230,17 @@ def _course(axes: Axes, record: Record, phase: int, gid: str) -> None:
     outputs, colour = record.phases[phase].outputs, FAMILIES[record.run.network.family].colour
     axes.axvspan(*edges[phase : phase + 2], color=SHADE, lw=0, zorder=0)
     axes.plot(x, target_values, color=TARGET_COLOUR, lw=0.6, zorder=1)
-    axes.plot(np.linspace(low, high, len(outputs)), outputs, color=colour, lw=1.3, zorder=2, gid=gid)
+    axes.plot(
+        np.linspace(low, high, len(outputs)), outputs, color=colour, lw=1.3, zorder=2, gid=gid
+    )
     axes.set(ylim=VALUES, xlim=(low, high))
 
 
 @themed
 def errors_figure(errors: Mapping[str, tuple[Sequence[float], ...]], published: float) -> Figure:
-    """A line an arm: its errors right after each phase, after the last one, and on all data at once, a value a seed."""
+    """A line an arm: its errors right after each phase, after the last one, and on all data at
+    once, a value a seed.
+    """
     figure, (axes,) = panel_grid(1, 1, LINE_HEIGHT * len(errors) + 0.7)
     figure.set_figwidth(figure_width(2))
     for place, of_arm in enumerate(errors.values()):
@@ -201,10 +251,14 @@ def errors_figure(errors: Mapping[str, tuple[Sequence[float], ...]], published: 
             axes.plot([first, last], [place, place], color="#BBBBBB", lw=0.8, zorder=1)
     dashed: dict[str, Any] = {"color": INK, "lw": 0.7, "ls": (0, (4, 2))}
     axes.axvline(published, zorder=0, **dashed)
-    axes.set(xscale="log", xlabel="training RMSE", yticks=range(len(errors)), yticklabels=list(errors))
+    axes.set(
+        xscale="log", xlabel="training RMSE", yticks=range(len(errors)), yticklabels=list(errors)
+    )
     axes.set_ylim(len(errors) - 0.4, -0.6)
     set_ticks(axes.xaxis)
-    handles = [Line2D([], [], ls="none", ms=4, label=name, **look) for name, look in KEPT_LOOKS.items()]
+    handles = [
+        Line2D([], [], ls="none", ms=4, label=name, **look) for name, look in KEPT_LOOKS.items()
+    ]
     handles.append(Line2D([], [], label="published", **dashed))
     write_head(figure, handles, columns=4, place="outside lower left")
     return figure

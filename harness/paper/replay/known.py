@@ -3,7 +3,16 @@
 from functools import partial
 
 from harness.paper.replay.ablation import ablation
-from harness.paper.replay.bests import ANY_KAN, KANS, MLPS, NARROW, PRUNED, WIDE, PublishedNumber, bests
+from harness.paper.replay.bests import (
+    ANY_KAN,
+    KANS,
+    MLPS,
+    NARROW,
+    PRUNED,
+    WIDE,
+    PublishedNumber,
+    bests,
+)
 from harness.paper.replay.content import TEXTS, Kind, Replay
 from harness.paper.replay.curves import curves
 from harness.paper.replay.forgetting import forgetting
@@ -11,7 +20,14 @@ from harness.paper.replay.poisson import poisson
 
 SPECIAL, FEYNMAN, FIGURE = "special_functions", "feynman", "tables_against_figures"
 TABLE_1 = (
-    PublishedNumber("smallest pruned KAN", SPECIAL, "minimal_test_rmse", ("pruned",), "minimal_shape", smallest=True),
+    PublishedNumber(
+        "smallest pruned KAN",
+        SPECIAL,
+        "minimal_test_rmse",
+        ("pruned",),
+        "minimal_shape",
+        smallest=True,
+    ),
     PublishedNumber(PRUNED, SPECIAL, "best_test_rmse", ("pruned",), "best_shape"),
     PublishedNumber(ANY_KAN, FIGURE, "kan_frontier", KANS),
     PublishedNumber(NARROW, SPECIAL, "mlp_test_rmse", ("mlp",), width=5),

@@ -1,6 +1,7 @@
 """A replay written down: what its kind says, and what every page has, as HTML, CSV and figures.
 
-And replays in a list, a row each, from what lies in their folders; and those that the project keeps.
+And replays in a list, a row each, from what lies in their folders; and those that the project
+keeps.
 """
 
 import itertools
@@ -29,11 +30,22 @@ from harness.show.tables.table import TableCell, table_of, to_markdown
 from harness.show.tables.verdicts import RULE_COLUMNS, rules_table
 
 # Of the table of points, on the page; replay.csv has them all.
-SHOWN_COLUMNS = ("what", "ours", "published", "median", "best", "worst", "seeds", "ratio", "outcome")
+SHOWN_COLUMNS = (
+    "what",
+    "ours",
+    "published",
+    "median",
+    "best",
+    "worst",
+    "seeds",
+    "ratio",
+    "outcome",
+)
 
 
 class Made(NamedTuple):
-    """How a page came to be: the command, the scale in words, and what that changed in the experiment, by dotted path.
+    """How a page came to be: the command, the scale in words, and what that changed in the
+    experiment, by dotted path.
 
     `missing` counts the runs without a record by series: a page of part of the runs says so on top.
     """
@@ -44,15 +56,21 @@ class Made(NamedTuple):
     missing: Mapping[str, int]
 
 
-def write_page(runs: ReplayRuns, replay: Replay, made: Made, verdicts: list[dict[str, Any]], folder: Path) -> Page:
-    """Write `replay.html`, `replay.csv` and every figure (as png and pdf) into `folder`, and return what they say.
+def write_page(
+    runs: ReplayRuns, replay: Replay, made: Made, verdicts: list[dict[str, Any]], folder: Path
+) -> Page:
+    """Write `replay.html`, `replay.csv` and every figure (as png and pdf) into `folder`, and return
+    what they say.
 
-    `verdicts` are those on the rules of the experiment in plain types, or that they were not judged.
-    `replay.json` has in short what lists of replays say of it (`harness.paper.replay.page`).
+    `verdicts` are those on the rules of the experiment in plain types, or that they were not
+    judged. `replay.json` has in short what lists of replays say of it
+    (`harness.paper.replay.page`).
     """
     page = replay.kind(runs, replay)
     columns = [*POINT_COLUMNS, *(name for name in page.points if name not in POINT_COLUMNS)]
-    page = page._replace(lead=(*page.lead, f"The paper's claim: {replay.claim}"), points=page.points[columns])
+    page = page._replace(
+        lead=(*page.lead, f"The paper's claim: {replay.claim}"), points=page.points[columns]
+    )
     records = runs.records.values()
     with files(__package__).joinpath("silent.csv").open(encoding="utf-8") as file:
         silent = pd.read_csv(file)
@@ -68,10 +86,17 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, verdicts: list[dict
         changes=list(_changed(made.changes)),
         incomplete=missing_words(made.missing, len(runs.manifest.run_ids())),
         page=page,
-        pictures=[(picture, inline_svg(picture.draw, picture.stem, picture.alt)) for picture in page.figures],
+        pictures=[
+            (picture, inline_svg(picture.draw, picture.stem, picture.alt))
+            for picture in page.figures
+        ],
         points=table_of_frame("Every point", page.points[list(SHOWN_COLUMNS)]),
         not_run=int((page.points["outcome"] == "not run").sum()),
-        silent=list(silent.loc[[replay.place in places.split("; ") for places in silent["places"]], "choice"]),
+        silent=list(
+            silent.loc[
+                [replay.place in places.split("; ") for places in silent["places"]], "choice"
+            ]
+        ),
         errata=errata[errata["erratum"].isin(concerned)].to_dict("records"),
         verdicts=verdicts,
         runs=len(runs.records),
@@ -79,7 +104,9 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, verdicts: list[dict
         evaluations=evaluations,
         provenance=origin,
     )
-    exponents = itertools.chain.from_iterable(table.rows for table in page.tables if table.title == "Exponents")
+    exponents = itertools.chain.from_iterable(
+        table.rows for table in page.tables if table.title == "Exponents"
+    )
     facts = {
         "place": replay.place,
         "title": replay.title,
@@ -92,7 +119,9 @@ def write_page(runs: ReplayRuns, replay: Replay, made: Made, verdicts: list[dict
         "evaluations": evaluations,
         **{name: origin[name] for name in ("seconds", "cpu_seconds", "first", "last")},
         "machines": sorted({device for (_, device, _), _ in origin["machines"]}),
-        "commits": [f"{commit}{' (dirty)' if dirty else ''}" for (commit, dirty), _ in origin["commits"]],
+        "commits": [
+            f"{commit}{' (dirty)' if dirty else ''}" for (commit, dirty), _ in origin["commits"]
+        ],
     }
     write_json(facts, folder / "replay.json")
     with whole_file(folder / "replay.csv") as path:
@@ -119,12 +148,14 @@ def _changed(changes: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path}: {json.dumps(value, ensure_ascii=False)}"
 
 
-# ----------------------------------------------------------------------------------------------------- lists of replays
+# --------------------------------------------------------------------------------------------------
+# lists of replays
 class IndexRow(NamedTuple):
-    """A replay in a list. Without a page (`folder` is None) it says only what is `missing`, and what to do.
+    """A replay in a list. Without a page (`folder` is None) it says only what is `missing`, and
+    what to do.
 
-    `facts` is what its `replay.json` says, place, title and scale at least, `folder` where it lies from where the list
-    is. `judged` counts the verdicts on its rules by outcome.
+    `facts` is what its `replay.json` says, place, title and scale at least, `folder` where it lies
+    from where the list is. `judged` counts the verdicts on its rules by outcome.
     """
 
     facts: Mapping[str, Any]
@@ -134,7 +165,9 @@ class IndexRow(NamedTuple):
 
 
 def row_of(folder: Path, base: Path) -> IndexRow:
-    """The row of a replay whose page lies in `folder`, for a list in `base`; a HarnessError if it is damaged."""
+    """The row of a replay whose page lies in `folder`, for a list in `base`; a HarnessError if it
+    is damaged.
+    """
     try:
         facts = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
         missing = missing_words(facts["missing"], facts["runs"])
@@ -146,7 +179,9 @@ def row_of(folder: Path, base: Path) -> IndexRow:
 
 
 def verdicts_of(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The verdicts that a `replay.json` says; of an earlier version, whose rules were others, none."""
+    """The verdicts that a `replay.json` says; of an earlier version, whose rules were others,
+    none.
+    """
     return list(facts["verdicts"]) if facts.get("format", 0) >= FIRST_OF_THESE_RULES else []
 
 
@@ -155,25 +190,34 @@ def write_index(rows: Sequence[IndexRow], command: str, path: Path) -> None:
     write_html(path, "replays.html", rows=rows, command=command)
 
 
-# ---------------------------------------------------------------------------------------------------------------- kept
-# Of the table of runs, what tells one from another, what came out and what it took; counts under other conventions
-# follow from shape and grid.
+# --------------------------------------------------------------------------------------------------
+# kept Of the table of runs, what tells one from another, what came out and what it took; counts
+# under other conventions follow from shape and grid.
 RUN_COLUMNS = (
     *("run_id", "task", "series", "shape", "grid", "order", "seed", "trial", "chosen", "status"),
     *Metrics.model_fields,
     *("evaluations", "params.trainable", "params.paper", "flops_train.shared_dense", "seconds"),
     *("pack_seconds", "pack_lanes"),
 )
-README, VERDICTS = files(__package__).joinpath("kept.md").read_text(encoding="utf-8").split("<!-- verdicts -->")
+README, VERDICTS = (
+    files(__package__).joinpath("kept.md").read_text(encoding="utf-8").split("<!-- verdicts -->")
+)
 
 
 def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:
-    """Copy the replay in `folder`, whose runs are `table`, into `kept`, in place of an earlier one; list all there."""
+    """Copy the replay in `folder`, whose runs are `table`, into `kept`, in place of an earlier one;
+    list all there.
+    """
     facts = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
     target = kept / folder.name
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for name in ("replay.html", "replay.csv", "replay.json", *(f"{stem}.png" for stem in facts["figures"])):
+    for name in (
+        "replay.html",
+        "replay.csv",
+        "replay.json",
+        *(f"{stem}.png" for stem in facts["figures"]),
+    ):
         shutil.copyfile(folder / name, target / name)
     columns = [name for name in RUN_COLUMNS if name in table and table[name].notna().any()]
     for_spreadsheets(table[columns]).to_csv(target / "runs.csv", index=False, float_format="%.6g")
@@ -184,7 +228,9 @@ def keep(folder: Path, table: pd.DataFrame, kept: Path) -> Path:
 
 
 def _verdicts(rows: Sequence[IndexRow]) -> str:
-    """A row for every rule of every replay that has rules; replays that earlier rules judged are named."""
+    """A row for every rule of every replay that has rules; replays that earlier rules judged are
+    named.
+    """
     judged: list[list[TableCell]] = []
     earlier = []
     for row in rows:
@@ -194,7 +240,9 @@ def _verdicts(rows: Sequence[IndexRow]) -> str:
         judged += [[row.folder, *rule.cells] for rule in rules_table(verdicts).rows]
     table = table_of("", ("replay", *RULE_COLUMNS), judged)
     shown = VERDICTS + to_markdown(table) + "\n" if judged else ""
-    return shown + (f"\nJudged by rules of before version 1.0: {', '.join(earlier)}.\n" if earlier else "")
+    return shown + (
+        f"\nJudged by rules of before version 1.0: {', '.join(earlier)}.\n" if earlier else ""
+    )
 
 
 def _line(row: IndexRow) -> str:
@@ -203,5 +251,9 @@ def _line(row: IndexRow) -> str:
     seconds = facts["seconds"] + (f" ({facts['cpu_seconds']})" if "cpu_seconds" in facts else "")
     runs = f"{facts['runs']} ({row.missing})" if row.missing else str(facts["runs"])
     made = f"{facts['last'][:10]}, {', '.join(commit[:9] for commit in facts['commits'])}"
-    about = (f"[{row.folder}]({row.folder}/replay.csv)", f"{facts['place']}: {facts['title']}", facts["scale"])
+    about = (
+        f"[{row.folder}]({row.folder}/replay.csv)",
+        f"{facts['place']}: {facts['title']}",
+        facts["scale"],
+    )
     return f"| {' | '.join((*about, runs, seconds, made))} | `{facts['command']}` |\n"

@@ -1,4 +1,6 @@
-"""Beliefs in the simplex of a process's states: the true ones, and what a probe reads in the network of each arm."""
+"""Beliefs in the simplex of a process's states: the true ones, and what a probe reads in the
+network of each arm.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -42,10 +44,17 @@ def beliefs_figure(task: str, by_arm: Mapping[str, Probed]) -> Figure:
             axes.plot(*CORNERS[[0, 1, 2, 0]].T, color=GRID, lw=0.6, zorder=0)
         axes.spines[:].set_visible(False)
         axes.set(title=title, xticks=[], yticks=[], aspect="equal")
-        axes.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
+        axes.set(
+            xlim=(low[0] - margin[0], high[0] + margin[0]),
+            ylim=(low[1] - margin[1], high[1] + margin[1]),
+        )
     write_letters(panels)
     write_head(figure, [], f"{task}: beliefs that a probe reads after the last block")
-    corners = "Corners are certainty of one state." if true.shape[1] == 3 else "The first two principal components."
+    corners = (
+        "Corners are certainty of one state."
+        if true.shape[1] == 3
+        else "The first two principal components."
+    )
     colours = "Equal colours are equal true beliefs. Error: mean squared, of a state's probability."
     write_note(figure, [corners, colours])
     return figure
@@ -53,7 +62,8 @@ def beliefs_figure(task: str, by_arm: Mapping[str, Probed]) -> Figure:
 
 @themed
 def course_figure(task: str, course: pd.DataFrame, styles: Mapping[str, Style]) -> Figure:
-    """How well a probe reads beliefs while networks train: over evaluations, and at equal excess cross-entropy.
+    """How well a probe reads beliefs while networks train: over evaluations, and at equal excess
+    cross-entropy.
 
     `course` has a row a snapshot: `arm`, `evaluations`, `excess` and `belief_error`.
     """
@@ -61,7 +71,12 @@ def course_figure(task: str, course: pd.DataFrame, styles: Mapping[str, Style]) 
     for axes, (column, words) in zip(panels, COURSE_AXES.items(), strict=True):
         for arm, rows in course.groupby("arm", sort=False):
             style = styles[str(arm)]
-            look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "ls": style.line, "ms": 3}
+            look: dict[str, Any] = {
+                "color": style.colour,
+                "marker": style.marker,
+                "ls": style.line,
+                "ms": 3,
+            }
             axes.plot(rows[column], rows["belief_error"], label=written(str(arm)), **look)
         axes.set(xscale="log", yscale="log", xlabel=words)
         set_ticks(axes.xaxis, is_small=True)
@@ -69,13 +84,25 @@ def course_figure(task: str, course: pd.DataFrame, styles: Mapping[str, Style]) 
     panels[0].set_ylabel("mean squared error of a probe")
     panels[1].invert_xaxis()  # training goes to the right in both
     write_letters(panels)
-    write_head(figure, drawn_keys(panels[:1]), f"{task}: how clear beliefs become while networks train")
-    write_note(figure, ["A mark is a snapshot of one network. At equal excess, a lower error means clearer beliefs."])
+    write_head(
+        figure, drawn_keys(panels[:1]), f"{task}: how clear beliefs become while networks train"
+    )
+    write_note(
+        figure,
+        [
+            (
+                "A mark is a snapshot of one network. At equal excess, a lower error means clearer "
+                "beliefs."
+            )
+        ],
+    )
     return figure
 
 
 def _places(true: Array) -> Callable[[Array], Array]:
-    """From beliefs [M, S] to the plane: of three states the simplex, of more their first principal components."""
+    """From beliefs [M, S] to the plane: of three states the simplex, of more their first principal
+    components.
+    """
     if true.shape[1] == 3:
         return lambda beliefs: beliefs @ CORNERS
     centre = true.mean(0)

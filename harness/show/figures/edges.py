@@ -24,7 +24,9 @@ class EdgeCurves(NamedTuple):
 
 @themed
 def edges_figure(curves: Sequence[EdgeCurves], title: str) -> Figure:
-    """A panel for each node, a line for each edge that leaves it; artists carry a gid `edge:output`, counted from 1."""
+    """A panel for each node, a line for each edge that leaves it; artists carry a gid
+    `edge:output`, counted from 1.
+    """
     shown = curves[:MOST_PANELS]
     figure, panels = panel_grid(len(shown), side_by_side(min(COLUMNS, len(shown))), PANEL_HEIGHT)
     for axes, node in zip(panels, shown, strict=True):
@@ -34,5 +36,7 @@ def edges_figure(curves: Sequence[EdgeCurves], title: str) -> Figure:
         axes.set_title(node.title)
     write_head(figure, [], f"{title}: the functions on its edges")
     notes = ["A line for each output node, the first one darkest."]
-    write_note(figure, [*notes, *undrawn_note(len(curves) - len(shown), "nodes", "`edges` has all values")])
+    write_note(
+        figure, [*notes, *undrawn_note(len(curves) - len(shown), "nodes", "`edges` has all values")]
+    )
     return figure

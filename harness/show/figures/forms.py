@@ -1,4 +1,6 @@
-"""The figures of other forms than a law of each series: two sizes, isoFLOP, frontiers, shared laws, scores; designs."""
+"""The figures of other forms than a law of each series: two sizes, isoFLOP, frontiers, shared laws,
+scores; designs.
+"""
 
 import itertools
 import textwrap
@@ -27,7 +29,14 @@ from harness.laws.surface import Surface
 from harness.record.elsewhere import ONE_ARM
 from harness.show.figures import labels
 from harness.show.figures.series import LAW_POINTS, Style, named_styles, shaded
-from harness.show.figures.theme import figure_width, in_column, panel_grid, panel_height, side_by_side, themed
+from harness.show.figures.theme import (
+    figure_width,
+    in_column,
+    panel_grid,
+    panel_height,
+    side_by_side,
+    themed,
+)
 from harness.show.grouping import grouped
 from harness.show.names import written
 from harness.show.words import column_word, estimate_words, interval_words, loss_word
@@ -41,7 +50,9 @@ Runs = Mapping[str, pd.DataFrame]
 
 
 class Shown(NamedTuple):
-    """What panels show: the answer, the runs of each series on the first axis, its looks, and all runs by axis."""
+    """What panels show: the answer, the runs of each series on the first axis, its looks, and all
+    runs by axis.
+    """
 
     answer: FormAnswer[Any]
     series: Mapping[str, pd.DataFrame]
@@ -55,11 +66,13 @@ class Shown(NamedTuple):
 
 
 def form_figure(answer: FormAnswer[Any], runs: Runs) -> Figure | None:
-    """Runs, and what was fitted to them; artists carry a gid `kind:series`. `runs` are the tables by axis.
+    """Runs, and what was fitted to them; artists carry a gid `kind:series`. `runs` are the tables
+    by axis.
 
-    Two sizes: loss over the second one, lines of equal first size, and new runs that were asked for. IsoFLOP: the
-    valley of each budget, then its best size over budgets. Of these two, series without a run that ended well are not
-    drawn (None if that is all), and of more than MOST_SERIES series the first ones are.
+    Two sizes: loss over the second one, lines of equal first size, and new runs that were asked
+    for. IsoFLOP: the valley of each budget, then its best size over budgets. Of these two, series
+    without a run that ended well are not drawn (None if that is all), and of more than MOST_SERIES
+    series the first ones are.
     """
     every = list(series_of(with_parts(runs[answer.request.x[0]])))
     of_arms = named_styles(name for _, name, _ in every)
@@ -86,16 +99,28 @@ def _shades(values: np.ndarray, style: Style) -> list[str]:
 
 
 def _new_runs(answer: FormAnswer[Any], name: str, columns: Sequence[str]) -> pd.DataFrame:
-    """A row for each new run that was asked for and has a loss: its place, its loss and the interval of a new run."""
+    """A row for each new run that was asked for and has a loss: its place, its loss and the
+    interval of a new run.
+    """
     foreseen = [ahead.predictions for ahead in answer.ahead if ahead.series == name]
-    rows = [{**vars(place), **place.at} for place in itertools.chain(*foreseen) if place.loss is not None]
-    return pd.DataFrame(rows).reindex(columns=[*columns, "loss", "run_low", "run_high"]).astype(float)
+    rows = [
+        {**vars(place), **place.at}
+        for place in itertools.chain(*foreseen)
+        if place.loss is not None
+    ]
+    return (
+        pd.DataFrame(rows).reindex(columns=[*columns, "loss", "run_low", "run_high"]).astype(float)
+    )
 
 
 def _levels(values: np.ndarray) -> np.ndarray:
     """The values, or as many between their ends as a panel has lines."""
     distinct = np.unique(values)
-    return distinct if distinct.size <= MOST_LEVELS else np.geomspace(distinct[0], distinct[-1], MOST_LEVELS)
+    return (
+        distinct
+        if distinct.size <= MOST_LEVELS
+        else np.geomspace(distinct[0], distinct[-1], MOST_LEVELS)
+    )
 
 
 def _set_log(axes: Axes, x: np.ndarray, y: np.ndarray, words: tuple[str, str]) -> None:
@@ -105,11 +130,14 @@ def _set_log(axes: Axes, x: np.ndarray, y: np.ndarray, words: tuple[str, str]) -
         labels.set_ticks(axis, is_small=True)
 
 
-# ------------------------------------------------------------------------------------------------------------ two sizes
+# --------------------------------------------------------------------------------------------------
+# two sizes
 def _surface_figure(shown: Shown, undrawn: Sequence[str]) -> Figure:
     """A panel a series."""
     request, is_alone = shown.answer.request, len(shown.series) == 1
-    columns, height = (1, panel_height(PANEL_HEIGHT)) if is_alone else (side_by_side(2), PAIR_HEIGHT)
+    columns, height = (
+        (1, panel_height(PANEL_HEIGHT)) if is_alone else (side_by_side(2), PAIR_HEIGHT)
+    )
     figure, grid = panel_grid(len(shown.series), columns, height)
     keys = {}
     for axes, name in zip(grid, shown.series, strict=True):
@@ -149,7 +177,9 @@ def _draw_surface(axes: Axes, shown: Shown, name: str) -> list[Line2D]:
     of_runs = np.array(colours[: crossed.n.size])
     held = held_out(crossed, answer.request.hold_out)
     look: dict[str, Any] = {"s": 4, "zorder": 2}
-    axes.scatter(crossed.d[~held], crossed.y[~held], c=of_runs[~held], lw=0, gid=f"runs:{name}", **look)
+    axes.scatter(
+        crossed.d[~held], crossed.y[~held], c=of_runs[~held], lw=0, gid=f"runs:{name}", **look
+    )
     if held.any():
         hollow: dict[str, Any] = {"facecolors": "none", "edgecolors": of_runs[held], "lw": 0.5}
         axes.scatter(crossed.d[held], crossed.y[held], gid=f"held_out:{name}", **hollow, **look)
@@ -158,8 +188,12 @@ def _draw_surface(axes: Axes, shown: Shown, name: str) -> list[Line2D]:
     for level, colour in zip(levels, colours[sizes.size :], strict=True):
         keys.append(Line2D([], [], color=colour, label=f"{crossed.names[0]} = {human(level, 2)}"))
         if law.region is not None:
-            axes.plot(d, _on_surface(law, level, d), color=colour, zorder=3, gid=f"law:{name}:{level:g}")
-    for (n, at, loss, low, high), colour in zip(new.itertuples(index=False), colours[crossed.n.size :], strict=False):
+            axes.plot(
+                d, _on_surface(law, level, d), color=colour, zorder=3, gid=f"law:{name}:{level:g}"
+            )
+    for (n, at, loss, low, high), colour in zip(
+        new.itertuples(index=False), colours[crossed.n.size :], strict=False
+    ):
         star: dict[str, Any] = {"color": colour, "zorder": 4, "gid": f"predicted:{name}"}
         axes.plot(at, loss, "*", **star)
         axes.vlines(at, low, high, **star)
@@ -175,7 +209,8 @@ def _on_surface(law: Surface, n: float, d: np.ndarray) -> np.ndarray:
     return np.exp(problem.law.curve(law.region.solution.p, u)[0] + problem.logs.log_y_average)
 
 
-# -------------------------------------------------------------------------------------------------------------- isoFLOP
+# --------------------------------------------------------------------------------------------------
+# isoFLOP
 def _isoflop_figure(shown: Shown, undrawn: Sequence[str]) -> Figure:
     """A row a series: the valleys, and the law of their minima."""
     request = shown.answer.request
@@ -184,7 +219,11 @@ def _isoflop_figure(shown: Shown, undrawn: Sequence[str]) -> Figure:
     keys: dict[Axes, list[Line2D]] = {}
     for index, (name, rows) in enumerate(shown.series.items()):
         left, right = grid[2 * index : 2 * index + 2]
-        law, style, done = shown.answer.results[name], shown.styles[name], rows[rows["status"] == "done"]
+        law, style, done = (
+            shown.answer.results[name],
+            shown.styles[name],
+            rows[rows["status"] == "done"],
+        )
         x, y = done["size"].to_numpy(float), done["test_loss"].to_numpy(float)
         budgets = shown.runs[budget_name]["size"][done.index].to_numpy(float)
         colours = _shades(np.append(budgets, [valley.budget for valley in law.valleys]), style)
@@ -195,7 +234,10 @@ def _isoflop_figure(shown: Shown, undrawn: Sequence[str]) -> Figure:
         for valley, colour in of_valleys:
             _draw_valley(left, name, valley, colour)
         few = of_valleys[:: -(-len(of_valleys) // MOST_LEVELS)]
-        keys[left] = [Line2D([], [], color=c, label=f"{budget_name} = {human(valley.budget, 2)}") for valley, c in few]
+        keys[left] = [
+            Line2D([], [], color=c, label=f"{budget_name} = {human(valley.budget, 2)}")
+            for valley, c in few
+        ]
         keys[right] = _draw_minima(right, name, law, shown.answer, style)
     said = f"Dots: runs. Stars: best sizes, right with {100 * request.level:.3g} % intervals."
     labels.write_around(figure, keys, [said, *undrawn])
@@ -206,40 +248,67 @@ def _draw_valley(axes: Axes, name: str, valley: Valley, colour: str) -> None:
     if valley.x_best and valley.y_best and valley.curvature:
         x = np.geomspace(valley.smallest, valley.largest, LAW_POINTS)
         parabola = valley.y_best * np.exp(valley.curvature / 2 * np.log(x / valley.x_best) ** 2)
-        axes.plot(x, parabola, color=colour, lw=0.8, zorder=3, gid=f"valley:{name}:{valley.budget:g}")
+        axes.plot(
+            x, parabola, color=colour, lw=0.8, zorder=3, gid=f"valley:{name}:{valley.budget:g}"
+        )
         if valley.refusal is None:
-            axes.plot(valley.x_best, valley.y_best, "*", color=colour, zorder=4, gid=f"minimum:{name}")
+            axes.plot(
+                valley.x_best, valley.y_best, "*", color=colour, zorder=4, gid=f"minimum:{name}"
+            )
 
 
-def _draw_minima(axes: Axes, name: str, law: Isoflop, answer: FormAnswer[Any], style: Style) -> list[Line2D]:
-    """The best sizes over budgets with their intervals, and the law; a line of the legend says its exponent."""
+def _draw_minima(
+    axes: Axes, name: str, law: Isoflop, answer: FormAnswer[Any], style: Style
+) -> list[Line2D]:
+    """The best sizes over budgets with their intervals, and the law; a line of the legend says its
+    exponent.
+    """
     x, budget = answer.request.x[0], str(answer.request.value)
     used = law.used
     if not used:
         axes.set_visible(False)
         return []
     budgets = np.array([valley.budget for valley in used])
-    best, errors = (np.array([getattr(valley, what) or 0.0 for valley in used]) for what in ("x_best", "error"))
+    best, errors = (
+        np.array([getattr(valley, what) or 0.0 for valley in used]) for what in ("x_best", "error")
+    )
     spare = np.array([max(valley.sizes - 3, 1) for valley in used])
     factor = np.exp(errors * t_distribution.isf((1 - law.level) / 2, spare))
-    _set_log(axes, budgets, np.concatenate([best, best * np.minimum(factor, 10)]), (budget, f"best {x}"))
+    _set_log(
+        axes, budgets, np.concatenate([best, best * np.minimum(factor, 10)]), (budget, f"best {x}")
+    )
     look: dict[str, Any] = {"color": style.colour, "zorder": 3}
-    axes.errorbar(budgets, best, [best - best / factor, best * factor - best], fmt="*", gid=f"best:{name}", **look)
+    axes.errorbar(
+        budgets,
+        best,
+        [best - best / factor, best * factor - best],
+        fmt="*",
+        gid=f"best:{name}",
+        **look,
+    )
     words = f"no law ({law.refusals[0].code})" if law.refusals else ""
     if law.exponent is not None and law.log_coefficient is not None:
         along = np.geomspace(budgets.min(), budgets.max(), LAW_POINTS)
-        axes.plot(along, np.exp(law.log_coefficient + law.exponent * np.log(along)), gid=f"law:{name}", **look)
+        axes.plot(
+            along,
+            np.exp(law.log_coefficient + law.exponent * np.log(along)),
+            gid=f"law:{name}",
+            **look,
+        )
         words = f"best {x} ~ {budget}^{interval_words(law.exponent, law.exponent_interval)}"
     words = textwrap.fill(words, labels.letters_in(figure_width(2) / 2) - labels.KEY_MARK)
     return [labels.key(words, Style(style.colour, "*", "-"))]
 
 
-# -------------------------------------------------------------------------------------------- frontiers, shared, scores
+# --------------------------------------------------------------------------------------------
+# frontiers, shared, scores
 @in_column
 def _lines_figure(shown: Shown) -> Figure:
     """All series of a task in one panel; of shared laws those that were asked for."""
     tasks = grouped(shown.series, lambda name: str(shown.series[name]["task"].iloc[0]))
-    figure, grid = panel_grid(len(tasks), side_by_side(min(2, len(tasks))), panel_height(PANEL_HEIGHT))
+    figure, grid = panel_grid(
+        len(tasks), side_by_side(min(2, len(tasks))), panel_height(PANEL_HEIGHT)
+    )
     keys: dict[Axes, list[Line2D]] = {}
     for axes, (task, names) in zip(grid, tasks.items(), strict=True):
         axes.set_title(task)
@@ -270,11 +339,22 @@ def _draw_lines(axes: Axes, shown: Shown, task: str, names: Iterable[str]) -> It
         new = _new_runs(answer, name, answer.request.x[:1])
         places = new.iloc[:, 0].to_numpy(float)
         ends = float(np.append(x, places).min()), float(np.append(x, places).max())
-        along = np.linspace(*ends, LAW_POINTS) if isinstance(result, Sigmoid) else np.geomspace(*ends, LAW_POINTS)
+        along = (
+            np.linspace(*ends, LAW_POINTS)
+            if isinstance(result, Sigmoid)
+            else np.geomspace(*ends, LAW_POINTS)
+        )
         look: dict[str, Any] = {"color": style.colour, "zorder": 4, "gid": f"predicted:{name}"}
         axes.plot(places, new["loss"], "*", **look)
         axes.vlines(places, new["run_low"], new["run_high"], **look)
-        axes.plot(along, _line(result, arm, along), color=style.colour, ls=style.line, zorder=3, gid=f"law:{name}")
+        axes.plot(
+            along,
+            _line(result, arm, along),
+            color=style.colour,
+            ls=style.line,
+            zorder=3,
+            gid=f"law:{name}",
+        )
         yield Line2D([], [], color=style.colour, ls=style.line, label=called + _said(result, arm))
 
 
@@ -301,36 +381,61 @@ def _said(result: Result, arm: str) -> str:
     raise TypeError(result)
 
 
-# --------------------------------------------------------------------------------------------------------------- design
-PLANS = {"proposed": ("*", 1.0), "largest": ("^", 0.0), "more seeds": ("s", 0.0)}  # a mark, and how much it is filled
+# --------------------------------------------------------------------------------------------------
+# design
+PLANS = {
+    "proposed": ("*", 1.0),
+    "largest": ("^", 0.0),
+    "more seeds": ("s", 0.0),
+}  # a mark, and how much it is filled
 
 
 @in_column
 def design_figure(answer: DesignAnswer, runs: Runs) -> Figure | None:
-    """Where the runs of each plan lie, a panel a law: over both sizes, or over the size and its losses so far."""
+    """Where the runs of each plan lie, a panel a law: over both sizes, or over the size and its
+    losses so far.
+    """
     designs = [design for design in answer.designs if design.runs][:MOST_SERIES]
     if not designs:
         return None
-    styles = named_styles(arm for design in designs for arm in dict.fromkeys(new.arm for new in design.runs))
-    figure, grid = panel_grid(len(designs), side_by_side(min(2, len(designs))), panel_height(PANEL_HEIGHT))
+    styles = named_styles(
+        arm for design in designs for arm in dict.fromkeys(new.arm for new in design.runs)
+    )
+    figure, grid = panel_grid(
+        len(designs), side_by_side(min(2, len(designs))), panel_height(PANEL_HEIGHT)
+    )
     names = list(designs[0].runs[0].at)
     keys: dict[Axes, list[Line2D]] = {}
     for axes, design in zip(grid, designs, strict=True):
         arms = list(dict.fromkeys(new.arm for new in design.runs))
-        rows = runs[names[0]][runs[names[0]]["series"].isin(arms) & (runs[names[0]]["status"] == "done")]
+        rows = runs[names[0]][
+            runs[names[0]]["series"].isin(arms) & (runs[names[0]]["status"] == "done")
+        ]
         x = rows["size"].to_numpy(float)
         y = (runs[names[1]]["size"][rows.index] if names[1:] else rows["test_loss"]).to_numpy(float)
         places = np.array([list(new.at.values()) for new in design.runs])
         above = places[:, 1] if names[1:] else np.full(len(places), y.min())
         metric = str(rows["metric"].iloc[0])
-        _set_log(axes, np.append(x, places[:, 0]), np.append(y, above), (names[0], [*names, column_word(metric)][1]))
+        _set_log(
+            axes,
+            np.append(x, places[:, 0]),
+            np.append(y, above),
+            (names[0], [*names, column_word(metric)][1]),
+        )
         axes.plot(x, y, color="0.5", gid="runs", **FAINT)
         drawn: dict[str, Line2D] = {}
         for new, (at, *_), height in zip(design.runs, places, above, strict=True):
             (mark, filled), colour = PLANS[new.plan], styles[new.arm].colour
-            look: dict[str, Any] = {"marker": mark, "mec": colour, "mfc": colour if filled else "none", "ls": ""}
+            look: dict[str, Any] = {
+                "marker": mark,
+                "mec": colour,
+                "mfc": colour if filled else "none",
+                "ls": "",
+            }
             axes.plot(at, height, zorder=4, gid=f"{new.plan}:{new.arm}", **look)
-            drawn[new.plan] = Line2D([], [], color=colour, label=f"{new.plan}: interval × {new.width:.2g}", **look)
+            drawn[new.plan] = Line2D(
+                [], [], color=colour, label=f"{new.plan}: interval × {new.width:.2g}", **look
+            )
         axes.set_title(labels.in_title_lines(design.quantity, labels.title_letters(2)))
         keys[axes] = list(drawn.values())
     labels.write_around(figure, keys, ["Dots: runs so far."])

@@ -1,4 +1,6 @@
-"""What is written in and beside the panels: ticks and limits, which series is which, what laws say, notes below."""
+"""What is written in and beside the panels: ticks and limits, which series is which, what laws say,
+notes below.
+"""
 
 import math
 import textwrap
@@ -13,7 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
 from matplotlib.transforms import offset_copy
 
 from harness.base.formats import PLAIN, human, scientific
@@ -30,7 +39,9 @@ SMALL_TICKS = (2, 4)
 WIDE_TICK = 10_000
 FEW_DECADES = 100  # the ratio of both ends of an axis up to which it has nine small ticks a decade
 MOST_DECADES = 1e15
-FENCE = 1.5  # quartile ranges, or decades where these are less, above the upper quartile: beyond it is an outlier
+# quartile ranges, or decades where these are less, above the upper quartile: beyond it is an
+# outlier
+FENCE = 1.5
 LETTERS_AN_INCH = 117.6  # over their size in points; in bold ones
 BOLD_LETTERS_AN_INCH = 112
 BESIDE_PANEL = 0.5  # inches, for what stands beside an axis
@@ -41,9 +52,12 @@ BELOW_TICKS = 4.0  # letters' heights from a panel to its legend
 HEAD_SIZE = 1.2  # of what a figure says, over the size of letters in its legend
 
 
-# ----------------------------------------------------------------------------------------------------- limits and ticks
+# --------------------------------------------------------------------------------------------------
+# limits and ticks
 def padded(values: np.ndarray, share: float) -> tuple[float, float]:
-    """Limits around positive `values`, with `share` of their log range, or of a factor of 2, on each side."""
+    """Limits around positive `values`, with `share` of their log range, or of a factor of 2, on
+    each side.
+    """
     if not values.size:
         return 0.1, 10.0
     low, high = math.log(values.min()), math.log(values.max())
@@ -54,9 +68,11 @@ def padded(values: np.ndarray, share: float) -> tuple[float, float]:
 def limits_without_outliers(
     losses: Iterable[np.ndarray], share: float, always: Sequence[float] = ()
 ) -> tuple[float, float]:
-    """Limits around the losses [runs] of every series, without outliers far above, which would flatten it all.
+    """Limits around the losses [runs] of every series, without outliers far above, which would
+    flatten it all.
 
-    The best of each series is within, and what is `always`. Where that is given, outliers far below are left out too.
+    The best of each series is within, and what is `always`. Where that is given, outliers far below
+    are left out too.
     """
     of_series = list(filter(np.size, losses))
     if not of_series:
@@ -70,7 +86,9 @@ def limits_without_outliers(
 
 
 def limits_around(estimates: np.ndarray, ends: np.ndarray) -> tuple[float, float]:
-    """Limits around positive estimates, and around the ends of their intervals as far as these go half as far again."""
+    """Limits around positive estimates, and around the ends of their intervals as far as these go
+    half as far again.
+    """
     logs, ends = np.log(estimates), np.log(ends[np.isfinite(ends) & (ends > 0)])
     reach = 0.5 * max(float(np.ptp(logs)), math.log(2))
     low = max(logs.min() - reach, ends.min(initial=logs.min()))
@@ -78,8 +96,12 @@ def limits_around(estimates: np.ndarray, ends: np.ndarray) -> tuple[float, float
     return padded(np.exp([low, high]), 0.1)
 
 
-def tick_values(low: float, high: float, few: int = FEW_TICKS, most: int = MANY_TICKS) -> list[float]:
-    """Round values within [low, high]: powers of ten where there are at least `few`, else more digits between them."""
+def tick_values(
+    low: float, high: float, few: int = FEW_TICKS, most: int = MANY_TICKS
+) -> list[float]:
+    """Round values within [low, high]: powers of ten where there are at least `few`, else more
+    digits between them.
+    """
     powers = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in TICK_DIGITS:
         ticks = np.array([float(f"{tick:.1g}") for tick in np.outer(powers, digits).flat])
@@ -99,7 +121,9 @@ def set_ticks(axis: Axis, is_small: bool = False) -> None:
     if not is_plain and high < 2 * low:  # three of so many digits would touch
         ticks = [ticks[0], ticks[-1]]
     axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.6g}" if is_plain else scientific(tick, 4)))
+    axis.set_major_formatter(
+        FuncFormatter(lambda tick, _: f"{tick:,.6g}" if is_plain else scientific(tick, 4))
+    )
     # Each tick is measured when a figure is laid out: nine a decade took a quarter of an analysis.
     between = range(1, 10) if high < FEW_DECADES * low else (2, 5)
     is_readable = high < MOST_DECADES * low  # else ticks between the decades are one black bar
@@ -107,7 +131,8 @@ def set_ticks(axis: Axis, is_small: bool = False) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-# -------------------------------------------------------------------------------------------------------------- legends
+# --------------------------------------------------------------------------------------------------
+# legends
 def key(label: str, style: Style, has_line: bool = True) -> Line2D:
     """A line of a legend."""
     line = style.line if has_line else ""
@@ -115,7 +140,8 @@ def key(label: str, style: Style, has_line: bool = True) -> Line2D:
 
 
 def law_key(drawn: DrawnLaw, columns: int, name: str) -> Line2D:
-    """A line of a legend: a name, and what the drawn law of the series says; why there is none, a note says.
+    """A line of a legend: a name, and what the drawn law of the series says; why there is none, a
+    note says.
 
     `columns` panels stand side by side.
     """
@@ -146,9 +172,19 @@ def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> N
     heights: Counter[int] = Counter()  # lines of the tallest one, by the row of panels
     for axes, handles in keys.items():
         lines_of_axis = BELOW_TICKS - (0 if axes.get_xlabel() else 1.6)
-        below = offset_copy(axes.transAxes, figure, -1.8 * label_size(), -lines_of_axis * label_size(), units="points")
+        below = offset_copy(
+            axes.transAxes,
+            figure,
+            -1.8 * label_size(),
+            -lines_of_axis * label_size(),
+            units="points",
+        )
         legend = axes.legend(
-            handles=list(handles), handlelength=2, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below
+            handles=list(handles),
+            handlelength=2,
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            bbox_transform=below,
         )
         lines = 0
         for text, handle in zip(legend.get_texts(), handles, strict=True):
@@ -160,7 +196,9 @@ def write_keys_below(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]]) -> N
     _grow(figure, heights.total())
 
 
-def write_around(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]], notes: Sequence[str] = ()) -> None:
+def write_around(
+    figure: Figure, keys: Mapping[Axes, Sequence[Line2D]], notes: Sequence[str] = ()
+) -> None:
     """The letter of each panel, its legend (`keys`) below it, and notes below all panels."""
     write_letters(list(keys))
     write_note(figure, notes)
@@ -168,9 +206,15 @@ def write_around(figure: Figure, keys: Mapping[Axes, Sequence[Line2D]], notes: S
 
 
 def write_head(
-    figure: Figure, keys: Sequence[Line2D], title: str = "", columns: int = 8, place: Place = "outside upper left"
+    figure: Figure,
+    keys: Sequence[Line2D],
+    title: str = "",
+    columns: int = 8,
+    place: Place = "outside upper left",
 ) -> None:
-    """What the figure says, in bold, and one legend for all panels, in so many columns, above or below them."""
+    """What the figure says, in bold, and one legend for all panels, in so many columns, above or
+    below them.
+    """
     size = HEAD_SIZE * label_size()
     letters = int(BOLD_LETTERS_AN_INCH * figure.get_figwidth() / size)
     title = "\n".join(textwrap.fill(line, letters) for line in title.split("\n"))
@@ -178,7 +222,10 @@ def write_head(
     lengths = [len(str(handle.get_label())) + KEY_MARK for handle in keys]
     if len(keys) > columns or sum(lengths) > room:
         columns = max(1, min(columns, int(room / max(lengths))))
-    look: dict[str, Any] = {"alignment": "left", "title_fontproperties": {"weight": "bold", "size": size}}
+    look: dict[str, Any] = {
+        "alignment": "left",
+        "title_fontproperties": {"weight": "bold", "size": size},
+    }
     figure.legend(handles=list(keys), title=title, loc=place, ncols=columns, **look)
     _grow(figure, -(-len(keys) // columns) + (1.5 * (title.count("\n") + 1) if title else 0))
 
@@ -192,11 +239,14 @@ def drawn_keys(panels: Iterable[Axes]) -> list[Line2D]:
 
 
 def _grow(figure: Figure, lines: float) -> None:
-    """Make the figure higher by so many lines of small letters, so that panels keep their height as far as they can."""
+    """Make the figure higher by so many lines of small letters, so that panels keep their height as
+    far as they can.
+    """
     figure.set_figheight(min(figure.get_figheight() + lines * line_height(), most_height()))
 
 
-# ---------------------------------------------------------------------------------------------------------- other words
+# --------------------------------------------------------------------------------------------------
+# other words
 def letters_in(inches: float) -> int:
     """How many letters of legends and notes stand in so many inches."""
     return int(LETTERS_AN_INCH * inches / label_size())
@@ -211,13 +261,22 @@ def write_letters(panels: Sequence[Axes]) -> None:
     """The letter of each panel, by which a text refers to it: a, b, c, …"""
     beside = -2.2 * label_size(), matplotlib.rcParams["axes.titlepad"]
     for letter, axes in zip(ascii_lowercase, panels if len(panels) > 1 else (), strict=False):
-        axes.annotate(letter, (0, 1), beside, xycoords="axes fraction", textcoords="offset points", weight="bold")
+        axes.annotate(
+            letter,
+            (0, 1),
+            beside,
+            xycoords="axes fraction",
+            textcoords="offset points",
+            weight="bold",
+        )
 
 
 def task_titles(formulas: Mapping[str, str], letters: int) -> dict[str, str]:
-    """Task -> its formula, or its name where the formula is another task's too, or longer than so many letters.
+    """Task -> its formula, or its name where the formula is another task's too, or longer than so
+    many letters.
 
-    A user's function has its name before its words, in lines of so many letters; data have their name.
+    A user's function has its name before its words, in lines of so many letters; data have their
+    name.
     """
     tasks_of, names = Counter(formulas.values()), shortened(formulas, letters)
     titles = {}
@@ -249,9 +308,11 @@ def write_note(figure: Figure, sentences: Sequence[str]) -> None:
 
 
 def edge_notes(beyond: int, of_what: str, failed: int, is_searched: bool) -> list[str]:
-    """What the crosses at the edge of panels are: how many runs (or means) are beyond it, how many runs failed.
+    """What the crosses at the edge of panels are: how many runs (or means) are beyond it, how many
+    runs failed.
 
-    Of a search each mark is the choice of a replicate, so that one has failed where nothing could be chosen.
+    Of a search each mark is the choice of a replicate, so that one has failed where nothing could
+    be chosen.
     """
     notes = []
     if beyond:

@@ -11,9 +11,22 @@ from matplotlib.figure import Figure
 from harness.judging.laws import SeriesLaws, drawn_law, runs_in
 from harness.judging.scaling import headline_axes
 from harness.laws import predict
-from harness.show.figures.labels import padded, set_ticks, title_letters, undrawn_note, write_letters, write_note
+from harness.show.figures.labels import (
+    padded,
+    set_ticks,
+    title_letters,
+    undrawn_note,
+    write_letters,
+    write_note,
+)
 from harness.show.figures.series import MANY_SIZES, DrawnLaw, styles_of_laws
-from harness.show.figures.theme import figure_width, in_column, panel_grid, panel_height, side_by_side
+from harness.show.figures.theme import (
+    figure_width,
+    in_column,
+    panel_grid,
+    panel_height,
+    side_by_side,
+)
 from harness.show.names import shortened, written
 from harness.show.tables.laws import uncrossed
 from harness.show.words import column_word
@@ -28,8 +41,8 @@ TASK_LETTERS = 24
 def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> Figure | None:
     """A panel a drawn law: ln(loss/law) against the size; None if all were refused.
 
-    Of an experiment those on the first headline axis. Runs are faint, means of sizes bold; the grey band is one
-    standard deviation of the means about the law.
+    Of an experiment those on the first headline axis. Runs are faint, means of sizes bold; the grey
+    band is one standard deviation of the means about the law.
     """
     styles = styles_of_laws(manifest, laws)
     if manifest:
@@ -49,12 +62,17 @@ def residuals_figure(manifest: Manifest | None, laws: Sequence[SeriesLaws]) -> F
     names = shortened((series.task for series in laws), TASK_LETTERS)
     for law, axes in zip(shown, panels, strict=True):
         _draw(axes, law)
-        title = ", ".join(filter(None, (names[law.laws.task], written(law.laws.series), f"{law.fit.law} law")))
+        title = ", ".join(
+            filter(None, (names[law.laws.task], written(law.laws.series), f"{law.fit.law} law"))
+        )
         axes.set_title(textwrap.fill(title, letters))
     write_letters(panels)
     refused = len(drawn) - len(fitted)
     notes = [f"Refused laws have no residuals: {refused} not drawn."] if refused else []
-    band = "Faint: runs. Bold: means of sizes. Grey band: ± one standard deviation of the means about the law."
+    band = (
+        "Faint: runs. Bold: means of sizes. Grey band: ± one standard deviation of the means "
+        "about the law."
+    )
     write_note(figure, [band, *notes, *undrawn_note(len(fitted) - len(shown), "laws")])
     return figure
 
@@ -65,13 +83,17 @@ def _draw(axes: Axes, drawn: DrawnLaw) -> None:
     name, loss = ":".join(filter(None, (laws.task, laws.series))), column_word(laws.metric)
     runs, means = np.log(y / predict(fit, x)), np.log(points.means / predict(fit, points.sizes))
     assert fit.sigma is not None
-    half = fit.sigma / np.sqrt(points.weights)  # of a size's mean: sizes are weighted by the noise of their seeds
+    half = fit.sigma / np.sqrt(
+        points.weights
+    )  # of a size's mean: sizes are weighted by the noise of their seeds
     largest = 1.15 * max(np.abs(runs).max(), np.abs(means).max(), half.max(), np.finfo(float).eps)
     bold: dict[str, Any] = {"ms": 2.0} if points.sizes.size > MANY_SIZES else {}
     axes.fill_between(points.sizes, -half, half, color="0.9", lw=0, zorder=0, gid=f"sigma:{name}")
     axes.axhline(0, color="0.3", lw=0.6, zorder=1, gid=f"zero:{name}")
     axes.plot(x, runs, ".", color=style.colour, mec="none", alpha=0.4, zorder=2, gid=f"runs:{name}")
-    axes.plot(points.sizes, means, style.marker, color=style.colour, zorder=4, gid=f"means:{name}", **bold)
+    axes.plot(
+        points.sizes, means, style.marker, color=style.colour, zorder=4, gid=f"means:{name}", **bold
+    )
     axes.set(xscale="log", xlim=padded(points.sizes, 0.08), ylim=(-largest, largest))
     axes.set(xlabel=axis_words(laws.axis), ylabel=f"ln({loss} / law)")
     set_ticks(axes.xaxis, is_small=True)

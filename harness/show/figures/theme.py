@@ -1,4 +1,6 @@
-"""How every figure looks and how large it is; empty panels to draw in, and the files of a figure."""
+"""How every figure looks and how large it is; empty panels to draw in, and the files of a
+figure.
+"""
 
 import io
 import math
@@ -19,7 +21,10 @@ from matplotlib.figure import Figure
 
 from harness.base.files import whole_file
 
-WIDTH, FRAME = 7.0, 0.3  # inches: two columns of a paper, and what a figure has above and below its panels
+WIDTH, FRAME = (
+    7.0,
+    0.3,
+)  # inches: two columns of a paper, and what a figure has above and below its panels
 COLUMN_WIDTH = 85 / 25.4  # inches: one column of a paper
 NARROW_WIDTH = 3.2  # inches: what a phone shows so large that it can be read
 DPI, COLUMN_DPI, SHOWN_DPI = 200, 300, 120  # of files, and in notebooks
@@ -44,7 +49,9 @@ _width: ContextVar[float] = ContextVar("width", default=WIDTH)  # that there is 
 
 @contextmanager
 def narrow(width: float = NARROW_WIDTH) -> Iterator[None]:
-    """Figures that are drawn within are for a phone, one panel a row; or else so many inches wide."""
+    """Figures that are drawn within are for a phone, one panel a row; or else so many inches
+    wide.
+    """
     earlier = _width.set(width)
     try:
         yield
@@ -53,7 +60,9 @@ def narrow(width: float = NARROW_WIDTH) -> Iterator[None]:
 
 
 def in_column(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
-    """Decorates what draws a figure for one column of a paper, with smaller letters, lines and marks."""
+    """Decorates what draws a figure for one column of a paper, with smaller letters, lines and
+    marks.
+    """
 
     @wraps(draw)
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
@@ -91,7 +100,9 @@ def most_height() -> float:
 
 
 def panel_height(inches: float) -> float:
-    """Of a panel with so many inches in a column of a paper: more on a phone, where letters are larger."""
+    """Of a panel with so many inches in a column of a paper: more on a phone, where letters are
+    larger.
+    """
     return inches / COLUMN_SCALE**2 if is_narrow() else inches
 
 
@@ -115,14 +126,17 @@ def empty_figure(reason: str) -> Figure:
 
 
 def panel_grid(count: int, columns: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels, `columns` a row, each `height` inches high; `shared` are axes that panels share.
+    """A figure of `count` panels, `columns` a row, each `height` inches high; `shared` are axes
+    that panels share.
 
-    It is as wide as two columns of a paper, or narrower where there is one panel a row, or one column (`in_column`).
-    `columns` must be what `side_by_side` has room for.
+    It is as wide as two columns of a paper, or narrower where there is one panel a row, or one
+    column (`in_column`). `columns` must be what `side_by_side` has room for.
     """
     rows = -(-count // columns)
     width, dpi = figure_width(columns), COLUMN_DPI if _width.get() == COLUMN_WIDTH else DPI
-    figure = Picture(figsize=(width, min(rows * height + FRAME, most_height())), dpi=dpi, layout="constrained")
+    figure = Picture(
+        figsize=(width, min(rows * height + FRAME, most_height())), dpi=dpi, layout="constrained"
+    )
     grid: np.ndarray = figure.subplots(rows, columns, squeeze=False, **shared)
     for axes in grid.flat[count:]:
         axes.set_visible(False)
@@ -130,7 +144,9 @@ def panel_grid(count: int, columns: int, height: float, **shared: Any) -> tuple[
 
 
 def lay_out(figure: Figure) -> None:
-    """Give everything its place, once: else matplotlib does it again for every file, and draws all for it."""
+    """Give everything its place, once: else matplotlib does it again for every file, and draws all
+    for it.
+    """
     if engine := figure.get_layout_engine():
         engine.execute(figure)
         figure.set_layout_engine(None)
@@ -138,7 +154,8 @@ def lay_out(figure: Figure) -> None:
 
 @themed
 def write_figure(figure: Figure | None, stem: Path) -> list[Path]:
-    """Write the figure as `stem`.png and `stem`.pdf, and return the paths: none where there was nothing to draw.
+    """Write the figure as `stem`.png and `stem`.pdf, and return the paths: none where there was
+    nothing to draw.
 
     The same numbers give the same files.
     """

@@ -13,7 +13,14 @@ from harness.judging.versus import RatioLine, VersusRequest
 from harness.show.figures import labels
 from harness.show.figures.labels import limits_around, padded, set_ticks
 from harness.show.figures.series import Style, draw_band, plain_styles
-from harness.show.figures.theme import figure_width, in_column, label_size, panel_grid, panel_height, side_by_side
+from harness.show.figures.theme import (
+    figure_width,
+    in_column,
+    label_size,
+    panel_grid,
+    panel_height,
+    side_by_side,
+)
 from harness.show.grouping import grouped
 from harness.show.names import shortened, written
 from harness.spec import axis_words
@@ -37,9 +44,9 @@ def versus_figure(
 ) -> Figure | None:
     """A panel a task, a line an axis; artists carry a gid `kind:axis`. None where there is no line.
 
-    Marks are A's sizes, filled where the interval leaves out equality. `styles` are those of the two sides; `titles`
-    are of tasks (`task_titles`), which else have their short names. Where the x of a panel is not the size of A on the
-    axis asked for, it is what `against` says.
+    Marks are A's sizes, filled where the interval leaves out equality. `styles` are those of the
+    two sides; `titles` are of tasks (`task_titles`), which else have their short names. Where the x
+    of a panel is not the size of A on the axis asked for, it is what `against` says.
     """
     lines_of = grouped(curves, lambda line: line.task)
     if not lines_of:
@@ -53,7 +60,11 @@ def versus_figure(
         _panel(axes, asked, lines_of[task], axes_styles)
         _name_sides(axes, asked, figure_width(columns) / columns, styles)
         if len(lines_of) > 1:
-            axes.set_title(labels.in_title_lines(task if against else titles.get(task, names[task]), TITLE_LETTERS))
+            axes.set_title(
+                labels.in_title_lines(
+                    task if against else titles.get(task, names[task]), TITLE_LETTERS
+                )
+            )
         if index % columns == 0:  # two lines, which the least of panels is high enough for
             ratio = f"{'' if asked.law else 'test loss of '}{second} / {first}"
             axes.set_ylabel(textwrap.fill(ratio, Y_LETTERS, max_lines=2, placeholder=" …"))
@@ -70,10 +81,14 @@ def versus_figure(
 def _finding(curves: Sequence[RatioLine], first: str, second: str) -> str:
     """Who is better beyond doubt at the right end of the curves."""
     won, lost = sum(line.low[-1] > 1 for line in curves), sum(line.high[-1] < 1 for line in curves)
-    return f"At the right end {first} is better on {won} of {len(curves)} curves, {second} on {lost}."
+    return (
+        f"At the right end {first} is better on {won} of {len(curves)} curves, {second} on {lost}."
+    )
 
 
-def _panel(axes: Axes, asked: VersusRequest, lines: Sequence[RatioLine], axes_styles: Mapping[str, Style]) -> None:
+def _panel(
+    axes: Axes, asked: VersusRequest, lines: Sequence[RatioLine], axes_styles: Mapping[str, Style]
+) -> None:
     axes.set(xscale="log", yscale="log")
     for line in lines:
         _draw(axes, line, axes_styles[line.axis])
@@ -88,19 +103,35 @@ def _panel(axes: Axes, asked: VersusRequest, lines: Sequence[RatioLine], axes_st
 
 def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
     name, colour = line.axis, style.colour
-    draw_band(axes, f"band_ratio:{name}", line.x, (np.clip(line.low, *BEYOND), np.clip(line.high, *BEYOND)), style)
+    draw_band(
+        axes,
+        f"band_ratio:{name}",
+        line.x,
+        (np.clip(line.low, *BEYOND), np.clip(line.high, *BEYOND)),
+        style,
+    )
     ratios = np.where(np.isfinite(line.ratio) & (line.ratio > 0), line.ratio, np.nan)
     axes.plot(line.x, ratios, ls=style.line, color=colour, zorder=3, gid=f"ratio:{name}")
     if line.x.size > MOST_MARKS:
         return
     decided = (line.low > 1) | (line.high < 1)
-    look: dict[str, Any] = {"ls": "", "marker": style.marker, "mec": colour, "mew": 0.8, "zorder": 4}
+    look: dict[str, Any] = {
+        "ls": "",
+        "marker": style.marker,
+        "mec": colour,
+        "mew": 0.8,
+        "zorder": 4,
+    }
     for which, fill, chosen in (("decided", colour, decided), ("open", "white", ~decided)):
         axes.plot(line.x[chosen], line.ratio[chosen], mfc=fill, gid=f"{which}:{name}", **look)
 
 
-def _name_sides(axes: Axes, asked: VersusRequest, inches: float, styles: Mapping[str, Style]) -> None:
-    """Which side is better above the line of equality and which one below it, each in the colour of its style."""
+def _name_sides(
+    axes: Axes, asked: VersusRequest, inches: float, styles: Mapping[str, Style]
+) -> None:
+    """Which side is better above the line of equality and which one below it, each in the colour of
+    its style.
+    """
     room = labels.BOLD_LETTERS_AN_INCH / label_size() * (inches - labels.BESIDE_PANEL)
     names = shortened((asked.first, asked.second), max(8, int(room) - len("▲  better")))
     # The line at 1 must not strike through the words at an end.
@@ -110,26 +141,44 @@ def _name_sides(axes: Axes, asked: VersusRequest, inches: float, styles: Mapping
     set_ticks(axes.yaxis, is_small=True)
     axes.axhspan(axes.get_ylim()[0], 1, color="0.94", lw=0, zorder=0)
     axes.axhline(1, color="0.2", lw=0.7, zorder=2)
-    halo = withStroke(linewidth=2.5, foreground="white", alpha=0.8)  # words stand clear of lines below them
-    look: dict[str, Any] = {"fontsize": label_size(), "weight": "bold", "zorder": 6, "path_effects": [halo]}
-    for side, mark, y, va in ((asked.first, "▲", 0.985, "top"), (asked.second, "▼", 0.015, "bottom")):
+    halo = withStroke(
+        linewidth=2.5, foreground="white", alpha=0.8
+    )  # words stand clear of lines below them
+    look: dict[str, Any] = {
+        "fontsize": label_size(),
+        "weight": "bold",
+        "zorder": 6,
+        "path_effects": [halo],
+    }
+    for side, mark, y, va in (
+        (asked.first, "▲", 0.985, "top"),
+        (asked.second, "▼", 0.015, "bottom"),
+    ):
         words, colour = f"{mark} {written(names[side])} better", styles[side].text_colour
         axes.text(0.02, y, words, va=va, color=colour, transform=axes.transAxes, **look)
 
 
 def _notes(asked: VersusRequest, undrawn: int) -> list[str]:
     if asked.law:
-        bands = f"bands: {100 * asked.level:.3g} % intervals, pointwise. One that leaves its panel has no end."
+        bands = (
+            f"bands: {100 * asked.level:.3g} % intervals, pointwise. One that leaves its "
+            "panel has no end."
+        )
         notes = [f"Lines: {asked.law} law of both; {bands}"]
     else:
         notes = [
-            f"{asked.second} is read between its sizes at the one that is equal to {asked.first}'s in each count. "
-            f"Bands: {100 * asked.level:.3g} % intervals over replicates, pointwise; filled marks: equality lies "
+            f"{asked.second} is read between its sizes at the one that is equal to "
+            f"{asked.first}'s in each count. "
+            f"Bands: {100 * asked.level:.3g} % intervals over replicates, pointwise; filled "
+            "marks: equality lies "
             f"outside of them. Lines end where {asked.second} has no network that large."
         ]
         for side in asked.sides:
             if len(side.names) > 1:
-                best = f"the best of {', '.join(side.names)} at each budget; in each replicate validation picks one."
+                best = (
+                    f"the best of {', '.join(side.names)} at each budget; in each replicate "
+                    "validation picks one."
+                )
                 notes.append(f"{side.label}: {best}")
     if undrawn:
         notes.append(f"{undrawn} more panels are in the JSON.")

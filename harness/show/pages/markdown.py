@@ -20,19 +20,27 @@ def answer_markdown(
     verdicts: Sequence[Verdict],
     links: tuple[Path, Path],
 ) -> str:
-    """Who leads on each task, the table, verdicts and cautions; `links` are to the experiment file and the report."""
+    """Who leads on each task, the table, verdicts and cautions; `links` are to the experiment file
+    and the report.
+    """
     lines = [f"### {manifest.experiment.question}", ""]
     if isinstance(headline, NoHeadline):
         lines.append(headline.why)
     else:
         lines += [f"- **{task}**: {card}" for task, card in answer_cards(headline).items()]
-        summary = f"Whose {loss_of(headline)} is lower, how many times, with {100 * headline.level:.3g} % intervals"
+        summary = (
+            f"Whose {loss_of(headline)} is lower, how many times, with "
+            f"{100 * headline.level:.3g} % intervals"
+        )
         table = to_markdown(answer_table(headline))
         lines += ["", f"<details><summary>{summary}</summary>", "", table, "", "</details>", ""]
     lines += [f"- {sentence}" for sentence in verdict_sentences(verdicts)]
     lines += [f"- Careful: {caution}" for caution in getattr(headline, "cautions", ())]
     made, (file, report) = provenance(record.provenance for record in records), links
-    commits = ", ".join(f"`{commit[:9]}`{' with changes' if dirty else ''}" for (commit, dirty), _ in made["commits"])
+    commits = ", ".join(
+        f"`{commit[:9]}`{' with changes' if dirty else ''}"
+        for (commit, dirty), _ in made["commits"]
+    )
     runs = plural(len(manifest.run_ids()), "run")
     plan = f"[{file.name}]({file}), experiment `{manifest.experiment_hash[:12]}`"
     return "\n".join([*lines, "", f"{plan}; {runs} by code {commits}; [report]({report})."])

@@ -1,4 +1,6 @@
-"""What pages have in common: templates, tables and pictures inside them, and where their runs were made."""
+"""What pages have in common: templates, tables and pictures inside them, and where their runs were
+made.
+"""
 
 import json
 import re
@@ -44,7 +46,9 @@ ENVIRONMENT.filters |= {
     "plural": plural,
     "without_html": without_html,
     "axis_words": axis_words,
-    "in_full": lambda model: json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False),
+    "in_full": lambda model: json.dumps(
+        model.model_dump(mode="json"), indent=1, ensure_ascii=False
+    ),
     "table": to_html,
     "verdict_words": verdict_words,
     "power_words": power_words,
@@ -54,7 +58,9 @@ ENVIRONMENT.filters |= {
 
 
 def write_html(path: Path, template: str, **content: Any) -> Path:
-    """Write a page by a template of the package; a name that the template uses and is not given is an error."""
+    """Write a page by a template of the package; a name that the template uses and is not given is
+    an error.
+    """
     text = ENVIRONMENT.get_template(template).render(**content)
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -64,8 +70,8 @@ def write_html(path: Path, template: str, **content: Any) -> Path:
 def provenance(places: Iterable[Provenance]) -> dict[str, Any]:
     """What records say of where they were made; seconds are counted once a pack.
 
-    Commits with whether they were changed since, machines (host, device, threads of a pack) and versions each have
-    their number of runs, most first.
+    Commits with whether they were changed since, machines (host, device, threads of a pack) and
+    versions each have their number of runs, most first.
     """
     commits, machines, versions = Counter[Any](), Counter[Any](), Counter[str]()
     packs = set()

@@ -1,4 +1,6 @@
-"""The report of an experiment as one self-contained page: what the other rooms found, in words; no new statistic."""
+"""The report of an experiment as one self-contained page: what the other rooms found, in words; no
+new statistic.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -40,12 +42,16 @@ def write_report(
 ) -> Path:
     """Write `report.html` of a plan into `folder`.
 
-    `records` are by run id, and `answer` is who is better at equal size. What is None or empty has no section.
+    `records` are by run id, and `answer` is who is better at equal size. What is None or empty has
+    no section.
     """
     loss, ratios = loss_of_laws(laws), None
     if isinstance(answer, Headline):
         styles = experiment_styles(manifest, answer.names)
-        says = f"How many times lower the test loss of {answer.first.label} or {answer.second.label} is, at equal size"
+        says = (
+            f"How many times lower the test loss of {answer.first.label} or "
+            f"{answer.second.label} is, at equal size"
+        )
         ratios = inline_svg(partial(headline_figure, answer, styles), "ratios-figure", says)
     return write_html(
         folder / "report.html",
@@ -69,10 +75,13 @@ def write_report(
     )
 
 
-def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: Sequence[Baseline]) -> dict[str, Any]:
+def _laws(
+    manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: Sequence[Baseline]
+) -> dict[str, Any]:
     """The laws on the headline axes and on all, and how far to trust them, if they were checked.
 
-    Series that were crossed with budgets, whose sizes are those of valleys, are in the table of every axis alone.
+    Series that were crossed with budgets, whose sizes are those of valleys, are in the table of
+    every axis alone.
     """
     tasks, says = list(run_tasks(manifest)), f"{loss} against size, a row a task"
     residuals_say = "Residuals of the drawn laws against size, a panel a series"
@@ -83,7 +92,9 @@ def _laws(manifest: Manifest, laws: Sequence[SeriesLaws], loss: str, baselines: 
     fits = list(chain.from_iterable(series.fits.values() for series in laws))
     refused = {tuple(refusal.code for refusal in fit.refusals) for fit in fits}
     sides, others = of_sides(manifest, laws)
-    asked, rest = (partial(scaling_figure, manifest, laws, names, baselines) for names in (sides, others))
+    asked, rest = (
+        partial(scaling_figure, manifest, laws, names, baselines) for names in (sides, others)
+    )
     return {
         "level": laws[0].level,
         "figure": inline_svg(asked, "laws-figure", says),

@@ -22,12 +22,33 @@ from harness.spec import default_count
 from harness.spec.counts import answer_axes
 from harness.spec.decide import takes_of
 
-RUNS, MACHINE = "runs.csv.xz", "seconds_on"  # the kept table of runs, and its column of which machine was measured
+RUNS, MACHINE = (
+    "runs.csv.xz",
+    "seconds_on",
+)  # the kept table of runs, and its column of which machine was measured
 KEPT_FILES = ("scaling.png", "scaling_others.png", "answer.json", "answer.png")
 # Of the table of runs, what verdicts hang on, beside the axes of `answer_axes`.
 RUN_COLUMNS = (
-    *("run_id", "task", "arm", "series", "shape", "grid", "order", "asked", "seed", "trial", "chosen", "status"),
-    *("metric", "val_loss", "test_loss", *dict.fromkeys([*Metrics.columns, *ClassMetrics.model_fields])),
+    *(
+        "run_id",
+        "task",
+        "arm",
+        "series",
+        "shape",
+        "grid",
+        "order",
+        "asked",
+        "seed",
+        "trial",
+        "chosen",
+        "status",
+    ),
+    *(
+        "metric",
+        "val_loss",
+        "test_loss",
+        *dict.fromkeys([*Metrics.columns, *ClassMetrics.model_fields]),
+    ),
     *("evaluations", "cell", "in_window", "until_minimum", "hold_out"),
     "won_on",
     *("params.paper", default_count("flops_forward")),
@@ -43,17 +64,24 @@ def write_verdicts(answers: Sequence[Mapping[str, Any]], folder: Path) -> list[P
         answers=answers,
         questions=question_answers(answers),
         summary=summary_table(answers),
-        matters={"factor": takes_of("test_loss").matters, "exponents": takes_of("exponent").matters},
+        matters={
+            "factor": takes_of("test_loss").matters,
+            "exponents": takes_of("exponent").matters,
+        },
         outcomes=list(dict.fromkeys(verdict["verdict"] for verdict in verdicts)),
         tasks=sorted(set(itertools.chain.from_iterable(map(tasks_of, verdicts)))),
     )
     return [page, write_json({"experiments": list(answers)}, folder / "verdicts.json")]
 
 
-def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], results: Path, kept: Path) -> Path:
-    """Copy the verdicts of experiments, with the tables of their runs, into `kept`, in place of earlier ones of those.
+def keep_verdicts(
+    made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], results: Path, kept: Path
+) -> Path:
+    """Copy the verdicts of experiments, with the tables of their runs, into `kept`, in place of
+    earlier ones of those.
 
-    The page, the JSON and the README there are of all that is kept. Records, and pictures of `harness observe`, stay.
+    The page, the JSON and the README there are of all that is kept. Records, and pictures of
+    `harness observe`, stay.
     """
     for answer, table in made:
         _check_measured(kept / answer["name"] / RUNS, table)
@@ -88,7 +116,9 @@ def keep_verdicts(made: Sequence[tuple[Mapping[str, Any], pd.DataFrame]], result
         needs = grouped(answer["verdicts"], power_words)  # which several claims can have in common
         needs.pop("", None)
         # Scales of an experiment have one question.
-        heading = answer["question"] + (f" ({answer['name']})" if questions[answer["question"]] > 1 else "")
+        heading = answer["question"] + (
+            f" ({answer['name']})" if questions[answer["question"]] > 1 else ""
+        )
         summary = to_markdown(summary_table([answer]).without(ORIGIN))
         sections.append({**answer, "needs": needs, "heading": heading, "table": summary})
     write_html(kept / "README.md", "kept_verdicts.md", earlier=of_earlier_rules, sections=sections)
@@ -100,12 +130,15 @@ def _is_written_here(file: Path) -> bool:
 
 
 def _check_measured(earlier: Path, table: pd.DataFrame) -> None:
-    """A HarnessError where the earlier table has the seconds of a measured machine, and the new one has none."""
+    """A HarnessError where the earlier table has the seconds of a measured machine, and the new one
+    has none.
+    """
     if not earlier.exists():
         return
     measured = pd.read_csv(earlier).get(MACHINE, pd.Series(dtype=str)).dropna()
     if len(measured) and (MACHINE not in table or table[MACHINE].isna().all()):
         raise HarnessError(
-            f"{earlier} has the seconds of runs on {measured.iloc[0]}. Keeping would drop them, as this machine is not "
+            f"{earlier} has the seconds of runs on {measured.iloc[0]}. Keeping would drop them, "
+            "as this machine is not "
             f"measured; `harness bench` measures it, or remove {earlier.parent} first"
         )

@@ -1,7 +1,10 @@
-"""What `harness compare --explain` adds of two arms: every ratio, and of laws also costs, crossovers and exponents."""
+"""What `harness compare --explain` adds of two arms: every ratio, and of laws also costs,
+crossovers and exponents.
+"""
 
 import itertools
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 import numpy as np
 
@@ -26,12 +29,18 @@ CROSSOVERS = {
 
 
 def ratios_table(headline: Headline) -> Table:
-    """A row a task, axis and size: the ratio of losses, who is better, and the budget for equal losses."""
+    """A row a task, axis and size: the ratio of losses, who is better, and the budget for equal
+    losses.
+    """
     first, second = headline.first.label, headline.second.label
     rows = []
     for reading in headline.readings:
         ratio, where = reading.ratio, (reading.task, reading.axis, reading.place)
-        words = found_words(ratio), lead_words(ratio, first, second), found_words(reading.multiplier)
+        words = (
+            found_words(ratio),
+            lead_words(ratio, first, second),
+            found_words(reading.multiplier),
+        )
         rows.append((*where, number(ratio.at, 4), *words))
     budgets = f"#budget of {second} for the loss of {first}, over its"
     heads = ("task", "equal in", "place", "#size", f"#{second} / {first}", "better", budgets)
@@ -43,18 +52,25 @@ def ratios_table(headline: Headline) -> Table:
 
 
 def ratios_sentences(headline: Headline, absent: Sequence[str]) -> Iterator[str]:
-    """Reasons of refusals, a line a reason with all tasks and axes that it is of; and what is not measured."""
+    """Reasons of refusals, a line a reason with all tasks and axes that it is of; and what is not
+    measured.
+    """
     for what in ("ratio", "multiplier"):
-        for reason, readings in grouped(headline.readings, lambda reading: getattr(reading, what).refused).items():  # noqa: B023
+        found_of = attrgetter(f"{what}.refused")
+        for reason, readings in grouped(headline.readings, found_of).items():
             if reason:
-                places = dict.fromkeys(f"{reading.task} {reading.axis}".strip() for reading in readings)
+                places = dict.fromkeys(
+                    f"{reading.task} {reading.axis}".strip() for reading in readings
+                )
                 yield f"no {what}, {', '.join(places)}: {reason}"
     if absent:
         yield f"not measured: {', '.join(absent)}; `harness bench FILE` measures seconds"
 
 
 def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | None:
-    """A row an axis of these and size of A: the multiplier, and below its trend; None of no axis."""
+    """A row an axis of these and size of A: the multiplier, and below its trend; None of no
+    axis.
+    """
     first, second = compared.arms
     rows: list[TableRow] = []
     for pair in compared.sizes:
@@ -69,16 +85,23 @@ def multiplier_table(compared: ComparedByLaws, axes: Sequence[str]) -> Table | N
                 times += f" (beyond the runs of {second})" if was_run else " (extrapolated)"
             rows.append(TableRow((*where, number(place.size), number(place.loss, 4), times)))
         if multiplier.trend:
-            rows.append(TableRow((*where, "times, each decade", "", estimate_words(multiplier.trend))))
+            rows.append(
+                TableRow((*where, "times, each decade", "", estimate_words(multiplier.trend)))
+            )
         if not multiplier.sizes:
             rows.append(TableRow((*where, "", "", "")))
         rows[-1] = rows[-1]._replace(notes=notes)
     if not rows:
         return None
     pairs = [pair for pair in compared.sizes if pair.axis in axes]
-    shared = dict.fromkeys(f"floor {pair.multiplier.floor}, exponents {pair.multiplier.alpha}" for pair in pairs)
+    shared = dict.fromkeys(
+        f"floor {pair.multiplier.floor}, exponents {pair.multiplier.alpha}" for pair in pairs
+    )
     level = f"{100 * compared.headline.level:.3g}% intervals"
-    needs = f"the {' or '.join(dict.fromkeys(pair.axis for pair in pairs))} of {first} {second} needs for its loss"
+    needs = (
+        f"the {' or '.join(dict.fromkeys(pair.axis for pair in pairs))} of {first} {second} "
+        "needs for its loss"
+    )
     title = f"multiplier: how many times {needs}; {level}; {', '.join(shared)}"
     heads = ("task", "size x", f"#of {first}", f"#{pairs[0].arms[0].metric}", "#multiplier")
     table = table_of(title, heads, rows)
@@ -91,14 +114,22 @@ def multiplier_sentence(pair: Comparison) -> str:
     if not multiplier.sizes:
         return f"no multiplier by {_on(pair)}: {' '.join(map(str, multiplier.refusals))}"
     largest = pair.arms[0].points.sizes[-1] * (1 + 1e-9)
-    place = max((place for place in multiplier.sizes if place.size <= largest), key=lambda place: place.size)
+    place = max(
+        (place for place in multiplier.sizes if place.size <= largest), key=lambda place: place.size
+    )
     where, times = f"{_on(pair)} {number(place.size)}", estimate_words(place.multiplier)
-    trend = f"; each further decade multiplies this by {estimate_words(multiplier.trend)}" if multiplier.trend else ""
+    trend = (
+        f"; each further decade multiplies this by {estimate_words(multiplier.trend)}"
+        if multiplier.trend
+        else ""
+    )
     return f"For the loss of {first} at {where}, {second} needs {times} times that{trend}."
 
 
 def compare_tables(compared: ComparedByLaws) -> Iterator[Table]:
-    """For every column of sizes the cost ratio at the losses that are told; then what else differs between the arms."""
+    """For every column of sizes the cost ratio at the losses that are told; then what else differs
+    between the arms.
+    """
     for pair in compared.sizes:
         if pair.cost.losses is not None:
             yield _cost_table(compared, pair)
@@ -108,7 +139,11 @@ def compare_tables(compared: ComparedByLaws) -> Iterator[Table]:
 def compare_sentences(compared: ComparedByLaws) -> Iterator[str]:
     """Crossovers, failures and cautions in words, and the verdict last."""
     for pair in compared.sizes:
-        leads = [lead for lead in compared.headline.leads if (lead.task, lead.axis) == (pair.task, pair.axis)]
+        leads = [
+            lead
+            for lead in compared.headline.leads
+            if (lead.task, lead.axis) == (pair.task, pair.axis)
+        ]
         yield f"crossover by {_on(pair)}: {crossover_words(pair.crossover, leads, compared.arms)}"
     arms = compared.sizes[0].arms
     failed = [f"{arm.runs_failed} of {len(arm.table)} runs of {arm.series}" for arm in arms]
@@ -119,7 +154,9 @@ def compare_sentences(compared: ComparedByLaws) -> Iterator[str]:
         yield f"verdict: {comparison.sentence(verdict)}"
 
 
-def crossover_words(crossover: comparison.Crossover, leads: Sequence[Lead], arms: tuple[str, str]) -> str:
+def crossover_words(
+    crossover: comparison.Crossover, leads: Sequence[Lead], arms: tuple[str, str]
+) -> str:
     """The set of sizes at which the curves may be equal, in a sentence; never a bare point."""
     if crossover.kind is None:
         return f"{_codes(crossover.refusals)}: none can be looked for"
@@ -155,14 +192,18 @@ def _rest_table(compared: ComparedByLaws) -> Table:
     rows = []
     for name in dict.fromkeys(itertools.chain.from_iterable(cells)):
         rows.append([name, *(of_pair.get(name, "") for of_pair in cells)])
-    return table_of(f"{first} and {second}", ("", *(f"#by {_on(pair)}" for pair in compared.sizes)), rows)
+    return table_of(
+        f"{first} and {second}", ("", *(f"#by {_on(pair)}" for pair in compared.sizes)), rows
+    )
 
 
 def _rest(pair: Comparison, first: str, second: str) -> dict[str, str]:
     rows = {}
     for law, difference in pair.exponents.items():
         name = f"exponent of {first} less that of {second}, {law} law"
-        rows[name] = interval_words(difference.estimate, difference.interval) or _codes(difference.refusals)
+        rows[name] = interval_words(difference.estimate, difference.interval) or _codes(
+            difference.refusals
+        )
     if ratio := pair.ratio:
         words = f"{interval_words(ratio.estimate, ratio.interval)} in {ratio.cells} bins"
         rows[f"loss of {second} / {first}, medians of bins"] = words
@@ -170,7 +211,8 @@ def _rest(pair: Comparison, first: str, second: str) -> dict[str, str]:
         counted = int(np.sum(np.isfinite(dominance.ratio)))
         surely = round(dominance.at_least * counted), round(dominance.at_most * counted)
         rows[f"bins where {first} is better"] = (
-            f"{round(dominance.share * counted)} of {counted} ({surely[0]} to {surely[1]} given the noise)"
+            f"{round(dominance.share * counted)} of {counted} ({surely[0]} to {surely[1]} given "
+            "the noise)"
         )
     return rows
 
@@ -182,5 +224,7 @@ def _codes(refusals: Sequence[Refusal]) -> str:
 def verdict_words(compared: ComparedByLaws) -> Iterator[str]:
     """Each claim with its verdict; of one that is refuted also who is better."""
     for verdict in compared.verdicts:
-        better = f": {compared.arms[1]} is the better one" if verdict.conclusion == "refuted" else ""
+        better = (
+            f": {compared.arms[1]} is the better one" if verdict.conclusion == "refuted" else ""
+        )
         yield f"“{verdict.claim}” is {verdict.conclusion}{better}."

@@ -55,46 +55,79 @@ def form_tables(answer: FormAnswer) -> Iterator[Table]:
 
 
 def form_sentences(tables: Sequence[Table]) -> Iterator[str]:
-    """Why there is no number, and what to know: each code once, with the sentence of the first series it is about."""
+    """Why there is no number, and what to know: each code once, with the sentence of the first
+    series it is about.
+    """
     if any("shared" in table.heads for table in tables):
-        yield "p: the chance of so much worse a fit than with nothing shared, if what is shared is the same in fact."
+        yield (
+            "p: the chance of so much worse a fit than with nothing shared, if what is "
+            "shared is the same in fact."
+        )
     yield from note_sentences(tables)
 
 
 def form_words(answer: FormAnswer[Any], table: Table) -> Iterator[str]:
-    """What was fitted, as the first of its tables has it, the numbers of each row, and new runs with their interval."""
+    """What was fitted, as the first of its tables has it, the numbers of each row, and new runs
+    with their interval.
+    """
     yield table.title
     for row in table.rows:
-        said = [f"{head.lstrip('#')} {cell}" for head, cell in zip(table.heads[1:], row.cells[1:], strict=True) if cell]
+        said = [
+            f"{head.lstrip('#')} {cell}"
+            for head, cell in zip(table.heads[1:], row.cells[1:], strict=True)
+            if cell
+        ]
         yield f"{row.cells[0]}: {', '.join(said) or ', '.join(note.code for note in row.notes)}"
     for law in answer.ahead:
         for place in law.predictions:
             if place.loss is not None:
                 at = ", ".join(f"{name} = {number(value)}" for name, value in place.at.items())
-                new = estimate(place.loss, place.run_low or 0, place.run_high or 0, partial(number, digits=4))
+                new = estimate(
+                    place.loss, place.run_low or 0, place.run_high or 0, partial(number, digits=4)
+                )
                 yield f"{law.series}, a new run at {at}: {new}"
 
 
 def form_frame(answer: FormAnswer[Any]) -> pd.DataFrame:
-    """A row for each result, or for each arm of shared laws: numbers, and ends of intervals as `_low` and `_high`."""
+    """A row for each result, or for each arm of shared laws: numbers, and ends of intervals as
+    `_low` and `_high`.
+    """
     rows = []
     for series, result in answer.results.items():
         refused = ", ".join(refusal.code for refusal in result.refusals) or None
         if isinstance(result, SharedFit):
-            kinds = {"alpha": result.alphas, "floor": result.floors, "multiplier": result.multipliers}
+            kinds = {
+                "alpha": result.alphas,
+                "floor": result.floors,
+                "multiplier": result.multipliers,
+            }
             for arm in result.arms:
-                of_arm = {name: of_arms[arm] for name, of_arms in kinds.items() if of_arms and arm in of_arms}
-                rows.append({"shared": result.share, "arm": arm, **_in_numbers(of_arm), "refused": refused})
+                of_arm = {
+                    name: of_arms[arm]
+                    for name, of_arms in kinds.items()
+                    if of_arms and arm in of_arms
+                }
+                rows.append(
+                    {"shared": result.share, "arm": arm, **_in_numbers(of_arm), "refused": refused}
+                )
         else:
             rows.append({"series": series, **_in_numbers(vars(result)), "refused": refused})
     return pd.DataFrame(rows)
 
 
 def _in_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers among these values by their names; an estimate or an interval has its ends beside it."""
+    """The numbers among these values by their names; an estimate or an interval has its ends beside
+    it.
+    """
     found: dict[str, Any] = {}
     for name, value in values.items():
-        ends = value.interval if isinstance(value, Estimate) else value if isinstance(value, Interval) else None
+        ends = (
+            value.interval
+            if isinstance(value, Estimate)
+            else value
+            if isinstance(value, Interval)
+            else None
+        )
         stem = name.removesuffix("_interval")
         if isinstance(value, Estimate):
             found[name] = value.value
@@ -118,26 +151,51 @@ def _cells(result: Result, request: Request) -> dict[str, str]:
     x = request.x[0]
     match result:
         case Surface():
-            cells = {"cells": str(result.cells), "alpha": _estimate(result.alpha), "beta": _estimate(result.beta)}
-            cells |= {"E": _estimate(result.floor), "A": number(result.a, 4), "B": number(result.b, 4)}
+            cells = {
+                "cells": str(result.cells),
+                "alpha": _estimate(result.alpha),
+                "beta": _estimate(result.beta),
+            }
+            cells |= {
+                "E": _estimate(result.floor),
+                "A": number(result.a, 4),
+                "B": number(result.b, 4),
+            }
             if request.columns and request.columns.schedule:
                 cells["decay"] = _estimate(result.decay)
-            cells |= {f"best {x} ~ compute^": _estimate(result.allocation), "objective": str(result.objective)}
+            cells |= {
+                f"best {x} ~ compute^": _estimate(result.allocation),
+                "objective": str(result.objective),
+            }
         case Isoflop():
-            cells = {"budgets": f"{len(result.used)} of {len(result.valleys)}", "decades": number(result.decades, 2)}
+            cells = {
+                "budgets": f"{len(result.used)} of {len(result.valleys)}",
+                "decades": number(result.decades, 2),
+            }
             a = interval_words(result.exponent, result.exponent_interval) or NONE
             cells |= {"a": a, "c": number(result.coefficient)}
-            cells |= {"scatter / errors": number(result.excess, 2), "p, parabolas": p_value(result.skew_p)}
+            cells |= {
+                "scatter / errors": number(result.excess, 2),
+                "p, parabolas": p_value(result.skew_p),
+            }
             cells |= {"a by a surface": _estimate(result.by_surface) if result.by_surface else NONE}
         case Frontier():
-            cells = {"runs": str(result.runs), "sizes": str(result.sizes), "decades": number(result.decades, 2)}
+            cells = {
+                "runs": str(result.runs),
+                "sizes": str(result.sizes),
+                "decades": number(result.decades, 2),
+            }
             alpha = interval_words(result.alpha, result.alpha_interval) or NONE
             cells |= {"alpha": alpha, "A": number(result.amplitude)}
             cells |= {"on / below": f"{result.on} / {result.below}"}
         case Sigmoid():
             cells = {"points": str(result.points), "runs": str(result.runs)}
             for name, estimated in result.parameters.items():
-                cells[name] = f"{number(estimated.value)} (given)" if name in result.given else _estimate(estimated)
+                cells[name] = (
+                    f"{number(estimated.value)} (given)"
+                    if name in result.given
+                    else _estimate(estimated)
+                )
         case _:
             raise TypeError(result)
     return cells
@@ -151,15 +209,32 @@ def _valleys_table(answer: FormAnswer) -> Table:
             tried = f"{number(valley.smallest)} to {number(valley.largest)}"
             best = (number(valley.x_best, 4), number(valley.error, 2), number(valley.y_best, 4))
             refusals = [valley.refusal] if valley.refusal else []
-            rows.append(TableRow((series, number(valley.budget, 4), valley.runs, tried, *best), notes_of(refusals)))
+            rows.append(
+                TableRow(
+                    (series, number(valley.budget, 4), valley.runs, tried, *best),
+                    notes_of(refusals),
+                )
+            )
     x = answer.request.x[0]
-    heads = (f"#{answer.request.value}", "#runs", f"#tried {x}", f"#best {x}", "#error of ln", "#least loss")
+    heads = (
+        f"#{answer.request.value}",
+        "#runs",
+        f"#tried {x}",
+        f"#best {x}",
+        "#error of ln",
+        "#least loss",
+    )
     return table_of("minima", ("series", *heads), rows)
 
 
 def _shared_tables(answer: FormAnswer) -> Iterator[Table]:
-    """What the series of each task may share, the fewest parameters last; then the laws of what was asked for."""
-    by_task = grouped(answer.results.items(), lambda result: result[0].removesuffix(getattr(result[1], "share", "")))
+    """What the series of each task may share, the fewest parameters last; then the laws of what was
+    asked for.
+    """
+    by_task = grouped(
+        answer.results.items(),
+        lambda result: result[0].removesuffix(getattr(result[1], "share", "")),
+    )
     for task, results in by_task.items():
         fits = [fit for _, fit in results if isinstance(fit, SharedFit)]
         rows = []
@@ -178,7 +253,11 @@ def _loss(request: Request) -> str:
 
 
 def _shared_table(answer: FormAnswer, task: str, fit: SharedFit) -> Table:
-    numbers = {"α": fit.alphas, "E": fit.floors, f"needs, for each of {fit.arms[0]}": fit.multipliers}
+    numbers = {
+        "α": fit.alphas,
+        "E": fit.floors,
+        f"needs, for each of {fit.arms[0]}": fit.multipliers,
+    }
     columns = {head: of_arms for head, of_arms in numbers.items() if of_arms}
     rows = []
     for arm in fit.arms:

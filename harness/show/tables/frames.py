@@ -11,7 +11,9 @@ def table_of_frame(title: str, frame: pd.DataFrame, digits: int | None = None) -
     columns = tuple(Column(str(name), pd.api.types.is_numeric_dtype(frame[name])) for name in frame)
     rows = []
     for values in plain(frame).itertuples(index=False):
-        cells = (number(cell, digits) if digits and isinstance(cell, float) else cell for cell in values)
+        cells = (
+            number(cell, digits) if digits and isinstance(cell, float) else cell for cell in values
+        )
         rows.append(TableRow(tuple(cells)))
     return Table(title, columns, tuple(rows))
 

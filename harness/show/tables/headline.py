@@ -32,12 +32,15 @@ BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
 
 
 def loss_of(headline: Headline) -> str:
-    """What the losses are called: those of a table of anybody's runs, which has no tasks, by their column."""
+    """What the losses are called: those of a table of anybody's runs, which has no tasks, by their
+    column.
+    """
     return loss_word(headline.metric) if any(headline.tasks) else column_word(headline.metric)
 
 
 def factor(value: float, digits: int = 2) -> str:
-    """A number with two digits, or three near 1; from 10,000 on with a power of ten: `1.02`, `3.2`, `2300`, `3.5e5`.
+    """A number with two digits, or three near 1; from 10,000 on with a power of ten: `1.02`, `3.2`,
+    `2300`, `3.5e5`.
 
     Four digits have no comma, because two of them stand in an interval.
     """
@@ -52,9 +55,11 @@ def factor(value: float, digits: int = 2) -> str:
 
 
 def lead_words(result: Found, first: str, second: str) -> str:
-    """`KAN 3.2x [1.4, 7]`, or `MLP 2 to KAN 3?` where the interval holds equality, or why there is no ratio.
+    """`KAN 3.2x [1.4, 7]`, or `MLP 2 to KAN 3?` where the interval holds equality, or why there is
+    no ratio.
 
-    Where all of the interval is nearer to equality than LEAST_THAT_MATTERS, it is `equal within 1.02x`.
+    Where all of the interval is nearer to equality than LEAST_THAT_MATTERS, it is `equal within
+    1.02x`.
     """
     return _lead_forms(result, first, second)[0]
 
@@ -80,16 +85,24 @@ def _lead_forms(result: Found, first: str, second: str) -> tuple[str, str, str]:
 
 
 def with_ends(ratio: float, low: float, high: float) -> tuple[str, str, str]:
-    """A ratio and the ends of its interval as factors, with a third digit where two would make the ends alike."""
+    """A ratio and the ends of its interval as factors, with a third digit where two would make the
+    ends alike.
+    """
     digits = 3 if factor(low) == factor(high) else 2
     return factor(ratio, digits), factor(low, digits), factor(high, digits)
 
 
 def times_lower(ratio: Found) -> tuple[float, float, float]:
-    """How many times lower the loss of that side is on which the estimate lies, with the ends of its interval."""
+    """How many times lower the loss of that side is on which the estimate lies, with the ends of
+    its interval.
+    """
     assert ratio.estimate is not None
     low, high = ratio.low or 0.0, math.inf if ratio.high is None else ratio.high
-    return (ratio.estimate, low, high) if ratio.estimate >= 1 else (_over(ratio.estimate), 1 / high, _over(low))
+    return (
+        (ratio.estimate, low, high)
+        if ratio.estimate >= 1
+        else (_over(ratio.estimate), 1 / high, _over(low))
+    )
 
 
 def _refused_words(result: Found) -> str:
@@ -99,12 +112,18 @@ def _refused_words(result: Found) -> str:
 
 
 def _over(ratio: float) -> float:
-    """The same ratio the other way round; an end that the data do not bound is 0 there and infinite here."""
+    """The same ratio the other way round; an end that the data do not bound is 0 there and infinite
+    here.
+    """
     return 1 / ratio if ratio else math.inf
 
 
-def turn_words(leads: Sequence[Lead], names: tuple[str, str], at: Callable[[float], str] = human) -> str:
-    """`kan ahead at 40 to 80, undecided at 160`: who is ahead over the sizes, or efforts, of one task on one axis."""
+def turn_words(
+    leads: Sequence[Lead], names: tuple[str, str], at: Callable[[float], str] = human
+) -> str:
+    """`kan ahead at 40 to 80, undecided at 160`: who is ahead over the sizes, or efforts, of one
+    task on one axis.
+    """
     stretches = []
     for lead in merged(leads):
         ends = " to ".join(dict.fromkeys([at(lead.low), at(lead.high)]))
@@ -113,8 +132,11 @@ def turn_words(leads: Sequence[Lead], names: tuple[str, str], at: Callable[[floa
     return ", ".join(stretches)
 
 
-def console_lines(headline: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]) -> list[str]:
-    """The answer in lines of at most WIDTH columns: who is ahead, what it hangs on, verdicts, every caution.
+def console_lines(
+    headline: Headline | NoHeadline, verdicts: Sequence[Verdict], last: Sequence[str]
+) -> list[str]:
+    """The answer in lines of at most WIDTH columns: who is ahead, what it hangs on, verdicts, every
+    caution.
 
     `last` are the lines that close it.
     """
@@ -124,17 +146,27 @@ def console_lines(headline: Headline | NoHeadline, verdicts: Sequence[Verdict], 
     closing += [f"Careful: {caution}" for caution in headline.cautions]
     headline, legend = _with_short_names(headline)
     intervals = f"{100 * headline.level:.3g} % intervals"
-    opening = [f"Whose {loss_of(headline)} is lower, how many times? ({intervals}; ?: undecided)", *legend]
+    opening = [
+        f"Whose {loss_of(headline)} is lower, how many times? ({intervals}; ?: undecided)",
+        *legend,
+    ]
     beside: list[str] = []
     if ALL_PLACES_UP_TO < len(headline.tasks) <= TASKS_UP_TO:
         beside += [f"{task}, {errors_words(headline, task)}." for task in headline.tasks]
-    beside += [_per_flop_words(headline), _seconds_words(headline), *other_pairs(headline), *_exponent_lines(headline)]
+    beside += [
+        _per_flop_words(headline),
+        _seconds_words(headline),
+        *other_pairs(headline),
+        *_exponent_lines(headline),
+    ]
     beside += [*_turns(headline), *_won_lines(headline), *_effort_lines(headline)]
     return [*wrapped(*opening), *_grid(headline), *wrapped(*beside, *closing), *last]
 
 
 def _with_short_names(headline: Headline) -> tuple[Headline, list[str]]:
-    """The same, sides called A and B if their names are too long for cells, and the line that says who is who."""
+    """The same, sides called A and B if their names are too long for cells, and the line that says
+    who is who.
+    """
     first, second = headline.labels
     if max(len(first), len(second)) <= LONGEST_NAME:
         return headline, []
@@ -145,7 +177,9 @@ def _with_short_names(headline: Headline) -> tuple[Headline, list[str]]:
         second=replace(headline.second, label="B"),
         leads=tuple(replace(lead, leader=short.get(lead.leader or "")) for lead in headline.leads),
         largest=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.largest),
-        exponents=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.exponents),
+        exponents=tuple(
+            replace(of_side, side=short[of_side.side]) for of_side in headline.exponents
+        ),
         won=tuple(replace(of_side, side=short[of_side.side]) for of_side in headline.won),
     )
     return named, [f"A: {first}. B: {second}."]
@@ -157,8 +191,14 @@ def _grid(headline: Headline) -> list[str]:
     Of one or two tasks every size is shown, between the task's formula and its errors.
     """
     axes, has_sizes = headline.columns[:COLUMNS], len(headline.tasks) <= ALL_PLACES_UP_TO
-    places, heads = headline.places if has_sizes else headline.places[-1:], list(map(axis_short, axes))
-    rows, least = list(itertools.product(headline.tasks, places)), SIZE_LABEL if has_sizes else LEAST_LABEL
+    places, heads = (
+        headline.places if has_sizes else headline.places[-1:],
+        list(map(axis_short, axes)),
+    )
+    rows, least = (
+        list(itertools.product(headline.tasks, places)),
+        SIZE_LABEL if has_sizes else LEAST_LABEL,
+    )
     for form in range(3):
         cells = []
         for task, place in rows:
@@ -189,31 +229,44 @@ def task_words(headline: Headline, task: str) -> str:
 
 
 def errors_words(headline: Headline, task: str, with_networks: bool = False) -> str:
-    """`test RMSE: kan 0.012, mlp 0.034, a constant 1.4`: of both largest networks, and of models without training.
+    """`test RMSE: kan 0.012, mlp 0.034, a constant 1.4`: of both largest networks, and of models
+    without training.
 
-    Of a table of the user's, errors are in the target's unit, with standard deviations of the target beside.
+    Of a table of the user's, errors are in the target's unit, with standard deviations of the
+    target beside.
     """
     deviation, errors = headline.deviations.get(task), []
     for side in headline.largest if headline.places == PLACES else ():
         if side.task == task and side.loss is not None:
             network = f" {side.network}" if with_networks and side.network else ""
             errors.append((f"{side.side}{network}", side.loss))
-    errors += [(BASELINE_WORDS[model.name], model.loss) for model in headline.baselines if model.task == task]
+    errors += [
+        (BASELINE_WORDS[model.name], model.loss)
+        for model in headline.baselines
+        if model.task == task
+    ]
     listed = []
     for name, loss in errors:
-        error = f"{human(loss * deviation, 2)} ({human(loss, 2)} sd)" if deviation else human(loss, 2)
+        error = (
+            f"{human(loss * deviation, 2)} ({human(loss, 2)} sd)" if deviation else human(loss, 2)
+        )
         listed.append(f"{name} {error}")
     where = f"{loss_of(headline)}, largest size{', in the unit of the target' if deviation else ''}"
     return f"{where}: {', '.join(listed)}" if listed else ""
 
 
 def _per_flop_words(headline: Headline) -> str:
-    """`Per FLOP, by both counts, at the last budget: exp2d kan ahead; …`: a side leads where both counts say so.
+    """`Per FLOP, by both counts, at the last budget: exp2d kan ahead; …`: a side leads where both
+    counts say so.
 
     Empty where work is read by one count or none.
     """
     axes = [axis for axis in headline.limits if all_axes()[axis].kind == "flops_train"]
-    readings = [reading for reading in headline.readings if reading.axis in axes and not reading.ratio.refusals]
+    readings = [
+        reading
+        for reading in headline.readings
+        if reading.axis in axes and not reading.ratio.refusals
+    ]
     if len({reading.axis for reading in readings}) < 2 or len(headline.tasks) > TASKS_UP_TO:
         return ""
     told = []
@@ -221,34 +274,50 @@ def _per_flop_words(headline: Headline) -> str:
         ratios = [headline.reading(task, axis, headline.places[-1]).ratio for axis in axes]
         leaders = {leader(ratio, *headline.labels) for ratio in ratios}
         (who,) = leaders if len(leaders) == 1 else ("depends on the count",)
-        told.append(f"{task} {who} ahead" if who in headline.labels else f"{task} {who or 'undecided'}")
+        told.append(
+            f"{task} {who} ahead" if who in headline.labels else f"{task} {who or 'undecided'}"
+        )
     return f"Per FLOP, by both counts, at the last budget: {'; '.join(told)}."
 
 
 def _seconds_words(headline: Headline) -> str:
-    """Who is ahead at equal seconds at the largest size, or how to have that; of laws and searches nothing."""
+    """Who is ahead at equal seconds at the largest size, or how to have that; of laws and searches
+    nothing.
+    """
     if headline.clock is None:
         return (
             ""
             if headline.by == "laws" or headline.efforts
             else "Equal seconds: not timed; `harness bench FILE` adds them."
         )
-    ratios = {task: headline.reading(task, headline.clock, headline.places[-1]).ratio for task in headline.tasks}
-    ratios_of_tasks = "; ".join(f"{task} {lead_words(ratio, *headline.labels)}" for task, ratio in ratios.items())
+    ratios = {
+        task: headline.reading(task, headline.clock, headline.places[-1]).ratio
+        for task in headline.tasks
+    }
+    ratios_of_tasks = "; ".join(
+        f"{task} {lead_words(ratio, *headline.labels)}" for task, ratio in ratios.items()
+    )
     return f"Equal seconds, {headline.places[-1]} size: {ratios_of_tasks}."
 
 
 def other_pairs(headline: Headline) -> list[str]:
-    """`kan or spline_mlp, largest size: j0 kan 5x [2, 9]; …`: a line for each other pair that the file names."""
+    """`kan or spline_mlp, largest size: j0 kan 5x [2, 9]; …`: a line for each other pair that the
+    file names.
+    """
     lines = []
-    for (first, second), others in grouped(headline.others, lambda other: (other.first, other.second)).items():
-        ratios = "; ".join(f"{other.task} {lead_words(other.ratio, first, second)}" for other in others)
+    for (first, second), others in grouped(
+        headline.others, lambda other: (other.first, other.second)
+    ).items():
+        ratios = "; ".join(
+            f"{other.task} {lead_words(other.ratio, first, second)}" for other in others
+        )
         lines.append(f"{first} or {second}, largest size: {ratios}.")
     return lines
 
 
 def _exponent_lines(headline: Headline) -> list[str]:
-    """`Exponent by params: exp2d kan 2.1 [1.5, 2.7], mlp 0.8 [0.6, 1]; …`: a line an axis, if there are a few tasks.
+    """`Exponent by params: exp2d kan 2.1 [1.5, 2.7], mlp 0.8 [0.6, 1]; …`: a line an axis, if there
+    are a few tasks.
 
     Where all are refused for one reason, that is the line.
     """
@@ -261,10 +330,14 @@ def _exponent_lines(headline: Headline) -> list[str]:
     for axis, of_axis in grouped(headline.exponents, lambda of_side: of_side.axis).items():
         tasks = []
         for task, sides in grouped(of_axis, lambda of_side: of_side.task).items():
-            tasks.append(f"{task} {', '.join(f'{side.side} {found_exponent(side.exponent)}' for side in sides)}")
+            told = [f"{side.side} {found_exponent(side.exponent)}" for side in sides]
+            tasks.append(f"{task} {', '.join(told)}")
         lines.append(f"Exponent by {axis_short(axis)}: {'; '.join(tasks)}.")
     if any(BENDS in line for line in lines):
-        lines.append("(bends): this curve is no power law, and its exponent is a mean slope over these sizes.")
+        lines.append(
+            "(bends): this curve is no power law, and its exponent is a mean slope over "
+            "these sizes."
+        )
     return lines
 
 
@@ -277,7 +350,9 @@ def found_exponent(result: Found) -> str:
 
 
 def _won_lines(headline: Headline) -> list[str]:
-    """`What won at 10⁸ FLOPs (dense): exp2d kan [2,1,1] 7 of 8 (36 to 63 params); …`: what validation picked."""
+    """`What won at 10⁸ FLOPs (dense): exp2d kan [2,1,1] 7 of 8 (36 to 63 params); …`: what
+    validation picked.
+    """
     if not headline.won or len(headline.tasks) > TASKS_UP_TO:
         return []
     tasks = []
@@ -289,15 +364,24 @@ def _won_lines(headline: Headline) -> list[str]:
         tasks.append(f"{task} {', '.join(told)}")
     first = headline.won[0]
     budgets = {one.at for one in headline.won}
-    at = f"at {human(first.at)} {axis_short(first.axis)}" if len(budgets) == 1 else "at the largest size"
+    at = (
+        f"at {human(first.at)} {axis_short(first.axis)}"
+        if len(budgets) == 1
+        else "at the largest size"
+    )
     return [f"What won {at}: {'; '.join(tasks)}."]
 
 
 def _effort_lines(headline: Headline) -> list[str]:
-    """Per task who is ahead at which effort, at the largest size; of many tasks only where the lead hangs on it."""
+    """Per task who is ahead at which effort, at the largest size; of many tasks only where the lead
+    hangs on it.
+    """
     lines, names = [], headline.labels
     for task, efforts in grouped(headline.efforts, lambda effort: effort.task).items():
-        leads = [Lead(task, "runs", effort.runs, effort.runs, leader(effort.ratio, *names)) for effort in efforts]
+        leads = [
+            Lead(task, "runs", effort.runs, effort.runs, leader(effort.ratio, *names))
+            for effort in efforts
+        ]
         if len({lead.leader for lead in leads}) > 1 or len(headline.tasks) <= TASKS_UP_TO:
             lines.append(f"{task} by runs a size: {turn_words(leads, names, str)}.")
     return lines
@@ -310,7 +394,10 @@ def _turns(headline: Headline) -> list[str]:
         if headline.by == "laws" and len(leads) <= MOST_STRETCHES:
             without_law = "without a law, " if any(lead.without_law for lead in leads) else ""
             where = ", ".join(filter(None, [task, f"{without_law}by {axis_short(axis)}"]))
-            lines.append(f"{where if task else where[0].upper() + where[1:]}: {turn_words(leads, headline.labels)}.")
+            lines.append(
+                f"{where if task else where[0].upper() + where[1:]}: "
+                f"{turn_words(leads, headline.labels)}."
+            )
     return lines
 
 
@@ -328,12 +415,16 @@ def verdict_sentences(verdicts: Sequence[Verdict]) -> list[str]:
 
 def wrapped(*paragraphs: str) -> list[str]:
     """The paragraphs in lines of a narrow terminal, which no word is broken for."""
-    wrapper = textwrap.TextWrapper(WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    wrapper = textwrap.TextWrapper(
+        WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
     return list(itertools.chain.from_iterable(map(wrapper.wrap, paragraphs)))
 
 
 def answer_table(headline: Headline) -> Table:
-    """A row a task and place, a column an axis: who is ahead, how many times, and at which size; a lead stands out."""
+    """A row a task and place, a column an axis: who is ahead, how many times, and at which size; a
+    lead stands out.
+    """
     axes = list(filter(None, (*headline.columns, headline.clock)))
     rows: list[TableRow] = []
     for task, place in itertools.product(headline.tasks, headline.places):
@@ -346,13 +437,19 @@ def answer_table(headline: Headline) -> Table:
             worse = reading.worse_than_constant
             beside = f"{at} ({worse[0]} is worse than a constant)" if worse else at
             cells.append([_ratio_cell(reading.ratio, headline.labels), beside])
-        rows.append(TableRow((label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)))
+        rows.append(
+            TableRow(
+                (label, place, *cells), goes_on=not is_first, begins_section=is_first and bool(rows)
+            )
+        )
     heads = [f"equal {axis_words(axis)}" for axis in axes]
     return table_of("", ("task", "size", *heads), rows)
 
 
 def answer_cards(headline: Headline) -> dict[str, str]:
-    """`KAN 5.7x by parameters, 12x by FLOPs (local)` of each task: who is ahead at the largest equal size."""
+    """`KAN 5.7x by parameters, 12x by FLOPs (local)` of each task: who is ahead at the largest
+    equal size.
+    """
     first, second = map(family_words, headline.labels)
     cards: dict[str, str] = {}
     for task in headline.tasks:
@@ -360,9 +457,14 @@ def answer_cards(headline: Headline) -> dict[str, str]:
         for axis in headline.columns:
             ratio = headline.reading(task, axis, headline.places[-1]).ratio
             ahead, words = leader(ratio, first, second), _lead_forms(ratio, first, second)[-1]
-            times, by = words.removeprefix(ahead) if ahead else "", axis_short(axis).replace("params", "parameters")
+            times, by = (
+                words.removeprefix(ahead) if ahead else "",
+                axis_short(axis).replace("params", "parameters"),
+            )
             outcomes.setdefault(ahead or words, []).append(f"{times} by {by}".strip())
-        cards[task] = "; ".join(f"{outcome} {', '.join(axes)}" for outcome, axes in outcomes.items())
+        cards[task] = "; ".join(
+            f"{outcome} {', '.join(axes)}" for outcome, axes in outcomes.items()
+        )
     return cards
 
 
@@ -373,23 +475,43 @@ def family_words(side: str) -> str:
 
 def answer_sentences(headline: Headline) -> list[str]:
     """The answer at the largest size, a sentence a task, and which errors were compared there."""
-    place = f"the {headline.places[-1]} equal size" if headline.places == PLACES else headline.places[-1]
+    place = (
+        f"the {headline.places[-1]} equal size"
+        if headline.places == PLACES
+        else headline.places[-1]
+    )
     sentences = []
     for task, card in answer_cards(headline).items():
         errors = errors_words(headline, task, with_networks=True)
         where = f"{task}, at {place}" if task else f"At {place}"
-        sentences.append(f"{where}: {card}." + (f" {errors[0].upper()}{errors[1:]}." if errors else ""))
+        sentences.append(
+            f"{where}: {card}." + (f" {errors[0].upper()}{errors[1:]}." if errors else "")
+        )
     return sentences
 
 
-READINGS = ("task", "axis", "place", "size", "leader", "lower", "times", "low", "high", "seeds", "refused", "why")
+READINGS = (
+    "task",
+    "axis",
+    "place",
+    "size",
+    "leader",
+    "lower",
+    "times",
+    "low",
+    "high",
+    "seeds",
+    "refused",
+    "why",
+)
 
 
 def reading_rows(headline: Headline) -> list[tuple[str | float | None, ...]]:
     """A row for each task, axis and size, as READINGS name it.
 
-    `times` is how many times lower the loss of the side `lower` is, with its interval. That side is the `leader` too
-    where the interval leaves out 1. Where there is no number, `refused` is the code, and `why` the reason.
+    `times` is how many times lower the loss of the side `lower` is, with its interval. That side is
+    the `leader` too where the interval leaves out 1. Where there is no number, `refused` is the
+    code, and `why` the reason.
     """
     rows: list[tuple[str | float | None, ...]] = []
     for reading in headline.readings:
@@ -409,14 +531,18 @@ def _ratio_cell(ratio: Found, names: tuple[str, str]) -> Styled:
 
 
 def effort_table(headline: Headline) -> Table | None:
-    """A row an effort, a column a task: who is ahead, how many times; None where no search has replicates."""
+    """A row an effort, a column a task: who is ahead, how many times; None where no search has
+    replicates.
+    """
     names = headline.labels
     rows = []
     for runs, efforts in grouped(headline.efforts, lambda effort: effort.runs).items():
         cells: list[TableCell] = [f"{runs:,}"]
         for effort in efforts:
             won, lost = effort.ratio.won or 0, effort.ratio.lost or 0
-            cells.append([_ratio_cell(effort.ratio, names), f" ({names[0]} won {won} of {won + lost})"])
+            cells.append(
+                [_ratio_cell(effort.ratio, names), f" ({names[0]} won {won} of {won + lost})"]
+            )
         rows.append(cells)
     tasks = grouped(headline.efforts, lambda effort: effort.task)
     return table_of("", ("runs a side and size", *tasks), rows) if rows else None

@@ -10,7 +10,16 @@ from harness.planning.ladder import Ladder
 from harness.planning.match import MatchedSaid, MatchSetting
 from harness.planning.points import differences, varied_words
 from harness.show.grouping import grouped
-from harness.show.tables.table import Piece, Styled, Table, TableCell, TableRow, TextStyle, span_words, table_of
+from harness.show.tables.table import (
+    Piece,
+    Styled,
+    Table,
+    TableCell,
+    TableRow,
+    TextStyle,
+    span_words,
+    table_of,
+)
 from harness.spec import Cell, Manifest, axis_short, axis_words, count_names, default_count
 from harness.spec.counts import COUNT_KINDS
 from harness.tasks.table import some
@@ -45,7 +54,9 @@ def plan_table(manifest: Manifest, in_full: bool = False) -> Table:
 
 
 def _replicates_table(manifest: Manifest) -> Table:
-    """Every cell of a search with replicates: how many runs and shapes it has, their sizes and their evaluations."""
+    """Every cell of a search with replicates: how many runs and shapes it has, their sizes and
+    their evaluations.
+    """
     match, search = manifest.experiment.match, manifest.experiment.search
     assert match
     assert search
@@ -63,19 +74,28 @@ def _replicates_table(manifest: Manifest) -> Table:
         counts = f"{len(evaluations):,}", f"{len(shapes):,}"
         numbers = (number(cell.asked, 8), *counts, sizes, span_words(evaluations))
         rows.append(TableRow((cell.task, arm, *numbers), look="dim" if cell.infeasible else ""))
-    title = f"plan of {manifest.name}: {search.replicates} replicates of {plural(search.runs, 'run')} a side and size"
+    title = (
+        f"plan of {manifest.name}: {search.replicates} replicates of "
+        f"{plural(search.runs, 'run')} a side and size"
+    )
     return table_of(f"{title}: {manifest.experiment.question}", heads, rows)
 
 
 def budgets_table(manifest: Manifest) -> Table:
-    """A row a budget of training FLOPs: the sizes of each side that are read there, on every task or on some."""
+    """A row a budget of training FLOPs: the sizes of each side that are read there, on every task
+    or on some.
+    """
     read = sizes_read(manifest)
     sides = list(dict.fromkeys(place.side for place in read))
     tasks_of: dict[tuple[str, ...], list[str]] = {}  # by the cells of a row beside the tasks
-    for axis, budget, task in dict.fromkeys((place.axis, place.budget, place.task) for place in read):
+    for axis, budget, task in dict.fromkeys(
+        (place.axis, place.budget, place.task) for place in read
+    ):
         of_sides = [_read_words(read.get(Place(task, side, axis, budget), [])) for side in sides]
         tasks_of.setdefault((f"{human(budget)} {axis_short(axis)}", *of_sides), []).append(task)
-    rows = [(budget, some(tasks, most=3), *of_sides) for (budget, *of_sides), tasks in tasks_of.items()]
+    rows = [
+        (budget, some(tasks, most=3), *of_sides) for (budget, *of_sides), tasks in tasks_of.items()
+    ]
     return table_of("sizes that are read at each budget", ("#budget", "tasks", *sides), rows)
 
 
@@ -100,7 +120,9 @@ def _network_words(cell: Cell, in_full: bool) -> list[Piece]:
 
 
 def spaces_table(manifest: Manifest) -> Table:
-    """A row an arm of a search: what varies, and how that differs from the standard space of its family."""
+    """A row an arm of a search: what varies, and how that differs from the standard space of its
+    family.
+    """
     rows = []
     for name, space in manifest.spaces.items():
         arm, beside = manifest.experiment.arms[name], "it is the standard one"
@@ -111,7 +133,9 @@ def spaces_table(manifest: Manifest) -> Table:
 
 
 def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
-    """Arms side by side: what each was solved to, its count under every convention, and its ratio to the first arm."""
+    """Arms side by side: what each was solved to, its count under every convention, and its ratio
+    to the first arm.
+    """
     counted = set(itertools.chain.from_iterable(arm.counts for arm in matched))
     conventions = [name for name in count_names() if name in counted]
     names = [*conventions, *sorted(counted.difference(conventions))]
@@ -130,20 +154,38 @@ def match_table(matched: Sequence[MatchedSaid], setting: MatchSetting) -> Table:
         look: TextStyle = "strong" if cells[0] == setting.count_name else ""
         rows.append(TableRow(cells, look=look, begins_section=axis != last_axis))
         last_axis = axis
-    title = f"matched on {setting.count_name} = {setting.budget:,.10g}; functions by the {DEFAULT_WEIGHTS} weights"
+    title = (
+        f"matched on {setting.count_name} = {setting.budget:,.10g}; functions by the "
+        f"{DEFAULT_WEIGHTS} weights"
+    )
     return table_of(title, heads, rows)
 
 
 def ladder_table(ladder: Ladder) -> Table:
-    """A row an arm and rung: its sizes, its counts and how far they are from the baseline's, and how long it trains."""
-    numbers = ("#params", f"#forward/{ladder.unit}", f"#train/{ladder.unit}", "#steps", "#train FLOPs")
+    """A row an arm and rung: its sizes, its counts and how far they are from the baseline's, and
+    how long it trains.
+    """
+    numbers = (
+        "#params",
+        f"#forward/{ladder.unit}",
+        f"#train/{ladder.unit}",
+        "#steps",
+        "#train FLOPs",
+    )
     rows = []
     for rung in ladder.rungs:
         is_baseline = rung.arm == ladder.rungs[0].arm
         offs = ["" if is_baseline else f" ({off:+.1%})" for off in rung.residuals.values()]
         counts = [human(count) + off for count, off in zip(rung.counts.values(), offs, strict=True)]
         sizes = " ".join(f"{name}={value}" for name, value in rung.sizes.items())
-        cells = (str(rung.rung) if is_baseline else "", rung.arm, sizes, *counts, rung.steps, human(rung.flops_run))
+        cells = (
+            str(rung.rung) if is_baseline else "",
+            rung.arm,
+            sizes,
+            *counts,
+            rung.steps,
+            human(rung.flops_run),
+        )
         rows.append(TableRow(cells, begins_section=is_baseline))
     a_step = f"{ladder.batch:,} {ladder.unit}s a step"
     title = f"equal {ladder.axis}; FLOPs executed, train: forward, loss, backward; {a_step}"

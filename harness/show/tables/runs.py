@@ -16,7 +16,8 @@ def run_tasks(manifest: Manifest) -> dict[str, RunTask]:
 
 
 def accuracies_table(runs: pd.DataFrame) -> Table | None:
-    """The share of test points that the chosen runs of each size classify correctly; None without classes.
+    """The share of test points that the chosen runs of each size classify correctly; None without
+    classes.
 
     Readings on the way of a run have none.
     """
@@ -26,7 +27,16 @@ def accuracies_table(runs: pd.DataFrame) -> Table | None:
     for (task, series, _), of_size in chosen.groupby(["task", "series", "cell"], sort=False):
         accuracy, size = of_size["test_accuracy"], human(of_size["params.trainable"].median())
         span = f"{accuracy.min():.1%} to {accuracy.max():.1%}"
-        rows.append((str(task), str(series), size, Styled(f"{accuracy.mean():.1%}", "strong"), span, len(of_size)))
+        rows.append(
+            (
+                str(task),
+                str(series),
+                size,
+                Styled(f"{accuracy.mean():.1%}", "strong"),
+                span,
+                len(of_size),
+            )
+        )
     heads = ("task", "series", "#trainable parameters", "#test accuracy", "#range", "#seeds")
     return table_of("", heads, rows) if rows else None
 
@@ -45,10 +55,15 @@ def series_table(manifest: Manifest, runs: pd.DataFrame) -> Table:
         recipe = manifest.experiment.arms[series["arm"].iloc[0]].recipe
         called = f"{recipe} ({optimizers} ({_distinct(series['engine'])} engine))"
         counts = len(cells), len(series), int(ended.get("done", 0)), int(ended.get("diverged", 0))
-        caps, spent = span_words([recipe.max_evaluations for recipe in recipes]), span_words(set(series["evaluations"]))
+        caps, spent = (
+            span_words([recipe.max_evaluations for recipe in recipes]),
+            span_words(set(series["evaluations"])),
+        )
         rows.append((str(name), *counts, called, caps, spent, _distinct(starts)))
     counts_and_recipe = ("#cells", "#runs", "#done", "#diverged", "recipe")
-    return table_of("", ("series", *counts_and_recipe, "#evaluation cap", "#evaluations spent", "starts"), rows)
+    return table_of(
+        "", ("series", *counts_and_recipe, "#evaluation cap", "#evaluations spent", "starts"), rows
+    )
 
 
 def _distinct(values: Iterable[object]) -> str:
@@ -66,5 +81,11 @@ def tasks_table(manifest: Manifest) -> Table:
         intervals = [f"[{low:g}, {high:g}]" for low, high in task.box]
         box = intervals[0] if len(set(intervals)) == 1 else " × ".join(intervals)
         rows.append((label, target.formula, target.source, loss, task.inputs, box, *points))
-    numbers = ("#inputs", "#box per input", "#training points", "#validation points", "#test points")
+    numbers = (
+        "#inputs",
+        "#box per input",
+        "#training points",
+        "#validation points",
+        "#test points",
+    )
     return table_of("", ("task", "target", "source", "loss", *numbers), rows)

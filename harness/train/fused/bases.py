@@ -1,6 +1,8 @@
-"""Functions of one input in compiled code, a block of samples at a time: what they are, and their slopes.
+"""Functions of one input in compiled code, a block of samples at a time: what they are, and their
+slopes.
 
-`harness.train.fused.expansion` says what a record of an input has, and which part of it these read and write.
+`harness.train.fused.expansion` says what a record of an input has, and which part of it these read
+and write.
 """
 
 from harness.train.fused.activations import exponentials
@@ -26,7 +28,9 @@ def set_polynomials(functions, record, rows):
 
 @part
 def fold_polynomials(functions, by_rows, record):
-    """The slope of T_n is n U_{n-1}, and U follows the recurrence of T from U_0 = 1 and U_1 = 2 t."""
+    """The slope of T_n is n U_{n-1}, and U follows the recurrence of T from U_0 = 1 and U_1 = 2
+    t.
+    """
     for s in range(0, BLOCK, LANES):
         twice = times(spread(2.0), load(record, ACTIVATED + s))
         before, last, by_t = spread(0.0), spread(1.0), load(by_rows, BLOCK + s)
@@ -38,7 +42,9 @@ def fold_polynomials(functions, by_rows, record):
 
 @part
 def set_harmonics(harmonics, record, rows):
-    """cos n x and sin n x, n = 1..H, each turned by x from the one before: rounding grows as n, as that of n x does."""
+    """cos n x and sin n x, n = 1..H, each turned by x from the one before: rounding grows as n, as
+    that of n x does.
+    """
     for s in range(0, BLOCK, LANES):
         first_sine, first_cosine = load(record, ACTIVATED + s), load(record, ACTIVATED_SLOPE + s)
         less_sine = times(spread(-1.0), first_sine)

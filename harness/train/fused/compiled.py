@@ -1,6 +1,8 @@
-"""How kernels are compiled, and where the results are kept: a folder for this very source, compiler and processor.
+"""How kernels are compiled, and where the results are kept: a folder for this very source, compiler
+and processor.
 
-numba's own rule, one cache a file, keeps stale code when a function that is called lies in another file.
+numba's own rule, one cache a file, keeps stale code when a function that is called lies in another
+file.
 """
 
 from __future__ import annotations
@@ -30,15 +32,17 @@ from harness.base.files import user_cache
 _SETTINGS: Any = numba.config
 KEPT_FOLDERS = 6  # a version of the source has one
 
-# A product and a sum may become one instruction, and the sign of zero is free. No reordering: sums would hang on what
-# the compiler makes of them, and the splitting of exp would fall apart. No assumption that numbers are finite.
+# A product and a sum may become one instruction, and the sign of zero is free. No reordering: sums
+# would hang on what the compiler makes of them, and the splitting of exp would fall apart. No
+# assumption that numbers are finite.
 OPTIONS: dict[str, Any] = {"fastmath": {"contract", "nsz"}, "error_model": "numpy", "nogil": True}
 # Of parts, which Python never calls: a tenth of what compiling takes.
 NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-# numba numbers the functions and the record types that a process compiles for, and names compiled code by these
-# numbers. Two processes may give one name to different code, and whoever loads both from their folders calls the wrong
-# one (numba issue 10486). Counting from a number of its own makes the names of each process unlike any other's.
+# numba numbers the functions and the record types that a process compiles for, and names compiled
+# code by these numbers. Two processes may give one name to different code, and whoever loads both
+# from their folders calls the wrong one (numba issue 10486). Counting from a number of its own
+# makes the names of each process unlike any other's.
 FunctionIdentity._unique_ids = itertools.count(secrets.randbits(64))
 
 
@@ -54,18 +58,24 @@ def part(function: Callable[..., Any]) -> Any:
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Decorator: a part that becomes one with its callers, so that what is constant there is constant in it."""
+    """Decorator: a part that becomes one with its callers, so that what is constant there is
+    constant in it.
+    """
     return numba.njit(forceinline=True, **NO_WRAPPERS, **OPTIONS)(function)
 
 
 def merged(function: Callable[..., Any]) -> Any:
-    """Decorator: a part whose code becomes that of its one caller, so that all that it calls is optimised once."""
+    """Decorator: a part whose code becomes that of its one caller, so that all that it calls is
+    optimised once.
+    """
     return numba.njit(inline="always", **NO_WRAPPERS, **OPTIONS)(function)
 
 
 @contextmanager
 def keeping() -> Iterator[bool]:
-    """Tells numba where to keep what is compiled inside, as long as `sources` stay as they are; False if nowhere."""
+    """Tells numba where to keep what is compiled inside, as long as `sources` stay as they are;
+    False if nowhere.
+    """
     place = folder(key(sources()))
     before = _SETTINGS.CACHE_DIR, _SETTINGS.CACHE_LOCATOR_CLASSES
     _SETTINGS.CACHE_DIR = str(place or "")
@@ -77,11 +87,15 @@ def keeping() -> Iterator[bool]:
 
 
 class KernelLocator(UserProvidedCacheLocator):
-    """Where numba keeps what is compiled from a file: the same wherever this package lies, as in a snapshot of it."""
+    """Where numba keeps what is compiled from a file: the same wherever this package lies, as in a
+    snapshot of it.
+    """
 
     @classmethod
     def get_suitable_cache_subpath(cls, py_file: str) -> str:
-        """The file's folder as seen from this one, in place of numba's own name, which hashes the whole path."""
+        """The file's folder as seen from this one, in place of numba's own name, which hashes the
+        whole path.
+        """
         own, folder = Path(__file__).parent, Path(py_file).parent
         return str(folder.relative_to(own))
 
@@ -93,7 +107,9 @@ def sources() -> tuple[Path, ...]:
 
 
 def key(files: Iterable[Path]) -> str:
-    """The hash of all that decides what is compiled from these files, of which this one should be one."""
+    """The hash of all that decides what is compiled from these files, of which this one should be
+    one.
+    """
     features = _SETTINGS.CPU_FEATURES or llvmlite.binding.get_host_cpu_features().flatten()
     compiler = (numba.__version__, llvmlite.__version__, sys.version, processor_name(), features)
     digest = hashlib.sha256(repr(compiler).encode())
@@ -115,7 +131,9 @@ def processor_name() -> str:
 
 @cache
 def folder(name: str) -> Path | None:
-    """Made on first use, and the oldest ones removed; where that is not possible a temporary one, or even None."""
+    """Made on first use, and the oldest ones removed; where that is not possible a temporary one,
+    or even None.
+    """
     try:
         root = user_cache() / "kernels"
         own = root / name

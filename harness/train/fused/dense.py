@@ -1,9 +1,9 @@
 """Linear maps in kernels, in a block: from records to records (see `sizes`), and back.
 
-A layer takes its inputs from one row of their records, at `source`, and writes the values of its outputs. Backwards,
-values are overwritten by the derivatives, by them, of whatever is differentiated. So all matrices have samples as
-columns. `record` is how far apart records are; what else is in them is the family's. Functions are inlined, so that it
-is a constant in them.
+A layer takes its inputs from one row of their records, at `source`, and writes the values of its
+outputs. Backwards, values are overwritten by the derivatives, by them, of whatever is
+differentiated. So all matrices have samples as columns. `record` is how far apart records are; what
+else is in them is the family's. Functions are inlined, so that it is a constant in them.
 
 Letters of shapes: I inputs and O outputs of a layer, N samples, P parameters, S samples of a block.
 """
@@ -37,17 +37,21 @@ from harness.train.fused.sizes import (
     whole_vectors,
 )
 
-# Fields of `sizes` that every family has. Of the network: what it is, and where in the workspace what is not a layer's
-# own lies.
+# Fields of `sizes` that every family has. Of the network: what it is, and where in the workspace
+# what is not a layer's own lies.
 NETWORK = "depth inputs parameters knot_count room sums sums_end scratch rows_of_j step_of_j "
 # Of a layer, counted from 1: its shape, its place in the flat vector, and in the workspace.
 LAYER = "inputs outputs width weight bias input_records source records weight_sum bias_sum "
 
 
-def begin(nodes: Sequence[int], kind: np.dtype, record: np.int64, copies: int = 1) -> tuple[Any, Places, Places]:
-    """`sizes` of layers of linear maps between records, and what hands out places in the flat vector and the workspace.
+def begin(
+    nodes: Sequence[int], kind: np.dtype, record: np.int64, copies: int = 1
+) -> tuple[Any, Places, Places]:
+    """`sizes` of layers of linear maps between records, and what hands out places in the flat
+    vector and the workspace.
 
-    Row 0 and layers are read and set by the names of their fields. Every node has so many `copies` of a `record`.
+    Row 0 and layers are read and set by the names of their fields. Every node has so many `copies`
+    of a `record`.
     """
     sizes, room = np.zeros(len(nodes), kind).view(np.recarray), places(LANES)
     sizes[0].depth, sizes[0].inputs = len(nodes) - 1, nodes[0]
@@ -59,8 +63,12 @@ def begin(nodes: Sequence[int], kind: np.dtype, record: np.int64, copies: int = 
     return sizes, places(), room
 
 
-def close(sizes: Any, flat: Places, room: Places, sums_of: Callable[[Any], Mapping[str, int]]) -> np.ndarray:
-    """`sizes` with what follows from its layers; `sums_of` has the lengths of a layer's sums that are the family's."""
+def close(
+    sizes: Any, flat: Places, room: Places, sums_of: Callable[[Any], Mapping[str, int]]
+) -> np.ndarray:
+    """`sizes` with what follows from its layers; `sums_of` has the lengths of a layer's sums that
+    are the family's.
+    """
     whole, layers, parameters = sizes[0], sizes[1:], flat(0)
     whole.scratch = room(BLOCK * max(layers.inputs.max(), layers.width.max()))
     whole.sums = room(0)
@@ -77,7 +85,9 @@ def close(sizes: Any, flat: Places, room: Places, sums_of: Callable[[Any], Mappi
 
 @inlined
 def take_samples(sizes, record, x, start, count, work):
-    """Samples start..start+count-1 as the values of the inputs; those that a block lacks are copies of its last."""
+    """Samples start..start+count-1 as the values of the inputs; those that a block lacks are copies
+    of its last.
+    """
     for i in range(x.shape[0]):
         values = view(work, sizes[1].input_records + i * record + VALUE, SAMPLES)
         for s in range(BLOCK):
@@ -92,12 +102,16 @@ def set_values(sizes, layer, record, flat, work):
         fill(view(work, layer.records + o * record, SAMPLES), flat[layer.bias + o])
     weight, source = view(flat, layer.weight, ZERO), view(work, layer.source, ZERO)
     values = view(work, layer.records, ZERO)
-    add_product(weight, ONE, outputs, source, record, values, record, outputs, SAMPLES, layer.inputs)
+    add_product(
+        weight, ONE, outputs, source, record, values, record, outputs, SAMPLES, layer.inputs
+    )
 
 
 @inlined
 def pull_back(layer, record, flat, work, rows, step):
-    """From the derivatives by the values of the outputs to those by the inputs, as rows of a block, `step` apart."""
+    """From the derivatives by the values of the outputs to those by the inputs, as rows of a block,
+    `step` apart.
+    """
     inputs, outputs = layer.inputs, layer.outputs
     for i in range(inputs):
         fill(view(rows, i * step, SAMPLES), 0.0)
@@ -122,7 +136,8 @@ def add_map_gradients(sizes, layer, record, work):
 
 @inlined
 def compare(task, sizes, record, y, start, count, work):
-    """Turn outputs into derivatives of the loss by them, zero for the samples that the block lacks; the sum of losses.
+    """Turn outputs into derivatives of the loss by them, zero for the samples that the block lacks;
+    the sum of losses.
 
     Of squares and all that needs residuals these are prediction - target, half of the derivatives.
     """
@@ -176,14 +191,20 @@ def set_row(layer, record, s, work, row):
     for o in range(outputs):
         slopes[o] = work[layer.records + o * record + s]
     for i in range(layer.inputs):
-        value, weights = work[layer.source + i * record + s], view(row, layer.weight + i * outputs, outputs)
+        value, weights = (
+            work[layer.source + i * record + s],
+            view(row, layer.weight + i * outputs, outputs),
+        )
         for o in range(outputs):
             weights[o] = value * slopes[o]
 
 
-# -------------------------------------------------------------------------------------------------------- whole blocks
+# --------------------------------------------------------------------------------------------------
+# whole blocks
 def full_rows(set_row):
-    """Of `evaluator` what makes normal equations and Jacobians from full rows; `set_row` sets those of a layer."""
+    """Of `evaluator` what makes normal equations and Jacobians from full rows; `set_row` sets those
+    of a layer.
+    """
 
     @part
     def set_rows(sizes, s, work, row):
@@ -212,7 +233,9 @@ def full_rows(set_row):
             for output in range(sizes[sizes[0].depth].outputs):
                 differentiate(sizes, output, flat, work)
                 for s in range(count):
-                    set_rows(sizes, s, work, view(jacobian, (output * samples + start + s) * size, size))
+                    set_rows(
+                        sizes, s, work, view(jacobian, (output * samples + start + s) * size, size)
+                    )
 
         return add_normal_equations, write_jacobian
 
@@ -229,12 +252,14 @@ def evaluator(
     set_values=set_values,
     add_map_gradients=add_map_gradients,
 ):
-    """What `kernels` offers of a family, as a compiled function made of what the family does with a layer in a block.
+    """What `kernels` offers of a family, as a compiled function made of what the family does with a
+    layer in a block.
 
-    `enter` computes the functions of the inputs, which `set_values` maps to the values of the outputs. From derivatives
-    by these, in their place, `add_map_gradients` adds to the map's sums, `step_back` makes those by the values of the
-    inputs, if there is a use for them, and `add_gradients` adds to the family's own sums. `collect` makes a gradient of
-    the sums. `least_squares` gives two functions, of what differentiates one output: see `full_rows`.
+    `enter` computes the functions of the inputs, which `set_values` maps to the values of the
+    outputs. From derivatives by these, in their place, `add_map_gradients` adds to the map's sums,
+    `step_back` makes those by the values of the inputs, if there is a use for them, and
+    `add_gradients` adds to the family's own sums. `collect` makes a gradient of the sums.
+    `least_squares` gives two functions, of what differentiates one output: see `full_rows`.
     """
 
     @part
@@ -247,7 +272,9 @@ def evaluator(
 
     @part
     def backward(sizes, flat, work):
-        """From the values of the last layer, that hold derivatives by the outputs, to the sums of all gradients."""
+        """From the values of the last layer, that hold derivatives by the outputs, to the sums of
+        all gradients.
+        """
         for number in range(sizes[0].depth, 0, -1):
             add_map_gradients(sizes, sizes[number], record, work)
             step_back(sizes, number, flat, work)
@@ -255,7 +282,9 @@ def evaluator(
 
     @part
     def differentiate(sizes, output, flat, work):
-        """The derivatives of one output of the network by the values of every node, in their place."""
+        """The derivatives of one output of the network by the values of every node, in their
+        place.
+        """
         choose_output(sizes, record, output, work)
         for number in range(sizes[0].depth, 0, -1):
             step_back(sizes, number, flat, work)
@@ -266,7 +295,10 @@ def evaluator(
     def evaluate(task, samples, sizes, flat, x_at, y_at, first_at, second_at, work):
         """`first` and `second` are the arrays to be filled."""
         outputs, size = sizes[sizes[0].depth].outputs, sizes[0].parameters
-        x, y = carray(x_at, (sizes[0].inputs, samples)), carray(y_at, (target_rows(task, outputs), samples))
+        x, y = (
+            carray(x_at, (sizes[0].inputs, samples)),
+            carray(y_at, (target_rows(task, outputs), samples)),
+        )
         first = carray(first_at, (size * size if task == NORMAL_EQUATIONS else outputs * samples,))
         second = carray(second_at, (outputs * samples * size if task == JACOBIAN else size,))
         fill(view(work, sizes[0].sums, sizes[0].sums_end - sizes[0].sums), 0.0)

@@ -1,17 +1,19 @@
 """Kernels of KANs with a fixed basis (RBF, Chebyshev, Fourier), block by block.
 
-A layer computes all functions of its inputs, and one matrix maps these to its outputs. In a block every node has its
-record (see `sizes`): its value, an activation of it, and the slope of that. Functions have rows of a block to
-themselves, those of a layer one behind the other, so that the map is one matrix product.
+A layer computes all functions of its inputs, and one matrix maps these to its outputs. In a block
+every node has its record (see `sizes`): its value, an activation of it, and the slope of that.
+Functions have rows of a block to themselves, those of a layer one behind the other, so that the map
+is one matrix product.
 
 - Chebyshev: the activation is tanh x, and the functions are polynomials of it.
 - Fourier: activation and slope are sin x and cos x, from which all harmonics follow.
-- RBF: the activation is silu x, which a second matrix maps to the outputs. Gaussians are functions of ARGUMENT: x, or
-  x after LayerNorm over the layer's inputs, which first makes of it STANDARD, of mean 0 and variance 1 at each sample.
-  DELTA are derivatives, of whatever is differentiated, by ARGUMENT.
+- RBF: the activation is silu x, which a second matrix maps to the outputs. Gaussians are functions
+  of ARGUMENT: x, or x after LayerNorm over the layer's inputs, which first makes of it STANDARD, of
+  mean 0 and variance 1 at each sample. DELTA are derivatives, of whatever is differentiated, by
+  ARGUMENT.
 
-Letters of shapes: I inputs, C functions of an input and O outputs of a layer, N samples, P parameters, S samples of a
-block.
+Letters of shapes: I inputs, C functions of an input and O outputs of a layer, N samples, P
+parameters, S samples of a block.
 """
 
 from __future__ import annotations
@@ -49,7 +51,17 @@ from harness.train.fused.simd import (
     times,
     view,
 )
-from harness.train.fused.sizes import ACTIVATED, ACTIVATED_SLOPE, BLOCK, LANES, ONE, SAMPLES, VALUE, ZERO, sizes_type
+from harness.train.fused.sizes import (
+    ACTIVATED,
+    ACTIVATED_SLOPE,
+    BLOCK,
+    LANES,
+    ONE,
+    SAMPLES,
+    VALUE,
+    ZERO,
+    sizes_type,
+)
 
 STANDARD = 4 * BLOCK
 RECORD = np.int64(6 * BLOCK)
@@ -57,10 +69,10 @@ RECORD = np.int64(6 * BLOCK)
 RBF, CHEBYSHEV, FOURIER = range(3)
 BASES = {"rbf_kan": RBF, "chebyshev_kan": CHEBYSHEV, "fourier_kan": FOURIER}
 
-# Beside what `dense` has, of the network: the first Gaussian's centre, how far apart Gaussians are, which is how wide
-# they are, and what LayerNorm adds to a variance. Of layers: `inputs` of `dense` are here all functions of all inputs,
-# which begin at `source`. `norm` are the scales of LayerNorm and behind them its shifts. `bias`, `base_weight` and
-# `norm` are NOWHERE in a layer that has none.
+# Beside what `dense` has, of the network: the first Gaussian's centre, how far apart Gaussians are,
+# which is how wide they are, and what LayerNorm adds to a variance. Of layers: `inputs` of `dense`
+# are here all functions of all inputs, which begin at `source`. `norm` are the scales of LayerNorm
+# and behind them its shifts. `bias`, `base_weight` and `norm` are NOWHERE in a layer that has none.
 SIZES = sizes_type(
     dense.NETWORK + "basis functions",
     dense.LAYER + "nodes base_weight base_sum norm norm_sum norm_row",
@@ -88,15 +100,22 @@ def describe(network: ExpansionShape) -> np.ndarray:
         layer.bias = flat(outputs) if network.has_bias else NOWHERE
         layer.source, layer.norm_row = room(inputs * functions * BLOCK), room(BLOCK)
     if basis == RBF:  # a single Gaussian stands in the middle
-        whole.centre, whole.spacing = -RBF_RANGE if functions > 1 else 0.0, 2 * RBF_RANGE / max(functions - 1, 1)
+        whole.centre, whole.spacing = (
+            -RBF_RANGE if functions > 1 else 0.0,
+            2 * RBF_RANGE / max(functions - 1, 1),
+        )
         whole.epsilon = NORM_EPSILON
 
     return dense.close(
-        sizes, flat, room, lambda layer: {"base_sum": layer.nodes * layer.width, "norm_sum": 2 * layer.nodes}
+        sizes,
+        flat,
+        room,
+        lambda layer: {"base_sum": layer.nodes * layer.width, "norm_sum": 2 * layer.nodes},
     )
 
 
-# ----------------------------------------------------------------------------------------------------------- functions
+# --------------------------------------------------------------------------------------------------
+# functions
 @part
 def _enter(sizes, number, flat, work):
     """All functions of the layer's inputs, from their values."""
@@ -120,7 +139,8 @@ def _enter(sizes, number, flat, work):
 
 @part
 def _fold(sizes, layer, pulled, work):
-    """From derivatives by the functions of the layer's inputs to those by these, in their values; by ARGUMENT of RBF.
+    """From derivatives by the functions of the layer's inputs to those by these, in their values;
+    by ARGUMENT of RBF.
 
     `pulled` [I * C, S].
     """
@@ -138,10 +158,13 @@ def _fold(sizes, layer, pulled, work):
             fold_harmonics(functions // 2, by_rows, rows, record)
 
 
-# ----------------------------------------------------------------------------------------------------------- LayerNorm
+# --------------------------------------------------------------------------------------------------
+# LayerNorm
 @part
 def _set_arguments(layer, epsilon, flat, work):
-    """ARGUMENT of every input; with LayerNorm STANDARD too, and 1 / deviation in the row at `norm_row`."""
+    """ARGUMENT of every input; with LayerNorm STANDARD too, and 1 / deviation in the row at
+    `norm_row`.
+    """
     nodes, records = layer.nodes, layer.input_records
     if layer.norm == NOWHERE:
         for i in range(nodes):
@@ -184,10 +207,15 @@ def _fold_arguments(layer, flat, work):
     for s in range(0, BLOCK, LANES):
         sum_, product, reciprocal = spread(0.0), spread(0.0), load(work, layer.norm_row + s)
         for i in range(nodes):
-            by_standard = times(spread(flat[layer.norm + i]), load(work, records + i * RECORD + DELTA + s))
+            by_standard = times(
+                spread(flat[layer.norm + i]), load(work, records + i * RECORD + DELTA + s)
+            )
             sum_ = plus(sum_, by_standard)
             product = fma(product, by_standard, load(work, records + i * RECORD + STANDARD + s))
-        less_mean, less_product = times(spread(-1.0 / nodes), sum_), times(spread(-1.0 / nodes), product)
+        less_mean, less_product = (
+            times(spread(-1.0 / nodes), sum_),
+            times(spread(-1.0 / nodes), product),
+        )
         for i in range(nodes):
             record = view(work, records + i * RECORD, RECORD)
             by_standard = fma(less_mean, flat[layer.norm + i], load(record, DELTA + s))
@@ -195,7 +223,8 @@ def _fold_arguments(layer, flat, work):
             store(record, VALUE + s, times(by_centred, reciprocal))
 
 
-# ------------------------------------------------------------------------------------ a layer, see `dense.evaluator`
+# ------------------------------------------------------------------------------------ a layer, see
+# `dense.evaluator`
 @part
 def _set_values(sizes, layer, record, flat, work):
     outputs, values = layer.outputs, view(work, layer.records, ZERO)
@@ -205,8 +234,13 @@ def _set_values(sizes, layer, record, flat, work):
     coef, rows = view(flat, layer.weight, ZERO), view(work, layer.source, ZERO)
     add_product(coef, ONE, outputs, rows, SAMPLES, values, record, outputs, SAMPLES, layer.inputs)
     if layer.base_weight != NOWHERE:
-        base, activated = view(flat, layer.base_weight, ZERO), view(work, layer.input_records + ACTIVATED, ZERO)
-        add_product(base, ONE, outputs, activated, record, values, record, outputs, SAMPLES, layer.nodes)
+        base, activated = (
+            view(flat, layer.base_weight, ZERO),
+            view(work, layer.input_records + ACTIVATED, ZERO),
+        )
+        add_product(
+            base, ONE, outputs, activated, record, values, record, outputs, SAMPLES, layer.nodes
+        )
 
 
 @part
@@ -216,7 +250,10 @@ def _step_back(sizes, number, flat, work):
     if number == 1 and layer.norm == NOWHERE:
         return
     nodes, functions, outputs = layer.nodes, layer.inputs, layer.outputs
-    values, pulled = view(work, layer.records, ZERO), view(work, sizes[0].scratch, BLOCK * functions)
+    values, pulled = (
+        view(work, layer.records, ZERO),
+        view(work, sizes[0].scratch, BLOCK * functions),
+    )
     fill(pulled, 0.0)
     coef = view(flat, layer.weight, ZERO)
     add_product(coef, outputs, ONE, values, RECORD, pulled, SAMPLES, functions, SAMPLES, outputs)
@@ -230,7 +267,11 @@ def _step_back(sizes, number, flat, work):
     for i in range(nodes):
         record = view(work, layer.input_records + i * RECORD, RECORD)
         for s in range(0, BLOCK, LANES):
-            by_value = fma(load(record, VALUE + s), load(pulled, i * BLOCK + s), load(record, ACTIVATED_SLOPE + s))
+            by_value = fma(
+                load(record, VALUE + s),
+                load(pulled, i * BLOCK + s),
+                load(record, ACTIVATED_SLOPE + s),
+            )
             store(record, VALUE + s, by_value)
 
 
@@ -254,7 +295,8 @@ def _add_map_gradients(sizes, layer, record, work):
 
 @part
 def _add_products(layer, rows_at, step, count, sums_at, turned, work):
-    """Add the block's sums over samples of the derivatives by the weights of `count` rows, `step` apart.
+    """Add the block's sums over samples of the derivatives by the weights of `count` rows, `step`
+    apart.
 
     `turned` [S, width] are the derivatives by the layer's values, if there are more than NARROW.
     """
@@ -305,10 +347,14 @@ def _collect_map(layer, weight, rows, sums, factor, work, gradient):
 @part
 def _set_row(sizes, number, s, work, row):
     layer = sizes[number]
-    _set_row_of_map(layer, layer.source + s, SAMPLES, layer.inputs, s, work, view(row, layer.weight, ZERO))
+    _set_row_of_map(
+        layer, layer.source + s, SAMPLES, layer.inputs, s, work, view(row, layer.weight, ZERO)
+    )
     if layer.base_weight != NOWHERE:
         activated = layer.input_records + ACTIVATED + s
-        _set_row_of_map(layer, activated, RECORD, layer.nodes, s, work, view(row, layer.base_weight, ZERO))
+        _set_row_of_map(
+            layer, activated, RECORD, layer.nodes, s, work, view(row, layer.base_weight, ZERO)
+        )
     if layer.bias != NOWHERE:
         for o in range(layer.outputs):
             row[layer.bias + o] = work[layer.records + o * RECORD + s]
@@ -329,9 +375,17 @@ def _set_row_of_map(layer, first, step, count, s, work, row):
             row[np.uint64(i * outputs + o)] = work[np.uint64(first + i * step)] * slope
 
 
-# --------------------------------------------------------------------------------------------------------- all kernels
+# --------------------------------------------------------------------------------------------------
+# all kernels
 _evaluate = dense.evaluator(
-    RECORD, _enter, _step_back, _add_gradients, _collect, dense.full_rows(_set_row), _set_values, _add_map_gradients
+    RECORD,
+    _enter,
+    _step_back,
+    _add_gradients,
+    _collect,
+    dense.full_rows(_set_row),
+    _set_values,
+    _add_map_gradients,
 )
 
 

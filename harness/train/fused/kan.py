@@ -1,17 +1,19 @@
 """Kernels of B-spline KANs, block by block: only the k+1 active bases of a sample are ever touched.
 
-In a block every input of every layer has its record (see `sizes`): its values, silu of them, the active bases, and the
-slopes of both. Outputs are computed as rows, one a sample, [S, W] with W the outputs in whole vectors: the coefficients
-of a basis for all outputs are then contiguous, as in the flat vector. A single output has no row to be vectorised, and
-W = 1. Backwards, rows are overwritten by the derivatives, by these outputs, of whatever is differentiated.
+In a block every input of every layer has its record (see `sizes`): its values, silu of them, the
+active bases, and the slopes of both. Outputs are computed as rows, one a sample, [S, W] with W the
+outputs in whole vectors: the coefficients of a basis for all outputs are then contiguous, as in the
+flat vector. A single output has no row to be vectorised, and W = 1. Backwards, rows are overwritten
+by the derivatives, by these outputs, of whatever is differentiated.
 
 A frozen base is computed, and its gradients stay zero.
 
-Coefficients are copied into the workspace at the start of a call, times their scales, with k rows of zeros on each
-side: bases near the ends of the knots have no coefficient, and find zero. Sums of gradients lie in the same way.
+Coefficients are copied into the workspace at the start of a call, times their scales, with k rows
+of zeros on each side: bases near the ends of the knots have no coefficient, and find zero. Sums of
+gradients lie in the same way.
 
-Letters of shapes: I inputs and O outputs of a layer, W outputs padded, N samples, C coefficients of a spline,
-P parameters, S samples of a block.
+Letters of shapes: I inputs and O outputs of a layer, W outputs padded, N samples, C coefficients of
+a spline, P parameters, S samples of a block.
 """
 
 from __future__ import annotations
@@ -59,9 +61,10 @@ from harness.train.fused.sizes import (
 )
 from harness.train.fused.spline import BASES, RECORD, SLOPES, prepare_knots, set_bases, unrolled
 
-# Beside what `dense` has, whose linear map is here that of the base. Of the network: what it is, and where entries of
-# rows of the Jacobian are. Of layers: places among the knots and in the flat vector, and in the workspace what is
-# copied there before the blocks, what belongs to a block, and the sums.
+# Beside what `dense` has, whose linear map is here that of the base. Of the network: what it is,
+# and where entries of rows of the Jacobian are. Of layers: places among the knots and in the flat
+# vector, and in the workspace what is copied there before the blocks, what belongs to a block, and
+# the sums.
 SIZES = sizes_type(
     dense.NETWORK + "order grid has_base has_scales has_bias trains_base is_dense "
     "segments segment_count entries entries_end",
@@ -89,17 +92,27 @@ def describe(network: KanShape) -> np.ndarray:
         layer.rows = room(BLOCK * width)
     lengths = segment_lengths(network)
     whole.order, whole.grid, whole.knot_count = order, network.grid, all_knots(0)
-    whole.has_base, whole.has_scales, whole.has_bias = bool(network.base), network.scales, network.bias
+    whole.has_base, whole.has_scales, whole.has_bias = (
+        bool(network.base),
+        network.scales,
+        network.bias,
+    )
     whole.trains_base = bool(network.base) and network.base != "frozen"
     whole.is_dense = is_dense(lengths, int(flat(0)))
     whole.segment_count, whole.segments = len(lengths), room(3 * len(lengths))
     whole.entries = room(sum(whole_vectors(length) for length in lengths))
     whole.entries_end = room(0)
 
-    return dense.close(sizes, flat, room, lambda layer: {"coef_sum": layer.inputs * (coefs + 2 * order) * layer.width})
+    return dense.close(
+        sizes,
+        flat,
+        room,
+        lambda layer: {"coef_sum": layer.inputs * (coefs + 2 * order) * layer.width},
+    )
 
 
-# ------------------------------------------------------------------------------------------------------- before blocks
+# --------------------------------------------------------------------------------------------------
+# before blocks
 @part
 def _prepare(sizes, flat, knots, work):
     """Copy knots and coefficients into the workspace, in the form that the blocks want."""
@@ -128,13 +141,17 @@ def _pad_coefficients(sizes, layer, flat, work):
                 work[layer.padded_base + i * width + o] = flat[layer.weight + edge]
 
 
-# ------------------------------------------------------------------------------------------------------------- splines
+# --------------------------------------------------------------------------------------------------
+# splines
 @unrolled
 def _add_splines(order, sizes, layer, work):
     """rows[s, o] += sum_i sum_r B_r(x_i) c[i, first + r, o]."""
     width = layer.width
     length = (sizes[0].grid + 3 * order) * width
-    rows, first = view(work, layer.rows, BLOCK * width), integers(work, layer.first, layer.inputs * BLOCK)
+    rows, first = (
+        view(work, layer.rows, BLOCK * width),
+        integers(work, layer.first, layer.inputs * BLOCK),
+    )
     if width == 1:
         for s in range(BLOCK):
             row = rows[s]
@@ -153,7 +170,11 @@ def _add_splines(order, sizes, layer, work):
             for o in range(0, width, LANES):
                 outputs = load(rows, s * width + o)
                 for r in range(order + 1):
-                    outputs = fma(outputs, record[np.uint64(BASES + r * BLOCK + s)], load(coef, at + r * width + o))
+                    outputs = fma(
+                        outputs,
+                        record[np.uint64(BASES + r * BLOCK + s)],
+                        load(coef, at + r * width + o),
+                    )
                 store(rows, s * width + o, outputs)
 
 
@@ -162,9 +183,13 @@ def _add_coef_gradients(order, sizes, layer, work):
     """sums[i, first + r, o] += B_r(x_i) rows[s, o]."""
     width = layer.width
     length = (sizes[0].grid + 3 * order) * width
-    rows, first = view(work, layer.rows, BLOCK * width), integers(work, layer.first, layer.inputs * BLOCK)
+    rows, first = (
+        view(work, layer.rows, BLOCK * width),
+        integers(work, layer.first, layer.inputs * BLOCK),
+    )
     if width == 1:
-        # Inputs inside: neighbouring samples often meet the same coefficients, and would wait for each other.
+        # Inputs inside: neighbouring samples often meet the same coefficients, and would wait for
+        # each other.
         for s in range(BLOCK):
             row = rows[s]
             for i in range(layer.inputs):
@@ -182,7 +207,9 @@ def _add_coef_gradients(order, sizes, layer, work):
                 row = load(rows, s * width + o)
                 for r in range(order + 1):
                     to = at + r * width + o
-                    store(sums, to, fma(load(sums, to), record[np.uint64(BASES + r * BLOCK + s)], row))
+                    store(
+                        sums, to, fma(load(sums, to), record[np.uint64(BASES + r * BLOCK + s)], row)
+                    )
 
 
 @unrolled
@@ -193,7 +220,10 @@ def _pull_rows(order, sizes, layer, before, work):
     """
     width, step = layer.width, before.width
     length = (sizes[0].grid + 3 * order) * width
-    rows, first = view(work, layer.rows, BLOCK * width), integers(work, layer.first, layer.inputs * BLOCK)
+    rows, first = (
+        view(work, layer.rows, BLOCK * width),
+        integers(work, layer.first, layer.inputs * BLOCK),
+    )
     result = view(work, before.rows, BLOCK * step)
     fill(result, 0.0)
     for i in range(layer.inputs):
@@ -212,17 +242,25 @@ def _pull_rows(order, sizes, layer, before, work):
                 for o in range(0, width, LANES):
                     slopes = fma(spread(0.0), record[ACTIVATED_SLOPE + s], load(base, o))
                     for r in range(order + 1):
-                        slopes = fma(slopes, record[np.uint64(SLOPES + r * BLOCK + s)], load(coef, at + r * width + o))
+                        slopes = fma(
+                            slopes,
+                            record[np.uint64(SLOPES + r * BLOCK + s)],
+                            load(coef, at + r * width + o),
+                        )
                     products = fma(products, slopes, load(rows, s * width + o))
                 result[s * step + i] = total(products)
 
 
-# ---------------------------------------------------------------------------------------------------------- base, bias
+# --------------------------------------------------------------------------------------------------
+# base, bias
 @part
 def _add_base(layer, work):
     """rows[s, o] += sum_i silu(x_i) w[i, o]."""
     inputs, width = layer.inputs, layer.width
-    activated, base = view(work, layer.input_records + ACTIVATED, ZERO), view(work, layer.padded_base, ZERO)
+    activated, base = (
+        view(work, layer.input_records + ACTIVATED, ZERO),
+        view(work, layer.padded_base, ZERO),
+    )
     rows = view(work, layer.rows, ZERO)
     if width == 1:
         add_product(base, ZERO, ONE, activated, RECORD, rows, SAMPLES, ONE, SAMPLES, inputs)
@@ -234,7 +272,10 @@ def _add_base(layer, work):
 def _add_base_gradients(layer, work):
     """sums[i, o] += sum_s silu(x_i) rows[s, o]."""
     inputs, width = layer.inputs, layer.width
-    activated, sums = view(work, layer.input_records + ACTIVATED, ZERO), view(work, layer.weight_sum, ZERO)
+    activated, sums = (
+        view(work, layer.input_records + ACTIVATED, ZERO),
+        view(work, layer.weight_sum, ZERO),
+    )
     rows = view(work, layer.rows, BLOCK * width)
     if width == 1:
         for i in range(inputs):
@@ -243,7 +284,8 @@ def _add_base_gradients(layer, work):
         add_product(activated, RECORD, ONE, rows, width, sums, width, inputs, width, SAMPLES)
 
 
-# ------------------------------------------------------------------------------------ a layer, see `dense.evaluator`
+# ------------------------------------------------------------------------------------ a layer, see
+# `dense.evaluator`
 @part
 def _enter(sizes, number, flat, work):
     """All that follows from the values of the inputs alone."""
@@ -321,7 +363,9 @@ def _collect(sizes, number, factor, flat, work, gradient):
                 # These sums are of derivatives by the product of coefficient and scale.
                 scale, slope = flat[layer.scale + edge], 0.0
                 for c in range(coefs):
-                    slope += gradient[np.uint64(to + c * outputs)] * flat[np.uint64(to + c * outputs)]
+                    slope += (
+                        gradient[np.uint64(to + c * outputs)] * flat[np.uint64(to + c * outputs)]
+                    )
                     gradient[np.uint64(to + c * outputs)] *= scale
                 gradient[layer.scale + edge] = slope
             if sizes[0].has_base:
@@ -331,9 +375,17 @@ def _collect(sizes, number, factor, flat, work, gradient):
             gradient[layer.bias + o] = factor * work[layer.bias_sum + o]
 
 
-# --------------------------------------------------------------------------------------------------------- all kernels
+# --------------------------------------------------------------------------------------------------
+# all kernels
 _evaluate = dense.evaluator(
-    RECORD, _enter, _step_back, _add_gradients, _collect, least_squares, _set_values, _add_no_gradients
+    RECORD,
+    _enter,
+    _step_back,
+    _add_gradients,
+    _collect,
+    least_squares,
+    _set_values,
+    _add_no_gradients,
 )
 
 

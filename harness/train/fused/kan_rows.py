@@ -1,11 +1,13 @@
 """Rows of the Jacobian of a B-spline KAN, and what Levenberg-Marquardt asks of them (see `kan`).
 
-One row has few entries, in *segments*, runs of neighbours in the flat vector: the k+1 active coefficients of one input
-for all outputs, and all base weights, scales and biases of a layer. Of the last layer only one output's own are not
-zero; with several outputs these zeros are kept and multiplied all the same.
+One row has few entries, in *segments*, runs of neighbours in the flat vector: the k+1 active
+coefficients of one input for all outputs, and all base weights, scales and biases of a layer. Of
+the last layer only one output's own are not zero; with several outputs these zeros are kept and
+multiplied all the same.
 
-Every segment has its place among the entries, in whole vectors with zeros behind. Where coefficients start in the flat
-vector changes with the sample. The k+1 of a segment always exist: near the ends some of them are not active.
+Every segment has its place among the entries, in whole vectors with zeros behind. Where
+coefficients start in the flat vector changes with the sample. The k+1 of a segment always exist:
+near the ends some of them are not active.
 
 Letters of shapes: as in `kan`.
 """
@@ -29,15 +31,19 @@ def segment_lengths(network: KanShape) -> list[int]:
     for inputs, outputs in pairwise(network.shape):
         lengths += [(network.order + 1) * outputs] * inputs
         lengths += (
-            [inputs * outputs] * bool(network.base) + [inputs * outputs] * network.scales + [outputs] * network.bias
+            [inputs * outputs] * bool(network.base)
+            + [inputs * outputs] * network.scales
+            + [outputs] * network.bias
         )
     return lengths
 
 
 def is_dense(lengths: list[int], parameters: int) -> bool:
-    """Whether J^T J is faster from full rows of J; in clock cycles a sample, as measured on one machine (Zen 4).
+    """Whether J^T J is faster from full rows of J; in clock cycles a sample, as measured on one
+    machine (Zen 4).
 
-    Each update of a vector of the matrix waits for the cache; a product of full rows computes all the time.
+    Each update of a vector of the matrix waits for the cache; a product of full rows computes all
+    the time.
     """
     before = accumulate(whole_vectors(length) // LANES for length in lengths)
     updates = sum(length * vectors for length, vectors in zip(lengths, before, strict=True))
@@ -46,7 +52,9 @@ def is_dense(lengths: list[int], parameters: int) -> bool:
 
 @part
 def place_segments(sizes, segments):
-    """Rows of (start, place, length), in the order of the flat vector; starts of coefficients are left open."""
+    """Rows of (start, place, length), in the order of the flat vector; starts of coefficients are
+    left open.
+    """
     at = place = 0
     for number in range(1, 1 + sizes[0].depth):
         layer = sizes[number]
@@ -55,7 +63,10 @@ def place_segments(sizes, segments):
             if i < layer.inputs:
                 start, length = layer.coef, (sizes[0].order + 1) * layer.outputs
             else:
-                start, length = ends[i - layer.inputs], ends[i - layer.inputs + 1] - ends[i - layer.inputs]
+                start, length = (
+                    ends[i - layer.inputs],
+                    ends[i - layer.inputs + 1] - ends[i - layer.inputs],
+                )
             if length > 0:
                 segments[at, 0], segments[at, 1], segments[at, 2] = start, place, length
                 place += (length + LANES - 1) // LANES * LANES
@@ -64,7 +75,9 @@ def place_segments(sizes, segments):
 
 @part
 def _set_entries(sizes, flat, s, work, segments, entries):
-    """The derivatives at sample s of the block by all parameters that count there, after `differentiate` of `dense`."""
+    """The derivatives at sample s of the block by all parameters that count there, after
+    `differentiate` of `dense`.
+    """
     order, coefs = sizes[0].order, sizes[0].grid + sizes[0].order
     at = 0
     for number in range(1, 1 + sizes[0].depth):
@@ -87,7 +100,9 @@ def _set_entries(sizes, flat, s, work, segments, entries):
             segments[at + i, 0] = layer.coef + (i * coefs + start) * outputs
             for r in range(order + 1):
                 active = start + r - lowest
-                basis = record[np.uint64(BASES + active * BLOCK + s)] if 0 <= active <= order else 0.0
+                basis = (
+                    record[np.uint64(BASES + active * BLOCK + s)] if 0 <= active <= order else 0.0
+                )
                 place, coef = segments[at + i, 1] + r * outputs, segments[at + i, 0] + r * outputs
                 for o in range(outputs):
                     entry = basis * row[o]
@@ -119,8 +134,9 @@ def _scatter(segments, entries, row):
 def _add_squares(segments, entries, size, matrix):
     """Add the products of all pairs of entries to the lower triangle of `matrix` [P, P] flat.
 
-    A vector that reaches beyond its segment adds zeros to the neighbours, at the end of a line to the next line.
-    Where that would leave the matrix, in the last line, numbers are added one by one.
+    A vector that reaches beyond its segment adds zeros to the neighbours, at the end of a line to
+    the next line. Where that would leave the matrix, in the last line, numbers are added one by
+    one.
     """
     for a in range(segments.shape[0]):
         for j in range(segments[a, 2]):
@@ -132,7 +148,11 @@ def _add_squares(segments, entries, size, matrix):
                 length = segments[b, 2] if b < a else j + 1
                 if is_safe:
                     for n in range(0, length, LANES):
-                        store(matrix, to + n, fma(load(matrix, to + n), entry, load(entries, place + n)))
+                        store(
+                            matrix,
+                            to + n,
+                            fma(load(matrix, to + n), entry, load(entries, place + n)),
+                        )
                 else:
                     for n in range(length):
                         matrix[to + n] += entry * entries[place + n]
@@ -166,12 +186,18 @@ def least_squares(differentiate):
     @part
     def write_jacobian(sizes, flat, start, count, samples, jacobian, work):
         """The block's rows of `jacobian` [O * N, P] flat."""
-        size, segments, entries = sizes[0].parameters, segments_of(sizes, work), entries_of(sizes, work)
+        size, segments, entries = (
+            sizes[0].parameters,
+            segments_of(sizes, work),
+            entries_of(sizes, work),
+        )
         for output in range(sizes[sizes[0].depth].outputs):
             differentiate(sizes, output, flat, work)
             for s in range(count):
                 _set_entries(sizes, flat, s, work, segments, entries)
-                _scatter(segments, entries, view(jacobian, (output * samples + start + s) * size, size))
+                _scatter(
+                    segments, entries, view(jacobian, (output * samples + start + s) * size, size)
+                )
 
     return add_normal_equations, write_jacobian
 

@@ -4,15 +4,16 @@
     work = workspace(network)
     loss = loss_and_gradient(SQUARES, kind, sizes, flat, knots, x, y, gradient, work)
 
-All four kernels can be called from Python and from functions compiled by `compiled`. Arrays are C-contiguous float64:
-`flat` [P] in the layout of `harness.families.layout`, `knots` of all layers one behind the other (empty for an MLP), x
-[I, N], y [O, N], or of CROSS_ENTROPY the numbers of classes, [1, N]. Nothing is checked. Results hang on these alone,
-to the last bit: not on what `work` held before, nor on where arrays lie. What is not finite makes a loss that is not,
-unless a function takes it to a finite number, as tanh does infinity.
+All four kernels can be called from Python and from functions compiled by `compiled`. Arrays are
+C-contiguous float64: `flat` [P] in the layout of `harness.families.layout`, `knots` of all layers
+one behind the other (empty for an MLP), x [I, N], y [O, N], or of CROSS_ENTROPY the numbers of
+classes, [1, N]. Nothing is checked. Results hang on these alone, to the last bit: not on what
+`work` held before, nor on where arrays lie. What is not finite makes a loss that is not, unless a
+function takes it to a finite number, as tanh does infinity.
 
-The kernels of a module are compiled as one C function, and `kind` is its address in this process. So it is called
-like any function of another library. Otherwise numba would put a copy into whatever calls it, and spend seconds on
-optimising each.
+The kernels of a module are compiled as one C function, and `kind` is its address in this process.
+So it is called like any function of another library. Otherwise numba would put a copy into whatever
+calls it, and spend seconds on optimising each.
 
 Letters of shapes: I inputs, O outputs, N samples, P parameters.
 """
@@ -39,26 +40,35 @@ from harness.train.fused.sizes import JACOBIAN, NORMAL_EQUATIONS, PREDICT
 
 # The modules with kernels, by the name that networks have of theirs.
 MODULES: dict[str, ModuleType] = {
-    module.__name__.rpartition(".")[2]: module for module in (mlp, kan, spline_mlp, expansion, rational)
+    module.__name__.rpartition(".")[2]: module
+    for module in (mlp, kan, spline_mlp, expansion, rational)
 }
 
 
-# ------------------------------------------------------------------------------------------------------- from networks
+# --------------------------------------------------------------------------------------------------
+# from networks
 @cache
 def describe(network: Network) -> tuple[int, np.ndarray]:
-    """Kind and sizes of a network, for the kernels, which are compiled if that has not been done: see `ready`.
+    """Kind and sizes of a network, for the kernels, which are compiled if that has not been done:
+    see `ready`.
 
     The kind is good for this process only. What is returned is shared: read it only.
     """
     reason = network.without_kernels()
     if reason:
-        raise HarnessError(f"engine 'fused' {reason}, and the network is {network!r}; use engine 'torch'")
+        raise HarnessError(
+            f"engine 'fused' {reason}, and the network is {network!r}; use engine 'torch'"
+        )
     sizes = MODULES[network.kernels].describe(network)
-    return _native(network.kernels).address, sizes.view(np.ndarray).view(np.int64).reshape(len(sizes), -1)
+    return _native(network.kernels).address, sizes.view(np.ndarray).view(np.int64).reshape(
+        len(sizes), -1
+    )
 
 
 def workspace(network: Network) -> np.ndarray:
-    """Room for one call at a time, whose content has no meaning; vectors like its alignment to 64 bytes."""
+    """Room for one call at a time, whose content has no meaning; vectors like its alignment to 64
+    bytes.
+    """
     _, sizes = describe(network)
     length = sizes.view(MODULES[network.kernels].SIZES)[0, 0]["room"]
     room = np.empty(length + 8)
@@ -66,13 +76,18 @@ def workspace(network: Network) -> np.ndarray:
     return room[start : start + length]
 
 
-# --------------------------------------------------------------------------------------------------------- compilation
+# --------------------------------------------------------------------------------------------------
+# compilation
 _ADDRESSES = 8
-_SIGNATURE = types.float64(types.intp, types.intp, types.voidptr, *[types.CPointer(types.float64)] * (_ADDRESSES - 1))
+_SIGNATURE = types.float64(
+    types.intp, types.intp, types.voidptr, *[types.CPointer(types.float64)] * (_ADDRESSES - 1)
+)
 
 
 def ready(modules: Collection[str] = tuple(MODULES)) -> float:
-    """Compile these modules (six to twelve seconds each) or load them, once a process; the seconds that it took."""
+    """Compile these modules (six to twelve seconds each) or load them, once a process; the seconds
+    that it took.
+    """
     began = perf_counter()
     for module in modules:
         _native(module)
@@ -96,10 +111,13 @@ def _call(typing, kind, task, samples, sizes, flat, knots, x, y, first, second, 
     return types.float64(*[types.intp] * (3 + _ADDRESSES)), generate
 
 
-# ------------------------------------------------------------------------------------------------------------- kernels
+# --------------------------------------------------------------------------------------------------
+# kernels
 @compiled
 def loss_and_gradient(loss, kind, sizes, flat, knots, x, y, gradient, work):
-    """The mean loss and its gradient [P]: of SQUARES over samples and outputs, of CROSS_ENTROPY (nats) over samples."""
+    """The mean loss and its gradient [P]: of SQUARES over samples and outputs, of CROSS_ENTROPY
+    (nats) over samples.
+    """
     return _run(loss, kind, sizes, flat, knots, x, y, gradient, gradient, work) / y.size
 
 
@@ -117,7 +135,9 @@ def residuals_and_jacobian(kind, sizes, flat, knots, x, y, residual, jacobian, w
 
 @compiled
 def normal_equations(kind, sizes, flat, knots, x, y, matrix, gradient, work):
-    """The sum of squares r^T r; the lower triangle of J^T J [P, P], the upper is undefined; J^T r [P]."""
+    """The sum of squares r^T r; the lower triangle of J^T J [P, P], the upper is undefined; J^T r
+    [P].
+    """
     return _run(NORMAL_EQUATIONS, kind, sizes, flat, knots, x, y, matrix, gradient, work)
 
 

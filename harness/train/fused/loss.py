@@ -1,7 +1,8 @@
-"""What kernels minimise, in a block: the outputs of a network become the derivatives of the loss by them.
+"""What kernels minimise, in a block: the outputs of a network become the derivatives of the loss by
+them.
 
-Targets of SQUARES are as many as outputs. CROSS_ENTROPY has one target a sample, the number of its class. Its loss is
--ln softmax at that class, and derivatives are softmax less 1 there.
+Targets of SQUARES are as many as outputs. CROSS_ENTROPY has one target a sample, the number of its
+class. Its loss is -ln softmax at that class, and derivatives are softmax less 1 there.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def target_rows(task, outputs):
 
 @inlined
 def gradient_factor(task, targets):
-    """What makes the gradient of the mean of sums over samples; normal equations are of the sums themselves."""
+    """What makes the gradient of the mean of sums over samples; normal equations are of the sums
+    themselves.
+    """
     if task == SQUARES:
         return 2.0 / targets
     return 1.0 / targets if task == CROSS_ENTROPY else 1.0
@@ -34,11 +37,13 @@ def gradient_factor(task, targets):
 
 @part
 def classify(rows, step, outputs, y, start, count, work):
-    """Turn outputs, rows of a block that are `step` apart, into softmax - 1 at the class; the sum of cross-entropies.
+    """Turn outputs, rows of a block that are `step` apart, into softmax - 1 at the class; the sum
+    of cross-entropies.
 
-    Derivatives are zero for the samples that the block lacks. A cross-entropy is ln(1 + sum over the others of
-    e^(other - own)), in a form that no large output overflows, and that has all digits where it is nearly 0. One that
-    is not finite comes from any output that is not, and from a class that does not exist. `work` has CLASSIFY_ROOM.
+    Derivatives are zero for the samples that the block lacks. A cross-entropy is ln(1 + sum over
+    the others of e^(other - own)), in a form that no large output overflows, and that has all
+    digits where it is nearly 0. One that is not finite comes from any output that is not, and from
+    a class that does not exist. `work` has CLASSIFY_ROOM.
     """
     for s in range(BLOCK):
         work[CLASS + s] = y[0, start + min(s, count - 1)]
@@ -61,7 +66,9 @@ def classify(rows, step, outputs, y, start, count, work):
     for s in range(count):
         apart, others = work[LARGEST + s] - work[OWN + s], work[OTHERS + s]
         # Where the own output is the largest, what the others add to 1 may be tiny.
-        entropies += math.log1p(others) if apart == 0.0 else apart + math.log(others + math.exp(-apart))
+        entropies += (
+            math.log1p(others) if apart == 0.0 else apart + math.log(others + math.exp(-apart))
+        )
     for s in range(BLOCK):
         work[OWN + s] = 1 / (work[OTHERS + s] + exp(work[OWN + s] - work[LARGEST + s]))
     for o in range(outputs):

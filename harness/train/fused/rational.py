@@ -1,9 +1,11 @@
-"""Kernels of rational KANs, block by block: linear maps (see `dense`) of a rational function of every input.
+"""Kernels of rational KANs, block by block: linear maps (see `dense`) of a rational function of
+every input.
 
     F(x) = P(x) / (1 + |Q(x)|),    P = a_0 + ... + a_m x^m,    Q = b_1 x + ... + b_n x^n
 
-P is that of a layer, Q that of a group of its inputs. In a block every node has its record (see `sizes`): its value x,
-F there and its slope, and what gradients need. The last layer's nodes are given no function.
+P is that of a layer, Q that of a group of its inputs. In a block every node has its record (see
+`sizes`): its value x, F there and its slope, and what gradients need. The last layer's nodes are
+given no function.
 
 Letters of shapes: I inputs and O outputs of a layer, N samples, P parameters, S samples of a block.
 """
@@ -17,15 +19,24 @@ from harness.families import RationalKanShape
 from harness.train.fused import dense
 from harness.train.fused.compiled import inlined, part
 from harness.train.fused.simd import fill, fma, load, plus, spread, store, times, total, view
-from harness.train.fused.sizes import ACTIVATED, ACTIVATED_SLOPE, BLOCK, LANES, ONE, VALUE, sizes_type
+from harness.train.fused.sizes import (
+    ACTIVATED,
+    ACTIVATED_SLOPE,
+    BLOCK,
+    LANES,
+    ONE,
+    VALUE,
+    sizes_type,
+)
 
-# More rows of a record: x again, as derivatives overwrite the value; the derivatives of F by P and by Q, of which the
-# first is 1 / (1 + |Q|); and DELTA, the derivatives, of whatever is differentiated, by F.
+# More rows of a record: x again, as derivatives overwrite the value; the derivatives of F by P and
+# by Q, of which the first is 1 / (1 + |Q|); and DELTA, the derivatives, of whatever is
+# differentiated, by F.
 ARGUMENT, BY_P, BY_Q, DELTA = 3 * BLOCK, 4 * BLOCK, 5 * BLOCK, 6 * BLOCK
 RECORD = np.int64(7 * BLOCK)
 
-# Beside what `dense` has, of the network: how many coefficients P and Q have. Of layers: where these are, those of P
-# before those of Q, group by group; their sums; and how many groups.
+# Beside what `dense` has, of the network: how many coefficients P and Q have. Of layers: where
+# these are, those of P before those of Q, group by group; their sums; and how many groups.
 SIZES = sizes_type(dense.NETWORK + "above below", dense.LAYER + "coef coef_sum groups")
 
 
@@ -40,10 +51,13 @@ def describe(network: RationalKanShape) -> np.ndarray:
         layer.weight, layer.bias = flat(layer.inputs * layer.outputs), flat(layer.outputs)
         layer.source = layer.input_records + ACTIVATED
 
-    return dense.close(sizes, flat, room, lambda layer: {"coef_sum": (above + below * layer.groups) * LANES})
+    return dense.close(
+        sizes, flat, room, lambda layer: {"coef_sum": (above + below * layer.groups) * LANES}
+    )
 
 
-# ----------------------------------------------------------------------------------------------------------- functions
+# --------------------------------------------------------------------------------------------------
+# functions
 @part
 def _enter(sizes, number, flat, work):
     """F of every input, its slope, and its derivatives by P and Q, from the input's value."""
@@ -108,12 +122,16 @@ def _horner(coef, x, other_x):
 
 @part
 def _add_gradients(sizes, number, work):
-    """Add the block's derivatives by the coefficients, each a vector of sums over every LANES-th sample."""
+    """Add the block's derivatives by the coefficients, each a vector of sums over every LANES-th
+    sample.
+    """
     layer, above, below = sizes[number], sizes[0].above, sizes[0].below
     upper = view(work, layer.coef_sum, above * LANES)
     for i in range(layer.inputs):
         record = view(work, layer.input_records + i * RECORD, RECORD)
-        lower = view(work, layer.coef_sum + (above + _group(layer, i) * below) * LANES, below * LANES)
+        lower = view(
+            work, layer.coef_sum + (above + _group(layer, i) * below) * LANES, below * LANES
+        )
         _add_powers(record, BY_P, 0, upper)
         _add_powers(record, BY_Q, 1, lower)
 
@@ -138,7 +156,8 @@ def _add_powers(record, by, first, sums):
             a, b, c, d = times(a, x0), times(b, x1), times(c, x2), times(d, x3)
 
 
-# ------------------------------------------------------------------------------------ a layer, see `dense.evaluator`
+# ------------------------------------------------------------------------------------ a layer, see
+# `dense.evaluator`
 @part
 def _step_back(sizes, number, flat, work):
     """To DELTA and the values of the inputs."""
@@ -177,8 +196,11 @@ def _set_row(sizes, number, s, work, row):
             slopes[first + n] += by_coef
 
 
-# --------------------------------------------------------------------------------------------------------- all kernels
-_evaluate = dense.evaluator(RECORD, _enter, _step_back, _add_gradients, _collect, dense.full_rows(_set_row))
+# --------------------------------------------------------------------------------------------------
+# all kernels
+_evaluate = dense.evaluator(
+    RECORD, _enter, _step_back, _add_gradients, _collect, dense.full_rows(_set_row)
+)
 
 
 def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, second_at, work_at):

@@ -1,7 +1,7 @@
 """Four or eight doubles at a time: a vector type for kernels, views, and one matrix product.
 
-numba has no vectors and does not turn its loops over short rows into any: it must assume that arrays overlap. So a
-kernel says `load`, `store` and `fma` where it wants a vector.
+numba has no vectors and does not turn its loops over short rows into any: it must assume that
+arrays overlap. So a kernel says `load`, `store` and `fma` where it wants a vector.
 """
 
 # ruff: noqa: D103 - what one line of arithmetic does needs no sentence
@@ -49,7 +49,9 @@ def _address(context, builder, array_type, array, index):
 
 
 def _spread(builder, scalar):
-    single = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), scalar, ir.Constant(_INT, 0))
+    single = builder.insert_element(
+        ir.Constant(_VECTOR, ir.Undefined), scalar, ir.Constant(_INT, 0)
+    )
     zeros = ir.Constant(ir.VectorType(_INT, LANES), [0] * LANES)
     return builder.shuffle_vector(single, ir.Constant(_VECTOR, ir.Undefined), zeros)
 
@@ -86,22 +88,30 @@ def fma(typing, total, factor, other):
     """total + factor * other; the factor may be a scalar."""
 
     def generate(context, builder, signature, args):
-        factor = args[1] if isinstance(signature.args[1], _VectorType) else _spread(builder, args[1])
+        factor = (
+            args[1] if isinstance(signature.args[1], _VectorType) else _spread(builder, args[1])
+        )
         return builder.fadd(args[0], builder.fmul(factor, args[2], flags=FLAGS), flags=FLAGS)
 
-    return _vector(_vector, factor if isinstance(factor, _VectorType) else types.float64, _vector), generate
+    return _vector(
+        _vector, factor if isinstance(factor, _VectorType) else types.float64, _vector
+    ), generate
 
 
 @intrinsic
 def times(typing, a, b):
     """a * b, vectors both."""
-    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fmul(*args, flags=FLAGS)
+    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fmul(
+        *args, flags=FLAGS
+    )
 
 
 @intrinsic
 def plus(typing, a, b):
     """a + b, vectors both."""
-    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fadd(*args, flags=FLAGS)
+    return _vector(_vector, _vector), lambda context, builder, signature, args: builder.fadd(
+        *args, flags=FLAGS
+    )
 
 
 @intrinsic
@@ -115,7 +125,9 @@ def total(typing, vector):
             nothing = ir.Constant(ir.VectorType(DOUBLE, 2 * width), ir.Undefined)
             low, high = (
                 builder.shuffle_vector(
-                    vector, nothing, ir.Constant(ir.VectorType(_INT, width), list(range(start, start + width)))
+                    vector,
+                    nothing,
+                    ir.Constant(ir.VectorType(_INT, width), list(range(start, start + width))),
                 )
                 for start in (0, width)
             )
@@ -125,9 +137,12 @@ def total(typing, vector):
     return types.float64(_vector), generate
 
 
-# --------------------------------------------------------------------------------------------------------------- views
+# --------------------------------------------------------------------------------------------------
+# views
 def _viewer(dtype: Any) -> Any:
-    """array[start : start + length] as numbers of this type; numba's code for a slice is much longer."""
+    """array[start : start + length] as numbers of this type; numba's code for a slice is much
+    longer.
+    """
     item = 8
     kind = types.Array(dtype, 1, "C")
 
@@ -139,7 +154,9 @@ def _viewer(dtype: Any) -> Any:
             result = context.make_array(kind)(context, builder)
             step = context.get_constant(types.intp, item)
             pointer = builder.bitcast(builder.gep(data, [start]), result.data.type)
-            populate_array(result, data=pointer, shape=(length,), strides=(step,), itemsize=step, meminfo=None)
+            populate_array(
+                result, data=pointer, shape=(length,), strides=(step,), itemsize=step, meminfo=None
+            )
             return result._getvalue()
 
         return kind(array, types.intp, types.intp), generate
@@ -174,20 +191,34 @@ def row_product(a, b):
     return total(products)
 
 
-# ------------------------------------------------------------------------------------------------------------- product
+# --------------------------------------------------------------------------------------------------
+# product
 @part
 def add_product(left, row_step, step, right, right_step, out, out_step, rows, columns, inner):
-    """out[m, n] += sum_k left[m, k] right[k, n], for m < rows, n < columns in whole vectors, k < inner.
+    """out[m, n] += sum_k left[m, k] right[k, n], for m < rows, n < columns in whole vectors, k <
+    inner.
 
-    left[m, k] is at m * row_step + k * step; `right` and `out` are rows. Tiles of 4 by 2 vectors stay in registers, and
-    what is left of 4 by 1 or 1 by 4: a sum waits for its last product, so that four are made in turn. All sums are in
-    the order of k.
+    left[m, k] is at m * row_step + k * step; `right` and `out` are rows. Tiles of 4 by 2 vectors
+    stay in registers, and what is left of 4 by 1 or 1 by 4: a sum waits for its last product, so
+    that four are made in turn. All sums are in the order of k.
     """
     tiled_rows = rows - rows % 4
     tiled_columns = columns - columns % (2 * LANES)
     for n in range(0, tiled_columns, 2 * LANES):
         for m in range(0, tiled_rows, 4):
-            _add_tile(left, m * row_step, row_step, step, right, n, right_step, out, m * out_step + n, out_step, inner)
+            _add_tile(
+                left,
+                m * row_step,
+                row_step,
+                step,
+                right,
+                n,
+                right_step,
+                out,
+                m * out_step + n,
+                out_step,
+                inner,
+            )
     for n in range(tiled_columns, columns, LANES):
         for m in range(0, tiled_rows, 4):
             at, to = m * row_step, m * out_step + n
@@ -197,15 +228,19 @@ def add_product(left, row_step, step, right, right_step, out, out_step, rows, co
         for n in range(0, tiled_columns, 4 * LANES):
             _add_row(left, m * row_step, step, right, n, right_step, out, m * out_step + n, inner)
         for n in range(tiled_columns, columns, LANES):
-            _add_vector(left, m * row_step, step, right, n, right_step, out, m * out_step + n, inner)
+            _add_vector(
+                left, m * row_step, step, right, n, right_step, out, m * out_step + n, inner
+            )
 
 
 @part
 def add_gram(rows, step, size, matrix):
-    """matrix += rows^T rows in the lower triangle, and here and there above; `matrix` [P, P] flat, `rows` [S, P].
+    """matrix += rows^T rows in the lower triangle, and here and there above; `matrix` [P, P] flat,
+    `rows` [S, P].
 
-    Rows are `step` apart, as `jacobian_step` says, and zero beyond the P numbers. Tiles that reach beyond the end of a
-    line of the matrix add these zeros to the next line. In the last line they would leave the matrix.
+    Rows are `step` apart, as `jacobian_step` says, and zero beyond the P numbers. Tiles that reach
+    beyond the end of a line of the matrix add these zeros to the next line. In the last line they
+    would leave the matrix.
     """
     tile = np.int64(2 * LANES)
     for n in range(0, size, tile):
@@ -215,7 +250,16 @@ def add_gram(rows, step, size, matrix):
         if size >= tile:
             lines, columns = view(rows, top, 0), view(rows, n, 0)
             add_product(
-                lines, ONE, step, columns, step, view(matrix, top * size + n, 0), size, safe - top, tile, SAMPLES
+                lines,
+                ONE,
+                step,
+                columns,
+                step,
+                view(matrix, top * size + n, 0),
+                size,
+                safe - top,
+                tile,
+                SAMPLES,
             )
         for m in range(0 if size < tile else safe, size):
             for q in range(n, m + 1):
@@ -242,7 +286,10 @@ def _add_row(left, at, step, right, n, right_step, out, to, inner):
     for k in range(inner):
         factor, start = left[np.uint64(at + k * step)], n + k * right_step
         a, b = fma(a, factor, load(right, start)), fma(b, factor, load(right, start + LANES))
-        c, d = fma(c, factor, load(right, start + 2 * LANES)), fma(d, factor, load(right, start + 3 * LANES))
+        c, d = (
+            fma(c, factor, load(right, start + 2 * LANES)),
+            fma(d, factor, load(right, start + 3 * LANES)),
+        )
     store(out, to, a)
     store(out, to + LANES, b)
     store(out, to + 2 * LANES, c)
@@ -257,7 +304,10 @@ def _add_column(left, at, row_step, step, right, n, right_step, out, to, out_ste
     d = load(out, to + 3 * out_step)
     for k in range(inner):
         vector, start = load(right, n + k * right_step), at + k * step
-        a, b = fma(a, left[np.uint64(start)], vector), fma(b, left[np.uint64(start + row_step)], vector)
+        a, b = (
+            fma(a, left[np.uint64(start)], vector),
+            fma(b, left[np.uint64(start + row_step)], vector),
+        )
         c = fma(c, left[np.uint64(start + 2 * row_step)], vector)
         d = fma(d, left[np.uint64(start + 3 * row_step)], vector)
     store(out, to, a)

@@ -1,7 +1,8 @@
 """B-splines in kernels: the k+1 bases that are active at the samples of a block, and their slopes.
 
-They are written into the rows BASES and SLOPES of a record (see `sizes`), with `first`: where in a row of coefficients
-the first one's is. Such a row has k zeros on each side, since bases near the ends of the knots have no coefficient.
+They are written into the rows BASES and SLOPES of a record (see `sizes`), with `first`: where in a
+row of coefficients the first one's is. Such a row has k zeros on each side, since bases near the
+ends of the knots have no coefficient.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ LAYER = "knots lines first padded_knots reciprocals "
 
 
 def unrolled(function: Callable[..., None]) -> Any:
-    """Decorator: a part whose first argument, the order, is a constant where it is 3: loops up to it are unrolled."""
+    """Decorator: a part whose first argument, the order, is a constant where it is 3: loops up to
+    it are unrolled.
+    """
     body = inlined(function)
 
     @part
@@ -38,17 +41,29 @@ def unrolled(function: Callable[..., None]) -> Any:
     return call
 
 
-# --------------------------------------------------------------------------------------------------------------- knots
+# --------------------------------------------------------------------------------------------------
+# knots
 def place_knots(layer: Any, nodes: int, network: SplinedShape, knots: Places, room: Places) -> None:
-    """Give a layer, with splines on so many nodes, its places among the knots and in the workspace."""
+    """Give a layer, with splines on so many nodes, its places among the knots and in the
+    workspace.
+    """
     order, count = network.order, network.grid + 2 * network.order + 1
-    layer.knots, layer.lines, layer.first = knots(nodes * count), room(nodes * 2), room(nodes * BLOCK)
-    layer.padded_knots, layer.reciprocals = room(nodes * (count + 2 * order)), room(nodes * (count + 2 * order) * order)
+    layer.knots, layer.lines, layer.first = (
+        knots(nodes * count),
+        room(nodes * 2),
+        room(nodes * BLOCK),
+    )
+    layer.padded_knots, layer.reciprocals = (
+        room(nodes * (count + 2 * order)),
+        room(nodes * (count + 2 * order) * order),
+    )
 
 
 @part
 def prepare_knots(order, spans, layer, nodes, knots, work):
-    """What `set_bases` wants of the knots of each node: their origin and 1 / width, or 0 and the other two arrays."""
+    """What `set_bases` wants of the knots of each node: their origin and 1 / width, or 0 and the
+    other two arrays.
+    """
     padded = spans + 1 + 2 * order
     for j in range(nodes):
         own, line = view(knots, layer.knots + j * (spans + 1), spans + 1), layer.lines + 2 * j
@@ -71,20 +86,26 @@ def _per_width(knots):
 
 @part
 def _pad_knots(order, knots, padded, reciprocals):
-    """Knots with their ends repeated k times more, and 1 / (t_j - t_{j-d}) for every degree d from 1 to k."""
+    """Knots with their ends repeated k times more, and 1 / (t_j - t_{j-d}) for every degree d from
+    1 to k.
+    """
     for j in range(padded.size):
         padded[j] = knots[min(max(j - order, 0), knots.size - 1)]
     for degree in range(1, order + 1):
         row = view(reciprocals, (degree - 1) * padded.size, padded.size)
         for j in range(degree, padded.size):
-            # No basis that is not zero is divided by an empty width: any number will do, but infinity.
+            # No basis that is not zero is divided by an empty width: any number will do, but
+            # infinity.
             row[j] = 1 / max(padded[j] - padded[j - degree], 2.0**-1022)
 
 
-# --------------------------------------------------------------------------------------------------------------- bases
+# --------------------------------------------------------------------------------------------------
+# bases
 @inlined
 def set_bases(order, spans, layer, node, width, work):
-    """Fill a node's rows of bases and slopes from that of its values; `first`, times `width`, for rows of outputs."""
+    """Fill a node's rows of bases and slopes from that of its values; `first`, times `width`, for
+    rows of outputs.
+    """
     record = view(work, layer.input_records + node * RECORD, RECORD)
     first = integers(work, layer.first + node * BLOCK, SAMPLES)
     origin, per_width = work[layer.lines + 2 * node], work[layer.lines + 2 * node + 1]
@@ -100,13 +121,16 @@ def set_bases(order, spans, layer, node, width, work):
 
 @part
 def _cubic_bases(record, first, width, origin, per_width, spans):
-    """The cubic bases on uniform knots in closed form, and `first`: where the first one's coefficients are."""
+    """The cubic bases on uniform knots in closed form, and `first`: where the first one's
+    coefficients are.
+    """
     for s in range(BLOCK):
         x = record[VALUE + s]
         u = (x - origin) * per_width
         floor = np.floor(u)
         inside = (floor >= 0.0) & (floor < spans)
-        # Clamped before it becomes an integer, which NaN and huge numbers can't: NaN fails comparisons and gives 0.
+        # Clamped before it becomes an integer, which NaN and huge numbers can't: NaN fails
+        # comparisons and gives 0.
         span = floor if floor > 0.0 else 0.0
         span = span if span < spans else spans - 1.0
         first[s] = np.int64(span) * width
@@ -136,7 +160,9 @@ def _general_bases(order, record, first, width, knots, reciprocals):
 
 @part
 def _find_spans(order, record, first, knots):
-    """The last knot that is not above x, by bisection: one step of all samples, so that none waits for its knot."""
+    """The last knot that is not above x, by bisection: one step of all samples, so that none waits
+    for its knot.
+    """
     for s in range(BLOCK):
         first[s] = 0
     size = knots.size - 2 * order
@@ -150,7 +176,9 @@ def _find_spans(order, record, first, knots):
 
 @unrolled
 def _recursion(order, record, first, knots, reciprocals):
-    """The triangular recursion (Piegl & Tiller, The NURBS Book, A2.2), and the slopes from its last step (eq. 2.7)."""
+    """The triangular recursion (Piegl & Tiller, The NURBS Book, A2.2), and the slopes from its last
+    step (eq. 2.7).
+    """
     size = knots.size
     spans = size - 2 * order - 1
     low, high = knots[0], knots[size - 1]
@@ -164,7 +192,9 @@ def _recursion(order, record, first, knots, reciprocals):
             rising = before = 0.0
             for r in range(degree):
                 j = span + order + 1 + r
-                share = record[BASES + r * BLOCK + s] * reciprocals[np.uint64((degree - 1) * size + j)]
+                share = (
+                    record[BASES + r * BLOCK + s] * reciprocals[np.uint64((degree - 1) * size + j)]
+                )
                 record[BASES + r * BLOCK + s] = rising + (knots[np.uint64(j)] - x) * share
                 rising = (x - knots[np.uint64(j - degree)]) * share
                 if degree == order:

@@ -1,11 +1,13 @@
-"""Kernels of MLPs with splines on their nodes, block by block: those of an MLP, with a spline for the activation.
+"""Kernels of MLPs with splines on their nodes, block by block: those of an MLP, with a spline for
+the activation.
 
-A layer applies the splines of its nodes, if they have any, and then its linear map (see `dense`): with `place` "after"
-the inputs of every layer but the first, with "before" those of all layers. In a block every spline has its record (see
-`spline`): its values at the node's, the slope there, and DELTA, the derivatives of whatever is differentiated by the
-spline's values. A node with several splines (`rank`) has as many records: the first splines of all nodes come first,
-then the second ones. The first record also holds what all splines of the node share: its values and the bases. DELTA
-takes the place of the bases' slopes, which have then done their work.
+A layer applies the splines of its nodes, if they have any, and then its linear map (see `dense`):
+with `place` "after" the inputs of every layer but the first, with "before" those of all layers. In
+a block every spline has its record (see `spline`): its values at the node's, the slope there, and
+DELTA, the derivatives of whatever is differentiated by the spline's values. A node with several
+splines (`rank`) has as many records: the first splines of all nodes come first, then the second
+ones. The first record also holds what all splines of the node share: its values and the bases.
+DELTA takes the place of the bases' slopes, which have then done their work.
 
 Letters of shapes: J nodes with splines, O outputs of a layer, N samples, P parameters.
 """
@@ -19,13 +21,23 @@ from harness.families import SplineMlpShape
 from harness.train.fused import dense, spline
 from harness.train.fused.compiled import part
 from harness.train.fused.simd import fill, integers, view
-from harness.train.fused.sizes import ACTIVATED, ACTIVATED_SLOPE, BLOCK, ONE, SAMPLES, VALUE, places, sizes_type
+from harness.train.fused.sizes import (
+    ACTIVATED,
+    ACTIVATED_SLOPE,
+    BLOCK,
+    ONE,
+    SAMPLES,
+    VALUE,
+    places,
+    sizes_type,
+)
 from harness.train.fused.spline import BASES, RECORD, SLOPES, prepare_knots, set_bases, unrolled
 
 DELTA = SLOPES
 
-# Beside what `dense` has, of layers, about the nodes that have splines: how many, where their knots and coefficients
-# are, and in the workspace what is copied there before the blocks, what belongs to a block, and the sums.
+# Beside what `dense` has, of layers, about the nodes that have splines: how many, where their knots
+# and coefficients are, and in the workspace what is copied there before the blocks, what belongs to
+# a block, and the sums.
 SIZES = sizes_type(
     dense.NETWORK + "order grid rank",
     dense.LAYER + spline.LAYER + "nodes coef padded_coef coef_sum",
@@ -46,17 +58,21 @@ def describe(network: SplineMlpShape) -> np.ndarray:
         spline.place_knots(layer, nodes, network, all_knots, room)
         layer.padded_coef = room(rank * nodes * (coefs + 2 * order))
         layer.weight, layer.bias = flat(inputs * outputs), flat(outputs)
-        # In the flat vector coefficients follow the map of their own layer, whose outputs they belong to if "after".
+        # In the flat vector coefficients follow the map of their own layer, whose outputs they
+        # belong to if "after".
         if is_before:
             layer.coef = flat(inputs * coefs)
         elif number < whole.depth:
             sizes[number + 1].coef = flat(outputs * coefs)
     whole.knot_count = all_knots(0)
 
-    return dense.close(sizes, flat, room, lambda layer: {"coef_sum": rank * layer.nodes * (coefs + 2 * order)})
+    return dense.close(
+        sizes, flat, room, lambda layer: {"coef_sum": rank * layer.nodes * (coefs + 2 * order)}
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------- splines
+# --------------------------------------------------------------------------------------------------
+# splines
 @part
 def _prepare(sizes, flat, knots, work):
     """Copy knots and coefficients into the workspace, in the form that the blocks want."""
@@ -79,7 +95,10 @@ def _enter(sizes, number, flat, work):
     layer, order, spans = sizes[number], sizes[0].order, sizes[0].grid + 2 * sizes[0].order
     length = spans + order
     for j in range(layer.nodes):
-        node, first = view(work, layer.input_records + j * RECORD, RECORD), set_bases(order, spans, layer, j, ONE, work)
+        node, first = (
+            view(work, layer.input_records + j * RECORD, RECORD),
+            set_bases(order, spans, layer, j, ONE, work),
+        )
         for at in range(j, sizes[0].rank * layer.nodes, layer.nodes):
             record = view(work, layer.input_records + at * RECORD, RECORD)
             coef = view(work, layer.padded_coef + at * length, length)
@@ -103,7 +122,8 @@ def _sum_bases(order, node, first, coef, record):
 def _add_spline_gradients(order, ahead, sizes, layer, work):
     """sums[ahead + j, first + r] += B_r(x_j) delta[ahead + j], of one spline of every node.
 
-    A few nodes in turn: neighbouring samples often meet the same coefficients, and would wait for each other.
+    A few nodes in turn: neighbouring samples often meet the same coefficients, and would wait for
+    each other.
     """
     length, nodes = sizes[0].grid + 3 * order, layer.nodes
     records, sums, firsts = layer.input_records, layer.coef_sum, layer.first
@@ -118,7 +138,8 @@ def _add_spline_gradients(order, ahead, sizes, layer, work):
                     work[np.uint64(to + r)] += work[np.uint64(node + BASES + r * BLOCK)] * delta
 
 
-# ------------------------------------------------------------------------------------ a layer, see `dense.evaluator`
+# ------------------------------------------------------------------------------------ a layer, see
+# `dense.evaluator`
 @part
 def _step_back(sizes, number, flat, work):
     """To DELTA and the values of the layer's nodes."""
@@ -144,7 +165,12 @@ def _add_gradients(sizes, number, work):
 
 @part
 def _collect(sizes, number, factor, flat, work, gradient):
-    layer, order, coefs, rank = sizes[number], sizes[0].order, sizes[0].grid + sizes[0].order, sizes[0].rank
+    layer, order, coefs, rank = (
+        sizes[number],
+        sizes[0].order,
+        sizes[0].grid + sizes[0].order,
+        sizes[0].rank,
+    )
     dense.collect(layer, factor, work, gradient)
     for j in range(layer.nodes):
         for k in range(rank):
@@ -155,7 +181,12 @@ def _collect(sizes, number, factor, flat, work, gradient):
 
 @part
 def _set_row(sizes, number, s, work, row):
-    layer, order, coefs, rank = sizes[number], sizes[0].order, sizes[0].grid + sizes[0].order, sizes[0].rank
+    layer, order, coefs, rank = (
+        sizes[number],
+        sizes[0].order,
+        sizes[0].grid + sizes[0].order,
+        sizes[0].rank,
+    )
     dense.set_row(layer, RECORD, s, work, row)
     for j in range(layer.nodes):
         node = view(work, layer.input_records + j * RECORD, RECORD)
@@ -169,8 +200,11 @@ def _set_row(sizes, number, s, work, row):
                     slopes[(lowest + r) * rank + k] = node[BASES + r * BLOCK + s] * delta
 
 
-# --------------------------------------------------------------------------------------------------------- all kernels
-_evaluate = dense.evaluator(RECORD, _enter, _step_back, _add_gradients, _collect, dense.full_rows(_set_row))
+# --------------------------------------------------------------------------------------------------
+# all kernels
+_evaluate = dense.evaluator(
+    RECORD, _enter, _step_back, _add_gradients, _collect, dense.full_rows(_set_row)
+)
 
 
 def evaluate(task, samples, sizes_at, flat_at, knots_at, x_at, y_at, first_at, second_at, work_at):

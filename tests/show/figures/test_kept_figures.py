@@ -1,4 +1,6 @@
-"""Kept figures fit on a page, and those of an answer in one column of a paper, where they can be read."""
+"""Kept figures fit on a page, and those of an answer in one column of a paper, where they can be
+read.
+"""
 
 import struct
 from pathlib import Path
@@ -21,17 +23,24 @@ def inches(path: Path) -> tuple[float, float]:
 
 
 def test_no_kept_figure_is_higher_than_a_page():
-    kept = [path for folder in ("results", "docs/figures") for path in (ROOT / folder).rglob("*.png")]
+    kept = [
+        path for folder in ("results", "docs/figures") for path in (ROOT / folder).rglob("*.png")
+    ]
     assert len(kept) > 20
     assert [path for path in kept if inches(path)[1] > MOST_HEIGHT + 0.01] == []
 
 
 def test_every_kept_experiment_has_its_answer_and_its_laws_in_one_column():
     folders = [
-        path.parent for kind in ("reference", "verdicts") for path in (ROOT / "results" / kind).glob("*/runs.csv")
+        path.parent
+        for kind in ("reference", "verdicts")
+        for path in (ROOT / "results" / kind).glob("*/runs.csv")
     ]
     for folder in folders:
-        if any(word in folder.name for word in OF_EARLIER_CODE) or not (folder / "scaling.png").exists():
+        if (
+            any(word in folder.name for word in OF_EARLIER_CODE)
+            or not (folder / "scaling.png").exists()
+        ):
             continue
         assert (folder / "answer.png").exists(), folder
         for picture in (folder / "answer.png", *folder.glob("scaling*.png")):

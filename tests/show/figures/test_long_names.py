@@ -1,4 +1,6 @@
-"""Names of tasks that are long and begin alike: short ones differ, and in figures none is cut unseen."""
+"""Names of tasks that are long and begin alike: short ones differ, and in figures none is cut
+unseen.
+"""
 
 import re
 
@@ -21,7 +23,11 @@ from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.names import shortened
 
 AXIS = "params.trainable"
-LONG = [f"a_function_of_{inputs} train_points={points}" for inputs in ("many", "few") for points in (200, 1000)]
+LONG = [
+    f"a_function_of_{inputs} train_points={points}"
+    for inputs in ("many", "few")
+    for points in (200, 1000)
+]
 SIDES = ("kan", "mlp")
 
 
@@ -31,7 +37,12 @@ def alike(tmp_path_factory) -> Study:
     exp2d = ", ".join(f"{{target: exp2d, train_points: {points}}}" for points in (200, 1000))
     additive = ", ".join(f"{{target: rotated_additive, inputs: {inputs}}}" for inputs in (4, 12))
     arms = dict.fromkeys(SIDES, 1.0)
-    return study(tmp_path_factory.mktemp("alike"), arms, tasks=f"[{exp2d}, {additive}]", budgets=(60, 120, 250, 500))
+    return study(
+        tmp_path_factory.mktemp("alike"),
+        arms,
+        tasks=f"[{exp2d}, {additive}]",
+        budgets=(60, 120, 250, 500),
+    )
 
 
 @pytest.mark.nightly
@@ -54,7 +65,11 @@ def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike
             stacked = draw()
         for figure in (draw(), stacked):
             figure.draw_without_rendering()
-            titled = [title for axes in figure.axes if axes.get_visible() and (title := axes.get_title(loc="left"))]
+            titled = [
+                title
+                for axes in figure.axes
+                if axes.get_visible() and (title := axes.get_title(loc="left"))
+            ]
             assert len(set(titled)) == len(titled) == panels, name
             for text in figure.findobj(Text):
                 if text.get_visible() and text.get_text() in titled:
@@ -62,8 +77,16 @@ def test_panels_of_different_tasks_have_different_titles_within_the_figure(alike
 
 
 WORD = r"[^\W_]+"
-targets = st.sampled_from(["exp2d", "j0", "tanh_teacher", "my_tasks:ripple", "yours:ripple", "houses_of_1990.csv"])
-FIELDS = [" train_points=1000", " train_points=200", " train_noise=1", " inputs=('a', 'b')", " low=-1.0"]
+targets = st.sampled_from(
+    ["exp2d", "j0", "tanh_teacher", "my_tasks:ripple", "yours:ripple", "houses_of_1990.csv"]
+)
+FIELDS = [
+    " train_points=1000",
+    " train_points=200",
+    " train_noise=1",
+    " inputs=('a', 'b')",
+    " low=-1.0",
+]
 fields = st.lists(st.sampled_from(FIELDS), max_size=3, unique=True)
 tasks = st.builds(lambda target, told: target + "".join(told), targets, fields)
 anything = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=40)
@@ -90,12 +113,24 @@ def test_different_names_stay_different_and_no_word_is_cut_unseen(names, letters
     [
         (["exp2d train_points=1000", "exp2d train_points=200"], 24, None),
         (["exp2d train_points=1000", "exp2d train_points=200"], 15, ["train=1000", "train=200"]),
-        (["exp2d train_points=200", "exp2d train_points=50", "j0"], 15, ["exp2d train=200", "exp2d train=50", "j0"]),
+        (
+            ["exp2d train_points=200", "exp2d train_points=50", "j0"],
+            15,
+            ["exp2d train=200", "exp2d train=50", "j0"],
+        ),
         (["my_tasks:ripple"], 6, ["ripple"]),
         (["tide.csv"], 6, ["tide"]),
         (["mine:ripple", "yours:ripple"], 11, ["mine:ripple", "yours…ipple"]),
-        (["additive inputs=4", "additive inputs=100", "xy"], 15, ["add… inputs=4", "add… inputs=100", "xy"]),
-        (["mlp_teacher n=1", "mlp_teacher n=1000", "tree n=1"], 12, ["mlp… n=1", "mlp… n=1000", "tree n=1"]),
+        (
+            ["additive inputs=4", "additive inputs=100", "xy"],
+            15,
+            ["add… inputs=4", "add… inputs=100", "xy"],
+        ),
+        (
+            ["mlp_teacher n=1", "mlp_teacher n=1000", "tree n=1"],
+            12,
+            ["mlp… n=1", "mlp… n=1000", "tree n=1"],
+        ),
     ],
 )
 def test_what_tells_a_name_from_others_is_kept(names, letters, shown):

@@ -54,7 +54,9 @@ def label_of(axes: Axes, series: str) -> str:
 
 
 def assert_readable(figure: Figure) -> None:
-    """Legends are on the page, clear of each other, of all panels and of their ticks and titles; axes have ticks."""
+    """Legends are on the page, clear of each other, of all panels and of their ticks and titles;
+    axes have ticks.
+    """
     figure.draw_without_rendering()
     legends = [axes.get_legend().get_window_extent() for axes in figure.axes]
     frames = [axes.get_window_extent() for axes in figure.axes]
@@ -83,14 +85,24 @@ def test_both_files_are_written(held_figure, tmp_path):
 
 def test_every_series_is_drawn_on_every_task_and_axis(made, figure):
     assert len(figure.axes) == 2 * len(HEADLINE_AXES)
-    for axes, (task, axis) in zip(figure.axes, itertools.product(TASKS, HEADLINE_AXES), strict=True):
+    for axes, (task, axis) in zip(
+        figure.axes, itertools.product(TASKS, HEADLINE_AXES), strict=True
+    ):
         for series in ("kan", "mlp", "turned"):
-            rows = made.table[(made.table["task"] == task) & (made.table["series"] == series) & made.table["chosen"]]
+            rows = made.table[
+                (made.table["task"] == task)
+                & (made.table["series"] == series)
+                & made.table["chosen"]
+            ]
             rows = rows[rows["status"] == "done"]
             x, y = line(axes, f"runs:{series}").get_data()
-            assert sorted(zip(x, y, strict=True)) == sorted(zip(rows[axis], rows["test_rmse"], strict=True))
+            assert sorted(zip(x, y, strict=True)) == sorted(
+                zip(rows[axis], rows["test_rmse"], strict=True)
+            )
             law = drawn(made.laws, task, series, axis)[1]
-            np.testing.assert_array_equal(line(axes, f"means:{series}").get_ydata(), law.points.means)
+            np.testing.assert_array_equal(
+                line(axes, f"means:{series}").get_ydata(), law.points.means
+            )
             x = line(axes, f"law:{series}").get_xdata()
             assert (x[0], x[-1]) == (law.points.sizes[0], law.points.sizes[-1])
             assert f"band:{series}" in gids(axes)
@@ -101,10 +113,16 @@ def test_sizes_outside_the_window_are_hollow(figure):
     for axes in figure.axes[:2]:
         outside, inside = line(axes, "outside:kan"), line(axes, "means:kan")
         assert to_hex(outside.get_markerfacecolor()) == "#ffffff"
-        assert to_hex(inside.get_markerfacecolor()) == to_hex(inside.get_markeredgecolor()) != "#ffffff"
+        assert (
+            to_hex(inside.get_markerfacecolor())
+            == to_hex(inside.get_markeredgecolor())
+            != "#ffffff"
+        )
         assert (len(outside.get_xdata()), len(inside.get_xdata())) == (2, 5)
         assert "outside:mlp" not in gids(axes)
-        assert line(axes, "means:turned").get_xdata()[-1] < line(axes, "outside:turned").get_xdata()[0]
+        assert (
+            line(axes, "means:turned").get_xdata()[-1] < line(axes, "outside:turned").get_xdata()[0]
+        )
 
 
 def test_held_out_sizes_are_half_filled_and_the_law_goes_on_to_them(held, held_figure):
@@ -112,15 +130,26 @@ def test_held_out_sizes_are_half_filled_and_the_law_goes_on_to_them(held, held_f
         for series in ("kan", "mlp"):
             one, law = drawn(held.laws, "exp2d", series, axis)
             held_out = one.held_out[law.law]
-            marks, further = line(axes, f"held_out:{series}"), line(axes, f"extrapolated:{series}").get_xdata()
+            marks, further = (
+                line(axes, f"held_out:{series}"),
+                line(axes, f"extrapolated:{series}").get_xdata(),
+            )
             assert marks.get_fillstyle() == "bottom"
             assert to_hex(marks.get_markerfacecoloralt()) == "#ffffff"
             np.testing.assert_array_equal(marks.get_xdata(), held_out.measured.sizes)
-            assert (further[0], further[-1]) == pytest.approx((one.points.sizes[-1], marks.get_xdata()[-1]))
-            assert line(axes, f"law:{series}").get_xdata()[-1] == one.points.sizes[-1] < marks.get_xdata()[0]
+            assert (further[0], further[-1]) == pytest.approx(
+                (one.points.sizes[-1], marks.get_xdata()[-1])
+            )
+            assert (
+                line(axes, f"law:{series}").get_xdata()[-1]
+                == one.points.sizes[-1]
+                < marks.get_xdata()[0]
+            )
             (bars,) = [bar for bar in axes.collections if bar.get_gid() == f"predicted:{series}"]
             ends = np.array([segment[:, 1] for segment in bars.get_segments()])
-            np.testing.assert_array_equal(ends.T, [held_out.prediction.low, held_out.prediction.high])
+            np.testing.assert_array_equal(
+                ends.T, [held_out.prediction.low, held_out.prediction.high]
+            )
             within = held_out.prediction.within.sum()
             assert f"{within} of 2 held-out sizes as predicted" in label_of(axes, series)
 
@@ -131,7 +160,9 @@ def test_a_refused_fit_has_joined_means_and_its_reason_once(figure):
     assert "No law: the error rises with size." in note
     for axes in figure.axes:
         assert label_of(axes, "bent") == "bent: no law"
-        np.testing.assert_array_equal(line(axes, "joined:bent").get_xydata(), line(axes, "means:bent").get_xydata())
+        np.testing.assert_array_equal(
+            line(axes, "joined:bent").get_xydata(), line(axes, "means:bent").get_xydata()
+        )
         assert "joined:mlp" not in gids(axes)
         assert not {"law:bent", "band:bent"} & gids(axes)
         assert "law:mlp" in gids(axes)
@@ -141,20 +172,33 @@ def test_a_curve_that_bends_has_a_mark_in_its_legend(made):
     bent = Caution("MISFIT", "the curve flattens with the budget.")
 
     def with_warnings(laws: SeriesLaws, *warnings: Caution) -> SeriesLaws:
-        return replace(laws, fits={name: replace(law, warnings=warnings) for name, law in laws.fits.items()})
+        return replace(
+            laws, fits={name: replace(law, warnings=warnings) for name, law in laws.fits.items()}
+        )
 
-    laws = [with_warnings(one, bent) if one.series == "mlp" else with_warnings(one) for one in made.laws]
+    laws = [
+        with_warnings(one, bent) if one.series == "mlp" else with_warnings(one) for one in made.laws
+    ]
     figure = scaling_figure(made.manifest, laws)
     for axes in figure.axes:
         assert "†" in label_of(axes, "mlp")
         assert "†" not in label_of(axes, "kan")
-    assert " ".join(figure.get_supxlabel().split()).count("†: points are off this law, so that α is a mean slope.") == 1
+    assert (
+        " ".join(figure.get_supxlabel().split()).count(
+            "†: points are off this law, so that α is a mean slope."
+        )
+        == 1
+    )
 
 
 def test_a_diverged_run_is_in_the_figure(made, figure):
     diverged = made.table[(made.table["status"] == "diverged") & made.table["chosen"]]
-    for axes, (task, axis) in zip(figure.axes, itertools.product(TASKS, HEADLINE_AXES), strict=True):
-        np.testing.assert_array_equal(line(axes, "failed:mlp").get_xdata(), diverged[diverged["task"] == task][axis])
+    for axes, (task, axis) in zip(
+        figure.axes, itertools.product(TASKS, HEADLINE_AXES), strict=True
+    ):
+        np.testing.assert_array_equal(
+            line(axes, "failed:mlp").get_xdata(), diverged[diverged["task"] == task][axis]
+        )
     assert "× at the edge: runs that failed, 2 in all" in " ".join(figure.get_supxlabel().split())
 
 
@@ -162,7 +206,10 @@ def test_a_diverged_run_is_in_the_figure(made, figure):
 def test_panels_are_readable(case, request):
     figure = request.getfixturevalue(case)
     assert_readable(figure)
-    assert [axes.get_xlabel() for axes in figure.axes[-2:]] == ["trainable parameters", "training FLOPs (shared-dense)"]
+    assert [axes.get_xlabel() for axes in figure.axes[-2:]] == [
+        "trainable parameters",
+        "training FLOPs (shared-dense)",
+    ]
     assert "RMSE" in figure.axes[0].get_ylabel()
     assert "exp(sin(πx) + y²)" in figure.axes[0].get_title(loc="left")
 
@@ -171,7 +218,9 @@ def test_only_the_asked_sides_are_drawn_with_what_a_constant_reaches(made):
     rule_is_of, others = of_sides(made.manifest, made.laws)
     assert (rule_is_of, others) == (["mlp", "bent"], ["kan", "turned"])
     for names, absent in ((rule_is_of, others), (others, rule_is_of)):
-        shown = scaling_figure(made.manifest, made.laws, names, [Baseline("exp2d", "constant", 50.0)])
+        shown = scaling_figure(
+            made.manifest, made.laws, names, [Baseline("exp2d", "constant", 50.0)]
+        )
         first, *_, last = shown.axes
         assert line(first, "baseline:constant").get_ydata()[0] == 50 < first.get_ylim()[1]
         assert "baseline:constant" not in gids(last)
@@ -190,12 +239,18 @@ def test_titles_say_what_was_found(made, held):
 
 
 def test_no_legend_or_title_is_cut_where_tasks_stand_side_by_side(made):
-    """Whatever the letters of a name; a formula that is too long for half a column gives way to the task's name."""
-    of_one_axis = [one for one in made.laws if one.axis == "params.trainable" and one.series == "kan"]
+    """Whatever the letters of a name; a formula that is too long for half a column gives way to the
+    task's name.
+    """
+    of_one_axis = [
+        one for one in made.laws if one.axis == "params.trainable" and one.series == "kan"
+    ]
     formula = made.manifest.formulas[TASKS[1]].model_copy(
         update={"formula": "exp((sin(π(x₁²+x₂²)) + sin(π(x₃²+x₄²)))/2)"}
     )
-    manifest = made.manifest.model_copy(update={"formulas": {**made.manifest.formulas, TASKS[1]: formula}})
+    manifest = made.manifest.model_copy(
+        update={"formulas": {**made.manifest.formulas, TASKS[1]: formula}}
+    )
     figures = [scaling_figure(manifest, of_one_axis)]
     for letters in range(4, 16):
         laws = [replace(one, series="x" * letters) for one in of_one_axis]
@@ -209,7 +264,9 @@ def test_no_legend_or_title_is_cut_where_tasks_stand_side_by_side(made):
 
 
 def test_no_note_names_a_file_that_kept_folders_lack(made, monkeypatch):
-    monkeypatch.setattr("harness.show.figures.scaling.MOST_HEIGHT", 2.5)  # inches: room for one task
+    monkeypatch.setattr(
+        "harness.show.figures.scaling.MOST_HEIGHT", 2.5
+    )  # inches: room for one task
     note = " ".join(scaling_figure(made.manifest, made.laws).get_supxlabel().split())
     assert "1 more task is not drawn; `harness fit` has all laws." in note
     assert "fits.json" not in note
@@ -223,11 +280,17 @@ def test_every_letter_can_be_read_in_a_column_of_a_paper(made, held):
         scaling_figure(held.manifest, held.laws),
         ranking_figure(runs, "params.trainable", titles, styles),
         residuals_figure(made.manifest, made.laws),
-        headline_figure(made_headline({"one": "J0(20x)"}, [Found(2.0, 1.5, 3.0, at=100.0)]), styles),
+        headline_figure(
+            made_headline({"one": "J0(20x)"}, [Found(2.0, 1.5, 3.0, at=100.0)]), styles
+        ),
     ]
     for figure in figures:
         assert figure.get_figwidth() == pytest.approx(85 / 25.4)
-        sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+        sizes = [
+            text.get_fontsize()
+            for text in figure.findobj(Text)
+            if text.get_visible() and text.get_text()
+        ]
         assert min(sizes) >= 5
 
 
@@ -238,8 +301,12 @@ def test_more_series_than_lines_can_tell_apart_are_ranked(made, monkeypatch):
     assert len(shown.axes) == len(TASKS)
     for axes, task in zip(shown.axes, TASKS, strict=True):
         names = [label.get_text() for label in axes.get_yticklabels()]
-        runs = made.table[(made.table["task"] == task) & made.table["chosen"] & (made.table["status"] == "done")]
-        runs = runs[runs["params.trainable"] == runs.groupby("series")["params.trainable"].transform("max")]
+        runs = made.table[
+            (made.table["task"] == task) & made.table["chosen"] & (made.table["status"] == "done")
+        ]
+        runs = runs[
+            runs["params.trainable"] == runs.groupby("series")["params.trainable"].transform("max")
+        ]
         means = np.exp(np.log(runs["test_loss"]).groupby(runs["series"]).mean())
         ranked = means.sort_values().index.tolist()
         assert names == list(map(written, ranked))
@@ -259,13 +326,19 @@ def test_outliers_are_clipped_marked_and_counted(held):
     for axes, axis in zip(shown.axes, HEADLINE_AXES, strict=True):
         low, high = axes.get_ylim()
         assert low < others.min() < others.max() < high < 10
-        assert line(axes, "beyond:mlp").get_xdata() == pytest.approx([table.loc[victim, axis]], rel=0.05)
+        assert line(axes, "beyond:mlp").get_xdata() == pytest.approx(
+            [table.loc[victim, axis]], rel=0.05
+        )
         assert "beyond:kan" not in gids(axes)
-    assert "+ at the edge: runs beyond the panel, 1 in all" in shown.get_supxlabel().replace("\n", " ")
+    assert "+ at the edge: runs beyond the panel, 1 in all" in shown.get_supxlabel().replace(
+        "\n", " "
+    )
 
 
 def test_every_run_is_within_panels_that_share_their_losses(held):
-    """A search chooses other runs by FLOPs than by parameters; those with a larger loss are drawn, not cut off."""
+    """A search chooses other runs by FLOPs than by parameters; those with a larger loss are drawn,
+    not cut off.
+    """
     params, flops = HEADLINE_AXES
     by_size = held.table.assign(won_on=params)
     by_cost = held.table.assign(won_on=flops, asked=held.table[flops])
@@ -280,7 +353,9 @@ def test_every_run_is_within_panels_that_share_their_losses(held):
 
 
 def test_a_users_target_is_titled_with_its_docstring():
-    assert task_titles({"mine:f": "costs $5 + $x_1$"}, 60) == {"mine:f": "mine:f:  costs $5 + $x_1$"}
+    assert task_titles({"mine:f": "costs $5 + $x_1$"}, 60) == {
+        "mine:f": "mine:f:  costs $5 + $x_1$"
+    }
 
 
 def test_any_range_has_round_ticks():
@@ -306,8 +381,12 @@ def test_ticks_of_a_small_panel_do_not_touch():
 def test_residuals_of_an_experiment_lie_about_its_laws(made):
     figure = residuals_figure(made.manifest, made.laws)
     _, fit = drawn(made.laws, "exp2d", "mlp", "params.trainable")
-    (means,) = [line for axes in figure.axes for line in axes.lines if line.get_gid() == "means:exp2d:mlp"]
-    assert means.get_ydata() == pytest.approx(np.log(fit.points.means / predict(fit, fit.points.sizes)))
+    (means,) = [
+        line for axes in figure.axes for line in axes.lines if line.get_gid() == "means:exp2d:mlp"
+    ]
+    assert means.get_ydata() == pytest.approx(
+        np.log(fit.points.means / predict(fit, fit.points.sizes))
+    )
     assert means.get_xdata() == pytest.approx(fit.points.sizes)
 
 
@@ -319,7 +398,10 @@ def laws_of_arms(arms: int, **asked):
     noise = np.random.default_rng(2)
     rows = []
     for arm in range(arms):
-        rows += [(f"arm {arm}", size, float(np.exp(0.1 * noise.standard_normal()) / size)) for size in 2 * SIX]
+        rows += [
+            (f"arm {arm}", size, float(np.exp(0.1 * noise.standard_normal()) / size))
+            for size in 2 * SIX
+        ]
     return laws_of_rows(rows, ("pure", "floor"), **asked)
 
 
@@ -342,7 +424,9 @@ def test_a_refused_law_is_not_drawn(tmp_path):
 
 
 def test_on_a_phone_many_panels_keep_their_height(tmp_path):
-    of_tasks = [replace(series, task=f"task {task}") for task in range(9) for series in laws_of_arms(4)]
+    of_tasks = [
+        replace(series, task=f"task {task}") for task in range(9) for series in laws_of_arms(4)
+    ]
     with narrow():
         figure = scaling_figure(None, of_tasks)
     figure.draw_without_rendering()

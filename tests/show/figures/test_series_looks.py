@@ -1,4 +1,6 @@
-"""Colours belong to families, and figures inside pages follow the page and do not disturb each other."""
+"""Colours belong to families, and figures inside pages follow the page and do not disturb each
+other.
+"""
 
 import itertools
 import random
@@ -13,7 +15,15 @@ from matplotlib.colors import to_hex, to_rgb
 from harness.families import FAMILIES
 from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import scaling_figure
-from harness.show.figures.series import INK, LINES, MARKS, SPARE, experiment_styles, family_styles, named_styles
+from harness.show.figures.series import (
+    INK,
+    LINES,
+    MARKS,
+    SPARE,
+    experiment_styles,
+    family_styles,
+    named_styles,
+)
 from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import WIDTH, panel_grid, side_by_side, themed
 
@@ -30,7 +40,8 @@ def colours(figure) -> dict[str, set[str]]:
 
 
 def test_families_and_spare_colours_all_differ():
-    # Machado, Oliveira & Fernandes (2009): what protanopes and deuteranopes see of linear red, green and blue.
+    # Machado, Oliveira & Fernandes (2009): what protanopes and deuteranopes see of linear red,
+    # green and blue.
     seen = {
         "by most": np.eye(3),
         "protanopes": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
@@ -41,7 +52,9 @@ def test_families_and_spare_colours_all_differ():
     assert len(set(stated)) == len(FAMILIES)
     assert not {*SPARE, INK} & set(stated)
     for eyes, matrix in seen.items():
-        shown = {colour: np.clip(matrix @ light, 0, 1) ** (1 / 2.2) for colour, light in linear.items()}
+        shown = {
+            colour: np.clip(matrix @ light, 0, 1) ** (1 / 2.2) for colour, light in linear.items()
+        }
         for one, other in itertools.combinations(shown, 2):
             assert np.linalg.norm(shown[one] - shown[other]) > 0.12, (eyes, one, other)
 
@@ -58,7 +71,9 @@ def test_an_arm_has_one_colour_in_all_figures_of_its_experiment(made):
 @pytest.mark.parametrize("names", [("KAN", "mlp_3"), ("mlp_3", "a transformer", "KAN")])
 def test_an_arm_of_anybodys_table_has_the_colour_of_the_family_it_is_named_after(tmp_path, names):
     points = itertools.product(names, (10, 30, 100, 300, 1000))
-    laws = laws_of_rows([(name, size, names.index(name) + 1 / size) for name, size in points], ("floor",))
+    laws = laws_of_rows(
+        [(name, size, names.index(name) + 1 / size) for name, size in points], ("floor",)
+    )
     for figure in (scaling_figure(None, laws), residuals_figure(None, laws)):
         drawn = colours(figure)
         assert drawn["KAN"] == {FAMILIES["kan"].colour.lower()}
@@ -66,7 +81,12 @@ def test_an_arm_of_anybodys_table_has_the_colour_of_the_family_it_is_named_after
 
 
 def test_names_are_read_as_people_write_them():
-    names = {"KAN, G = 5": "kan", "spline-mlp wide": "spline_mlp", "MLPs": "mlp", "Fourier KAN": "fourier_kan"}
+    names = {
+        "KAN, G = 5": "kan",
+        "spline-mlp wide": "spline_mlp",
+        "MLPs": "mlp",
+        "Fourier KAN": "fourier_kan",
+    }
     for name, family in names.items():
         assert named_styles([name])[name].colour == FAMILIES[family].colour.lower()
     assert named_styles(["a kan"])["a kan"].colour in SPARE
@@ -79,7 +99,10 @@ def test_a_spare_colour_does_not_depend_on_order():
     assert {known[name] for name in outside} == set(SPARE)
     for seed in range(5):
         names = random.Random(seed).sample(list(families), len(families))
-        assert {name: style.colour for name, style in family_styles({name: name for name in names}).items()} == known
+        assert {
+            name: style.colour
+            for name, style in family_styles({name: name for name in names}).items()
+        } == known
 
 
 def test_the_series_of_a_family_differ():

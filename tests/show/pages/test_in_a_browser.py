@@ -1,4 +1,6 @@
-"""Pages in a real browser: they fit wide screens and phones, light and dark, and say the answer at once."""
+"""Pages in a real browser: they fit wide screens and phones, light and dark, and say the answer at
+once.
+"""
 
 from collections.abc import Iterator
 from contextlib import chdir
@@ -91,7 +93,11 @@ def test_verdicts_begin_with_a_sentence_a_question(browser, pages):
 def test_a_figure_has_one_layout_a_screen(browser, pages):
     for screen, layout in zip(SCREENS, ("wide", "narrow"), strict=True):
         with shown(browser, pages["report"], screen) as page:
-            seen = [one.get_attribute("id") for one in page.locator("figure > svg").all() if one.is_visible()]
+            seen = [
+                one.get_attribute("id")
+                for one in page.locator("figure > svg").all()
+                if one.is_visible()
+            ]
             assert seen
             assert all(name.endswith(layout) for name in seen)
 
@@ -102,7 +108,10 @@ def test_a_code_leads_to_its_words(browser, pages):
             code = page.locator("a.code").first
             name = code.inner_text()
             code.click()
-            place, bar = page.locator(f"dt#{name}").bounding_box(), page.locator("nav").bounding_box()
+            place, bar = (
+                page.locator(f"dt#{name}").bounding_box(),
+                page.locator("nav").bounding_box(),
+            )
             assert bar["y"] == 0
             assert bar["height"] <= place["y"] < screen["height"]
 

@@ -1,4 +1,6 @@
-"""The report: it says everything that the plan, the fits and the records say, and needs nothing but itself."""
+"""The report: it says everything that the plan, the fits and the records say, and needs nothing but
+itself.
+"""
 
 import html
 import re
@@ -28,7 +30,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
-        self.links += [value for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+        self.links += [
+            value for name, value in attrs if name in ("src", "href", "srcset", "action", "data")
+        ]
         self.ids |= {value for name, value in attrs if name == "id"}
         if tag not in VOID:
             self.open.append(tag)
@@ -43,7 +47,9 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def written(made) -> str:
     """The report of `made`, which has replaced an earlier plan, and whose laws are checked."""
-    manifest = made.manifest.model_copy(update={"earlier_plans": ("manifest.1.json (replaced; differed in seeds)",)})
+    manifest = made.manifest.model_copy(
+        update={"earlier_plans": ("manifest.1.json (replaced; differed in seeds)",)}
+    )
     records = read_planned(manifest, made.folder.parent / "runs")
     verdicts, found = judge_all(manifest, made.table), main_headline(manifest, made.table)
     laws = check(made.laws, HEADLINE_AXES)
@@ -99,10 +105,16 @@ def test_exponents_are_those_of_the_fits(made, written, text):
 
 def test_rules_are_stated_and_judged(text):
     assert f"“{CLAIM}”: open." in text
-    assert "More replicates will not help on exp2d: 33% of the runs of mlp at params.trainable 2001 diverged" in text
+    assert (
+        "More replicates will not help on exp2d: 33% of the runs of mlp at params.trainable 2001 "
+        "diverged"
+    ) in text
     assert "Rule: the exponent of bent minus that of mlp" in text
     assert "is above 0.25, on at least 2 of 2 tasks" in text
-    assert "CENSORED: 33% of the runs of mlp at params.trainable 2041 diverged; mend them first" in text
+    assert (
+        "CENSORED: 33% of the runs of mlp at params.trainable 2041 diverged; mend them first"
+        in text
+    )
     assert "manifest.1.json (replaced; differed in seeds)" in text
     assert "kan on exp2d: trainable parameters from 100" in text
 
@@ -111,7 +123,10 @@ def test_the_answer_comes_first_and_then_what_it_rests_on(written):
     sections = re.findall(r'<section id="(\w+)"', written)
     assert sections == ["answer", "laws", "trust", "plan", "runs", "provenance", "codes"]
     assert re.findall(r'<a href="#(\w+)">', written[: written.index("</nav>")]) == sections
-    places = [written.index(mark) for mark in ('<div class="answers">', "ratios-figure", "Careful:", "<table")]
+    places = [
+        written.index(mark)
+        for mark in ('<div class="answers">', "ratios-figure", "Careful:", "<table")
+    ]
     assert places == sorted(places)
 
 

@@ -22,8 +22,12 @@ RATIOS = (
 )
 
 
-def made(labels: int | list[str], names: tuple[str, str] = ("kan", "mlp"), clock: str | None = None) -> Headline:
-    """A headline of so many tasks, or of tasks with these labels, with every kind of ratio in turn."""
+def made(
+    labels: int | list[str], names: tuple[str, str] = ("kan", "mlp"), clock: str | None = None
+) -> Headline:
+    """A headline of so many tasks, or of tasks with these labels, with every kind of ratio in
+    turn.
+    """
     if isinstance(labels, int):
         labels = [f"task_{number}_of_many" for number in range(labels)]
     return made_headline(dict.fromkeys(labels, "exp(sin(πx) + y²)"), RATIOS, names, clock)
@@ -31,13 +35,19 @@ def made(labels: int | list[str], names: tuple[str, str] = ("kan", "mlp"), clock
 
 def test_the_answer_fits_a_terminal_of_80_columns():
     long_names = ("the best of kan, kan_wide", "spline_mlp")
-    for tasks, names, clock in itertools.product((1, 2, 3, 6, 27), (("kan", "mlp"), long_names), (None, "seconds")):
-        lines = headline.console_lines(made(tasks, names, clock), [], ["216 runs.", "Report: results/x/report.html"])
+    for tasks, names, clock in itertools.product(
+        (1, 2, 3, 6, 27), (("kan", "mlp"), long_names), (None, "seconds")
+    ):
+        lines = headline.console_lines(
+            made(tasks, names, clock), [], ["216 runs.", "Report: results/x/report.html"]
+        )
         case = f"{tasks} tasks, {names}, {clock}:\n" + "\n".join(lines)
         assert max(map(len, lines)) <= 79, case
         assert lines[-1].startswith("Report"), case
         if names is long_names:
-            assert any(line.startswith("A: the best of kan, kan_wide. B: spline_mlp.") for line in lines), case
+            assert any(
+                line.startswith("A: the best of kan, kan_wide. B: spline_mlp.") for line in lines
+            ), case
 
 
 @pytest.mark.parametrize(
@@ -48,7 +58,8 @@ def test_the_answer_fits_a_terminal_of_80_columns():
         (RATIOS[2], "kan 2e5x [1.1e4, 3.6e6]"),
         (RATIOS[3], "mlp 1e6 to kan 1e6?"),
         (RATIOS[4], "no equal size"),
-        # All of it is nearer to equality than what matters; an end reaches further; no interval holds 1, however near.
+        # All of it is nearer to equality than what matters; an end reaches further; no interval
+        # holds 1, however near.
         (Found(0.996, 0.98, 1.013), "equal within 1.02x"),
         (Found(0.955, 0.9, 1.013), "mlp 1.1 to kan 1.01?"),
         (Found(1.031, 1.013, 1.05), "kan 1.03x [1.01, 1.05]"),
@@ -59,7 +70,9 @@ def test_the_answer_fits_a_terminal_of_80_columns():
     ],
 )
 def test_a_lead_is_told_as_that_of_the_side_that_has_it(ratio, words):
-    """A ratio below 1 is the second's lead, turned over, and an interval that holds 1 has both ends."""
+    """A ratio below 1 is the second's lead, turned over, and an interval that holds 1 has both
+    ends.
+    """
     assert headline.lead_words(ratio, "kan", "mlp") == words
 
 
@@ -72,7 +85,8 @@ def test_all_cells_have_the_longest_form_that_fits_all_of_them():
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(1.04, "1.04"), (9.96, "10"), (99.6, "100"), (213, "210"), (9940, "9900"), (3.46e5, "3.5e5")]
+    ("value", "said"),
+    [(1.04, "1.04"), (9.96, "10"), (99.6, "100"), (213, "210"), (9940, "9900"), (3.46e5, "3.5e5")],
 )
 def test_factors_have_two_digits_and_powers_of_ten_from_ten_thousand_on(value, said):
     """Near 1 a third digit says on which side it lies."""
@@ -105,8 +119,13 @@ def test_there_is_a_line_for_each_other_pair_and_a_row_for_each_effort():
         others=(Other("kan", "spline_mlp", task, RATIOS[1]),),
         efforts=(Effort(task, 4, replace(won, won=6, lost=2)),),
     )
-    assert headline.other_pairs(found) == [f"kan or spline_mlp, largest size: {task} spline_mlp 32x [11, 100]."]
-    assert headline.effort_table(found).rows[0].cells[1] == [("kan 3.2x [1.4, 7]", "strong"), " (kan won 6 of 8)"]
+    assert headline.other_pairs(found) == [
+        f"kan or spline_mlp, largest size: {task} spline_mlp 32x [11, 100]."
+    ]
+    assert headline.effort_table(found).rows[0].cells[1] == [
+        ("kan 3.2x [1.4, 7]", "strong"),
+        " (kan won 6 of 8)",
+    ]
 
 
 def test_tasks_of_several_metrics_are_not_said_to_have_one():
@@ -121,20 +140,28 @@ def test_errors_stand_below_every_answer_in_the_unit_of_a_table():
     said = "test RMSE, largest size: kan 0.001, mlp 0.001, a constant 0.58, a linear model 0.44"
     assert said in " ".join(line.strip() for line in headline.console_lines(found, [], []))
     of_table = replace(found, deviations={found.tasks[0]: 70_213.4})
-    said = "kan 70 (0.001 sd), mlp 70 (0.001 sd), a constant 41,000 (0.58 sd), a linear model 31,000 (0.44 sd)"
+    said = (
+        "kan 70 (0.001 sd), mlp 70 (0.001 sd), a constant 41,000 (0.58 sd), a linear model "
+        "31,000 (0.44 sd)"
+    )
     assert said in " ".join(line.strip() for line in headline.console_lines(of_table, [], []))
     assert (
-        f"largest size, in the unit of the target: {said.split(', ')[0].replace('kan', 'kan [2,5,1] of kan')}"
-        in (headline.answer_sentences(of_table)[0])
+        "largest size, in the unit of the target: "
+        f"{said.split(', ')[0].replace('kan', 'kan [2,5,1] of kan')}"
+    ) in (headline.answer_sentences(of_table)[0])
+    lost = replace(
+        found, readings=tuple(replace(one, worse_than_constant=("mlp",)) for one in found.readings)
     )
-    lost = replace(found, readings=tuple(replace(one, worse_than_constant=("mlp",)) for one in found.readings))
     assert headline.answer_table(lost).rows[0].cells[2][1] == "at 30 (mlp is worse than a constant)"
 
 
 def test_exponents_that_are_refused_for_one_reason_have_one_sentence():
     refused = Found(refusals=(Refusal("RANGE", "there is one budget"),))
     found = replace(
-        made(1), exponents=tuple(SideExponent("t", side, axis, refused) for side in ("kan", "mlp") for axis in AXES)
+        made(1),
+        exponents=tuple(
+            SideExponent("t", side, axis, refused) for side in ("kan", "mlp") for axis in AXES
+        ),
     )
     assert "No exponents: too short a range of sizes." in headline.console_lines(found, [], [])
 
@@ -145,7 +172,10 @@ def test_every_caution_is_told_with_the_most_important_first():
 
 
 def test_without_two_sides_the_reason_stands_in_the_answer_s_place():
-    assert headline.console_lines(NoHeadline("No two sides."), [], ["Report: r"]) == ["No two sides.", "Report: r"]
+    assert headline.console_lines(NoHeadline("No two sides."), [], ["Report: r"]) == [
+        "No two sides.",
+        "Report: r",
+    ]
 
 
 def test_tasks_whose_names_begin_alike_are_told_apart():

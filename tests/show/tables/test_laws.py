@@ -22,7 +22,9 @@ AHEAD = np.array([2e6, 1e7])
 AXIS = "params.trainable"
 
 
-def _laws(sizes=SIZES, losses=LOSSES, most: float | None = None, hold_out: int = 0) -> list[SeriesLaws]:
+def _laws(
+    sizes=SIZES, losses=LOSSES, most: float | None = None, hold_out: int = 0
+) -> list[SeriesLaws]:
     """One series under both laws, fitted up to a size, or with its largest sizes held out."""
     runs = pd.DataFrame({"task": "xy", "series": "kan", "size": sizes, "test_loss": losses})
     runs = runs.assign(status="done", metric="rmse", dtype="float64")
@@ -32,7 +34,9 @@ def _laws(sizes=SIZES, losses=LOSSES, most: float | None = None, hold_out: int =
 def test_the_law_without_the_window_has_a_row_of_its_own():
     laws = _laws(np.append(SIZES, 1e7), np.append(LOSSES, 1.0), most=1e6)
     within, without = laws_table(laws).rows
-    assert [cell.text for cell in within.cells[4:6]] == [exponent_words(fit) for fit in laws[0].fits.values()]
+    assert [cell.text for cell in within.cells[4:6]] == [
+        exponent_words(fit) for fit in laws[0].fits.values()
+    ]
     assert [cell.look for cell in within.cells[4:6]] == ["strong", ""]
     assert within.cells[7:9] == (6, 6)
     assert within.notes[-1].brief == "1 runs outside the window"
@@ -56,7 +60,12 @@ def test_held_out_sizes_have_their_predictions_and_outcomes():
     good, bad, errors = (row.cells for row in held_out_table(laws).rows)
     held_out = laws[0].held_out["pure"]
     assert good[4:6] == ("2×10⁶", "10⁻⁶")
-    assert [cell.rsplit(" ")[-1] for cell in (*good[6:], *bad[6:])] == ["within", "within", "missed", "missed"]
+    assert [cell.rsplit(" ")[-1] for cell in (*good[6:], *bad[6:])] == [
+        "within",
+        "within",
+        "missed",
+        "missed",
+    ]
     assert errors[5] == f"last value: RMSLE {held_out.last_value_rmsle:.2g}"
     assert errors[6] == f"RMSLE {held_out.prediction.rmsle:.2g}"
 
@@ -72,7 +81,12 @@ def test_a_law_that_predicts_nothing_says_why_in_a_word():
 def test_a_series_that_every_law_refuses_has_no_number_in_its_checks():
     (one,) = check(_laws(SIZES[:2], LOSSES[:2]))
     other = check(_laws())
-    assert checks_table([one, *other]).rows[0].cells[4:] == ("none", "–", "too few sizes", *["–"] * 7)
+    assert checks_table([one, *other]).rows[0].cells[4:] == (
+        "none",
+        "–",
+        "too few sizes",
+        *["–"] * 7,
+    )
 
 
 HEADS = ("arm", "axis", "#runs", "#loss")
@@ -82,10 +96,18 @@ TABLE = tables.table_of(
     HEADS,
     (
         tables.TableRow(
-            ("kan & friends", tables.Styled("flops_train.shared_dense", "code"), 12345, 0.000123456), (NOTE,)
+            (
+                "kan & friends",
+                tables.Styled("flops_train.shared_dense", "code"),
+                12345,
+                0.000123456,
+            ),
+            (NOTE,),
         ),
         tables.TableRow(("", tables.Styled("as before", "dim"), 3, None), goes_on=True),
-        tables.TableRow((["mlp", tables.Styled("best", "strong")], "a|b", 7, 0.5), begins_section=True),
+        tables.TableRow(
+            (["mlp", tables.Styled("best", "strong")], "a|b", 7, 0.5), begins_section=True
+        ),
     ),
 )
 
@@ -98,7 +120,10 @@ def printed(table: tables.Table, width: int) -> list[str]:
 
 
 def test_a_terminal_never_breaks_a_word():
-    texts = "what came out arm axis runs loss kan friends flops_train.shared_dense 12,345 0.000123 mlp best MISFIT"
+    texts = (
+        "what came out arm axis runs loss kan friends flops_train.shared_dense 12,345 "
+        "0.000123 mlp best MISFIT"
+    )
     for width in (20, 50, 80, 160):
         lines = printed(TABLE, width)
         assert [word for word in texts.split() if not any(word in line for line in lines)] == []
@@ -136,4 +161,6 @@ def test_a_data_frame_is_a_table():
     frame = pd.DataFrame({"name": ["a", None], "size": [3, 4], "loss": [0.123456, float("nan")]})
     made = table_of_frame("", frame, digits=4)
     assert [column.is_number for column in made.columns] == [False, True, True]
-    assert made == tables.table_of("", ("name", "#size", "#loss"), [("a", 3, "0.1235"), (None, 4, None)])
+    assert made == tables.table_of(
+        "", ("name", "#size", "#loss"), [("a", 3, "0.1235"), (None, 4, None)]
+    )

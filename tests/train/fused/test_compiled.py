@@ -73,8 +73,15 @@ def package(tmp_path):
 
 def printed(package, cache, code):
     """What a fresh process prints, in words."""
-    environment = {**os.environ, "PYTHONPATH": str(package.parent), "HARNESS_CACHE": str(cache), "PYTHONHASHSEED": "0"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(package.parent),
+        "HARNESS_CACHE": str(cache),
+        "PYTHONHASHSEED": "0",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
     assert not done.stderr
     return done.stdout.split()
 
@@ -86,7 +93,9 @@ def run(package, cache):
 
 
 def test_what_two_processes_compiled_does_not_mix_in_a_third(package, tmp_path):
-    """numba gave both versions of `at` one name, so that the third process called the first one twice."""
+    """numba gave both versions of `at` one name, so that the third process called the first one
+    twice.
+    """
 
     def values(*names):
         calls = ", ".join(f"records.{name}(records.RECORDS[{name!r}])" for name in names)
@@ -129,7 +138,10 @@ def test_old_folders_are_removed(tmp_path, monkeypatch):
         new = compiled.folder("new")
     finally:
         compiled.folder.cache_clear()
-    assert {path.name for path in root.iterdir()} == {"new", *(f"old{age}" for age in range(compiled.KEPT_FOLDERS - 1))}
+    assert {path.name for path in root.iterdir()} == {
+        "new",
+        *(f"old{age}" for age in range(compiled.KEPT_FOLDERS - 1)),
+    }
     assert new == root / "new"
 
 
@@ -160,7 +172,9 @@ print(state.optimiser.by_lane[0].position_P.tobytes().hex())
 """
     own = {**os.environ, "HARNESS_CACHE": str(tmp_path)}
     seen = [
-        subprocess.run([sys.executable, "-c", code], env=own, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], env=own, capture_output=True, text=True, check=True
+        ).stdout
         for _ in range(2)
     ]
     assert seen[0] == seen[1]

@@ -1,4 +1,5 @@
-"""The compiled kernels: equal to the reference evaluators of `harness.families`, and the same bits whatever is around.
+"""The compiled kernels: equal to the reference evaluators of `harness.families`, and the same bits
+whatever is around.
 
 Legend: I inputs, O outputs, N samples, P parameters, T knots.
 """
@@ -37,7 +38,10 @@ pytestmark = pytest.mark.slow  # compiling takes longer than all other tests of 
 SHAPES = [(1, 1), (2, 5, 1), (4, 2, 2, 1), (3, 4, 5, 2)]
 GRIDS = [1, 3, 5, 50]
 ORDERS = [1, 2, 3, 4, 5]
-EXTRAS = [dict(zip(("base", "scales", "bias"), flags, strict=True)) for flags in product((False, True), repeat=3)]
+EXTRAS = [
+    dict(zip(("base", "scales", "bias"), flags, strict=True))
+    for flags in product((False, True), repeat=3)
+]
 KNOTS = ["uniform", "uneven", "repeated"]
 SPLINES_OF_NODES = [{"place": "after"}, {"place": "before"}, {"place": "before", "rank": 3}]
 MLPS = [
@@ -77,19 +81,26 @@ FEW = [
 ]
 # Wide layers, in which gradients are a matrix product.
 FIXED = networks(
-    RbfKanShape, ChebyshevKanShape, FourierKanShape, RationalKanShape, shapes=(*COMMON_SHAPES, (2, 64, 64, 5))
+    RbfKanShape,
+    ChebyshevKanShape,
+    FourierKanShape,
+    RationalKanShape,
+    shapes=(*COMMON_SHAPES, (2, 64, 64, 5)),
 )
 
 
 def make_knots(network, kind, rng):
-    """[1, I, T] of every layer, as it starts, or moved by less than their distance, and some of them repeated."""
+    """[1, I, T] of every layer, as it starts, or moved by less than their distance, and some of
+    them repeated.
+    """
     uniform = network.initial_knots(1, torch.float64, "cpu")
     if kind == "uniform":
         return uniform
     layers = []
     for _, splines, _ in (knots.shape for knots in uniform):
         inner = (
-            np.linspace(-1, 1, network.grid + 1) + rng.uniform(-0.8, 0.8, (1, splines, network.grid + 1)) / network.grid
+            np.linspace(-1, 1, network.grid + 1)
+            + rng.uniform(-0.8, 0.8, (1, splines, network.grid + 1)) / network.grid
         )
         if kind == "repeated" and network.grid > 1:
             inner[..., 2::3] = inner[..., 1:-1:3]
@@ -104,16 +115,25 @@ class Case:
     def __init__(self, network, samples=67, knots="uniform", seed=0):
         rng = np.random.default_rng(seed)
         self.network = network
-        # Steep functions, one after the other, would magnify rounding errors beyond what is asked for.
+        # Steep functions, one after the other, would magnify rounding errors beyond what is asked
+        # for.
         calm = 1 + network.grid / 10 if isinstance(network, SplinedShape) else 3
         self.parameters = rng.normal(size=families.parameter_count(network))
-        for name, part in families.unflatten(network, torch.from_numpy(self.parameters)[None]).items():
+        for name, part in families.unflatten(
+            network, torch.from_numpy(self.parameters)[None]
+        ).items():
             # Between splines linear maps are not steep, and take activations out of the knots.
             part /= 1 if network.family == "spline_mlp" and not name.endswith("coef") else calm
-            if network.family not in ("mlp", "kan", "spline_mlp"):  # the more terms a sum has, the smaller these
+            if network.family not in (
+                "mlp",
+                "kan",
+                "spline_mlp",
+            ):  # the more terms a sum has, the smaller these
                 part /= np.sqrt(part.shape[1:-1].numel())
         self.torch_knots = make_knots(network, knots, rng)
-        self.knots = np.concatenate([np.empty(0), *[layer.numpy().ravel() for layer in self.torch_knots]])
+        self.knots = np.concatenate(
+            [np.empty(0), *[layer.numpy().ravel() for layer in self.torch_knots]]
+        )
         self.x = rng.uniform(-1.6, 1.6, (network.shape[0], samples))
         for i, row in enumerate(self.x):
             if len(self.torch_knots) == len(network.shape) - 1:  # some samples lie exactly on knots
@@ -130,7 +150,9 @@ class Case:
 
     def loss_and_gradient(self):
         gradient = np.full(self.parameters.size, np.nan)
-        return kernels.loss_and_gradient(SQUARES, *self.arguments, self.y, gradient, self.work), gradient
+        return kernels.loss_and_gradient(
+            SQUARES, *self.arguments, self.y, gradient, self.work
+        ), gradient
 
     def predict(self):
         out = np.full(self.y.shape, np.nan)
@@ -176,7 +198,13 @@ def assert_equals_torch(case, gradient_within=1e-12, within=1e-12):
 
 def everything(case):
     loss, gradient = case.loss_and_gradient()
-    parts = [[loss], gradient, case.predict(), *case.residuals_and_jacobian(), *case.normal_equations()]
+    parts = [
+        [loss],
+        gradient,
+        case.predict(),
+        *case.residuals_and_jacobian(),
+        *case.normal_equations(),
+    ]
     return np.concatenate([np.ravel(part) for part in parts])
 
 
@@ -185,7 +213,9 @@ def test_kans_equal_the_reference(knots):
     for shape, order in product(SHAPES, ORDERS):
         extras = EXTRAS if order == 3 else [EXTRAS[0], EXTRAS[5], EXTRAS[7]]
         for seed, (grid, extra) in enumerate(product(GRIDS, extras)):
-            assert_equals_torch(Case(KanShape(shape=shape, grid=grid, order=order, **extra), knots=knots, seed=seed))
+            assert_equals_torch(
+                Case(KanShape(shape=shape, grid=grid, order=order, **extra), knots=knots, seed=seed)
+            )
 
 
 @pytest.mark.parametrize("knots", KNOTS)
@@ -193,7 +223,8 @@ def test_spline_mlps_equal_the_reference(knots):
     for splines, order in product(SPLINES_OF_NODES, ORDERS):
         for seed, (shape, grid) in enumerate(product([*SHAPES, (2, 20, 20, 1)], GRIDS)):
             network = SplineMlpShape(shape=shape, grid=grid, order=order, **splines)
-            # Sums over samples round by the processor: one gradient of repeated knots, or of a rank, is 2e-12 off.
+            # Sums over samples round by the processor: one gradient of repeated knots, or of a
+            # rank, is 2e-12 off.
             within = 1e-11 if knots == "repeated" or network.rank > 1 else 1e-12
             assert_equals_torch(Case(network, knots=knots, seed=seed), within)
 
@@ -206,7 +237,9 @@ def test_all_others_equal_the_reference():
 
 
 def test_harmonics_are_accurate_to_the_last_bits():
-    """cos n x and sin n x up to n = 16, each from the one before, are those of numpy to the rounding of n x."""
+    """cos n x and sin n x up to n = 16, each from the one before, are those of numpy to the
+    rounding of n x.
+    """
     harmonics, x = 16, np.concatenate([np.linspace(-9, 9, 997), [1e5, -3e7, 0.0]])
     case = Case(FourierKanShape(shape=(1, 1), harmonics=harmonics), samples=x.size)
     case.x[0] = x
@@ -245,17 +278,25 @@ class ClassCase(Case):
 
     def __init__(self, network, samples=67, seed=0):
         super().__init__(network, samples, seed=seed)
-        self.y = np.random.default_rng(seed + 1).integers(0, network.shape[-1], (1, samples)).astype(float)
+        self.y = (
+            np.random.default_rng(seed + 1)
+            .integers(0, network.shape[-1], (1, samples))
+            .astype(float)
+        )
 
     def loss_and_gradient(self):
         gradient = np.full(self.parameters.size, np.nan)
-        loss = kernels.loss_and_gradient(CROSS_ENTROPY, *self.arguments, self.y, gradient, self.work)
+        loss = kernels.loss_and_gradient(
+            CROSS_ENTROPY, *self.arguments, self.y, gradient, self.work
+        )
         return loss, gradient
 
     def torch_loss_and_gradient(self):
         flat_P = torch.from_numpy(self.parameters)
         points = LanePoints(*(torch.from_numpy(part.T[None].copy()) for part in (self.x, self.y)))
-        loss_R, gradient_RP = OF_CLASSES.loss_and_gradient(self.network, flat_P[None], self.torch_knots, points)
+        loss_R, gradient_RP = OF_CLASSES.loss_and_gradient(
+            self.network, flat_P[None], self.torch_knots, points
+        )
         return self.torch_outputs(flat_P).numpy(), loss_R.item(), gradient_RP[0].numpy()
 
 
@@ -268,9 +309,15 @@ def assert_losses_are_torchs(case, within=1e-12):
 
 @pytest.mark.parametrize("samples", [1, 64, 67, 256])
 def test_cross_entropies_are_those_of_torch(samples):
-    """Value and gradient, for networks of every family, two classes and many; a batch leaves no trace of its block."""
+    """Value and gradient, for networks of every family, two classes and many; a batch leaves no
+    trace of its block.
+    """
     networks = [network for network in (*FEW, *FIXED) if network.shape[-1] > 1]
-    networks += [MlpShape(shape=(5, 7, 17)), KanShape(shape=(5, 3, 17), grid=3), SplineMlpShape(shape=(5, 17), grid=3)]
+    networks += [
+        MlpShape(shape=(5, 7, 17)),
+        KanShape(shape=(5, 3, 17), grid=3),
+        SplineMlpShape(shape=(5, 17), grid=3),
+    ]
     for network in networks:
         assert_losses_are_torchs(ClassCase(network, samples))
 
@@ -281,7 +328,9 @@ LOGITS_OF_KAN = KanShape(shape=(1, 4), grid=1, base=False, bias=True)
 
 @pytest.mark.parametrize("network", [LOGITS, LOGITS_OF_KAN], ids=["mlp", "kan"])
 def test_cross_entropies_of_all_sizes_have_their_digits(network):
-    """Outputs of +-1e3, equal ones, a class that is told wrong for sure, and losses down to 1e-300."""
+    """Outputs of +-1e3, equal ones, a class that is told wrong for sure, and losses down to
+    1e-300.
+    """
     rows = [
         [1e3, -1e3, 1e3, 0],
         [-1e3, 1e3, -1e3, -1e3],
@@ -322,7 +371,11 @@ def test_any_number_of_samples(samples):
 def test_activations_are_accurate_to_the_last_bits():
     sizes = np.logspace(-300, 1.5, 600)
     x = np.concatenate([-sizes, [0.0], sizes])
-    truth = {"silu": x * scipy.special.expit(x), "tanh": np.tanh(x), "gelu": x * scipy.special.ndtr(x)}
+    truth = {
+        "silu": x * scipy.special.expit(x),
+        "tanh": np.tanh(x),
+        "gelu": x * scipy.special.ndtr(x),
+    }
     for name, values in truth.items():
         case = Case(MlpShape(shape=(1, 1, 1), activation=name), samples=x.size)
         case.parameters[:], case.x[0] = [1, 0, 1, 0], x
@@ -334,7 +387,9 @@ def test_activations_are_accurate_to_the_last_bits():
 def test_sines_are_accurate_to_the_last_bits():
     omega, rng = 7.0, np.random.default_rng(0)
     zeros = np.arange(-(10**5), 10**5, 997) * np.pi / 2
-    phases = np.concatenate([np.logspace(-300, 12, 2000), -np.logspace(-3, 6, 500), zeros, rng.uniform(-9, 9, 500)])
+    phases = np.concatenate(
+        [np.logspace(-300, 12, 2000), -np.logspace(-3, 6, 500), zeros, rng.uniform(-9, 9, 500)]
+    )
     case = Case(MlpShape(shape=(1, 1, 1), activation="sine", omega_0=omega), samples=phases.size)
     case.parameters[:], case.x[0] = [1, 0, 1, 0], phases / omega
     truth = omega * case.x[0]
@@ -343,8 +398,12 @@ def test_sines_are_accurate_to_the_last_bits():
     by_phase = jacobian[:, 1] / omega
 
     # To 2 units in the last place: how the compiler joins products and sums moves the last one.
-    assert (np.abs(outputs - np.sin(truth)) <= 4.5e-16 * np.maximum(np.abs(np.sin(truth)), 1e-9)).all()
-    assert (np.abs(by_phase - np.cos(truth)) <= 4.5e-16 * np.maximum(np.abs(np.cos(truth)), 1e-9)).all()
+    assert (
+        np.abs(outputs - np.sin(truth)) <= 4.5e-16 * np.maximum(np.abs(np.sin(truth)), 1e-9)
+    ).all()
+    assert (
+        np.abs(by_phase - np.cos(truth)) <= 4.5e-16 * np.maximum(np.abs(np.cos(truth)), 1e-9)
+    ).all()
     for bad in (np.inf, -np.inf, np.nan):
         case.x[0, 5] = bad
         assert np.isnan(case.predict()[0, 5])
@@ -357,13 +416,17 @@ def test_the_jacobian_is_that_of_autograd(knots):
         residual, jacobian = case.residuals_and_jacobian()
         flat_P = torch.from_numpy(case.parameters)
         reference = torch.autograd.functional.jacobian(case.torch_outputs, flat_P).flatten(0, 1)
-        assert distance(residual, (case.torch_outputs(flat_P).numpy() - case.y).ravel()) < 1e-12, case.network
+        assert distance(residual, (case.torch_outputs(flat_P).numpy() - case.y).ravel()) < 1e-12, (
+            case.network
+        )
         assert distance(jacobian, reference.numpy()) < 1e-11, case.network
 
 
 @pytest.mark.parametrize("knots", KNOTS)
 def test_normal_equations_of_splines(knots):
-    """J^T J and J^T r are those of the Jacobian; nothing else is written. Of KANs from few entries and full rows."""
+    """J^T J and J^T r are those of the Jacobian; nothing else is written. Of KANs from few entries
+    and full rows.
+    """
     extras = (EXTRAS[0], EXTRAS[5], EXTRAS[7])
     for shape, order, grid in product(SHAPES, (1, 3, 5), (1, 4, 12)):
         sizes = {"shape": shape, "grid": grid, "order": order}
@@ -372,7 +435,9 @@ def test_normal_equations_of_splines(knots):
             case.sizes.view(kan.SIZES)[0, 0]["is_dense"] = dense
             assert_normal_equations_are_right(case)
         for splines in SPLINES_OF_NODES:
-            assert_normal_equations_are_right(Case(SplineMlpShape(**sizes, **splines), samples=70, knots=knots))
+            assert_normal_equations_are_right(
+                Case(SplineMlpShape(**sizes, **splines), samples=70, knots=knots)
+            )
 
 
 def test_normal_equations_without_splines():
@@ -413,7 +478,9 @@ def test_bits_hang_on_the_arguments_alone(network):
 
 @pytest.mark.parametrize("knots", KNOTS)
 def test_what_is_not_finite_makes_a_loss_that_is_not(knots):
-    """No kernel raises, hangs or leaves its arrays. tanh of a Chebyshev KAN makes 1 of an infinite sample."""
+    """No kernel raises, hangs or leaves its arrays. tanh of a Chebyshev KAN makes 1 of an infinite
+    sample.
+    """
     for network, bad, where in product(FEW, (np.nan, np.inf, -np.inf), ("x", "y", "parameters")):
         if network.family == "chebyshev_kan" and where == "x" and np.isinf(bad):
             continue
@@ -433,7 +500,9 @@ def test_what_is_not_finite_makes_a_loss_that_is_not(knots):
 @pytest.mark.parametrize("order", [1, 3])
 @pytest.mark.parametrize("knots", KNOTS)
 @pytest.mark.parametrize(
-    ("family", "extra"), [(KanShape, {"base": False}), (SplineMlpShape, {"place": "before"})], ids=["kan", "spline_mlp"]
+    ("family", "extra"),
+    [(KanShape, {"base": False}), (SplineMlpShape, {"place": "before"})],
+    ids=["kan", "spline_mlp"],
 )
 def test_huge_samples_are_outside(family, extra, knots, order):
     """A spline is zero at 1e300 as it is at 2, and so are its derivatives."""

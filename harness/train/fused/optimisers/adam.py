@@ -31,7 +31,9 @@ OF_WSD, PARTS_OF_WSD = WSD_CONSTANT
 
 @dataclass(frozen=True, kw_only=True)
 class AdamState(LoopState):
-    """The position is that after the last step, as in torch, the loss that at the previous one. It never finishes."""
+    """The position is that after the last step, as in torch, the loss that at the previous one. It
+    never finishes.
+    """
 
     previous_P: Array  # the last position whose loss and gradient were seen and finite
     mean_P: Array
@@ -49,7 +51,9 @@ class AdamState(LoopState):
 
 
 def start(settings: Adam, position_P: Array, total_steps: int = 0) -> AdamState:
-    """The state before any evaluation; `total_steps` is required by a schedule, and else of no meaning."""
+    """The state before any evaluation; `total_steps` is required by a schedule, and else of no
+    meaning.
+    """
     position_P = np.array(position_P, np.float64)
     return AdamState(
         position_P=position_P,
@@ -71,10 +75,11 @@ def advance(
 ) -> AdamState:
     """At most `evaluations` more; less when the lane has diverged.
 
-    `batches_SB` names the points of each step of this call, of which there must be as many as evaluations; without it
-    every step sees all points. With batches the problem's arrays are x_NI and y_NO, where the numbers of a point lie
-    together: of many inputs, those of a batch then come from few places in memory. A lane whose loss or gradient is not
-    finite has diverged: it returns to its last position where both were, and stays there, no longer counted.
+    `batches_SB` names the points of each step of this call, of which there must be as many as
+    evaluations; without it every step sees all points. With batches the problem's arrays are x_NI
+    and y_NO, where the numbers of a point lie together: of many inputs, those of a batch then come
+    from few places in memory. A lane whose loss or gradient is not finite has diverged: it returns
+    to its last position where both were, and stays there, no longer counted.
     """
     arrays, record = thaw(state)
     schedule = SCHEDULES[settings.schedule]
@@ -85,7 +90,9 @@ def advance(
 
 
 @compiled
-def _train(position_P, previous_P, mean_P, square_P, record, constants, batches_SB, problem, evaluations):
+def _train(
+    position_P, previous_P, mean_P, square_P, record, constants, batches_SB, problem, evaluations
+):
     objective, kind, sizes, knots, x_IN, y_ON, work = problem
     lane, batch = record[0], batches_SB.shape[1]
     gradient_P = np.empty_like(position_P)
@@ -97,7 +104,9 @@ def _train(position_P, previous_P, mean_P, square_P, record, constants, batches_
         if batch > 0:
             _gather(problem[4], batches_SB[step], x_IN)
             _gather(problem[5], batches_SB[step], y_ON)
-        loss = loss_and_gradient(objective, kind, sizes, position_P, knots, x_IN, y_ON, gradient_P, work)
+        loss = loss_and_gradient(
+            objective, kind, sizes, position_P, knots, x_IN, y_ON, gradient_P, work
+        )
         lane.evaluations += 1
         if abs(loss) < inf and is_finite(gradient_P):
             lane.loss = loss
@@ -111,7 +120,9 @@ def _train(position_P, previous_P, mean_P, square_P, record, constants, batches_
 
 @part
 def _gather(source, index_B, batch):
-    """Rows of `source` as columns of the batch, a few at a time, so that each cache line is written at once."""
+    """Rows of `source` as columns of the batch, a few at a time, so that each cache line is written
+    at once.
+    """
     for first in range(0, index_B.shape[0], AT_ONCE):
         last = min(first + AT_ONCE, index_B.shape[0])
         for column in range(source.shape[1]):
@@ -119,7 +130,8 @@ def _gather(source, index_B, batch):
                 batch[column, b] = source[index_B[b], column]
 
 
-@inlined  # as a part it rounded otherwise in the process that compiled it than in those that load it
+# as a part it rounded otherwise in the process that compiled it than in those that load it
+@inlined
 def _step(position_P, mean_P, square_P, gradient_P, constants, lane):
     """The step number `lane.iterations`, counted from 1."""
     beta1, beta2, epsilon, schedule, weight_decay = constants

@@ -1,8 +1,8 @@
 """A frozen state, and the copy of it that compiled code may write to.
 
-The fields of a state are arrays or plain numbers. Compiled code sees the numbers together as a *record*, one structured
-scalar whose fields it reads and sets by name. There is nothing else in a state, so it is a checkpoint as it is (see
-`harness.train.checkpoint`).
+The fields of a state are arrays or plain numbers. Compiled code sees the numbers together as a
+*record*, one structured scalar whose fields it reads and sets by name. There is nothing else in a
+state, so it is a checkpoint as it is (see `harness.train.checkpoint`).
 """
 
 from __future__ import annotations
@@ -70,12 +70,18 @@ DTYPES = {"float": np.float64, "int": np.int64, "bool": np.bool_}
 
 
 def thaw(state: Any) -> tuple[list[Array], NDArray[np.void]]:
-    """Copies of the arrays of a state, in the order of its fields, and of its numbers as a record [1]."""
+    """Copies of the arrays of a state, in the order of its fields, and of its numbers as a record
+    [1].
+    """
     kinds = {field.name: DTYPES.get(str(field.type)) for field in fields(state)}
     record = np.zeros(1, [(name, kind) for name, kind in kinds.items() if kind])
     for name in record.dtype.names or ():
         record[name] = getattr(state, name)
-    return [np.array(getattr(state, name), np.float64, order="C") for name, kind in kinds.items() if not kind], record
+    return [
+        np.array(getattr(state, name), np.float64, order="C")
+        for name, kind in kinds.items()
+        if not kind
+    ], record
 
 
 def freeze(state: State, arrays: list[Array], record: NDArray[np.void]) -> State:

@@ -1,12 +1,13 @@
-"""L-BFGS with a strong-Wolfe line search in compiled code, one lane: the path of `harness.optimisers.lbfgs`.
+"""L-BFGS with a strong-Wolfe line search in compiled code, one lane: the path of
+`harness.optimisers.lbfgs`.
 
-    state = start(settings, position_P)
-    state = advance(settings, state, problem, evaluations)
-    state = tell(settings, state, *loss_and_gradient(ask(state)))      # one evaluation of anything else
+    state = start(settings, position_P) state = advance(settings, state, problem, evaluations) state
+    = tell(settings, state, *loss_and_gradient(ask(state)))      # one evaluation of anything else
 
-The same tests in the same order as there, so that a lane follows torch.optim.LBFGS up to rounding, and can be stopped
-after any evaluation, also within a line search, and resumed to the same bits. What is *bracketing*, *zooming*,
-a *probe* and a *step*, how losses that are not finite are met, and where torch's path is left on purpose is said there.
+The same tests in the same order as there, so that a lane follows torch.optim.LBFGS up to rounding,
+and can be stopped after any evaluation, also within a line search, and resumed to the same bits.
+What is *bracketing*, *zooming*, a *probe* and a *step*, how losses that are not finite are met, and
+where torch's path is left on purpose is said there.
 
 Legend: P parameters, M history, L = 3 numbers of a point on the search line: (length, loss, slope).
 """
@@ -40,11 +41,13 @@ class LbfgsState(LoopState):
     # There; the search line from there.
     gradient_P: Array
     direction_P: Array
-    # The line search. While bracketing, low is the probe before the last; while zooming, the better end.
+    # The line search. While bracketing, low is the probe before the last; while zooming, the better
+    # end.
     low_L: Array
     low_gradient_P: Array
     high_L: Array
-    # The inverse Hessian: steps s, gradient changes y and 1 / y.s, in a ring whose newest place is `newest`.
+    # The inverse Hessian: steps s, gradient changes y and 1 / y.s, in a ring whose newest place is
+    # `newest`.
     steps_MP: Array
     changes_MP: Array
     rho_M: Array
@@ -58,7 +61,8 @@ class LbfgsState(LoopState):
     low_first: bool = True  # low is torch's bracket[0], which wins ties
     slow: bool = False  # the last probe was close to an end
     learning_rate: float
-    # Nested steps: whether the next evaluation is the repeated one, and the counts before this step.
+    # Nested steps: whether the next evaluation is the repeated one, and the counts before this
+    # step.
     repeating: bool = False
     iterations_before: int = 0
     evaluations_before: int = 0
@@ -70,7 +74,8 @@ Arrays = namedtuple(  # type: ignore[misc]
 )
 
 
-# ----------------------------------------------------------------------------------------------------------- the seam
+# --------------------------------------------------------------------------------------------------
+# the seam
 def start(settings: Lbfgs, position_P: Array, total_steps: int = 0) -> LbfgsState:
     """The state before any evaluation."""
     position_P = np.array(position_P, np.float64)
@@ -89,7 +94,9 @@ def start(settings: Lbfgs, position_P: Array, total_steps: int = 0) -> LbfgsStat
     )
 
 
-def advance(settings: Lbfgs, state: LbfgsState, problem: Problem, evaluations: int, **unused: Any) -> LbfgsState:
+def advance(
+    settings: Lbfgs, state: LbfgsState, problem: Problem, evaluations: int, **unused: Any
+) -> LbfgsState:
     """At most `evaluations` more; less when the lane has finished or diverged."""
     arrays, record = thaw(state)
     _train(Arrays(*arrays), record, _rules(settings), problem, evaluations)
@@ -97,7 +104,9 @@ def advance(settings: Lbfgs, state: LbfgsState, problem: Problem, evaluations: i
 
 
 def ask(state: LbfgsState) -> Array:
-    """Where the next loss and gradient are wanted, [P]; a lane at rest asks for its accepted point."""
+    """Where the next loss and gradient are wanted, [P]; a lane at rest asks for its accepted
+    point.
+    """
     arrays, record = thaw(state)
     probe_P = np.empty_like(arrays[0])
     _ask(Arrays(*arrays), record, probe_P)
@@ -107,8 +116,8 @@ def ask(state: LbfgsState) -> Array:
 def tell(settings: Lbfgs, state: LbfgsState, loss: float, gradient_P: Array) -> LbfgsState:
     """One evaluation; a finished or diverged lane stays as it is, uncounted.
 
-    A lane has diverged when its first loss or gradient is not finite, when the shortest step that its line search
-    tried still isn't, or when its next search line has no finite slope.
+    A lane has diverged when its first loss or gradient is not finite, when the shortest step that
+    its line search tried still isn't, or when its next search line has no finite slope.
     """
     arrays, record = thaw(state)
     _tell(Arrays(*arrays), record, _rules(settings), float(loss), np.array(gradient_P, np.float64))
@@ -116,12 +125,19 @@ def tell(settings: Lbfgs, state: LbfgsState, loss: float, gradient_P: Array) -> 
 
 
 def _rules(settings: Lbfgs) -> tuple[tuple[float, float, float], int]:
-    """Of the settings, what compiled code asks for; the iterations of a step are 0 where they are not nested."""
-    tolerances = settings.tolerance_gradient, settings.tolerance_change, settings.tolerance_curvature
+    """Of the settings, what compiled code asks for; the iterations of a step are 0 where they are
+    not nested.
+    """
+    tolerances = (
+        settings.tolerance_gradient,
+        settings.tolerance_change,
+        settings.tolerance_curvature,
+    )
     return tolerances, settings.iterations_per_step or 0
 
 
-# --------------------------------------------------------------------------------------------------------- evaluation
+# --------------------------------------------------------------------------------------------------
+# evaluation
 @compiled
 def _train(arrays, record, rules, problem, evaluations):
     objective, kind, sizes, knots, x_IN, y_ON, work = problem
@@ -131,7 +147,9 @@ def _train(arrays, record, rules, problem, evaluations):
         if lane.finished or lane.diverged:
             break
         _ask(arrays, record, probe_P)
-        loss = loss_and_gradient(objective, kind, sizes, probe_P, knots, x_IN, y_ON, gradient_P, work)
+        loss = loss_and_gradient(
+            objective, kind, sizes, probe_P, knots, x_IN, y_ON, gradient_P, work
+        )
         _tell(arrays, record, rules, loss, gradient_P)
 
 
@@ -178,8 +196,13 @@ def _tell(arrays, record, rules, loss, gradient_P):
 
 @part
 def _nest(lane, per_step):
-    """Where a step is over, by torch's `max_iter` or `max_eval`: the next probe has length 0, at the accepted point."""
-    iterations, evaluations = lane.iterations - lane.iterations_before, lane.evaluations - lane.evaluations_before
+    """Where a step is over, by torch's `max_iter` or `max_eval`: the next probe has length 0, at
+    the accepted point.
+    """
+    iterations, evaluations = (
+        lane.iterations - lane.iterations_before,
+        lane.evaluations - lane.evaluations_before,
+    )
     if iterations >= per_step or evaluations >= per_step * 5 // 4:
         lane.repeating, lane.length = True, 0.0
         lane.iterations_before, lane.evaluations_before = lane.iterations, lane.evaluations
@@ -190,17 +213,20 @@ def _set(point_L, length, loss, slope):
     point_L[LENGTH], point_L[LOSS], point_L[SLOPE] = length, loss, slope
 
 
-# -------------------------------------------------------------------------------------------------------- line search
+# --------------------------------------------------------------------------------------------------
+# line search
 @part
 def _narrow(arrays, lane, loss, slope, gradient_P):
-    """The line search with one more probe: whether it has ended, and whether it ended without having moved.
+    """The line search with one more probe: whether it has ended, and whether it ended without
+    having moved.
 
     The point to accept is then `low`.
     """
     low_L, high_L = arrays.low_L, arrays.high_L
     bracketing, spent = not lane.zooming, lane.probes >= MAX_PROBES
     flat = abs(slope) <= -CURVATURE * lane.slope
-    # Out of probes while bracketing, torch compares the last probe with the start and forgets those between.
+    # Out of probes while bracketing, torch compares the last probe with the start and forgets those
+    # between.
     worse = loss >= lane.loss if bracketing and spent else _is_worse(lane, low_L, loss, slope, flat)
     # `worse` only says that a minimum lies before the probe: its loss may still be the lower one.
     lowest = worse and (loss < low_L[LOSS] if lane.low_first else loss <= low_L[LOSS])
@@ -234,12 +260,17 @@ def _is_worse(lane, low_L, loss, slope, flat):
 
 @part
 def _aim_between(lane, low_L, high_L):
-    """The length of the next probe. While bracketing it is beyond the last two probes, which (low, high) then are."""
+    """The length of the next probe. While bracketing it is beyond the last two probes, which (low,
+    high) then are.
+    """
     left_L, right_L = (low_L, high_L) if low_L[LENGTH] <= high_L[LENGTH] else (high_L, low_L)
     left, right = left_L[LENGTH], right_L[LENGTH]
     width = right - left
     if not lane.zooming:
-        lane.length, lane.slow = _cubic_minimum(left_L, right_L, right + 0.01 * width, right * 10), False
+        lane.length, lane.slow = (
+            _cubic_minimum(left_L, right_L, right + 0.01 * width, right * 10),
+            False,
+        )
         return
     length = _cubic_minimum(left_L, right_L, left, right)
     # Twice close to an end, or once at it: keep a tenth of the width away.
@@ -253,7 +284,8 @@ def _aim_between(lane, low_L, high_L):
 
 @part
 def _cubic_minimum(left_L, right_L, lower, upper):
-    """The minimum of the cubic through two points with their slopes, clipped; the middle where there is none.
+    """The minimum of the cubic through two points with their slopes, clipped; the middle where
+    there is none.
 
     Nocedal & Wright (2006), eq. 3.59, in torch's order of operations.
     """
@@ -270,19 +302,24 @@ def _cubic_minimum(left_L, right_L, lower, upper):
     return min(max(minimum, lower), upper)
 
 
-# ------------------------------------------------------------------------------------------------------ the next line
+# --------------------------------------------------------------------------------------------------
+# the next line
 @part
 def _accept(arrays, lane, tolerances, first):
     """Stand at `low`, remember the step there, and aim anew unless the lane has converged."""
     tolerance_gradient, tolerance_change, tolerance_curvature = tolerances
     length, loss = arrays.low_L[LENGTH], arrays.low_L[LOSS]
-    step_P, change_P = arrays.direction_P, arrays.gradient_P  # in their places, which are written anew below
+    step_P, change_P = (
+        arrays.direction_P,
+        arrays.gradient_P,
+    )  # in their places, which are written anew below
     for p in range(step_P.shape[0]):
         step_P[p] *= length
         change_P[p] = arrays.low_gradient_P[p] - change_P[p]
         arrays.position_P[p] += step_P[p]
     settled = largest(arrays.low_gradient_P) <= tolerance_gradient or (
-        not first and (largest(step_P) <= tolerance_change or abs(loss - lane.loss) < tolerance_change)
+        not first
+        and (largest(step_P) <= tolerance_change or abs(loss - lane.loss) < tolerance_change)
     )
     _remember(arrays, lane, tolerance_curvature, step_P, change_P)
     lane.loss = loss
@@ -301,7 +338,9 @@ def _accept(arrays, lane, tolerances, first):
 
 @part
 def _remember(arrays, lane, tolerance_curvature, step_P, change_P):
-    """The inverse Hessian with this step in place of the oldest, where its curvature is positive enough."""
+    """The inverse Hessian with this step in place of the oldest, where its curvature is positive
+    enough.
+    """
     curvature = dot(change_P, step_P)
     if not curvature > tolerance_curvature:
         return
@@ -316,7 +355,9 @@ def _remember(arrays, lane, tolerance_curvature, step_P, change_P):
 
 @part
 def _point(arrays, lane):
-    """The direction: minus the inverse Hessian times the gradient (Nocedal & Wright 2006, algorithm 7.4)."""
+    """The direction: minus the inverse Hessian times the gradient (Nocedal & Wright 2006, algorithm
+    7.4).
+    """
     direction_P, history = arrays.direction_P, arrays.rho_M.shape[0]
     alpha_M = np.empty(history)
     for p in range(direction_P.shape[0]):

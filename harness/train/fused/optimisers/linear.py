@@ -1,8 +1,9 @@
-"""What the loops need of linear algebra, compiled here so that it takes one thread and rounds in one order.
+"""What the loops need of linear algebra, compiled here so that it takes one thread and rounds in
+one order.
 
-LAPACK's Cholesky factorisation is at most 1.4 times faster (P = 1560), but the bits of its result hang on how many
-threads the process lets it have. Matrices are symmetric and have only their lower triangle; the element right above
-the diagonal may be written, and nothing is read there.
+LAPACK's Cholesky factorisation is at most 1.4 times faster (P = 1560), but the bits of its result
+hang on how many threads the process lets it have. Matrices are symmetric and have only their lower
+triangle; the element right above the diagonal may be written, and nothing is read there.
 """
 
 from math import sqrt
@@ -77,9 +78,11 @@ def is_finite(a):
 
 @part
 def add_products(matrix, panel, first, weight):
-    """matrix += weight * panel^T panel, from row and column `first` on; the panel has a multiple of RANK rows.
+    """matrix += weight * panel^T panel, from row and column `first` on; the panel has a multiple of
+    RANK rows.
 
-    Two rows at once share what is read of the panel. A last row without a companion is its own, with weight zero.
+    Two rows at once share what is read of the panel. A last row without a companion is its own,
+    with weight zero.
     """
     size = matrix.shape[0]
     for left in range(first, size, STRIP):
@@ -88,15 +91,24 @@ def add_products(matrix, panel, first, weight):
             end = min(lower + 1, left + STRIP)
             above, below = matrix[upper, left:end], matrix[lower, left:end]
             for k in range(0, panel.shape[0], RANK):
-                _add_rank(above, below, panel, k, upper, lower, left, weight, weight * (lower - upper))
+                _add_rank(
+                    above, below, panel, k, upper, lower, left, weight, weight * (lower - upper)
+                )
 
 
 @part
 def _add_rank(above, below, panel, k, upper, lower, left, weight_a, weight_b):
-    """RANK rows of the panel, the first of them number `k`, into two rows of the matrix from column `left` on."""
+    """RANK rows of the panel, the first of them number `k`, into two rows of the matrix from column
+    `left` on.
+    """
     # One by one, because the compiler must know that each of them is contiguous.
     p0, p1, p2, p3 = panel[k, left:], panel[k + 1, left:], panel[k + 2, left:], panel[k + 3, left:]
-    p4, p5, p6, p7 = panel[k + 4, left:], panel[k + 5, left:], panel[k + 6, left:], panel[k + 7, left:]
+    p4, p5, p6, p7 = (
+        panel[k + 4, left:],
+        panel[k + 5, left:],
+        panel[k + 6, left:],
+        panel[k + 7, left:],
+    )
     i = upper - left
     a0, a1, a2, a3 = weight_a * p0[i], weight_a * p1[i], weight_a * p2[i], weight_a * p3[i]
     a4, a5, a6, a7 = weight_a * p4[i], weight_a * p5[i], weight_a * p6[i], weight_a * p7[i]
@@ -105,15 +117,21 @@ def _add_rank(above, below, panel, k, upper, lower, left, weight_a, weight_b):
     b4, b5, b6, b7 = weight_b * p4[i], weight_b * p5[i], weight_b * p6[i], weight_b * p7[i]
     for j in range(above.shape[0]):
         q0, q1, q2, q3, q4, q5, q6, q7 = p0[j], p1[j], p2[j], p3[j], p4[j], p5[j], p6[j], p7[j]
-        above[j] += ((a0 * q0 + a1 * q1) + (a2 * q2 + a3 * q3)) + ((a4 * q4 + a5 * q5) + (a6 * q6 + a7 * q7))
-        below[j] += ((b0 * q0 + b1 * q1) + (b2 * q2 + b3 * q3)) + ((b4 * q4 + b5 * q5) + (b6 * q6 + b7 * q7))
+        above[j] += ((a0 * q0 + a1 * q1) + (a2 * q2 + a3 * q3)) + (
+            (a4 * q4 + a5 * q5) + (a6 * q6 + a7 * q7)
+        )
+        below[j] += ((b0 * q0 + b1 * q1) + (b2 * q2 + b3 * q3)) + (
+            (b4 * q4 + b5 * q5) + (b6 * q6 + b7 * q7)
+        )
 
 
 @part
 def factorise(matrix):
-    """Cholesky: the lower triangle of `matrix` becomes that of its factor; False where a pivot is not positive.
+    """Cholesky: the lower triangle of `matrix` becomes that of its factor; False where a pivot is
+    not positive.
 
-    Right-looking, in panels of columns, which lie transposed beside the matrix while they are eliminated.
+    Right-looking, in panels of columns, which lie transposed beside the matrix while they are
+    eliminated.
     """
     size = matrix.shape[0]
     panel = np.zeros((PANEL, size))
@@ -134,7 +152,9 @@ def factorise(matrix):
 
 @part
 def _eliminate(panel, first, width):
-    """The transposed factor in place of `width` transposed columns of a matrix, from its row `first` on."""
+    """The transposed factor in place of `width` transposed columns of a matrix, from its row
+    `first` on.
+    """
     for k in range(width):
         pivot = panel[k, first + k]
         if not 0.0 < pivot < INFINITY:
