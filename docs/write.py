@@ -1,13 +1,14 @@
-"""Writes codes.md, json.md and json_schema.json, which say what the program says: `python docs/write.py`.
+"""Writes codes.md, json.md and json_schema.json, which say what the program says: `python
+docs/write.py`.
 
-Into other pages it writes the tables and numbers that `write_numbers.py` computes, and `write_kept.py` reads of kept
-results.
+Into other pages it writes the tables and numbers that `write_numbers.py` computes, and
+`write_kept.py` reads of kept results.
 
-codes.md is made of the words of `harness.show.codes`. The tables of json.md, and the schema, are made of the types of
-what commands with --json print (`ANSWERS`), whose fields say what they mean (`harness.base.plain`).
+codes.md is made of the words of `harness.show.codes`. The tables of json.md, and the schema, are
+made of the types of what commands with --json print (`ANSWERS`), whose fields say what they mean
+(`harness.base.plain`).
 """
 
-import inspect
 import itertools
 import json
 import re
@@ -21,6 +22,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypedDict, Union, get_ar
 import write_kept
 import write_numbers
 
+from harness.base.formats import unwrapped
 from harness.base.json_text import FORMAT
 from harness.base.plain import Rows, json_type, keys_of
 from harness.cli.commands.doctor import Examined
@@ -57,12 +59,12 @@ WORDS = {
 }  # of types, in a schema
 SAID = {"string": "text"}  # of what a schema calls otherwise than the page
 DEFS = "#/$defs/"
-CODES_HEAD = """# Codes: what capital letters in a table mean, and what to do
-
-For anyone who sees a word in capitals in a table. A code stands where a number is missing (a refusal), needs care (a
-caution), or leaves runs out (a note). A report links each code to these words.
-[fitting.md](fitting.md) explains laws and intervals.
-"""
+CODES_HEAD = (
+    "# Codes: what capital letters in a table mean, and what to do\n\n"
+    "For anyone who sees a word in capitals in a table. A code stands where a number is missing "
+    "(a refusal), needs care (a\ncaution), or leaves runs out (a note). A report links each code "
+    "to these words.\n[fitting.md](fitting.md) explains laws and intervals.\n"
+)
 CODE_KINDS: dict[CodeKind, tuple[str, str]] = {
     "refusal": (
         "Refusals",
@@ -123,7 +125,8 @@ def codes_page() -> str:
     return "\n".join(parts)
 
 
-# ---------------------------------------------------------------------------------------------------------- the schema
+# --------------------------------------------------------------------------------------------------
+# the schema
 def schema() -> dict[str, Any]:
     """The JSON Schema of every answer, by how the command is called, and of every object in one."""
     shapes: dict[str, Any] = {}
@@ -181,7 +184,7 @@ def _object(kind: Any, shapes: dict[str, Any]) -> dict[str, Any]:
         raise TypeError(f"{kind}: no field says what it means in JSON")
     own = {name: key for name, key in keys.items() if not key.is_inline}
     return {
-        "description": inspect.cleandoc((get_origin(kind) or kind).__doc__ or ""),
+        "description": unwrapped((get_origin(kind) or kind).__doc__),
         "type": "object",
         "allOf": [_schema(key.type, shapes) for key in keys.values() if key.is_inline],
         "properties": {
@@ -192,9 +195,12 @@ def _object(kind: Any, shapes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------------------------------------------------ the page
+# --------------------------------------------------------------------------------------------------
+# the page
 class Page(NamedTuple):
-    """The objects of a schema by name, and which of them have a section of their own, as several answers have them."""
+    """The objects of a schema by name, and which of them have a section of their own, as several
+    answers have them.
+    """
 
     shapes: Mapping[str, Any]
     shared: Collection[str]
@@ -214,7 +220,9 @@ class Page(NamedTuple):
         return f"{words}{also}\n\n" + "\n".join(lines) + "\n"
 
     def rows(self, shape: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
-        """The path, type and meaning of every key, and of those in it that have no section elsewhere."""
+        """The path, type and meaning of every key, and of those in it that have no section
+        elsewhere.
+        """
         for one in shape["allOf"]:
             if _name(one) not in self.shared:
                 yield from self.rows(self.shapes[_name(one)], prefix)
@@ -282,7 +290,9 @@ def _objects(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def json_page(made: Mapping[str, Any]) -> str:
-    """docs/json.md, of a schema: a section a way to call a command, and one an object that several answers have."""
+    """docs/json.md, of a schema: a section a way to call a command, and one an object that several
+    answers have.
+    """
     uses = Counter(re.findall(rf'"\$ref": "{re.escape(DEFS)}(\w+)"', json.dumps(made)))
     shared = sorted(name for name, number in uses.items() if number > 1)
     page = Page(made["$defs"], shared)

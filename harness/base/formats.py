@@ -1,4 +1,5 @@
-"""How numbers are written, in every room: a number, an exponent, an interval, a p-value, a duration.
+"""How numbers are written, in every room: a number, an exponent, an interval, a p-value, a
+duration.
 
 Each takes what there may be in place of a number: None and nan become a dash, infinity a sign.
 """
@@ -31,7 +32,9 @@ PLAIN = (0.001, 1e5)  # what is typeset is written out within, and else a multip
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """To significant digits in plain characters, as terminals and messages have it: `0.0123`, `2,350`, `1.23e+06`."""
+    """To significant digits in plain characters, as terminals and messages have it: `0.0123`,
+    `2,350`, `1.23e+06`.
+    """
     if value is None or not math.isfinite(value):
         return _without_digits(value)
     rounded = float(f"{value:.{digits}g}")
@@ -43,7 +46,9 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def human(value: float | None, digits: int = 3) -> str:
-    """To significant digits as pages and figures have it: written out, or as a multiple of a power of ten."""
+    """To significant digits as pages and figures have it: written out, or as a multiple of a power
+    of ten.
+    """
     if value is None or not math.isfinite(value):
         return _without_digits(value)
     if value == 0 or PLAIN[0] <= abs(value) < PLAIN[1]:
@@ -67,7 +72,9 @@ def exponent(value: float | None) -> str:
 
 
 def as_typed(text: str) -> str:
-    """JSON or a list with its large whole floats as people type them: `[4e8, 2.5e7]` of `[400000000.0, 25000000.0]`."""
+    """JSON or a list with its large whole floats as people type them: `[4e8, 2.5e7]` of
+    `[400000000.0, 25000000.0]`.
+    """
     whole_float = (
         r'(?<![\w."])\d{7,}\.0(?![\w."])'  # not a part of a longer number, a name or a quoted text
     )
@@ -79,7 +86,9 @@ def as_typed(text: str) -> str:
 
 
 def number_meant(value: Any) -> str:
-    """How a number is written that stands there as `25%`, `1k`, `0,3`, `one` or 500.0; empty if it is none."""
+    """How a number is written that stands there as `25%`, `1k`, `0,3`, `one` or 500.0; empty if it
+    is none.
+    """
     with suppress(ValueError, TypeError):
         value = float(value)
     if isinstance(value, float):
@@ -129,6 +138,12 @@ def estimate(
 def p_value(value: float | None) -> str:
     """Two digits, down to `<.001`."""
     return "<.001" if value is not None and value < 0.001 else number(value, 2)
+
+
+def unwrapped(docstring: str | None) -> str:
+    """A docstring with each of its paragraphs in one line; empty where there is none."""
+    paragraphs = re.split(r"\n\s*\n", (docstring or "").strip())
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def without_html(markdown: str) -> str:

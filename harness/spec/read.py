@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.files import check_name
-from harness.base.formats import as_typed, number_meant
+from harness.base.formats import as_typed, number_meant, unwrapped
 from harness.base.frozen import Frozen
 from harness.base.outside import IN_A_FILE
 from harness.spec.document import SET, Document, Keys, parse, path_of
@@ -26,7 +26,8 @@ from harness.spec.setting import Setting
 Settings = TypeVar("Settings", bound=Frozen)
 
 
-# The scale of an experiment as its file stands; `scales:` maps others to what they change, by dotted path.
+# The scale of an experiment as its file stands; `scales:` maps others to what they change, by
+# dotted path.
 FULL = "full"
 EXPERIMENT_FILE = (
     "an experiment file; `harness list experiments` says where those of the project are"
@@ -37,7 +38,8 @@ MOST_RUNS = 1_000_000  # of a plan, which takes some 20 KB of memory a run
 def read_experiment(
     path: Path, scale: str = FULL, settings: Sequence[Setting] = (), text: str | None = None
 ) -> Experiment:
-    """The experiment in the file at `path`, or in a `text` that is called so, at this scale, with fields that were set.
+    """The experiment in the file at `path`, or in a `text` that is called so, at this scale, with
+    fields that were set.
 
     A HarnessError has one line for each mistake.
     """
@@ -45,7 +47,9 @@ def read_experiment(
 
 
 def parse_experiment(text: str, source: str = "<text>", scale: str = FULL) -> Experiment:
-    """The experiment written in `text` (YAML), at one of its scales; `source` names it in errors."""
+    """The experiment written in `text` (YAML), at one of its scales; `source` names it in
+    errors.
+    """
     return read_experiment(Path(source), scale, text=text)
 
 
@@ -69,9 +73,11 @@ def document_of(path: Path, scale: str, settings: Sequence[Setting], text: str |
     for name, values in axes.items():
         if varied := [path for path, _ in settings if path in values]:
             raise HarnessError(
-                f"{SET} {varied[0]}: {name}: of the file varies this field, so it cannot be set; change {name}: there"
+                f"{SET} {varied[0]}: {name}: of the file varies this field, so it cannot be set; "
+                f"change {name}: there"
             )
-        # Which of the values is wrong is not known later. No value is called "", so lines are those of the whole axis.
+        # Which of the values is wrong is not known later. No value is called "", so lines are those
+        # of the whole axis.
         moved |= {path: (*moved.get(f"{name}.{path}", (name, path)), "") for path in values}
 
     def called(path: str) -> str:
@@ -107,7 +113,8 @@ def _with_settings(data: dict[str, Any], settings: Iterable[Setting]) -> dict[st
                 )
             if not isinstance(place, dict | list | None):
                 raise HarnessError(
-                    f"{SET} {path}: {where} is {_shown(place)}, which has no fields; set {where} itself"
+                    f"{SET} {path}: {where} is {_shown(place)}, which has no fields; set "
+                    f"{where} itself"
                 )
         data = with_values(data, {path: value}, f"{SET} {{}}".format)
     return data
@@ -127,7 +134,8 @@ def _scales(document: Document) -> dict[str, dict[str, Any]]:
     ):
         where = document.where(("scales",))
         raise HarnessError(
-            f"{where}: scales: expected names with what each changes, as in {{short: {{seeds: [0]}}}}"
+            f"{where}: scales: expected names with what each changes, as in {{short: "
+            f"{{seeds: [0]}}}}"
         )
     for name in scales:
         place = f"{document.where(('scales', name))}: scales.{name}"
@@ -160,7 +168,9 @@ def scales_of(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def read_settings(path: Path, model: type[Settings], noun: str) -> Settings:
-    """The `model` written in the YAML file at `path`, read as experiments are; errors call it `noun`."""
+    """The `model` written in the YAML file at `path`, read as experiments are; errors call it
+    `noun`.
+    """
     return _validated(model, _read_fields(path, model, noun))
 
 
@@ -205,9 +215,11 @@ def _validated(model: type[Settings], document: Document) -> Settings:
         raise HarnessError("\n".join(lines)) from None
 
 
-# --------------------------------------------------------------------------------------------------------------- axes
+# --------------------------------------------------------------------------------------------------
+# axes
 def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
-    """The experiment at every point of its `grid:` and `zip:` axes, with the values (by dotted path) of that point.
+    """The experiment at every point of its `grid:` and `zip:` axes, with the values (by dotted
+    path) of that point.
 
     A HarnessError if they would make more than MOST_RUNS runs.
     """
@@ -236,7 +248,9 @@ def variants(experiment: Experiment) -> list[tuple[dict[str, Any], Experiment]]:
 
 
 def most_runs(variant: Experiment) -> int:
-    """The runs at one point of the axes: fewer only where a cell is infeasible, or its runs are there already."""
+    """The runs at one point of the axes: fewer only where a cell is infeasible, or its runs are
+    there already.
+    """
     budgets = variant.sizes
     if search := variant.search:
         return len(variant.tasks) * budgets * len(variant.arms) * search.runs * search.replicates
@@ -249,7 +263,9 @@ def most_runs(variant: Experiment) -> int:
 def axis_points(
     grid: Mapping[str, Sequence], zipped: Mapping[str, Sequence]
 ) -> Iterator[dict[str, Any]]:
-    """Every combination of `grid` values with every lockstep row of `zipped` ones; one empty point if neither."""
+    """Every combination of `grid` values with every lockstep row of `zipped` ones; one empty point
+    if neither.
+    """
     rows = list(zip(*zipped.values(), strict=False)) if zipped else [()]
     for combination in itertools.product(
         *grid.values()
@@ -268,14 +284,19 @@ def experiment_schema() -> dict[str, Any]:
         "description": words,
         "additionalProperties": changes,
     }
+    for described in (schema, *schema["$defs"].values()):
+        described["description"] = unwrapped(described.get("description"))
     return schema
 
 
-# ------------------------------------------------------------------------------------------------------ dotted paths
+# --------------------------------------------------------------------------------------------------
+# dotted paths
 def with_values(
     data: dict[str, Any], point: Mapping[str, Any], called: Callable[[str], str] = "axis {}".format
 ) -> dict[str, Any]:
-    """A copy of `data` with the value at each dotted path of `point` replaced; errors name a path as `called` does."""
+    """A copy of `data` with the value at each dotted path of `point` replaced; errors name a path
+    as `called` does.
+    """
     changed = deepcopy(data)
     for path, value in point.items():
         names = path.split(".")
@@ -303,7 +324,8 @@ def with_values(
     return changed
 
 
-# ------------------------------------------------------------------------------------------------------------- errors
+# --------------------------------------------------------------------------------------------------
+# errors
 def _mistakes(
     error: ValidationError, data: Any, model: type[Frozen] = Experiment
 ) -> list[tuple[Keys, str]]:
@@ -311,8 +333,8 @@ def _mistakes(
     schema = _schema(model)
     mistakes = []
     for detail in error.errors():
-        # pydantic also calls a list too short when it is long enough but its items are wrong, which are told by
-        # themselves. Nor is it a mistake that a default was not made because of one.
+        # pydantic also calls a list too short when it is long enough but its items are wrong, which
+        # are told by themselves. Nor is it a mistake that a default was not made because of one.
         is_long_enough = (
             detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
         )
@@ -327,7 +349,9 @@ def _schema(model: type[Frozen]) -> dict[str, Any]:
 
 
 def mistake_in(error: ValidationError, model: type[Frozen]) -> tuple[str, str]:
-    """Of the first mistake in a part of a file, its dotted path in the part, and what follows this in a sentence."""
+    """Of the first mistake in a part of a file, its dotted path in the part, and what follows this
+    in a sentence.
+    """
     path, sentence = _mistakes(error, None, model)[0]
     dotted = ".".join(map(str, path))
     return dotted, sentence.removeprefix(dotted) if dotted else f": {sentence}"
@@ -392,7 +416,10 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
             expected = "a whole number" if detail["type"].startswith("int") else "a number"
             if isinstance(value, list):
                 as_grid = f"grid: {{{'.'.join(map(str, path))}: {_shown(value)}}}"
-                return f"={_shown(value)}: {expected} is expected; write {as_grid} to train one after the other"
+                return (
+                    f"={_shown(value)}: {expected} is expected; write {as_grid} to train one "
+                    "after the other"
+                )
             meant = number_meant(value)
             return f"={_shown(value)}: {expected} is expected" + (
                 f"; write {meant}" if meant else ""
@@ -407,7 +434,9 @@ def _problem(detail: ErrorDetails, path: list[int | str], allowed: list[str]) ->
 def _walk(
     location: tuple[int | str, ...], schema: dict[str, Any]
 ) -> tuple[list[int | str], list[str]]:
-    """The path as the user typed it (pydantic adds union tags) and the field names allowed beside its last part."""
+    """The path as the user typed it (pydantic adds union tags) and the field names allowed beside
+    its last part.
+    """
     node, path, allowed = schema, [], []
     for part in location:
         if isinstance(part, str) and part.startswith("<"):  # a tag of ours

@@ -172,7 +172,8 @@ def test_a_function_with_a_loss_of_its_own_can_be_started_with(folder):
 def test_a_loss_that_mixes_points_is_refused(folder):
     source = (folder / "my_losses.py").read_text("utf-8")
     (folder / "my_losses.py").write_text(
-        source.replace("self.delta / 2))", "self.delta / 2)).cumsum(1)"), "utf-8"
+        source.replace("(outputs_RNO - y_RNO).abs()", "(outputs_RNO - y_RNO).abs().cumsum(1)"),
+        "utf-8",
     )
     with pytest.raises(
         HarnessError, match="loss huber: a point must add one finite number, by itself"
@@ -181,7 +182,9 @@ def test_a_loss_that_mixes_points_is_refused(folder):
 
 
 def test_an_optimiser_of_before_is_still_one(folder):
-    """A class may say `tunable`, as it had to: its text is in ids of runs, so that no user can take the line out."""
+    """A class may say `tunable`, as it had to: its text is in ids of runs, so that no user can take
+    the line out.
+    """
     file = folder / "my_optimisers.py"
     source = file.read_text("utf-8")
     assert "    timing = ()" in source

@@ -1,10 +1,10 @@
 """`harness list`."""
 
-import inspect
 from collections.abc import Callable, Iterable
 
 import click
 
+from harness.base.formats import unwrapped
 from harness.base.outside import installed
 from harness.cli.later import conventions, tasks
 from harness.cli.showing import show
@@ -34,7 +34,8 @@ def _tasks() -> Rows:
 
 def _families() -> Rows:
     for name, architecture in FAMILIES.items():
-        yield name, (inspect.getdoc(architecture) or "").partition("\n")[0], fields_of(architecture)
+        what, _, _ = unwrapped(architecture.__doc__).partition("\n\n")
+        yield name, what, fields_of(architecture)
     for name, place in installed(INSTALLED_FAMILIES).items():
         yield name, f"of an installed package, {place}", ""
 
@@ -106,8 +107,8 @@ LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Rows], str]] = {
 def list(what: str) -> None:
     """List tasks, families, recipes, experiments, profiles, conventions or codes.
 
-    These are the names that an experiment file can have, the experiments and the profiles of clusters that come with
-    the project, and the words in capitals that tables have.
+    These are the names that an experiment file can have, the experiments and the profiles of
+    clusters that come with the project, and the words in capitals that tables have.
     """
     heads, make_rows, more = LISTS[what]
     show([table_of("", heads, make_rows()), more])
