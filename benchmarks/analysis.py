@@ -18,9 +18,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import report
-from harness.record import CurvePoint, Provenance, Record, record_path
+from harness.record.schema import CurvePoint, Provenance, Record
+from harness.record.store import record_path
 from harness.show.console import console
-from harness.spec import Manifest, PlannedRun, freeze, sealed
+from harness.spec.manifest import Manifest, PlannedRun, freeze
+from harness.spec.run import sealed
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.train.outcome import outcome

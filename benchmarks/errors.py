@@ -12,7 +12,8 @@ import pandas as pd
 
 from benchmarks.report import Report
 from harness.planning.plan import make_plan
-from harness.spec import RunSpec, read_experiment
+from harness.spec.read import read_experiment
+from harness.spec.run import RunSpec
 from harness.tasks import draw
 from harness.train import ENGINES, points
 

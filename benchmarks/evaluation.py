@@ -18,7 +18,8 @@ from benchmarks.implementations import (
     of_mlp,
 )
 from benchmarks.report import Report
-from harness.spec import KanShape, Task
+from harness.families import KanShape
+from harness.spec.task import Task
 from harness.tasks import draw, resolve
 
 SMALL, SMALL_GRIDS, SMALL_POINTS = (2, 5, 1), (5, 50, 500), 1000

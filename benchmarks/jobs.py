@@ -7,7 +7,7 @@ the second function.
 
 from typing import NamedTuple
 
-from harness.spec import RunTask, Task
+from harness.spec.task import RunTask, Task
 from harness.tasks import resolve
 
 TEST_POINTS = 1000

@@ -12,8 +12,9 @@ from benchmarks.clock import Contestant, race
 from benchmarks.implementations import initial, mlp_model, problem, pykan_model
 from benchmarks.pykan_jobs import counted_steps
 from benchmarks.report import Report
-from harness.families import Network
-from harness.spec import KanShape, Lbfgs, MlpShape, Task
+from harness.families import KanShape, MlpShape, Network
+from harness.optimisers import Lbfgs
+from harness.spec.task import Task
 from harness.tasks import Splits, draw, resolve
 from harness.train.fused.optimisers import lbfgs
 

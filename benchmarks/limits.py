@@ -12,10 +12,10 @@ import torch
 from benchmarks.clock import Contestant, once, race
 from benchmarks.implementations import fused, initial, problem
 from benchmarks.report import Report
-from harness.families import Network
+from harness.families import KanShape, MlpShape, Network
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
+from harness.optimisers import LevenbergMarquardt
 from harness.optimisers.normal_equations import system_flops
-from harness.spec import KanShape, LevenbergMarquardt, MlpShape
 from harness.train.fused.optimisers import levenberg
 
 ROUNDS = 7

@@ -34,7 +34,10 @@ from harness.families import Network
 from harness.families.module import fingerprint
 from harness.optimisers import LaneObjective
 from harness.planning.candidates import engine_of
-from harness.spec import Manifest, Recipe, RunSpec, Task
+from harness.spec.manifest import Manifest
+from harness.spec.recipe import Recipe
+from harness.spec.run import RunSpec
+from harness.spec.task import Task
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.tasks import Samples, Splits, draw, resolve, scaled

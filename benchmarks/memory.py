@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.implementations import MAKE_KAN, WHAT, Array, Implementation, initial
 from benchmarks.report import Report
-from harness.spec import KanShape
+from harness.families import KanShape
 
 NETWORK = KanShape(shape=(2, 5, 1), grid=500)
 POINTS, WARM_POINTS = 1000, 10

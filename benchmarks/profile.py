@@ -11,20 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.report import Report
-from harness.families import Network
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    Recipe,
-    Restarts,
-    RunSpec,
-    Task,
-)
+from harness.families import KanShape, MlpShape, Network
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
+from harness.spec.recipe import GridExtension, GridUpdates, Recipe, Restarts
+from harness.spec.run import RunSpec
+from harness.spec.task import Task
 from harness.tasks import resolve
 from harness.train import train_pack
 

@@ -27,9 +27,9 @@ from benchmarks import report
 from harness.dispatch.events import Attempt, EventLog, read_attempts
 from harness.dispatch.state import seconds_of
 from harness.dispatch.submission import new_id, now, read_submissions
-from harness.record import publish, record_path
+from harness.record.store import publish, record_path
 from harness.show.console import console
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.train import ENGINES, train_pack

@@ -10,10 +10,11 @@ import pandas as pd
 from benchmarks.jobs import EXP2D_WIDE
 from benchmarks.report import Report
 from benchmarks.time_to_rmse import run_of
-from harness.dispatch.here import Failed, available_cores, train_here
+from harness.base.provenance import available_cores
+from harness.dispatch.here import Failed, train_here
 from harness.dispatch.slots import Evaluated, TrainingOrder
-from harness.record import read_record, record_path
-from harness.spec import RunSpec, run_id
+from harness.record.store import read_record, record_path
+from harness.spec.run import RunSpec, run_id
 from harness.train import train_pack
 
 GRID = 20

@@ -18,16 +18,11 @@ from benchmarks import pykan_jobs
 from benchmarks.jobs import EXP2D_NARROW, JOBS, Job
 from benchmarks.report import Report
 from harness.base.files import whole_file
-from harness.record import Metrics
-from harness.spec import (
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    LevenbergMarquardt,
-    Recipe,
-    Restarts,
-    RunSpec,
-)
+from harness.families import KanShape
+from harness.optimisers import LevenbergMarquardt
+from harness.record.schema import Metrics
+from harness.spec.recipe import GridExtension, GridUpdates, Recipe, Restarts
+from harness.spec.run import RunSpec
 from harness.train import fused_engine
 
 # Chosen once, for all jobs together, by validation errors, mostly under seeds from 3 on; a first

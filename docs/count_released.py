@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from harness.count import count, kanbefair
-from harness.spec import KanShape, MlpShape
+from harness.families import KanShape, MlpShape
 
 INPUTS_OUTPUTS = {
     "Bank": (16, 2),

@@ -19,10 +19,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from harness.base.files import whole_file
 from harness.count import count
+from harness.families import KanShape, MlpShape
 from harness.show.figures.labels import set_ticks
 from harness.show.figures.series import Style, family_styles
 from harness.show.figures.theme import LABEL_SIZE, themed
-from harness.spec import KanShape, MlpShape
 
 PICTURE = Path(__file__).parent / "figures" / "flops_per_parameter.png"
 WIDTHS = tuple(2**power for power in range(11))

@@ -35,8 +35,9 @@ from harness.show.figures.scaling import of_sides, scaling_figure
 from harness.show.figures.series import experiment_styles
 from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import write_figure
-from harness.spec import FULL, read_manifest, scales_of
-from harness.spec.manifest import manifest_path
+from harness.spec.document import FULL
+from harness.spec.manifest import manifest_path, read_manifest
+from harness.spec.read import scales_of
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 

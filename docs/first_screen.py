@@ -19,7 +19,7 @@ from harness.judging.readings import with_readings
 from harness.judging.winners import reported
 from harness.laws import Caution
 from harness.show.tables.headline import console_lines, lead_words
-from harness.spec import read_manifest
+from harness.spec.manifest import read_manifest
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "results" / "reference" / "quickstart"

@@ -44,7 +44,7 @@ from harness.record.kept import Merged
 from harness.show.codes import CODES, CodeKind
 from harness.show.disk import Cleaned, OverviewSaid
 from harness.show.sweeps import SweepSaid
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 from harness.study.analysis import Compared
 from harness.study.folders import KeptRecords
 

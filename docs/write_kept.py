@@ -23,7 +23,7 @@ from harness.base.formats import exponent, human
 from harness.paper.replay import REPLAYS
 from harness.planning.match import MatchSetting, match_arms
 from harness.record.kept import KEPT_RECORDS, read_lines
-from harness.spec import FULL
+from harness.spec.document import FULL
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "results"

@@ -25,12 +25,11 @@ from harness.count import (
     recursion_terms,
     training_flops,
 )
-from harness.families import Network
+from harness.families import KanShape, MlpShape, Network
 from harness.judging.quantities import QUANTITIES
-from harness.optimisers import Optimiser
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt, Optimiser
 from harness.planning.match import MatchSetting, match_arms
 from harness.planning.solve import nearest_sizes
-from harness.spec import Adam, KanShape, Lbfgs, LevenbergMarquardt, MlpShape
 from harness.tasks.data import load_data
 
 DOCS = Path(__file__).parent

@@ -1,8 +1,11 @@
 """Records that nobody trained, of a small plan; and the table of a plan's records."""
 
 from harness.planning.plan import make_plan
-from harness.record import CurvePoint, Metrics, Provenance, Record, read_planned, runs_table
-from harness.spec import Manifest, parse_experiment
+from harness.record.schema import CurvePoint, Metrics, Provenance, Record
+from harness.record.store import read_planned
+from harness.record.table import runs_table
+from harness.spec.manifest import Manifest
+from harness.spec.read import parse_experiment
 
 TEXT = """
 question: which?

@@ -1,7 +1,8 @@
 """A small experiment with a search, and its plan."""
 
 from harness.planning.plan import make_plan
-from harness.spec import Manifest, parse_experiment
+from harness.spec.manifest import Manifest
+from harness.spec.read import parse_experiment
 
 TEXT = """
 question: Who is ahead when both are searched?

@@ -12,8 +12,10 @@ import harness
 from harness.judging.laws import SeriesLaws, fit_table
 from harness.judging.scaling import HEADLINE_AXES
 from harness.planning.plan import make_plan
-from harness.record import Metrics, Provenance, Record, publish
-from harness.spec import Manifest, PlannedRun, parse_experiment
+from harness.record.schema import Metrics, Provenance, Record
+from harness.record.store import publish
+from harness.spec.manifest import Manifest, PlannedRun
+from harness.spec.read import parse_experiment
 from tests.made_records import made_record, recorded_table
 
 QUESTION = '"Does <b>alpha</b> & beta differ?"'

@@ -14,7 +14,7 @@ from commands import invoke, said
 
 from harness.dispatch.events import Event, read_attempts
 from harness.dispatch.submission import SentJob, Submission, now, write_submission
-from harness.spec import Manifest, read_manifest
+from harness.spec.manifest import Manifest, read_manifest
 
 EXPERIMENT = """
 question: Where are its runs?

@@ -25,8 +25,8 @@ from benchmarks.implementations import (
 )
 from benchmarks.implementations import batched as in_lanes
 from benchmarks.measures import Measured, Work
+from harness.families import KanShape, MlpShape
 from harness.families.transformer import Transformer
-from harness.spec import KanShape, MlpShape
 
 pytestmark = pytest.mark.slow
 X = np.random.default_rng(0).uniform(-1, 1, (200, 2))

@@ -24,7 +24,7 @@ from harness.cli.group import imported
 from harness.dispatch import here
 from harness.dispatch.slots import Failure
 from harness.record import store
-from harness.spec import read_manifest
+from harness.spec.manifest import read_manifest
 
 TINY = """
 question: Does a tiny sweep run from end to end?
@@ -339,7 +339,7 @@ LIGHT = {  # code, and what it loads no module of
     ),
     "the package": ("import harness", HEAVY | {"pydantic", "click"}),
     "reading a rule": (
-        "from harness.spec import parse_experiment; import made_open\n"
+        "from harness.spec.read import parse_experiment; import made_open\n"
         "parse_experiment(made_open.open_experiment(3, []).replace('test_loss', 'multiplier'))",
         {"torch", "pandas", "scipy.stats", "scipy.optimize"},
     ),
@@ -352,6 +352,17 @@ def test_what_is_asked_again_and_again_loads_nothing_slow(what):
     code, heavy = LIGHT[what]
     loaded = _loaded_by(f"sys.path.append({str(Path(__file__).parent)!r})\n{code}")
     assert not {name for name in loaded if name in heavy or name.rpartition(".")[0] in heavy}
+
+
+def test_a_law_of_a_table_loads_nothing_of_experiments(tmp_path):
+    """It is the first thing that a stranger runs. So many modules were reached; lower it."""
+    table = tmp_path / "runs.csv"
+    table.write_text("n,y\n10,1\n30,0.6\n100,0.3\n300,0.2\n1000,0.1\n")
+    loaded = _loaded_by(COMMAND.format(["fit", str(table), "--x", "n", "--y", "y"]))
+    ours = {name for name in loaded if name.partition(".")[0] == "harness"}
+    assert len(ours) <= 130
+    rooms = {name.split(".")[1] for name in ours if "." in name}
+    assert not rooms & {"dispatch", "measure", "nn", "paper", "planning", "tasks", "train"}
 
 
 def test_a_look_at_a_sweep_is_light_and_loads_no_other_command(finished):

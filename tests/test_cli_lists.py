@@ -9,7 +9,7 @@ from harness.cli.commands.list import LISTS
 from harness.count.conventions import CONVENTIONS
 from harness.families import FAMILIES
 from harness.show.codes import CODES
-from harness.spec import BUILT_IN_RECIPES
+from harness.spec.recipe import BUILT_IN_RECIPES
 from harness.tasks import TASKS
 
 THERE = {

@@ -152,7 +152,7 @@ sys.exit(", ".join(functions & {name.removeprefix("harness.") for name in sys.mo
     assert done.returncode == 0, done.stderr
 
 
-MOST_TOKENS = {"harness": 412_062, "tests": 341_402}
+MOST_TOKENS = {"harness": 413_021, "tests": 342_274}
 NO_CODE = {
     *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT),
     *(tokenize.ENCODING, tokenize.ENDMARKER),

@@ -13,8 +13,8 @@ from harness.base.errors import USAGE, UserCodeError
 from harness.base.formats import without_html
 from harness.base.user_code import calling_user_code
 from harness.judging.laws import AUTO, Fitting, fit_runs
-from harness.record import for_spreadsheets
-from harness.spec import DataFile, TextFile
+from harness.record.table_files import for_spreadsheets
+from harness.spec.task import DataFile, TextFile
 from harness.tasks.corpora import read_text
 from harness.tasks.reading import read_data_file
 

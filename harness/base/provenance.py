@@ -4,6 +4,7 @@ asks for.
 
 import hashlib
 import json
+import os
 import platform
 import socket
 import subprocess
@@ -140,6 +141,11 @@ def processor() -> str:
         )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def available_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def why_no_device(device: str) -> str:

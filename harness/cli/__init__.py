@@ -1,9 +1,8 @@
 """The `harness` command. Each command has a file in `commands/`, which is imported when that
 command is called.
 
-Beside them is what several commands share. What loads pandas, matplotlib or scipy.stats is gathered
-in `heavy` and reached by `later`, which imports it when it is first used: a help text need not wait
-for it.
+Beside them is what several commands share. What loads pandas, matplotlib or scipy.stats is imported
+in the function that uses it: a help text need not wait for it.
 """
 
 import gc

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from harness.cli.later import heavy
 from harness.cli.options import gathered
 from harness.dispatch.mirror import Export, Mirror, check_wandb, of_answer
 from harness.show.console import TERMINAL
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 from harness.study.folders import records_of
+
+if TYPE_CHECKING:
+    from harness.study.analysis import Answered
 
 FIGURES = ("answer", "scaling")  # of an experiment, which its answer has in wandb
 
@@ -59,12 +61,11 @@ wandb_options = gathered(
 
 def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
     """What copies the finished runs of a plan to wandb."""
+    from harness.study.analysis import recorded_tables
 
     def picked() -> Collection[str]:
         tables = (
-            heavy.recorded_tables(manifest, folder, TERMINAL.say)
-            if manifest.experiment.search
-            else None
+            recorded_tables(manifest, folder, TERMINAL.say) if manifest.experiment.search else None
         )
         if tables is None:
             return ()
@@ -74,15 +75,18 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
     return Export(mirror, manifest, records_of(folder), folder / "wandb", picked)
 
 
-def copy_answer(export: Export, answered: heavy.Answered, lines: Sequence[str]) -> None:
+def copy_answer(export: Export, answered: Answered, lines: Sequence[str]) -> None:
     """Copy the answer with its table, verdicts and figures; `lines` are it as the terminal has
     it.
     """
+    from harness.judging.versus import Headline
+    from harness.show.tables.headline import READINGS, reading_rows
+
     headline, verdicts, manifest = answered.headline, answered.verdicts, export.manifest
     rules = ((verdict.claim, verdict.rule, verdict.verdict) for verdict in verdicts)
     tables: dict[str, list[tuple]] = {"rules": [("claim", "rule", "verdict"), *rules]}
-    if isinstance(headline, heavy.Headline):
-        tables = {"table": [heavy.READINGS, *heavy.reading_rows(headline)], **tables}
+    if isinstance(headline, Headline):
+        tables = {"table": [READINGS, *reading_rows(headline)], **tables}
     figures = {
         f"{name}_figure": path
         for name in FIGURES

@@ -11,9 +11,7 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.formats import number_meant
-from harness.spec import FULL
-from harness.spec.setting import settings_of
-from harness.study.folders import StudyFile, shipped_or_own
+from harness.spec.document import FULL
 
 EXAMPLE = "experiments/quickstart.yaml"  # in the examples of commands
 
@@ -139,12 +137,20 @@ until_decided_option = click.option(
         "a rule is open."
     ),
 )
+
+
+def _settings(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> Any:
+    from harness.spec.setting import settings_of
+
+    return settings_of(texts)
+
+
 settings_option = click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="PATH=VALUE",
-    callback=lambda context, option, texts: settings_of(texts),
+    callback=_settings,
     help="Set a field of the file, such as 'match.at=[60, 120]'. Repeat it for several. Results "
     "have a folder of their "
     "own, results/<name>+match.at=60_120, a FOLDER for other commands.",
@@ -181,6 +187,8 @@ def study_options(*options: Decorator) -> Decorator:
 
 
 def _study(**given: Any) -> dict[str, Any]:
+    from harness.study.folders import StudyFile, shipped_or_own
+
     fields = {
         name: given.pop(name) for name in ("file", "results", "scale", "settings") if name in given
     }
@@ -188,6 +196,8 @@ def _study(**given: Any) -> dict[str, Any]:
 
 
 def _frozen(file: Path, results: Path, **given: Any) -> dict[str, Any]:
+    from harness.study.folders import StudyFile, shipped_or_own
+
     if not file.exists() and Path(given.get("run", "")).is_file():
         raise HarnessError(f"{file}: the file comes first, {given['run']} {file}")
     manifest, folder = StudyFile(shipped_or_own(file), results).frozen()

@@ -5,19 +5,23 @@ door.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from harness.base.errors import HarnessError
-from harness.cli.later import elsewhere, heavy
 from harness.cli.options import COUNT, POSITIVE, Number, together
 from harness.show.tables.table import Table
-from harness.spec import Manifest, axis_short
-from harness.study.folders import StudyFile
+from harness.spec.counts import axis_short
+
+if TYPE_CHECKING:
+    from harness.judging.request import FitsAnswer
+    from harness.spec.manifest import Manifest
+    from harness.study.analysis import Analysis
+    from harness.study.doors import Door
 
 # Options that say what the columns of a file mean.
 OF_FILES = (
@@ -145,6 +149,8 @@ def is_of_table(file: Path, asked: Mapping[str, Any]) -> bool:
 
     A HarnessError about an option that is given there and is of files alone.
     """
+    from harness.record import elsewhere
+
     is_experiment = file.suffix in (".yaml", ".yml") or file.is_dir()
     if elsewhere.is_table(file) or ((asked["x"] or asked["y"]) and not is_experiment):
         return True
@@ -157,11 +163,13 @@ def is_of_table(file: Path, asked: Mapping[str, Any]) -> bool:
 
 def opened(
     file: Path, results: Path, asked: Mapping[str, Any], command: str, **more: Any
-) -> AbstractContextManager[heavy.Door]:
-    """What is asked, by the values of `table_options` and `more`, and the runs that it is asked of:
-    `study.tables`.
+) -> AbstractContextManager[Door]:
+    """What is asked, by the values of `table_options` and `more`, and the runs that it is asked
+    of.
     """
-    window = heavy.SizeRange(asked["min_x"], asked["max_x"], asked["until"])
+    from harness.judging.request import SizeRange
+
+    window = SizeRange(asked["min_x"], asked["max_x"], asked["until"])
     values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {
         "window": window
     }
@@ -169,28 +177,39 @@ def opened(
         values |= {"form": "and", "value": asked["and"]}
     values |= {"compute": asked["compute"], **more}
     if not is_of_table(file, asked):
-        return heavy.open_door(StudyFile(file, results).frozen(), file, values, {})
+        from harness.study.folders import StudyFile
+        from harness.study.tables import open_experiment
+
+        return open_experiment(*StudyFile(file, results).frozen(), file, values)
+    from harness.study.doors import open_table
+
     columns = {name: asked[name] for name in OF_FILES if name in asked}
     example = f"; for example: harness {command} --x params --y rmse --by arch"
-    return heavy.open_door(file, file, values, columns, example)
+    return nullcontext(open_table(file, file, values, columns, example))
 
 
-def laws_of_experiment(manifest: Manifest, analysis: heavy.Analysis) -> list[Table | str]:
+def laws_of_experiment(manifest: Manifest, analysis: Analysis) -> list[Table | str]:
     """The laws, held-out sizes and checks of an experiment, on its headline axes, and what to
     know.
     """
-    laws = heavy.uncrossed(manifest, analysis.laws)
+    from harness.judging.scaling import headline_axes
+    from harness.show.tables.laws import IN_THE_REPORT, uncrossed
+    from harness.study.analysis import fits_of
+
+    laws = uncrossed(manifest, analysis.laws)
     ahead = [law for law in analysis.ahead if law.series in {series.name for series in laws}]
-    fits = heavy.fits_of(manifest, analysis._replace(laws=laws, ahead=ahead))
-    return laws_shown(fits, heavy.headline_axes(manifest), axis_short, heavy.IN_THE_REPORT)
+    fits = fits_of(manifest, analysis._replace(laws=laws, ahead=ahead))
+    return laws_shown(fits, headline_axes(manifest), axis_short, IN_THE_REPORT)
 
 
 def laws_shown(
-    fits: heavy.FitsAnswer, axes: Sequence[str], called: Callable[[str], str], hidden: Sequence[str]
+    fits: FitsAnswer, axes: Sequence[str], called: Callable[[str], str], hidden: Sequence[str]
 ) -> list[Table | str]:
     """Laws as tables, without the hidden columns, and below them what to know."""
-    tables = [
-        table.without(*hidden) for table in heavy.law_tables(fits.laws, axes, called).values()
-    ]
-    tables += heavy.ahead_tables(fits.ahead, heavy.loss_of_laws(fits.laws))
-    return [*tables, *heavy.law_sentences(tables, fits.source)]
+    from harness.show.tables.laws import law_sentences, law_tables
+    from harness.show.tables.to_come import ahead_tables
+    from harness.show.words import loss_of_laws
+
+    tables = [table.without(*hidden) for table in law_tables(fits.laws, axes, called).values()]
+    tables += ahead_tables(fits.ahead, loss_of_laws(fits.laws))
+    return [*tables, *law_sentences(tables, fits.source)]

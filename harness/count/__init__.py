@@ -17,7 +17,8 @@ from harness.families import KanShape, Network, kanbefair
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
 from harness.families.splined import recursion_terms
 from harness.optimisers import Optimiser
-from harness.spec import Recipe, Restarts, RunTask, at_a_time, least_evaluations, parts
+from harness.spec.recipe import Recipe, Restarts, at_a_time, least_evaluations, parts
+from harness.spec.task import RunTask
 
 NETWORKS_KEPT = (
     2**12

@@ -18,7 +18,7 @@ from harness.base.user_code import calling_user_code
 from harness.count.dispatched import Counter, Executed, UnknownOperation
 from harness.families import Module, ModuleCounts, ModuleShape
 from harness.families import module as modules
-from harness.spec import CapTooSmall
+from harness.spec.recipe import CapTooSmall
 
 # Two batches, whose difference is what so many points more cost.
 FEW, MANY = 64, 128

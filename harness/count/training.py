@@ -19,15 +19,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.families import KanShape, Network, SplinedShape
-from harness.spec import (
+from harness.spec.recipe import (
     Recipe,
-    RunTask,
     at_a_time,
     knot_update_points,
     parts,
     samples_per_evaluation,
     stages,
 )
+from harness.spec.task import RunTask
 
 # The norm of an edge, a sample: an absolute value and its sum, and back a sign and its sum.
 PENALTY_OPERATIONS = 4

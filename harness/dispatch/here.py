@@ -30,8 +30,10 @@ from harness.dispatch.slots import (
     TrainingOrder,
 )
 from harness.planning.plan import planned_flops
-from harness.record import record_path
-from harness.spec import Manifest, RunSpec, run_id, stages
+from harness.record.store import record_path
+from harness.spec.manifest import Manifest
+from harness.spec.recipe import stages
+from harness.spec.run import RunSpec, run_id
 
 # Seconds between two looks at what the workers say.
 POLL_SECONDS = 0.2
@@ -78,11 +80,6 @@ class Worker(NamedTuple):
 
     slot: Slot
     task: PackTask | None = None
-
-
-def available_cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_of(manifest: Manifest, workers: int) -> int:

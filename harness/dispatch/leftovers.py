@@ -30,10 +30,9 @@ from harness.dispatch.submission import (
     read_number,
     read_submissions,
 )
-from harness.record import recorded
 from harness.record.networks import FOLDER as NETWORKS
-from harness.spec import manifest_path
-from harness.spec.manifest import plain_plan
+from harness.record.store import recorded
+from harness.spec.manifest import manifest_path, plain_plan
 
 # What a folder of the results holds; all others are "other".
 HOLDS = {

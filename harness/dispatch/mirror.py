@@ -25,8 +25,9 @@ from pydantic.json_schema import SkipJsonSchema
 from harness.base.errors import HarnessError
 from harness.base.files import whole_file
 from harness.base.frozen import Frozen
-from harness.record import Record, read_record, record_path
-from harness.spec import Manifest, PlannedRun
+from harness.record.schema import Record
+from harness.record.store import read_record, record_path
+from harness.spec.manifest import Manifest, PlannedRun
 
 ANSWER_SECONDS = 30.0  # after which a server is taken for unreachable, or stuck
 BATCH = 50  # wandb's service, which writes the files of offline runs, is waited for once a batch

@@ -22,8 +22,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import harness
 from harness.base.files import NO_LINKS, write_whole
+from harness.base.provenance import available_cores
 from harness.dispatch import cluster
-from harness.dispatch.here import available_cores
 from harness.dispatch.profile import Profile
 
 LITTLE_BYTES = 10**9  # free on the disk; less is a warning

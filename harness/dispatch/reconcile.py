@@ -41,9 +41,8 @@ from harness.dispatch.submission import (
     read_submissions,
     write_order,
 )
-from harness.record import Recorded, record_path, recorded
-from harness.spec import Manifest, manifest_path
-from harness.spec.manifest import plain_plan, unreadable
+from harness.record.store import Recorded, record_path, recorded
+from harness.spec.manifest import Manifest, manifest_path, plain_plan, unreadable
 
 CLOCK_SECONDS = (
     5.0  # by which clocks differ before it is said: files are dated by the second or so, and late

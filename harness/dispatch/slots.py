@@ -22,8 +22,7 @@ from harness.base.errors import HarnessError, UserCodeError
 from harness.base.user_code import without_main
 from harness.dispatch.snapshot import Origin, check_code, check_origin, origin
 from harness.dispatch.submission import named_code
-from harness.spec import RunSpec
-from harness.spec.run import Device
+from harness.spec.run import Device, RunSpec
 
 PackedRuns = tuple[RunSpec, ...]
 Cause = Literal["crashed", "out_of_memory", "killed"]
@@ -374,7 +373,7 @@ def _without_checkpoint(failed: Failure, runs: PackedRuns, order: TrainingOrder)
     """A pack that crashed before its first new evaluation: its checkpoint may be why, so the next
     attempt has none.
     """
-    from harness.spec import run_id
+    from harness.spec.run import run_id
     from harness.train.checkpoint import checkpoint_path, set_aside
 
     file = (

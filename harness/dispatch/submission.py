@@ -31,8 +31,7 @@ from harness.base.files import check_writable, listed, locked, private_folder, w
 from harness.base.frozen import Frozen, left_out_at, problem_of
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.profile import Profile
-from harness.spec import RunSpec, unsealed
-from harness.spec.run import Device, write_sealed
+from harness.spec.run import Device, RunSpec, unsealed, write_sealed
 
 SUBMISSION_SCHEMA = 1
 Stored = TypeVar("Stored", bound=Frozen)

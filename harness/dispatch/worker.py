@@ -38,7 +38,8 @@ from harness.dispatch.submission import (
     read_orders,
 )
 from harness.record.networks import FOLDER as NETWORKS
-from harness.spec import RunSpec, read_manifest, run_id
+from harness.spec.manifest import read_manifest
+from harness.spec.run import RunSpec, run_id
 
 HEARTBEAT_SECONDS = (
     30.0  # twenty in the time after which silence means death (`state.LEASE_SECONDS`)

@@ -2,24 +2,27 @@
 (`harness.tasks.baselines`).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.judging.versus import Baseline
-from harness.spec import Manifest
-from harness.tasks.baselines import Baselines, kept_baselines
+
+if TYPE_CHECKING:
+    from harness.spec.manifest import Manifest
 
 PREFIX = "baseline."  # of the columns
 CONSTANT = f"{PREFIX}constant"
 DEVIATION = f"{PREFIX}deviation"
 NAMES = ("constant", "linear")  # the models
 OVERLAP = "overlap"  # of the rows of replicates (`Manifest.overlap`); a column where it is not 0
-FIELDS = tuple(Baselines.model_fields)
 
 
 def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd.DataFrame:
@@ -28,11 +31,15 @@ def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd
     It is NaN where there is none, and where the samples cannot be drawn here: the package or the
     file is not there.
     """
+    # a law of a table asks for none, and need not wait for tasks
+    from harness.tasks.baselines import Baselines, kept_baselines
+
+    names = tuple(Baselines.model_fields)
     runs = {planned.run_id: planned.run for planned in manifest.runs}
     drawn = table.drop_duplicates(["task", "seed"])[["task", "seed", "run_id"]]
     rows = []
     for task, seed, run_id in drawn.itertuples(index=False):
-        values = dict.fromkeys(FIELDS)
+        values = dict.fromkeys(names)
         with suppress(HarnessError):
             values |= kept_baselines(runs[run_id].task, runs[run_id].seed, results).model_dump()
         rows.append(
@@ -42,7 +49,7 @@ def with_baselines(table: pd.DataFrame, manifest: Manifest, results: Path) -> pd
                 **{f"{PREFIX}{name}": loss for name, loss in values.items()},
             }
         )
-    columns = pd.DataFrame(rows).astype({f"{PREFIX}{name}": float for name in FIELDS})
+    columns = pd.DataFrame(rows).astype({f"{PREFIX}{name}": float for name in names})
     if columns[DEVIATION].isna().all():
         columns = columns.drop(columns=DEVIATION)
     overlaps = {task: manifest.overlap(task) for task in table["task"].unique()}

@@ -32,7 +32,7 @@ from harness.judging.versus import (
 from harness.laws import Caution, Fit, Interval, Refusal, predict
 from harness.laws.result import LawName
 from harness.laws.shared import Pin
-from harness.spec import axis_short, axis_words
+from harness.spec.counts import axis_short, axis_words
 
 EXPONENTS: tuple[LawName, ...] = ("pure", "floor")  # that are told besides that of the law of both
 TOLD = 5  # losses, besides those that are asked for

@@ -24,7 +24,8 @@ from harness.judging.quantity import Case
 from harness.judging.scaling import sizes_of
 from harness.judging.winners import LOSS, VALIDATION
 from harness.laws.replicates import lines_of
-from harness.spec import END_TOLERANCE, side_label
+from harness.spec.counts import END_TOLERANCE
+from harness.spec.decide import side_label
 
 
 # --------------------------------------------------------------------------------------------------

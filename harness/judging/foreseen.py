@@ -2,10 +2,12 @@
 declared noise.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
 
@@ -23,7 +25,10 @@ from harness.judging.power import (
 from harness.judging.runs import looks_at, runs_of
 from harness.judging.verdict import Outcome, asked_words
 from harness.laws.replicates import half_width
-from harness.spec import Decide, Manifest, units
+from harness.spec.decide import Decide, units
+
+if TYPE_CHECKING:
+    from harness.spec.manifest import Manifest
 
 LEAST_PILOT = 2  # replicates that show a spread
 TWO_SIDES = math.sqrt(2)  # whose noise is independent; what replicates do to both makes it less

@@ -27,7 +27,9 @@ from harness.judging.scaling import chosen_runs, headline_axes
 from harness.judging.sides import SideCurve
 from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, Reading, Side, leader
 from harness.judging.won import won_by
-from harness.spec import END_TOLERANCE, Manifest, all_axes, side_label, units
+from harness.spec.counts import END_TOLERANCE, all_axes
+from harness.spec.decide import side_label, units
+from harness.spec.manifest import Manifest
 
 LEVEL = 0.95  # of intervals where no rule asks for another
 FEW_SEEDS = 5  # with fewer, Student's intervals are several times wider than with many

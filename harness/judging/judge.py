@@ -2,22 +2,33 @@
 claim.
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from harness.base.errors import HarnessError
-from harness.comparison.replicates import Found, not_found
+from harness.comparison.replicates import not_found
 from harness.comparison.verdict import Count, count_outcomes, task_level
 from harness.judging.power import power_line
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
-from harness.judging.runs import ExperimentRuns, Look, has_replicates, looks_at, runs_of, until
+from harness.judging.runs import has_replicates, looks_at, runs_of, until
 from harness.judging.scaling import check_answered
 from harness.judging.sides import budget_of, curves_of
-from harness.judging.verdict import Number, Outcome, Verdict, found_words, not_run, rule_words
-from harness.spec import Decide, Manifest, all_axes, units
+from harness.judging.verdict import Number, found_words, not_run, rule_words
+from harness.spec.counts import all_axes
+from harness.spec.decide import units
+
+if TYPE_CHECKING:
+    from harness.comparison.replicates import Found
+    from harness.judging.runs import ExperimentRuns, Look
+    from harness.judging.verdict import Outcome, Verdict
+    from harness.spec.decide import Decide
+    from harness.spec.manifest import Manifest
 
 
 def judge_all(

@@ -239,8 +239,8 @@ def groups_in(runs: pd.DataFrame, *parts: str) -> list[str]:
 def fit_table(
     table: pd.DataFrame, axes: Sequence[str] | None = None, how: Fitting = AS_DECLARED
 ) -> list[SeriesLaws]:
-    """The laws of a plan's table (`record.runs_table`): of every task, series and axis, from runs
-    in the fit window.
+    """The laws of a plan's table (`record.table.runs_table`): of every task, series and axis,
+    from runs in the fit window.
 
     They are of `test_loss`, in the metric of the task, on achieved sizes and counted work. Of a
     search with replicates it is the law without a floor, by each replicate's own curve. Where a

@@ -17,7 +17,7 @@ from scipy.stats import chi2
 from scipy.stats import t as t_distribution
 
 from harness.judging.verdict import Number, asked_words
-from harness.spec import Decide
+from harness.spec.decide import Decide
 
 ENOUGH = 0.8  # the chance of a decision that is asked for
 MOST_REPLICATES = 1000

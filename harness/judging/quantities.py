@@ -14,7 +14,7 @@ from harness.judging.quantity import (
     ratio_words,
     sides_words,
 )
-from harness.spec import Decide, Takes
+from harness.spec.decide import Decide, Takes
 
 
 def _of_a_column(*, name: str, summary: str, read_at: str, what: str) -> Quantity:

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from harness.base.formats import human, plural
-from harness.spec import Decide, Takes, side_label
+from harness.spec.decide import Decide, Takes, side_label
 
 if TYPE_CHECKING:
     from harness.comparison.replicates import Found

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from harness.count import count, run_flops
-from harness.record import Record
-from harness.record.schema import ClassMetrics, Metrics, Reading
-from harness.spec import Manifest, RunSpec, stages
+from harness.record.schema import ClassMetrics, Metrics, Reading, Record
 from harness.spec.budgets import by_count
-from harness.spec.recipe import ending_at
+from harness.spec.manifest import Manifest
+from harness.spec.recipe import ending_at, stages
+from harness.spec.run import RunSpec
 
 OF_THE_END = {*Metrics.columns, *ClassMetrics.columns, "pack_seconds", "evaluations_by_stage"}
 NOT_READ = "not read"  # the status of a run at a budget that it is not read at

@@ -6,14 +6,17 @@ spending function (Lan and DeMets 1983), added up by Bonferroni, so that it serv
 however its looks hang together.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pandas as pd
 
-from harness.spec import Manifest
+if TYPE_CHECKING:
+    from harness.spec.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class ExperimentRuns:
 def runs_of(
     manifest: Manifest, table: pd.DataFrame, every: pd.DataFrame | None = None
 ) -> ExperimentRuns:
-    """The runs of a plan from their tables (`record.runs_table`, with `seconds` where they are
-    measured).
+    """The runs of a plan from their tables (`record.table.runs_table`, with `seconds` where they
+    are measured).
     """
     if "seconds" in table:
         table = table.assign(seconds_per_evaluation=table["seconds"] / table["evaluations"])

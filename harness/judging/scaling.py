@@ -9,12 +9,15 @@ that laws are fitted to | | `cell`, `run_id`; `row` | which run it is: of an exp
 | | `is_minimum` | there where a loss is the least of a budget, of many runs | | `group`, `sd`,
 `schedule` | if asked for: what intervals are over, the error of a loss, the learning rate left |
 
-`chosen_runs` makes it of the records of an experiment (`harness.record.runs_table`), and
+`chosen_runs` makes it of the records of an experiment (`harness.record.table.runs_table`), and
 `harness.record.elsewhere` of a file of anybody's.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,7 +26,10 @@ from harness.base.errors import HarnessError
 from harness.base.reasons import NoNumber
 from harness.comparison.effort import expected_best
 from harness.laws.held_out import largest_sizes, until_minimum
-from harness.spec import Manifest, all_axes, default_count
+from harness.spec.counts import all_axes, default_count
+
+if TYPE_CHECKING:
+    from harness.spec.manifest import Manifest
 
 COLUMNS = (
     *(

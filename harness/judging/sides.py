@@ -25,7 +25,8 @@ from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns
 from harness.judging.scaling import BEST_AT, chosen_runs
 from harness.judging.winners import LOSS, VALIDATION, candidates, of_side
-from harness.spec import END_TOLERANCE, side_label
+from harness.spec.counts import END_TOLERANCE
+from harness.spec.decide import side_label
 
 MORE_ROWS = "give more data, or another training"
 NO_BETTER_THAN = {"constant": "NO_BETTER_THAN_CONSTANT", "linear": "NO_BETTER_THAN_LINEAR"}

@@ -12,7 +12,7 @@ from harness.comparison.replicates import Found
 from harness.comparison.verdict import Count, Outcome
 from harness.judging.quantities import QUANTITIES
 from harness.judging.runs import Look
-from harness.spec import Decide
+from harness.spec.decide import Decide
 
 LARGEST_IN_PERCENT = 1.3  # of a factor: from 1 / 1.5 to 1.5 is not 50 % either way
 NOT_RUN: Literal["not run"] = "not run"

@@ -5,15 +5,22 @@ Budgets are "at most": at a budget of sizes the runs of all sizes up to it compe
 those that cost no more. So a larger budget never leaves a side with less to choose from.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from harness.spec import Manifest, all_axes, side_label
 from harness.spec.budgets import by_count
+from harness.spec.counts import all_axes
+from harness.spec.decide import side_label
+
+if TYPE_CHECKING:
+    from harness.spec.manifest import Manifest
 
 VALIDATION = "val_loss"
 LOSS = "test_loss"

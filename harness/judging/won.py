@@ -11,8 +11,8 @@ import pandas as pd
 from harness.judging import sides
 from harness.judging.pair import Pair
 from harness.judging.versus import Side, Won
-from harness.spec import default_count
 from harness.spec.budgets import by_count
+from harness.spec.counts import default_count
 
 SIZE = default_count("params")
 

@@ -27,10 +27,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness import families, spec
+from harness import families
 from harness.base.allocator import keep_freed_memory
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.count import run_work
+from harness.families import KanShape, MlpShape, Network
 from harness.measure.calibration import (
     THREADS,
     KnotMove,
@@ -42,8 +43,10 @@ from harness.measure.calibration import (
     shape_of,
 )
 from harness.measure.cost import flops_per_evaluation
-from harness.spec import GridExtension, KanShape, MlpShape, Network, Optimiser, Recipe, RunSpec
-from harness.spec.run import Dtype, Engine
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt, Optimiser
+from harness.spec.recipe import GridExtension, GridUpdates, Recipe, at_a_time
+from harness.spec.run import Dtype, Engine, RunSpec
+from harness.spec.task import Task
 from harness.tasks import resolve, stream
 from harness.train import fused_engine, torch_engine, train_pack
 from harness.train.course import of_lanes
@@ -76,9 +79,9 @@ STANDARD_NETWORKS = (
     MlpShape(shape=(2, 80, 80, 1)),
 )
 STANDARD_OPTIMIZERS: tuple[Optimiser, ...] = (
-    spec.Lbfgs(name="lbfgs"),
-    spec.Adam(name="adam"),
-    spec.LevenbergMarquardt(name="levenberg_marquardt"),
+    Lbfgs(name="lbfgs"),
+    Adam(name="adam"),
+    LevenbergMarquardt(name="levenberg_marquardt"),
 )
 STANDARD_POINTS = (100, 3000)
 LARGEST_STANDARD_SYSTEM = (
@@ -115,7 +118,7 @@ def standard_runs(engine: Engine, dtype: Dtype) -> list[RunSpec]:
 
 def bench_run(engine: Engine, dtype: Dtype, progress: Progress) -> float:
     """CPU seconds of a run that trains next to nothing: samples, learning curve and record."""
-    tiny = _run(engine, dtype, MlpShape(shape=(2, 5, 1)), spec.Adam(name="adam"), 1000, 8)
+    tiny = _run(engine, dtype, MlpShape(shape=(2, 5, 1)), Adam(name="adam"), 1000, 8)
     (seconds,) = _in_worker([(_measure_run, tiny)], progress)
     return seconds
 
@@ -185,7 +188,7 @@ def _measure_solo(shape: Shape, run: RunSpec, flops_per_evaluation: float) -> So
     recipe = Recipe.model_construct(
         optimizer=run.recipe.optimizer, max_evaluations=ENDLESS, gain=run.recipe.gain
     )
-    task = spec.at_a_time(run.recipe, run.task)
+    task = at_a_time(run.recipe, run.task)
     run = run.model_copy(
         update={"network": shape.network, "recipe": recipe, "task": task, "readings": ()}
     )
@@ -290,10 +293,10 @@ def _run(
     course = {}
     if isinstance(network, KanShape):
         course = {
-            "grid_updates": spec.GridUpdates(),
+            "grid_updates": GridUpdates(),
             "grid_extension": GridExtension(grids=(3,), evaluations=10),
         }
-    task = resolve(spec.Task(target="exp2d", train_points=points))
+    task = resolve(Task(target="exp2d", train_points=points))
     dtype = (
         "float32" if dtype == "bfloat16" else dtype
     )  # which is for transformers; those alone are timed in it

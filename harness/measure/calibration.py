@@ -22,14 +22,14 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from pydantic import AfterValidator
 
-from harness import spec
 from harness.base import provenance
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.frozen import Frozen, left_out_at, problem_of
 from harness.count import Work
 from harness.count.training import knots_flops
-from harness.spec import Network, RunSpec, SplinedShape, canonical_json, unsealed
-from harness.spec.run import Dtype, Engine, write_sealed
+from harness.families import Network, SplinedShape
+from harness.spec.recipe import at_a_time, samples_per_evaluation
+from harness.spec.run import Dtype, Engine, RunSpec, canonical_json, unsealed, write_sealed
 
 # 6: of a shape that was timed alone its seconds and FLOPs, and no more.
 CALIBRATION_SCHEMA = 6
@@ -65,10 +65,10 @@ class Shape(Frozen):
 def shape_of(run: RunSpec, network: Network) -> Shape:
     """The shape of a stage of `run` that trains `network`."""
     optimizer, updates = run.recipe.optimizer, run.recipe.grid_updates
-    train_points = spec.at_a_time(run.recipe, run.task).points_evaluated
+    train_points = at_a_time(run.recipe, run.task).points_evaluated
     return Shape(
         network=network,
-        samples=spec.samples_per_evaluation(run.recipe, train_points),
+        samples=samples_per_evaluation(run.recipe, train_points),
         train_points=train_points,
         optimizer=optimizer.name,
         timing=canonical_json(optimizer.timed_by(network)),

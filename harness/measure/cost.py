@@ -29,10 +29,11 @@ from harness.measure.calibration import (
     move_flops,
     shape_of,
 )
+from harness.optimisers import Optimiser
 from harness.optimisers.lanes import SMALLEST_ENSEMBLE
 from harness.planning.plan import computation, planned_flops
-from harness.spec import Optimiser, RunSpec, at_a_time, parts, stages
-from harness.spec.run import Device
+from harness.spec.recipe import at_a_time, parts, stages
+from harness.spec.run import Device, RunSpec
 from harness.tasks import curve_points
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 
 from harness.base.errors import HarnessError
-from harness.record import Record
 from harness.record.networks import KeptNetwork
+from harness.record.schema import Record
 from harness.tasks import TASKS, draw
 from harness.tasks.loss import LanePoints, Seen
 from harness.tasks.processes import Probed, Process, probed

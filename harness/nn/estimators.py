@@ -20,7 +20,9 @@ from numpy.typing import ArrayLike
 from harness.base.errors import HarnessError, did_you_mean
 from harness.nn.classes import KAN, MLP, module_of
 from harness.optimisers import Adam, Lbfgs
-from harness.spec import Recipe, RunSpec, RunTask
+from harness.spec.recipe import Recipe
+from harness.spec.run import RunSpec
+from harness.spec.task import RunTask
 from harness.tasks import Samples, Splits
 from harness.tasks.data import spanning
 from harness.tasks.loss import CROSS_ENTROPY, SQUARES

@@ -15,8 +15,8 @@ from harness.base.errors import HarnessError
 from harness.families import ModuleShape
 from harness.families.module import make
 from harness.nn.classes import module_of
-from harness.record import Record
 from harness.record.networks import KeptNetwork
+from harness.record.schema import Record
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,21 +11,21 @@ from harness.count import count, count_of, run_flops
 from harness.families import KanShape, Network, SplinedShape
 from harness.optimisers import Optimiser
 from harness.planning.solve import build_network
-from harness.spec import (
+from harness.spec.arm import Arm, Match, Search
+from harness.spec.budgets import by_count
+from harness.spec.counts import count_names
+from harness.spec.experiment import Experiment
+from harness.spec.manifest import Moments
+from harness.spec.recipe import (
     BUILT_IN_RECIPES,
-    Arm,
-    Engine,
-    Experiment,
     Recipe,
     Restarts,
-    RunSpec,
-    RunTask,
-    count_names,
+    at_a_time,
+    check_cap,
+    least_evaluations,
 )
-from harness.spec.arm import Match, Search
-from harness.spec.budgets import by_count
-from harness.spec.manifest import Moments
-from harness.spec.recipe import at_a_time, check_cap, least_evaluations
+from harness.spec.run import Engine, RunSpec
+from harness.spec.task import RunTask
 from harness.tasks import TASKS, is_data, loss_of
 
 

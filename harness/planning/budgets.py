@@ -13,18 +13,18 @@ from harness.base.formats import number
 from harness.count import flops_by_cap
 from harness.families import Network
 from harness.planning.solve import LARGEST_SIZE, most_evaluations
-from harness.spec import (
-    Cell,
-    Experiment,
-    Manifest,
-    Recipe,
-    RunTask,
-    samples_per_evaluation,
-    side_label,
-)
 from harness.spec.budgets import PER_PARAM, Budgets, by_count
-from harness.spec.manifest import Moments
-from harness.spec.recipe import coarser, ending_at, least_evaluations
+from harness.spec.decide import side_label
+from harness.spec.experiment import Experiment
+from harness.spec.manifest import Cell, Manifest, Moments
+from harness.spec.recipe import (
+    Recipe,
+    coarser,
+    ending_at,
+    least_evaluations,
+    samples_per_evaluation,
+)
+from harness.spec.task import RunTask
 
 SIZE = "params.trainable"  # of networks whose sizes the file lists
 # sizes of a side at each budget, or all where it has fewer: with less a best size lies at an end

@@ -21,11 +21,12 @@ from harness.planning.arms import ArmOnTask, engine_of, readings_at, that_matter
 from harness.planning.budgets import moments_of
 from harness.planning.points import Point, points_of, runs_of_arm
 from harness.planning.solve import LARGEST_SIZE, Infeasible, most_evaluations, solve
-from harness.spec import Recipe, RunSpec, RunTask
 from harness.spec.arm import Size
 from harness.spec.budgets import Budgets
 from harness.spec.manifest import Moments
-from harness.spec.recipe import at_a_time, check_cap, least_evaluations
+from harness.spec.recipe import Recipe, at_a_time, check_cap, least_evaluations
+from harness.spec.run import RunSpec
+from harness.spec.task import RunTask
 
 LAST_POINT = " (of the last point that was tried, "  # what follows in a reason is that point
 

@@ -11,8 +11,7 @@ from harness.count import DEFAULT_WEIGHTS, Work, count, training_flops
 from harness.families import FAMILIES, Architecture, Layered, Network, family_named
 from harness.optimisers import Optimiser
 from harness.planning.solve import bracket, build_network
-from harness.spec import count_names, default_count
-from harness.spec.counts import COUNT_KINDS
+from harness.spec.counts import COUNT_KINDS, count_names, default_count
 from harness.spec.document import parse
 from harness.spec.read import mistake_in
 

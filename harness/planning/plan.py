@@ -15,7 +15,6 @@ from pathlib import Path
 from statistics import median_low
 from typing import Any, NamedTuple
 
-from harness import spec
 from harness.base.errors import HarnessError, at
 from harness.count import run_flops
 from harness.families.prices import WEIGHTS
@@ -33,20 +32,12 @@ from harness.planning.candidates import (
 from harness.planning.points import space_of
 from harness.planning.solve import Infeasible
 from harness.planning.warnings import check_cells, check_rules
-from harness.spec import (
-    Cell,
-    Device,
-    Dtype,
-    Experiment,
-    Manifest,
-    PlannedRun,
-    RunSpec,
-    Task,
-    canonical_json,
-    run_id,
-)
-from harness.spec.manifest import Formula, Moments
-from harness.spec.run import run_ids
+from harness.spec.experiment import Experiment
+from harness.spec.manifest import Cell, Formula, Manifest, Moments, PlannedRun
+from harness.spec.read import variants
+from harness.spec.recipe import PDE_BLOCK, at_a_time, samples_per_evaluation
+from harness.spec.run import Device, Dtype, RunSpec, canonical_json, content_hash, run_id, run_ids
+from harness.spec.task import DataFile, Task
 from harness.tasks import loss_of, resolve, target_of
 
 Variants = list[tuple[dict[str, Any], Experiment]]  # the experiment at every point of its axes
@@ -96,14 +87,14 @@ def make_plan(
             "this one"
         )
     cells, runs, counts, formulas, targets, observed = _expand(
-        spec.variants(experiment), folder, seconds_of
+        variants(experiment), folder, seconds_of
     )
     check_rules(experiment, targets, {cell.series for cell in cells}, observed)
     check_cells(experiment, name, cells)
     manifest = Manifest(
         name=name,
         experiment=experiment,
-        experiment_hash=spec.content_hash(experiment),
+        experiment_hash=content_hash(experiment),
         cells=tuple(cells),
         runs=tuple(runs),
         packs=packs_of(runs, experiment.device, counts),
@@ -302,7 +293,7 @@ def _task_label(task: Task, points: Variants) -> str:
 def _fields_of(task: Task) -> dict[str, Any]:
     """All that a task says beside its name; of a data file its columns too."""
     fields = {name: getattr(task, name) for name in Task.model_fields if name != "target"}
-    return fields | (dict(task.target) if isinstance(task.target, spec.DataFile) else {})
+    return fields | (dict(task.target) if isinstance(task.target, DataFile) else {})
 
 
 def _telling_axes(arm: str, task: Task, points: Variants) -> list[str]:
@@ -415,11 +406,11 @@ def lane_bytes(run: RunSpec) -> int:
     keeps. Of transformers it is .8 to 1.4 times what is seen.
     """
     network, task = run.network, run.task
-    points = spec.at_a_time(run.recipe, task).train_points
-    samples = spec.samples_per_evaluation(run.recipe, points)
+    points = at_a_time(run.recipe, task).train_points
+    samples = samples_per_evaluation(run.recipe, points)
     numbers = (
         points * (network.inputs + loss_of(task).numbers_wanted(network))
-        + (min(samples, spec.PDE_BLOCK) if task.is_pde else samples)
+        + (min(samples, PDE_BLOCK) if task.is_pde else samples)
         * network.numbers_left(WEIGHTS["unit"])
         + run.recipe.optimizer.kept_numbers(network, points * network.outputs)
     )

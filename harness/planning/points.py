@@ -21,8 +21,10 @@ from harness.base.errors import HarnessError, did_you_mean
 from harness.base.frozen import Frozen, all_fields
 from harness.families.space import Range, SearchAxis, Space
 from harness.optimisers import OPTIMISERS
-from harness.spec import BUILT_IN_RECIPES, Arm, Experiment, Recipe
+from harness.spec.arm import Arm
+from harness.spec.experiment import Experiment
 from harness.spec.read import mistake_in, with_values
+from harness.spec.recipe import BUILT_IN_RECIPES, Recipe
 
 Part = TypeVar("Part", bound=Frozen)
 

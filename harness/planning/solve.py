@@ -15,7 +15,7 @@ from harness.count.outside import check_family
 from harness.families import LARGEST_DEPTH, Architecture, LayeredShape, Module, Network
 from harness.families.base import ClosedForm
 from harness.families.module import SizeName
-from harness.spec import CapTooSmall
+from harness.spec.recipe import CapTooSmall
 
 # Largest free integers that the search will try.
 LARGEST_SIZE = 2**20

@@ -12,7 +12,10 @@ from functools import partial
 from typing import NamedTuple
 
 from harness.base.errors import HarnessError, did_you_mean
-from harness.spec import END_TOLERANCE, Cell, Decide, Experiment, Manifest, side_label, units
+from harness.spec.counts import END_TOLERANCE
+from harness.spec.decide import Decide, side_label, units
+from harness.spec.experiment import Experiment
+from harness.spec.manifest import Cell, Manifest
 from harness.tasks.table import some
 
 # What the laws take (harness.laws.refusal), said again, as importing them takes a second; tests

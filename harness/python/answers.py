@@ -25,8 +25,8 @@ from harness.judging.winners import reported
 from harness.laws.shared import Pin
 from harness.python.laws import ComparisonByLaws, many, of_runs, opened
 from harness.python.study import Shown, Study, headline_said, readings, study_of, why_no_ratio
-from harness.record import read_record, record_path
 from harness.record.networks import FOLDER, read_network
+from harness.record.store import read_record, record_path
 from harness.show.console import TERMINAL, progress_here
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.labels import task_titles
@@ -35,7 +35,7 @@ from harness.show.figures.series import experiment_styles
 from harness.show.figures.theme import empty_figure
 from harness.show.figures.versus import TITLE_LETTERS, versus_figure
 from harness.show.tables.verdicts import answer_sentences
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 from harness.study.analysis import (
     Compared,
     analyse_and_report,
@@ -43,8 +43,9 @@ from harness.study.analysis import (
     compare_sides,
     keeping_fits,
 )
+from harness.study.doors import compared_by_laws
 from harness.study.folders import planned_records
-from harness.study.tables import Tables, compared_by_laws, tables_of
+from harness.study.tables import Tables, tables_of
 from harness.study.training import run_file
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@ sizes to train next.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -32,8 +32,9 @@ from harness.show.tables.laws import law_sentences, law_tables
 from harness.show.tables.plans import ladder_table
 from harness.show.tables.to_come import design_frame, design_sentences
 from harness.show.words import exponent_words
-from harness.spec import Manifest
-from harness.study.tables import Door, designed, fits_answer, open_door, runs_of_form, shape_answer
+from harness.spec.manifest import Manifest
+from harness.study.doors import Door, designed, fits_answer, open_table, runs_of_form, shape_answer
+from harness.study.tables import open_experiment
 
 Item = TypeVar("Item", str, float, str | float)
 
@@ -338,7 +339,7 @@ def opened(
     columns: Mapping[str, Any],
     how: Mapping[str, Any],
 ) -> AbstractContextManager[Door]:
-    """What is asked, and the runs that it is asked of: `study.tables`."""
+    """What is asked, and the runs that it is asked of."""
     meanings = {
         name: many(value) if name in SEVERAL else value
         for name, value in columns.items()
@@ -352,14 +353,14 @@ def opened(
     if isinstance(of, pd.DataFrame) or of_runs(of):
         file = FRAME if isinstance(of, pd.DataFrame) else Path(str(of))
         table = of if isinstance(of, pd.DataFrame) else file
-        return open_door(table, file, asked, {"y": y, "by": many(by), **meanings})
+        return nullcontext(open_table(table, file, asked, {"y": y, "by": many(by), **meanings}))
     if y is not None or by or meanings:
         raise HarnessError(
             "`y`, `by`: an experiment knows its losses and arms; leave them out, or give a "
             "table of runs"
         )
     manifest, folder = study_of(of).frozen()
-    return open_door((manifest, folder), folder, asked, {})
+    return open_experiment(manifest, folder, folder, asked)
 
 
 def many(value: Item | Iterable[Item] | None) -> tuple[Item, ...]:

@@ -22,7 +22,10 @@ from harness.judging.versus import Headline, NoHeadline
 from harness.planning.warnings import warnings_of
 from harness.show.figures.svg import inline_svg
 from harness.show.tables.headline import READINGS, answer_sentences, reading_rows
-from harness.spec import BUILT_IN_RECIPES, FULL, Experiment, Manifest
+from harness.spec.document import FULL
+from harness.spec.experiment import Experiment
+from harness.spec.manifest import Manifest
+from harness.spec.recipe import BUILT_IN_RECIPES
 from harness.spec.setting import plain_value, settings_from
 from harness.study.folders import StudyFile
 from harness.study.plans import cost_sentence, data_lines, freeze_plan, plan_of

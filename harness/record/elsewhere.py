@@ -16,10 +16,10 @@ import pandas as pd
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.reasons import Caution
-from harness.record.table import MAX_ROWS_NAMED, name_rows
-from harness.record.table import is_table as is_table
-from harness.record.table import read_table as read_table
-from harness.record.table import table_of_frame as table_of_frame
+from harness.record.table_files import MAX_ROWS_NAMED, name_rows
+from harness.record.table_files import is_table as is_table
+from harness.record.table_files import read_table as read_table
+from harness.record.table_files import table_of_frame as table_of_frame
 
 # A run is ok if its status is one of these, in any case; whatever else it says, it failed.
 OK_STATUSES = (

@@ -18,11 +18,10 @@ from typing import Annotated, NamedTuple
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
 from harness.base.frozen import problem_of
-from harness.record import publish, read_record, record_path, verdict
 from harness.record.code import first_code, texts
 from harness.record.schema import Record
-from harness.record.store import RECORDS, record_of
-from harness.spec import sealed
+from harness.record.store import RECORDS, publish, read_record, record_of, record_path, verdict
+from harness.spec.run import sealed
 
 KEPT_RECORDS = "records.jsonl.xz"
 RUN_ID = re.compile(r'"run_id": ?"([0-9a-f]{16})"')

@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from harness.base.frozen import Frozen, left_out_at
-from harness.spec import KanShape, RunSpec
+from harness.families import KanShape
+from harness.spec.run import RunSpec
 
 # 1: first version. 2: evaluations and iterations by stage; counts under more conventions, with
 # their weight table. Provenance has grown by fields with defaults, without which older records read
@@ -246,8 +247,8 @@ class Snapped(Frozen):
 
 
 class Pruned(Frozen):
-    """What pruning left of a KAN that was trained sparse (see `harness.spec.Sparsity`), and what it
-    was before.
+    """What pruning left of a KAN that was trained sparse (see `harness.spec.recipe.Sparsity`), and
+    what it was before.
 
     `network` at the run's own grid, seeing those `inputs` of the task's. `scores` has the norm of
     every edge before, [layer][output][input], `active_edges` counts those above the threshold, and

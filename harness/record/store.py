@@ -24,8 +24,8 @@ from harness.base.files import NO_LINKS, locked, unfinished
 from harness.base.frozen import Frozen, problem_of
 from harness.record.code import check_one_code
 from harness.record.schema import RECORD_SCHEMA, Provenance, Record, Status
-from harness.spec import Manifest, canonical_json, run_id, sealed, unsealed
-from harness.spec.run import Engine
+from harness.spec.manifest import Manifest
+from harness.spec.run import Engine, canonical_json, run_id, sealed, unsealed
 
 Read = TypeVar("Read")
 # Of two records of one run. A defect: the same code on the same machine ought to have made the same

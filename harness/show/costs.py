@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from harness.base.formats import duration
 from harness.measure.calibration import Calibration, Calibrations, missing
 from harness.planning.points import WHOLE_RECIPE
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 
 
 def recipe_note(manifest: Manifest) -> str | None:

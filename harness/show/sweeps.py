@@ -13,12 +13,12 @@ from harness.dispatch.events import Event
 from harness.dispatch.reconcile import Spending, Unneeded
 from harness.dispatch.state import OVER, STATES, UNDERWAY, Evidence, RunState, StateName
 from harness.dispatch.submission import SentJob
-from harness.record import Agreement, Duplicate
 from harness.record.kept import Merged
+from harness.record.store import Agreement, Duplicate
 from harness.show.disk import DiskBytes
 from harness.show.grouping import grouped
 from harness.show.tables.table import Table, table_of
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 
 # What the user can do about runs in a state that no submission sends off by itself.
 NEXT_MOVES: dict[StateName, str] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from harness.base.formats import estimate, exponent
 from harness.judging.laws import SeriesLaws
 from harness.laws import Estimate, Fit, Interval
-from harness.spec import all_axes
+from harness.spec.counts import all_axes
 
 LOSS_WORDS = {  # by the metric of tasks
     "rmse": "test RMSE",

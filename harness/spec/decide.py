@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
@@ -22,6 +22,13 @@ LARGEST = "largest"  # of the budgets that all sides have
 LIMITS = ("threshold", "most", "within")
 # What `at` says: an axis with a budget on it, an axis alone, an axis with a test loss, or nothing.
 AtKind = Literal["budget", "axis", "loss", "nowhere"]
+
+BEST_OF = "the best of "
+
+
+def side_label(arms: Sequence[str]) -> str:
+    """What a side is called: by its arm, or as the best of several."""
+    return arms[0] if len(arms) == 1 else BEST_OF + ", ".join(arms)
 
 
 class Takes(NamedTuple):

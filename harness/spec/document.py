@@ -26,6 +26,7 @@ LARGEST_INTEGER = (
     2**63 - 1
 )  # so that counts, which are products of a few integers, can be written as floats
 Keys = tuple[int | str, ...]  # the fields and the places in lists that lead to a value
+FULL = "full"  # the scale of an experiment as its file stands; `scales:` has others
 SET = "`settings`"  # in place of keys in the text: where a value was set
 STANDARD = "tag:yaml.org,2002:"
 WORDS = ("str", "timestamp", "value")  # what stays text

@@ -65,14 +65,6 @@ class Cell(Frozen):
         )
 
 
-BEST_OF = "the best of "
-
-
-def side_label(arms: Sequence[str]) -> str:
-    """What a side is called: by its arm, or as the best of several."""
-    return arms[0] if len(arms) == 1 else BEST_OF + ", ".join(arms)
-
-
 Moments = dict[str, tuple[int | None, ...]]  # by count and budget
 
 

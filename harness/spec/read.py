@@ -18,7 +18,7 @@ from harness.base.files import check_name
 from harness.base.formats import as_typed, number_meant, unwrapped
 from harness.base.frozen import Frozen
 from harness.base.outside import IN_A_FILE
-from harness.spec.document import SET, Document, Keys, parse, path_of
+from harness.spec.document import FULL, SET, Document, Keys, parse, path_of
 from harness.spec.experiment import Experiment
 from harness.spec.manifest import fields_gone
 from harness.spec.setting import Setting
@@ -26,9 +26,6 @@ from harness.spec.setting import Setting
 Settings = TypeVar("Settings", bound=Frozen)
 
 
-# The scale of an experiment as its file stands; `scales:` maps others to what they change, by
-# dotted path.
-FULL = "full"
 EXPERIMENT_FILE = (
     "an experiment file; `harness list experiments` says where those of the project are"
 )

@@ -30,8 +30,10 @@ from harness.judging.scaling import headline_axes, is_answered
 from harness.judging.verdict import Answer, Verdict, not_run
 from harness.judging.versus import Headline, NoHeadline, RatioLine, VersusRequest
 from harness.planning.match import axis_named
-from harness.record import Record, for_spreadsheets, missing, read_present, write_table
 from harness.record.code import code_notes
+from harness.record.schema import Record
+from harness.record.store import missing, read_present
+from harness.record.table_files import for_spreadsheets, write_table
 from harness.show.console import Terminal
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.scaling import of_sides, scaling_figure
@@ -41,9 +43,10 @@ from harness.show.figures.theme import write_figure
 from harness.show.pages.report import write_report
 from harness.show.sweeps import UNTIL_DECIDED
 from harness.show.tables.laws import checklists
-from harness.spec import Experiment, Manifest, default_count, manifest_path, read_manifest
 from harness.spec.budgets import by_count
-from harness.spec.manifest import check_unchanged
+from harness.spec.counts import default_count
+from harness.spec.experiment import Experiment
+from harness.spec.manifest import Manifest, check_unchanged, manifest_path, read_manifest
 from harness.study.folders import EXPERIMENTS, StudyFile, planned_records, records_of, take_kept
 from harness.study.sweeps import run_words, wanted_now
 from harness.study.tables import READINGS, Tables, keeping_fits, source_of, tables_of

@@ -18,19 +18,15 @@ from harness.base.files import check_name
 from harness.base.plain import INLINE
 from harness.dispatch.reconcile import RUN_ID
 from harness.dispatch.snapshot import KEPT_RESULTS, RESULTS
-from harness.record import Record, missing, read_planned, read_present
 from harness.record.code import take_mixed, takes_mixed
 from harness.record.kept import KEPT_RECORDS, Merged, keep, merge, read_lines
-from harness.spec import (
-    FULL,
-    Experiment,
-    Manifest,
-    RunSpec,
-    manifest_path,
-    read_experiment,
-    read_manifest,
-)
-from harness.spec.manifest import check_unchanged
+from harness.record.schema import Record
+from harness.record.store import missing, read_planned, read_present
+from harness.spec.document import FULL
+from harness.spec.experiment import Experiment
+from harness.spec.manifest import Manifest, check_unchanged, manifest_path, read_manifest
+from harness.spec.read import read_experiment
+from harness.spec.run import RunSpec
 from harness.spec.setting import Narrow, Setting, narrow_words, settings_options, settings_words
 
 # Folders beside those of the experiments: the records, and what the project keeps.

@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.filesize import decimal as size_words
 
 from harness.base.errors import HarnessError, at
-from harness.base.provenance import host, processor, why_no_device
-from harness.dispatch.here import available_cores, terminated_like_ctrl_c
+from harness.base.provenance import available_cores, host, processor, why_no_device
+from harness.dispatch.here import terminated_like_ctrl_c
 from harness.dispatch.submission import makespan
 from harness.measure.calibration import (
     Calibration,
@@ -28,9 +28,13 @@ from harness.planning.plan import make_plan, pack_bytes, planned_flops
 from harness.planning.warnings import check_rules_can_be_judged
 from harness.show.console import PackProgress, Terminal
 from harness.show.costs import cost_words, uncalibrated_words
-from harness.spec import FULL, Experiment, Manifest, RunSpec, RunTask, freeze, variants
-from harness.spec.read import document_of
+from harness.spec.document import FULL
+from harness.spec.experiment import Experiment
+from harness.spec.manifest import Manifest, freeze
+from harness.spec.read import document_of, variants
+from harness.spec.run import RunSpec
 from harness.spec.setting import narrowed
+from harness.spec.task import RunTask
 from harness.study.folders import StudyFile, planned_runs, runs_of, take_kept
 from harness.tasks import check_drawn, keep_data, known_data, resolve
 

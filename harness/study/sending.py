@@ -42,11 +42,11 @@ from harness.dispatch.submission import (
 )
 from harness.measure.calibration import missing
 from harness.measure.cost import likely_seconds
-from harness.record import set_aside
 from harness.record.code import check_goes_on
+from harness.record.store import set_aside
 from harness.show.console import Terminal
 from harness.show.sweeps import Offer, device_time, earlier_lines, offer_lines, run_words
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 from harness.study.folders import planned_runs, records_of, runs_of
 from harness.study.plans import calibrations_of, largest_pack_bytes, packs_shown
 from harness.study.sweeps import check_none_left_behind, look

@@ -23,9 +23,11 @@ from harness.families import Network
 from harness.families.module import SizeName
 from harness.planning.plan import make_plan
 from harness.planning.solve import build_network, solve
-from harness.spec import DataFile, Experiment, RunTask, Task, parse_experiment
 from harness.spec.budgets import by_count
 from harness.spec.document import parse
+from harness.spec.experiment import Experiment
+from harness.spec.read import parse_experiment
+from harness.spec.task import DataFile, RunTask, Task
 from harness.study.folders import EXPERIMENTS, check_folder_name, full_name, shipped_files
 from harness.tasks import TargetError, check_drawn, resolve
 from harness.tasks.columns import Suggestion, suggest

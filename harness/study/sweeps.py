@@ -16,8 +16,8 @@ from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.formats import plural
 from harness.dispatch.reconcile import gather, reconcile, underway_beside
 from harness.dispatch.state import FREE, OVER, UNDERWAY, Evidence, RunState
-from harness.record import missing, read_records
-from harness.spec import Manifest
+from harness.record.store import missing, read_records
+from harness.spec.manifest import Manifest
 from harness.study.folders import StudyFile, records_of
 
 if TYPE_CHECKING:

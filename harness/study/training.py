@@ -13,17 +13,19 @@ from pathlib import Path
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.files import check_writable
 from harness.base.formats import plural
-from harness.base.provenance import why_no_device
+from harness.base.provenance import available_cores, why_no_device
 from harness.dispatch import here
 from harness.dispatch.slots import Done, Evaluated, Failure, PackedRuns, TrainingOrder
 from harness.planning.warnings import warnings_line
-from harness.record import missing, read_records
 from harness.record.code import check_goes_on
 from harness.record.networks import FOLDER as NETWORKS
 from harness.record.networks import network_path
+from harness.record.store import missing, read_records
 from harness.show.console import Terminal
 from harness.show.words import loss_word
-from harness.spec import Manifest, manifest_path, run_id, stages
+from harness.spec.manifest import Manifest, manifest_path
+from harness.spec.recipe import stages
+from harness.spec.run import run_id
 from harness.study.folders import StudyFile, planned_runs, records_of
 from harness.study.plans import cost_sentence, data_lines, freeze_file, packs_shown
 from harness.study.sweeps import check_looks, check_none_underway, look_lines, wanted_now
@@ -109,7 +111,7 @@ def train_missing(
     for task, seed in {(run.task, run.seed) for run in itertools.chain.from_iterable(packs)}:
         check_drawn(task, seed)  # a target that is not finite is named before anything trains
     try:
-        crashed = _train(packs, manifest, folder, workers or here.available_cores(), terminal)
+        crashed = _train(packs, manifest, folder, workers or available_cores(), terminal)
     except KeyboardInterrupt:
         done = len(wanted) - len(set(missing(manifest, records)).intersection(wanted))
         text = (

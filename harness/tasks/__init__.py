@@ -7,7 +7,7 @@ import pkgutil
 from importlib import import_module
 from pathlib import Path
 
-from harness.spec import RunTask, Task, TextFile
+from harness.spec.task import RunTask, Task, TextFile
 from harness.tasks.corpora import read_text
 from harness.tasks.function import Function, load_user_target, values
 from harness.tasks.keeping import fetch_data, keep_data, know, known_data

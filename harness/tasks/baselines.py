@@ -14,8 +14,8 @@ import numpy as np
 from pydantic import BeforeValidator
 
 from harness.base.frozen import Frozen, left_out_at
-from harness.spec import RunTask, content_hash, unsealed
-from harness.spec.run import write_sealed
+from harness.spec.run import content_hash, unsealed, write_sealed
+from harness.spec.task import RunTask
 from harness.tasks.keeping import fetch_data
 from harness.tasks.loss import Quadrature
 from harness.tasks.samples import Array, Samples, Splits

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.files import check_regular, os_words
-from harness.spec import TextFile
-from harness.spec.task import MOST_COORDINATES, TEXT_FILE
+from harness.spec.task import MOST_COORDINATES, TEXT_FILE, TextFile
 from harness.tasks.loss import SPLITS
 from harness.tasks.samples import Array
 from harness.tasks.sequences import NEXT_TOKEN, Sequences, Tokens

@@ -23,7 +23,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.spec import RunTask, Task
+from harness.spec.task import RunTask, Task
 from harness.tasks.loss import CROSS_ENTROPY, SQUARES, Loss
 from harness.tasks.samples import Array, Labels, Samples, Scaling, Splits, stream
 from harness.tasks.target import Named, Target, TargetError

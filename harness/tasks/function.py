@@ -12,7 +12,7 @@ import numpy as np
 from harness.base.errors import at, did_you_mean
 from harness.base.frozen import alone_or_many
 from harness.base.user_code import calling_user_code, user_module, version_of
-from harness.spec import RunTask, Task
+from harness.spec.task import RunTask, Task
 from harness.tasks.loss import SQUARES, Loss, Observation, OwnLoss
 from harness.tasks.samples import Array, Samples, Splits, stream, uniform
 from harness.tasks.target import Target, TargetError

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.base.files import whole_file
-from harness.spec import RunTask
-from harness.spec.task import DATA_FILE, TEXT_FILE
+from harness.spec.task import DATA_FILE, TEXT_FILE, RunTask
 from harness.tasks.corpora import Corpus
 from harness.tasks.data_file import FileData
 from harness.tasks.target import TargetError

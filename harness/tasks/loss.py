@@ -28,9 +28,10 @@ from numpy.typing import NDArray
 from harness import families
 from harness.base.errors import HarnessError
 from harness.base.user_code import calling_user_code
+from harness.families import Network
 from harness.families.base import SAMPLE_BLOCK
 from harness.families.later import Knots, Tensor, jets, torch
-from harness.spec import PDE_BLOCK, Network
+from harness.spec.recipe import PDE_BLOCK
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")

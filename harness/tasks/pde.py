@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy import cos, pi, sin
 
-from harness.spec import RunTask
+from harness.spec.task import RunTask
 from harness.tasks import loss
 from harness.tasks.function import Function, Values
 from harness.tasks.samples import Array, Samples, Splits, stream

@@ -20,7 +20,7 @@ import numpy as np
 
 from harness.families import TransformerShape, unflatten
 from harness.families.later import Tensor, torch
-from harness.spec import RunTask, Task
+from harness.spec.task import RunTask, Task
 from harness.tasks.function import Function
 from harness.tasks.loss import Loss, Observation, Seen
 from harness.tasks.samples import Array

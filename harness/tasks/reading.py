@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from harness.base.errors import did_you_mean
 from harness.base.files import check_regular, os_words
-from harness.spec import DataFile
-from harness.spec.task import MOST_COORDINATES, SplitAfter, SplitBy
+from harness.spec.task import MOST_COORDINATES, DataFile, SplitAfter, SplitBy
 from harness.tasks.columns import Column, column_numbers, column_of, encoded, read_numbers, to_text
 from harness.tasks.data import HELD_BACK
 from harness.tasks.data_file import BY_SEED, FileData, Rows

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.families.later import Tensor, torch
-from harness.spec import RunTask
+from harness.spec.task import RunTask
 from harness.tasks.loss import SQUARES, LanePoints, Loss, Observation
 
 Array = NDArray[np.float64]

@@ -18,8 +18,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.families import Network
 from harness.families.later import F, Knots, Tensor, torch
-from harness.spec import Network, RunTask, Task
+from harness.spec.task import RunTask, Task
 from harness.tasks.loss import CHUNK, SPLITS, LanePoints, Loss
 from harness.tasks.samples import Array, Batches, Samples, Splits, stream
 from harness.tasks.target import Target, TargetError

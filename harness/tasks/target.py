@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from harness.base.errors import HarnessError
-from harness.spec import RunTask, Task
+from harness.spec.task import RunTask, Task
 from harness.tasks.loss import SQUARES, Loss, Observation
 from harness.tasks.samples import Splits
 

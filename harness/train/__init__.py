@@ -21,10 +21,11 @@ from harness.base import provenance
 from harness.base.errors import HarnessError
 from harness.base.provenance import why_no_device
 from harness.count import DEFAULT_WEIGHTS
-from harness.record import Provenance, Record, duplicate_path, publish, record_path
 from harness.record.networks import Snapshot, keep_network
-from harness.spec import RunSpec, Stage, run_id
-from harness.spec.run import Device, Engine
+from harness.record.schema import Provenance, Record
+from harness.record.store import duplicate_path, publish, record_path
+from harness.spec.recipe import Stage
+from harness.spec.run import Device, Engine, RunSpec, run_id
 from harness.tasks import draw, fetch_data
 from harness.tasks.baselines import kept_baselines
 from harness.train import checkpoint, phases, pruning

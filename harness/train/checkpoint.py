@@ -23,7 +23,7 @@ from torch import Tensor
 
 from harness.base.files import private_folder, whole_file
 from harness.base.frozen import Frozen
-from harness.spec import Recipe
+from harness.spec.recipe import Recipe
 from harness.spec.run import pack_key
 from harness.train.lanes import EngineState
 from harness.train.phases import PhasesState

@@ -18,9 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness import families, spec
+from harness import families
+from harness.families import Network, SplinedShape
 from harness.optimisers.lanes import choose
-from harness.spec import Network, SplinedShape
+from harness.spec.recipe import knot_update_points, schedule_evaluations
 from harness.tasks import stream
 from harness.tasks.loss import SPLITS
 from harness.train import readings
@@ -115,7 +116,7 @@ def advance(pack: Pack, state: EngineState, evaluations: int) -> EngineState:
     stage, end = pack.stages[state.stage], readings.end(pack, state)
     train = pack.of_lanes(pack.train, state.lanes)
     goal = min(state.done + evaluations, end)
-    updates = spec.knot_update_points(pack.recipe, state.stage, end)
+    updates = knot_update_points(pack.recipe, state.stage, end)
     observed = itertools.chain.from_iterable(
         observation.moments(end, ()) for observation in pack.watched
     )
@@ -184,7 +185,7 @@ def _start(pack: Pack, stage: int, lanes: Sequence[LaneOfRun], flat_RP: Tensor) 
     """A fresh optimiser at `flat_RP`; a cosine schedule ends with the last stage of the same
     network.
     """
-    return pack.start(lanes, flat_RP, spec.schedule_evaluations(pack.stages, stage, pack.recipe))
+    return pack.start(lanes, flat_RP, schedule_evaluations(pack.stages, stage, pack.recipe))
 
 
 def _next_stage(pack: Pack, state: EngineState, train: Any) -> EngineState:

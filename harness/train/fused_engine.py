@@ -21,10 +21,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness import families, spec
+from harness import families
 from harness.base.errors import HarnessError
+from harness.families import MlpShape, Network, SplinedShape
 from harness.families.base import samples_last
-from harness.spec import MlpShape, Network, Recipe, RunSpec, SplinedShape
+from harness.spec.recipe import Recipe, samples_per_evaluation, stages
+from harness.spec.run import RunSpec
 from harness.tasks import Samples, Splits, stream
 from harness.tasks.loss import SQUARES as OF_SQUARES
 from harness.tasks.loss import LanePoints, Loss, Seen, SplitName, chunks
@@ -252,7 +254,7 @@ class FusedPack(Pack):
         """
         run, start = state.lanes[lane]
         total = self.train[run].x.shape[1]
-        size = spec.samples_per_evaluation(self.recipe, total)
+        size = samples_per_evaluation(self.recipe, total)
         batches = self.batches.per_epoch(total, size)
         if batches is None:
             return None
@@ -395,8 +397,11 @@ def compile_for(module: str, runs: Iterable[RunSpec]) -> None:
     for run in runs:
         recipe = Recipe(optimizer=run.recipe.optimizer, max_evaluations=1)
         tiny = run.model_copy(update={"network": TINY[module], "recipe": recipe, "readings": ()})
-        stages = spec.stages(tiny.network, recipe)
         pack = FusedPack(
-            PackPoints((tiny,)), stages, few, few, torch.zeros(1, 8, 1, dtype=torch.float64)
+            PackPoints((tiny,)),
+            stages(tiny.network, recipe),
+            few,
+            few,
+            torch.zeros(1, 8, 1, dtype=torch.float64),
         )
         advance(pack, begin(pack), 1)

@@ -18,10 +18,10 @@ import torch
 from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationInfo
 from torch import Tensor
 
+from harness.families import Network
 from harness.optimisers import LaneState
 from harness.optimisers.lanes import choose
 from harness.record.networks import KeptNetwork
-from harness.spec import Network
 from harness.tasks import Scaling
 from harness.train.fused.optimisers import adam, lbfgs, levenberg
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.count import count, run_flops
 from harness.record import schema
-from harness.spec import RunSpec
+from harness.spec.run import RunSpec
 
 # Evaluations of a run's stage at which its learning curve is sampled: two to the octave.
 LOG_SPACED = frozenset(round(2 ** (half_octave / 2)) for half_octave in range(60))

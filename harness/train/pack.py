@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness import spec
+from harness.families import Network
 from harness.families.spline import Solver
 from harness.optimisers.lanes import select
-from harness.spec import Network, Recipe, RunSpec, Stage
+from harness.spec.recipe import Recipe, Stage, stages
+from harness.spec.run import RunSpec
 from harness.tasks import Samples
 from harness.tasks.loss import Observation, Seen, SplitName
 from harness.tasks.samples import SHUFFLED, Batches
@@ -74,7 +75,7 @@ class Pack(ABC):
         )
         return cls(
             points=points,
-            stages=spec.stages(first.network, first.recipe),
+            stages=stages(first.network, first.recipe),
             train=cls.of_samples(first, train, device),
             curve=cls.of_samples(first, curve, device),
             curve_train=curve_train,

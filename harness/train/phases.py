@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from harness import families
 from harness.record.schema import CURVE_POINTS, AnyCurvePoint, PhaseEnd
-from harness.spec import RunSpec, Stage, at_a_time, parts, stages
+from harness.spec.recipe import Stage, at_a_time, parts, stages
+from harness.spec.run import RunSpec
 from harness.tasks import Samples, draw, phases_of, scaled
 from harness.train import course
 from harness.train.lanes import EngineState, Trained, ended

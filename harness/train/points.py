@@ -9,7 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness.spec import RunSpec, RunTask
+from harness.spec.run import RunSpec
+from harness.spec.task import RunTask
 from harness.tasks import Samples, Splits, curve_points, domain_points, draw, scaled
 from harness.tasks.loss import Observation, SplitName
 from harness.tasks.samples import Array

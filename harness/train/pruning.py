@@ -17,8 +17,10 @@ import torch
 
 from harness import families
 from harness.count import count, run_flops
+from harness.families import KanShape
 from harness.record.schema import Pruned, Snapped
-from harness.spec import KanShape, RunSpec, Stage, parts, stages
+from harness.spec.recipe import Stage, parts, stages
+from harness.spec.run import RunSpec
 from harness.tasks import draw, scaled
 from harness.train import course, torch_engine
 from harness.train.lanes import EngineState, LaneOfRun, Trained, ended

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness import families
+from harness.families import KanShape, Network
 from harness.families.later import Knots
-from harness.spec import KanShape, Network, Sparsity
+from harness.spec.recipe import Sparsity
 from harness.tasks.loss import LanePoints, Squares, backward
 
 NodeScores = NDArray[np.float64]

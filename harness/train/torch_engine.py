@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness import spec
 from harness.base.errors import HarnessError
+from harness.families import Network
 from harness.optimisers import LaneObjective, LaneState
 from harness.optimisers.lanes import SMALLEST_ENSEMBLE
-from harness.spec import Network, RunSpec
+from harness.spec.recipe import samples_per_evaluation
+from harness.spec.run import RunSpec
 from harness.tasks import Samples, Splits, stream
 from harness.tasks.loss import LanePoints, Seen, SplitName
 from harness.tasks.samples import Batches
@@ -160,7 +161,7 @@ def _feed(pack: TorchPack, state: EngineState, number: int) -> tuple[Tensor, ...
     points.
     """
     points = pack.train.x.shape[1]
-    size = spec.samples_per_evaluation(pack.recipe, points)
+    size = samples_per_evaluation(pack.recipe, points)
     per_epoch = pack.batches.per_epoch(points, size)
     if per_epoch is None:
         return ()

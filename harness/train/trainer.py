@@ -20,7 +20,7 @@ number of the `stage` that trains, how many of its evaluations are `done` in eve
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from harness.spec import RunSpec
+from harness.spec.run import RunSpec
 from harness.tasks import Splits
 from harness.train import fused_engine, torch_engine
 from harness.train.lanes import Trained

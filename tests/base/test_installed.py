@@ -14,7 +14,8 @@ from harness.base.errors import HarnessError
 from harness.base.outside import installed
 from harness.families import family_named
 from harness.planning.plan import make_plan
-from harness.spec import content_hash, parse_experiment
+from harness.spec.read import parse_experiment
+from harness.spec.run import content_hash
 
 PAGE = (Path(__file__).parents[2] / "docs" / "adding.md").read_text(encoding="utf-8")
 ENTRIES = """[harness.tasks]

@@ -21,8 +21,11 @@ from click.testing import CliRunner
 from harness.cli import main
 from harness.count.module import module_network
 from harness.dispatch import slots
-from harness.families import Module
-from harness.spec import Adam, MlpShape, Recipe, RunSpec, Task
+from harness.families import MlpShape, Module
+from harness.optimisers import Adam
+from harness.spec.recipe import Recipe
+from harness.spec.run import RunSpec
+from harness.spec.task import Task
 from harness.tasks import draw, resolve
 from tests.odd_user_code import ACCEPTED, BEGIN, FUNCTIONS, IN_FLOAT32, LINEAR, NETWORKS, REFERENCES
 

@@ -21,7 +21,7 @@ BUILT_FROM = ("harness", "experiments", "slurm", "pyproject.toml", "README.md", 
 # The pack of a replay that trains for the shortest time.
 TRAIN_ONE = """
 from pathlib import Path
-from harness.spec import read_manifest
+from harness.spec.manifest import read_manifest
 from harness.train import train_pack
 
 manifest = read_manifest(Path("results/fig2_3_grid_extension-short"))

@@ -14,11 +14,12 @@ from harness.count import count
 from harness.families import (
     ChebyshevKanShape,
     FourierKanShape,
+    KanShape,
+    MlpShape,
     RationalKanShape,
     RbfKanShape,
     SplineMlpShape,
 )
-from harness.spec import KanShape, MlpShape
 
 EVERY_FAMILY = (
     MlpShape(shape=(2, 4, 1)),

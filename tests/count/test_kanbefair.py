@@ -5,8 +5,7 @@ from itertools import pairwise
 import pytest
 
 from harness.count import count, kanbefair
-from harness.families import SplineMlpShape
-from harness.spec import KanShape, MlpShape
+from harness.families import KanShape, MlpShape, SplineMlpShape
 
 # Of the released table, whose 21,030 rows were all recounted: a row of each order, shortcut and
 # activation, and of several hidden layers. (shape, grid with order and shortcut or the MLP's

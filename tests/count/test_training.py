@@ -14,15 +14,15 @@ from harness.families import KanShape, MlpShape, Network
 from harness.families.prices import KANBEFAIR
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.optimisers.normal_equations import system_flops
-from harness.spec import (
+from harness.spec.recipe import (
     GridExtension,
     GridUpdates,
     Recipe,
     Restarts,
-    RunTask,
     Sparsity,
     least_evaluations,
 )
+from harness.spec.task import RunTask
 
 BY_LAYERS = [one.name for one in CONVENTIONS if one.flops and one.name != "executed"]
 LBFGS = Lbfgs(name="lbfgs", history=4)

@@ -15,7 +15,7 @@ from harness.base.provenance import source_hash
 from harness.dispatch.here import train_here
 from harness.dispatch.slots import TrainingOrder
 from harness.dispatch.snapshot import Origin, check_origin, origin
-from harness.record import read_record
+from harness.record.store import read_record
 from harness.train import train_pack
 from tests.dispatch.test_here import pack
 
@@ -27,7 +27,7 @@ from pathlib import Path
 from harness.base.errors import HarnessError
 from harness.dispatch.here import Begun, train_here
 from harness.dispatch.slots import TrainingOrder
-from harness.record import read_record
+from harness.record.store import read_record
 runs = tuple(read_record(path).run for path in sorted(Path("planned").glob("*.json")))
 if __name__ == "__main__":
     first = True

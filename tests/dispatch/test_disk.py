@@ -39,9 +39,9 @@ from harness.dispatch.leftovers import (
 )
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import keep_number
-from harness.record import record_path
+from harness.record.store import record_path
 from harness.show.disk import disk_words, size_words
-from harness.spec import read_manifest
+from harness.spec.manifest import read_manifest
 from harness.spec.run import pack_key
 from harness.train import PackStopped, Supervisor, train_pack
 

@@ -47,20 +47,15 @@ from harness.dispatch.slots import (
     TrainingOrder,
     failure,
 )
-from harness.families import FourierKanShape, RbfKanShape
+from harness.families import FourierKanShape, KanShape, MlpShape, RbfKanShape
+from harness.optimisers import Adam, Lbfgs
 from harness.planning.plan import make_plan
-from harness.record import Record, read_record, record_path
-from harness.spec import (
-    Adam,
-    KanShape,
-    Lbfgs,
-    MlpShape,
-    Recipe,
-    RunSpec,
-    Task,
-    parse_experiment,
-    run_id,
-)
+from harness.record.schema import Record
+from harness.record.store import read_record, record_path
+from harness.spec.read import parse_experiment
+from harness.spec.recipe import Recipe
+from harness.spec.run import RunSpec, run_id
+from harness.spec.task import Task
 from harness.tasks import draw, resolve
 from harness.train import PackStopped, Supervisor, train_pack
 from harness.train.checkpoint import checkpoint_path, read_checkpoint, write_checkpoint

@@ -18,7 +18,7 @@ import pytest
 from made_submission import SweepFile, small
 
 from harness.dispatch import launch
-from harness.record import read_record
+from harness.record.store import read_record
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.train import train_pack

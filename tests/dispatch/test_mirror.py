@@ -24,9 +24,9 @@ from harness.cli import main
 from harness.dispatch import mirror
 from harness.dispatch.mirror import Export, Mirror, WandbRun, check_wandb, of_answer, of_run
 from harness.planning.plan import make_plan
-from harness.record import read_record, record_path
-from harness.spec import parse_experiment
+from harness.record.store import read_record, record_path
 from harness.spec.arm import Search
+from harness.spec.read import parse_experiment
 from harness.train import train_pack
 
 # One pack of four runs, of which the two with the absurd learning rate diverge.

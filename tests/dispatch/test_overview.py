@@ -18,7 +18,7 @@ from made_submission import send_off
 from harness.dispatch.profile import Profile
 from harness.dispatch.state import WENT_WRONG
 from harness.dispatch.submission import write_order
-from harness.spec import read_manifest
+from harness.spec.manifest import read_manifest
 from tests.guard.workplace import GUARD, make_records, make_searched
 
 EXPERIMENT = """

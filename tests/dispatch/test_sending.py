@@ -17,9 +17,9 @@ from made_submission import SweepFile, send_off, small
 
 from harness.dispatch.state import RunState
 from harness.dispatch.submission import SentJob, one_submitter, write_order
-from harness.record import publish, read_record, record_path
+from harness.record.store import publish, read_record, record_path
 from harness.show.sweeps import Offer, offer_lines, status_table
-from harness.spec import read_manifest
+from harness.spec.manifest import read_manifest
 
 LANGUAGE = Path(__file__).parents[2] / "experiments" / "language.yaml"
 OFFER = Offer([], [], 0.0, 0.0, "core", calibrated=True, left_for_later=0)

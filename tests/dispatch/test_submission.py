@@ -23,7 +23,7 @@ from harness.dispatch.reconcile import gather, reconcile, spending, start_second
 from harness.dispatch.state import RunState
 from harness.dispatch.submission import arrays, bin_packs, makespan
 from harness.planning.plan import make_plan
-from harness.spec import parse_experiment
+from harness.spec.read import parse_experiment
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from harness.dispatch.cluster import user
 from harness.dispatch.events import EventLog
 from harness.dispatch.profile import Profile
 from harness.dispatch.submission import Instruction, now, read_orders, write_order
-from harness.spec import read_manifest
+from harness.spec.manifest import read_manifest
 
 LONG_AGO = "2026-01-01T00:00:00.000000+00:00"
 SILENT = "squeue: slurm_load_jobs error: Unable to contact slurm controller (connect failure)"

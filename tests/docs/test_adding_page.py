@@ -19,9 +19,9 @@ from harness.dispatch.submission import named_code
 from harness.families import family_named, forward, initialise, residual_jacobian
 from harness.nn.trained import TrainedNetwork
 from harness.planning.plan import make_plan
-from harness.record import read_record, record_path
 from harness.record.networks import read_network
-from harness.spec import parse_experiment
+from harness.record.store import read_record, record_path
+from harness.spec.read import parse_experiment
 from harness.tasks import draw
 from tests.train.packs import numbers, trained_in_pieces
 

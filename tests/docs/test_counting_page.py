@@ -16,11 +16,11 @@ from networks import GRIDS_AND_ORDERS, evaluated_by, local, networks
 
 from harness.count import Work, count, least_squares_flops, recursion_terms, training_flops
 from harness.count.dispatched import executed_evaluation, executed_forward
-from harness.families import FAMILIES
+from harness.families import FAMILIES, KanShape, MlpShape
 from harness.families.prices import BACKWARD, KANBEFAIR, activation_price
+from harness.optimisers import Lbfgs
 from harness.optimisers.normal_equations import system_flops
 from harness.planning.match import MatchSetting, match_arms
-from harness.spec import KanShape, Lbfgs, MlpShape
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "counting.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from harness.cli import main
 from harness.cli.group import imported
 from harness.dispatch.profile import Profile, read_profile
 from harness.paper.replay import REPLAYS
-from harness.spec import parse_experiment
+from harness.spec.read import parse_experiment
 from harness.study.folders import full_name
 
 PAGES = [

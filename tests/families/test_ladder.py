@@ -17,12 +17,13 @@ from numpy.polynomial import Polynomial, chebyshev
 from scipy.interpolate import BSpline
 from torch import Tensor
 
-from harness import families, spec
+from harness import families
 from harness.families import flatten, forward, parameter_count, unflatten, update_knots
 from harness.families.grouped_chebyshev import GroupedChebyshevShape, series
 from harness.families.layout import of_layer
 from harness.families.rational_kan import groups_of_nodes
 from harness.families.spline import design_matrix, extend_knots
+from harness.optimisers import Adam
 
 LANES = 2
 SHAPES = [(1, 1), (2, 5, 1), (3, 4, 5, 2)]
@@ -165,7 +166,7 @@ def test_a_rational_kan_starts_as_the_identity_and_then_swish_and_keeps_the_vari
 
 def trained(function, flat, steps=20):
     """Every position of Adam."""
-    settings = spec.Adam(name="adam", learning_rate=0.01)
+    settings = Adam(name="adam", learning_rate=0.01)
     state, positions = settings.start(flat), []
     for _ in range(steps):
         state = settings.tell(state, *loss_and_gradient(function, settings.ask(state)))

@@ -14,10 +14,13 @@ from harness.base.errors import HarnessError
 from harness.count import count, training_flops
 from harness.count.module import module_network
 from harness.count.training import Work
-from harness.families import Module, ModuleShape, forward, initialise, parameter_count
+from harness.families import MlpShape, Module, ModuleShape, forward, initialise, parameter_count
 from harness.families.module import allows_vmap, fingerprint, make
 from harness.measure.bench import bench_solo
-from harness.spec import Adam, CapTooSmall, MlpShape, Recipe, RunSpec, Task
+from harness.optimisers import Adam
+from harness.spec.recipe import CapTooSmall, Recipe
+from harness.spec.run import RunSpec
+from harness.spec.task import Task
 from harness.tasks import resolve
 
 HERE = __name__

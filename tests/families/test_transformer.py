@@ -15,7 +15,8 @@ from harness.families.blocks import BLOCKS
 from harness.families.layout import of_part
 from harness.families.prices import WEIGHTS
 from harness.optimisers import Adam
-from harness.spec import Recipe, RunTask
+from harness.spec.recipe import Recipe
+from harness.spec.task import RunTask
 from harness.tasks.loss import LanePoints
 from harness.tasks.sequences import NEXT_TOKEN
 

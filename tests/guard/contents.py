@@ -17,7 +17,8 @@ from harness.paper.replay import REPLAYS
 from harness.paper.replay.page import row_of, write_index
 from harness.planning.plan import make_plan
 from harness.show.pages.verdicts import keep_verdicts
-from harness.spec import Task, experiment_schema, read_experiment, scales_of
+from harness.spec.read import experiment_schema, read_experiment, scales_of
+from harness.spec.task import Task
 from harness.tasks import TASKS, Samples, draw, load_target, resolve
 from tests.guard.golden import hashed
 from tests.guard.visible import visible

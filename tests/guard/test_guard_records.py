@@ -32,7 +32,6 @@ LEFT_OUT = {
     "harness.record.code": "says which code trained the records of a plan",
     "harness.record.networks": "writes a trained network, and reads it back as it is",
     "harness.record.store": "how records appear whole, and when two are the same",
-    "harness.record.table": "reads records",
     "harness.record.schema": (
         "CURVE_POINTS, how many outputs a phase leaves: before a checkpoint, those of older code"
     ),

@@ -15,7 +15,7 @@ from types import FunctionType
 from numba.core.dispatcher import Dispatcher
 
 from harness.base.provenance import source_hash
-from harness.record import read_record
+from harness.record.store import read_record
 from harness.train import train_pack
 from harness.train.fused.compiled import key, sources
 

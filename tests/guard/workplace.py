@@ -13,9 +13,11 @@ from click.testing import CliRunner
 
 import tests.guard.own_code  # noqa: F401  (so that no command says that it imports it)
 from harness.cli import main
-from harness.record import CURVE_POINTS, CurvePoint, Metrics, PhaseEnd, Pruned, Record, publish
+from harness.families import KanShape
+from harness.record.schema import CURVE_POINTS, CurvePoint, Metrics, PhaseEnd, Pruned, Record
+from harness.record.store import publish
 from harness.show.console import console
-from harness.spec import KanShape, Manifest, PlannedRun, read_manifest
+from harness.spec.manifest import Manifest, PlannedRun, read_manifest
 from harness.study.folders import StudyFile
 from harness.study.plans import freeze_file
 from tests.made_records import made_record

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from made_study import record_of
 
-from harness.record import publish
-from harness.spec import Manifest, read_manifest
+from harness.record.store import publish
+from harness.spec.manifest import Manifest, read_manifest
 
 RULES = """
 decide:

@@ -8,11 +8,13 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from harness.judging.judge import Verdict, judge
+from harness.judging.judge import judge
 from harness.judging.runs import ExperimentRuns, runs_of
-from harness.judging.verdict import Number
+from harness.judging.verdict import Number, Verdict
 from harness.planning.plan import make_plan
-from harness.spec import Decide, Manifest, parse_experiment
+from harness.spec.decide import Decide
+from harness.spec.manifest import Manifest
+from harness.spec.read import parse_experiment
 
 SIZES = np.array([30.0, 60, 120, 250, 500, 1000, 2000])
 # FLOPs a parameter, by arm: the KAN computes more for each.

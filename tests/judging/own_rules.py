@@ -7,7 +7,7 @@ from harness.count.conventions import Convention, Flops
 from harness.families.prices import DEFAULT_WEIGHTS, WEIGHTS
 from harness.judging.quantity import Case, Quantity, budget_words, ratio_words
 from harness.judging.sides import budget_of, curves_of, loss_ratio
-from harness.spec import Decide, Takes
+from harness.spec.decide import Decide, Takes
 
 
 def fused_flops(network, weights=DEFAULT_WEIGHTS) -> list[int] | None:

@@ -10,16 +10,16 @@ import pytest
 from commands import refused
 
 import harness
+from harness.families import KanShape, MlpShape
 from harness.judging.readings import with_readings
 from harness.judging.runs import runs_of
 from harness.judging.sides import side_curve
 from harness.judging.versus import leader
 from harness.judging.winners import of_side
 from harness.judging.won import kind_of
-from harness.record import read_record, record_path
+from harness.record.store import read_record, record_path
 from harness.show.figures.surface import surface
 from harness.show.tables.headline import console_lines
-from harness.spec import KanShape, MlpShape
 from harness.train import train_pack
 
 DENSE, LOCAL = "flops_train.shared_dense", "flops_train.local_min"

@@ -11,8 +11,8 @@ from commands import invoke, json_of, said
 from judging.made_experiment import write_experiment, write_records
 from made_study import record_of
 
-from harness.record import publish
-from harness.spec import read_manifest
+from harness.record.store import publish
+from harness.spec.manifest import read_manifest
 
 SIZE, COST = "params.trainable", "flops_train.shared_dense"
 BUDGETS = (1e8, 5e8, 2e9, 1e10)

@@ -15,7 +15,7 @@ import pytest
 from harness.judging.readings import with_readings
 from harness.judging.winners import reported
 from harness.laws.replicates import half_width
-from harness.spec import read_manifest
+from harness.spec.manifest import read_manifest
 
 RESULTS = Path(__file__).parents[2] / "results"
 LEVEL = 0.95

@@ -9,7 +9,7 @@ from harness.judging.judge import interval_level
 from harness.judging.runs import runs_of
 from harness.judging.versus import Headline, NoHeadline, Side
 from harness.planning.plan import make_plan
-from harness.spec import parse_experiment
+from harness.spec.read import parse_experiment
 
 SIDES = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
 FOUR_TIMES = {"kan": power(1, 1.0), "mlp": power(4, 1.0)}

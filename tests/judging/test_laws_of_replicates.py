@@ -13,7 +13,7 @@ from harness.judging.laws import fit_table
 from harness.judging.request import Request, SizeRange, Source
 from harness.judging.scaling import chosen_runs
 from harness.laws import band, predict
-from harness.study.tables import Door, fits_answer
+from harness.study.doors import Door, fits_answer
 
 PARAMS = "params.trainable"
 

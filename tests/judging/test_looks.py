@@ -20,7 +20,7 @@ from harness.judging.judge import judge, judge_all, outcome
 from harness.judging.runs import level_over, looks_at, runs_of
 from harness.judging.versus import Side
 from harness.show.tables.headline import console_lines
-from harness.spec import read_manifest
+from harness.spec.manifest import read_manifest
 
 LOOKS = (3, 5, 8)
 RULES = """

@@ -22,7 +22,7 @@ from harness.base.errors import HarnessError
 from harness.judging.foreseen import foresee
 from harness.judging.power import ENOUGH, as_said, chance, difference_of, replicates_needed, seen
 from harness.judging.runs import runs_of
-from harness.spec import read_manifest
+from harness.spec.manifest import read_manifest
 
 MATTERS = math.log(1.1)
 EQUAL = {"kan": power(1, 1.0), "mlp": power(1, 1.0)}

@@ -14,7 +14,7 @@ from scipy.stats import chi2, ttest_1samp
 from harness.judging.runs import runs_of
 from harness.judging.winners import VALIDATION
 from harness.planning.plan import make_plan
-from harness.spec import parse_experiment
+from harness.spec.read import parse_experiment
 
 FIVE_TIMES = {"kan": power(1, 1.0), "mlp": power(5, 1.0)}
 FAMILY = (

@@ -12,9 +12,9 @@ from harness.judging.laws import Fitting, SeriesLaws, check, drawn_law, fit_runs
 from harness.judging.scaling import chosen_runs, size_axes, sizes_of, with_parts
 from harness.laws import data_hash, fit_law
 from harness.planning.plan import make_plan
-from harness.record import publish
+from harness.record.store import publish
 from harness.show.figures.scaling import scaling_figure
-from harness.spec import parse_experiment
+from harness.spec.read import parse_experiment
 
 SIZES = np.array([30, 60, 120, 250, 500, 1000, 2000])
 

@@ -18,7 +18,9 @@ from harness.judging.quantities import QUANTITIES
 from harness.planning.plan import make_plan
 from harness.show.figures.scaling import scaling_figure
 from harness.show.tables.verdicts import summary_table
-from harness.spec import Manifest, axis_words, experiment_schema, parse_experiment
+from harness.spec.counts import axis_words
+from harness.spec.manifest import Manifest
+from harness.spec.read import experiment_schema, parse_experiment
 from harness.train import train_pack
 
 TEXT = """

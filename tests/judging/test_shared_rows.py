@@ -15,7 +15,7 @@ from harness.judging.power import seen
 from harness.judging.runs import runs_of
 from harness.judging.versus import Side, leader
 from harness.planning.plan import make_plan
-from harness.spec import parse_experiment
+from harness.spec.read import parse_experiment
 
 SIDES = (Side("kan", ("kan",)), Side("mlp", ("mlp",)))
 EQUAL = {"kan": power(1, 0.5), "mlp": power(1, 0.5)}

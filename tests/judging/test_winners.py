@@ -17,7 +17,8 @@ from harness.judging.runs import runs_of
 from harness.judging.winners import reported
 from harness.planning.plan import make_plan
 from harness.show.tables.headline import other_pairs
-from harness.spec import Manifest, parse_experiment
+from harness.spec.manifest import Manifest
+from harness.spec.read import parse_experiment
 
 TEXT = """
 question: which?

@@ -1,9 +1,13 @@
 """Runs, and the times that nobody took of them."""
 
 from harness.count import run_work
+from harness.families import KanShape, MlpShape
 from harness.measure.calibration import SoloRow, shape_of
 from harness.measure.cost import flops_per_evaluation
-from harness.spec import Adam, KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task
+from harness.optimisers import Adam, Lbfgs
+from harness.spec.recipe import Recipe
+from harness.spec.run import RunSpec
+from harness.spec.task import Task
 from harness.tasks import resolve
 
 KAN, MLP = KanShape(shape=(2, 5, 1), grid=20), MlpShape(shape=(2, 10, 10, 1))

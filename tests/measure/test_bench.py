@@ -11,19 +11,12 @@ from made_times import MLP, a_run
 
 from benchmarks.traced import operations
 from harness.count import run_work
-from harness.families import SplineMlpShape
+from harness.families import KanShape, SplineMlpShape
 from harness.measure.bench import bench_solo, compile_kernels, standard_runs
 from harness.measure.calibration import calibrate, knot_moves, shape_of
 from harness.measure.cost import run_seconds
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    LevenbergMarquardt,
-    Restarts,
-    stages,
-)
+from harness.optimisers import Adam, LevenbergMarquardt
+from harness.spec.recipe import GridExtension, GridUpdates, Restarts, stages
 
 KAN = KanShape(shape=(2, 5, 1), grid=5)
 SPLINE_MLP = SplineMlpShape(shape=(2, 5, 5, 1), grid=5)

@@ -14,8 +14,9 @@ from harness.base.errors import HarnessError
 from harness.count import run_work, training_flops
 from harness.families import SplineMlpShape
 from harness.measure import calibration
-from harness.optimisers import load_optimiser
-from harness.spec import Adam, GridExtension, GridUpdates, Lbfgs, LevenbergMarquardt, RunSpec
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt, load_optimiser
+from harness.spec.recipe import GridExtension, GridUpdates
+from harness.spec.run import RunSpec
 
 LEVENBERG = LevenbergMarquardt(name="levenberg_marquardt")
 

@@ -28,16 +28,10 @@ from harness.measure.calibration import (
 )
 from harness.optimisers import Adam, LevenbergMarquardt
 from harness.planning.plan import make_plan
-from harness.record import publish
-from harness.spec import (
-    GridExtension,
-    GridUpdates,
-    Restarts,
-    RunSpec,
-    parse_experiment,
-    read_experiment,
-    stages,
-)
+from harness.record.store import publish
+from harness.spec.read import parse_experiment, read_experiment
+from harness.spec.recipe import GridExtension, GridUpdates, Restarts, stages
+from harness.spec.run import RunSpec
 
 POISSON = Path(__file__).parents[2] / "experiments" / "fig3_3_poisson.yaml"
 TEXT = SIX_SEEDS.partition("seeds")[0] + "seeds: [0, 1, 2]\n"

@@ -23,8 +23,9 @@ from harness.count.dispatched import (
     executed_evaluation,
     executed_forward,
 )
+from harness.families import KanShape, MlpShape
 from harness.families.prices import KANBEFAIR
-from harness.spec import Adam, KanShape, MlpShape
+from harness.optimisers import Adam
 
 SHAPES = [(1, 1), (5, 4, 3, 2)]
 MLPS = [

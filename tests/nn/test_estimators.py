@@ -12,7 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import harness
 from harness.planning.plan import make_plan
-from harness.spec import parse_experiment
+from harness.spec.read import parse_experiment
 from harness.tasks import keep_data
 from harness.train import train_pack
 

@@ -7,10 +7,12 @@ import pandas as pd
 from made_records import made_record
 
 from harness.count import count
+from harness.families import KanShape, MlpShape
 from harness.paper.replay import ReplayRuns
 from harness.planning.plan import make_plan
-from harness.record import PhaseEnd, runs_table
-from harness.spec import KanShape, MlpShape, parse_experiment
+from harness.record.schema import PhaseEnd
+from harness.record.table import runs_table
+from harness.spec.read import parse_experiment
 
 PEAKS = """
 question: what stays?

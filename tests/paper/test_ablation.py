@@ -7,11 +7,13 @@ import pytest
 from made_records import made_record
 from reading import PEAKS, runs_in_phases
 
+from harness.families import KanShape
 from harness.paper.replay import REPLAYS, ReplayRuns
 from harness.paper.replay.forgetting import arms_of
 from harness.planning.plan import make_plan
-from harness.record import Pruned, runs_table
-from harness.spec import KanShape, parse_experiment
+from harness.record.schema import Pruned
+from harness.record.table import runs_table
+from harness.spec.read import parse_experiment
 
 TEXT = """
 question: how many?

@@ -10,7 +10,7 @@ from commands import said
 from made_records import made_of_plan
 
 from harness.paper.replay.curves import comparisons, sentences
-from harness.record import publish
+from harness.record.store import publish
 from harness.study.folders import StudyFile, keep_records
 from harness.study.plans import freeze_file, plan_of
 from tests.paper.tiny_scales import bring

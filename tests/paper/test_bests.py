@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.count import count
+from harness.families import KanShape
 from harness.paper.reference import load
 from harness.paper.replay.bests import (
     ANY_KAN,
@@ -31,7 +32,6 @@ from harness.paper.replay.bests import (
 )
 from harness.paper.replay.known import TABLE_1, TABLE_2
 from harness.paper.replay.points import whole_grids
-from harness.spec import KanShape
 
 NAN = math.nan
 SPECIAL, FEYNMAN = (list(load(name)["task"]) for name in ("special_functions", "feynman"))

@@ -14,8 +14,8 @@ from made_records import made_of_plan
 
 from harness.base.errors import INCOMPLETE, Stopped
 from harness.paper.replay import POINT_COLUMNS, REPLAYS
-from harness.record import publish
-from harness.spec import read_manifest
+from harness.record.store import publish
+from harness.spec.manifest import read_manifest
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from tests.paper.tiny_scales import bring
@@ -63,7 +63,7 @@ def test_an_interrupted_replay_says_what_is_left_and_both_next_moves(tmp_path, m
     name = "fig2_3_grid_extension"
     bring(name, tmp_path)
     stopped = Mock(side_effect=Stopped("stopped: 0 of 12 runs have records", INCOMPLETE))
-    monkeypatch.setattr("harness.cli.later.heavy.train_missing", stopped)
+    monkeypatch.setattr("harness.study.training.train_missing", stopped)
 
     output = said("replay", "fig2_3", "--scale", "tiny", "--workers", "1", exit_code=3)
 

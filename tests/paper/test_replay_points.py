@@ -17,7 +17,7 @@ from harness.paper.reference import load
 from harness.paper.replay import REPLAYS, Made, points, summary, with_outcomes, write_page
 from harness.paper.replay.page import keep
 from harness.planning.plan import make_plan
-from harness.spec import parse_experiment
+from harness.spec.read import parse_experiment
 
 
 def point(seeds: list[float], published: float = 1.0, errata: str = "") -> dict[str, object]:

@@ -8,19 +8,13 @@ import pytest
 from commands import refused, said
 
 from harness.count import run_flops
+from harness.families import KanShape
+from harness.optimisers import Lbfgs
 from harness.planning.budgets import Place, moments_of, sizes_read
 from harness.planning.plan import make_plan, planned_flops
-from harness.spec import (
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    Lbfgs,
-    Recipe,
-    Restarts,
-    Task,
-    parse_experiment,
-)
-from harness.spec.recipe import least_evaluations
+from harness.spec.read import parse_experiment
+from harness.spec.recipe import GridExtension, GridUpdates, Recipe, Restarts, least_evaluations
+from harness.spec.task import Task
 from harness.tasks import resolve
 
 DENSE, LOCAL = "flops_train.shared_dense", "flops_train.local_min"

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from harness.base.errors import HarnessError
 from harness.count import count, run_flops
 from harness.families import FAMILIES
+from harness.optimisers import Adam, Lbfgs
 from harness.planning.match import MatchSetting, axis_named, match_arms, parse_arm
 from harness.planning.plan import make_plan
 from harness.planning.points import points_of
-from harness.spec import Adam, Lbfgs, count_names, parse_experiment
+from harness.spec.counts import count_names
+from harness.spec.read import parse_experiment
 
 # One size is left open in each: the grid, the degree, the width or the depth.
 ARMS = (

@@ -25,19 +25,11 @@ from harness.planning.plan import (
     runs_at_a_time,
 )
 from harness.planning.solve import most_evaluations, nearest_sizes
-from harness.spec import (
-    Recipe,
-    Restarts,
-    RunSpec,
-    Task,
-    content_hash,
-    freeze,
-    parse_experiment,
-    read_manifest,
-    stages,
-)
-from harness.spec.manifest import PlannedRun, check_unchanged
-from harness.spec.run import run_id, run_ids
+from harness.spec.manifest import PlannedRun, check_unchanged, freeze, read_manifest
+from harness.spec.read import parse_experiment
+from harness.spec.recipe import Recipe, Restarts, stages
+from harness.spec.run import RunSpec, content_hash, run_id, run_ids
+from harness.spec.task import Task
 from harness.tasks import keep_data, resolve
 
 TEXT = """
@@ -621,7 +613,7 @@ PEAK = """
 import sys
 from pathlib import Path
 from harness.planning.plan import lane_bytes
-from harness.spec import RunSpec
+from harness.spec.run import RunSpec
 from harness.tasks import fetch_data
 from harness.train import torch_engine, torch_threads
 

@@ -10,7 +10,9 @@ from commands import refused
 from harness.count import count_of
 from harness.planning.plan import make_plan, packs_of, planned_flops
 from harness.planning.points import COMBINATIONS
-from harness.spec import RunSpec, freeze, parse_experiment, read_manifest, run_id
+from harness.spec.manifest import freeze, read_manifest
+from harness.spec.read import parse_experiment
+from harness.spec.run import RunSpec, run_id
 
 TEXT = """
 question: which?

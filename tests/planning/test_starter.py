@@ -13,7 +13,7 @@ from commands import invoke, said
 
 from harness.planning.plan import planned_flops
 from harness.planning.warnings import warnings_of
-from harness.spec import read_experiment
+from harness.spec.read import read_experiment
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.study.starter import FLOPS_OF_ALL

@@ -11,7 +11,10 @@ from harness import count, families
 from harness.families.space import Range
 from harness.planning import plan as planning
 from harness.planning.points import POINTS_A_RUN, points_of, value_at
-from harness.spec import Experiment, Manifest, PlannedRun, Recipe, parse_experiment
+from harness.spec.experiment import Experiment
+from harness.spec.manifest import Manifest, PlannedRun
+from harness.spec.read import parse_experiment
+from harness.spec.recipe import Recipe
 
 KAN_SPACE = (
     "space: {architecture.order: [2, 3], architecture.noise: {low: 0.03, high: 3.0, log: true}}"

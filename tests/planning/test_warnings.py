@@ -13,7 +13,7 @@ from harness.laws.law import FLOOR, PURE
 from harness.planning import warnings
 from harness.planning.plan import make_plan
 from harness.planning.warnings import check_rules_can_be_judged, warnings_of
-from harness.spec import parse_experiment
+from harness.spec.read import parse_experiment
 
 GOOD = """\
 question: which?

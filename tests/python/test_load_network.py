@@ -14,7 +14,7 @@ import harness
 from harness import nn
 from harness.planning.plan import make_plan
 from harness.record.networks import network_path
-from harness.spec import experiment_schema, parse_experiment
+from harness.spec.read import experiment_schema, parse_experiment
 from harness.tasks import draw, keep_data, keeping
 from harness.train import train_pack
 

@@ -24,7 +24,7 @@ from harness.comparison.replicates import Found
 from harness.judging.winners import reported
 from harness.laws import Refusal
 from harness.python.study import readings
-from harness.record import publish
+from harness.record.store import publish
 
 FILE = """
 question: Is a KAN better than an MLP of as many parameters?

@@ -11,10 +11,10 @@ from made_records import made_at, made_record, small_plan
 from harness.base.errors import HarnessError
 from harness.base.provenance import source_hash
 from harness.cli import main
-from harness.record import publish, read_present, read_records
 from harness.record.code import check_goes_on, code_notes, first_code, take_mixed, texts
 from harness.record.kept import KEPT_RECORDS, keep, merge, read_lines
-from harness.spec import freeze
+from harness.record.store import publish, read_present, read_records
+from harness.spec.manifest import freeze
 
 PLAN = small_plan()
 RUNS = PLAN.run_ids()

@@ -9,9 +9,9 @@ from commands import said
 from judging.made_experiment import write_experiment, write_records
 from made_records import made_of_plan
 
-from harness.record import publish
 from harness.record.kept import read_lines
-from harness.spec import Manifest, read_manifest
+from harness.record.store import publish
+from harness.spec.manifest import Manifest, read_manifest
 from tests.paper.tiny_scales import bring
 
 KEPT = Path("results/verdicts/made/records.jsonl.xz")

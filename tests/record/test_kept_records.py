@@ -17,18 +17,11 @@ from made_records import made_at, made_record, small_plan
 
 from harness.base.errors import HarnessError
 from harness.base.files import unfinished
-from harness.record import (
-    CurvePoint,
-    Metrics,
-    duplicates,
-    publish,
-    read_record,
-    read_records,
-    record_path,
-    runs_table,
-)
 from harness.record.kept import KEPT_RECORDS, keep, line_of, merge, read_lines, record_in_line
-from harness.spec import sealed
+from harness.record.schema import CurvePoint, Metrics
+from harness.record.store import duplicates, publish, read_record, read_records, record_path
+from harness.record.table import runs_table
+from harness.spec.run import sealed
 
 PLAN = small_plan()
 RUNS = PLAN.run_ids()

@@ -15,17 +15,23 @@ from made_records import WHERE, made_at, made_record, recorded_table, small_plan
 from harness.base.errors import HarnessError
 from harness.base.files import unfinished
 from harness.count import count
-from harness.record import (
-    CurvePoint,
+from harness.record import store
+from harness.record.schema import CurvePoint
+from harness.record.store import (
+    duplicates,
     fingerprint,
+    missing,
+    publish,
+    read_present,
     read_record,
     record_path,
-    runs_table,
-    store,
+    recorded,
+    set_aside,
     verdict,
 )
-from harness.record.store import duplicates, missing, publish, read_present, recorded, set_aside
-from harness.spec import read_manifest, sealed
+from harness.record.table import runs_table
+from harness.spec.manifest import read_manifest
+from harness.spec.run import sealed
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from real_slurm import Bed, wait_until
 
 from harness.dispatch.events import Attempt, read_attempts
 from harness.dispatch.submission import Submission, read_submissions
-from harness.record import Provenance, read_record
+from harness.record.schema import Provenance
+from harness.record.store import read_record
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 from harness.train import train_pack

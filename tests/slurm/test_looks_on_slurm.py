@@ -12,7 +12,7 @@ from sweeps import assert_completes, records, sweep, undisturbed
 
 from harness.base.provenance import processor
 from harness.measure.calibration import read_calibration
-from harness.spec import read_manifest
+from harness.spec.manifest import read_manifest
 
 pytestmark = pytest.mark.slurm
 

@@ -14,7 +14,7 @@ from sweeps import Sweep, assert_nothing_trained_twice, assert_records, records,
 
 from harness.dispatch.events import Attempt, Event
 from harness.dispatch.state import FREE, seconds_of
-from harness.record import read_record
+from harness.record.store import read_record
 
 pytestmark = [pytest.mark.slurm, pytest.mark.nightly]
 

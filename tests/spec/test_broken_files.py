@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from harness.base.errors import USAGE, HarnessError
 from harness.cli import main
 from harness.dispatch.profile import read_profile
-from harness.spec import parse_experiment, read_experiment, variants
-from harness.spec.read import MOST_RUNS, most_runs
+from harness.spec.read import MOST_RUNS, most_runs, parse_experiment, read_experiment, variants
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 

@@ -5,7 +5,8 @@ from commands import refused
 
 from harness.judging.quantities import QUANTITIES
 from harness.planning.plan import make_plan
-from harness.spec import experiment_schema, parse_experiment, units
+from harness.spec.decide import units
+from harness.spec.read import experiment_schema, parse_experiment
 
 TEXT = """
 question: which?

@@ -9,7 +9,9 @@ from commands import invoke, refused, said
 
 from harness.base.errors import USAGE
 from harness.paper.replay import REPLAYS
-from harness.spec import Experiment, experiment_schema, parse_experiment, read_manifest, variants
+from harness.spec.experiment import Experiment
+from harness.spec.manifest import read_manifest
+from harness.spec.read import experiment_schema, parse_experiment, variants
 from harness.study.folders import full_name
 
 VALID = """

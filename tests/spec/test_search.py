@@ -5,7 +5,8 @@ they were.
 from commands import refused
 from made_searched import TEXT, changed, planned
 
-from harness.spec import content_hash, parse_experiment
+from harness.spec.read import parse_experiment
+from harness.spec.run import content_hash
 
 MATCH = "match: {axis: params, at: [40, 90], tol: 0.3, solve: {kan: grid, mlp: width}}\n"
 RECIPES = "recipes: [lbfgs, levenberg]\ndecide"

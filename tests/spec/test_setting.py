@@ -7,7 +7,8 @@ from commands import said
 
 from harness.base.errors import HarnessError
 from harness.planning.plan import make_plan
-from harness.spec import content_hash, parse_experiment, read_experiment
+from harness.spec.read import parse_experiment, read_experiment
+from harness.spec.run import content_hash
 from harness.spec.setting import Narrow, narrow_words, narrowed, settings_of, settings_words
 from harness.study.folders import StudyFile
 

@@ -17,7 +17,8 @@ import harness
 from harness.base.errors import HarnessError
 from harness.cli import main
 from harness.planning.plan import make_plan
-from harness.spec import Task, parse_experiment
+from harness.spec.read import parse_experiment
+from harness.spec.task import Task
 from harness.study.starter import data_task, starter_text
 from harness.tasks import TargetError, draw, keep_data, known_data, resolve
 from harness.tasks.baselines import baselines

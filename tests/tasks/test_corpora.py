@@ -13,7 +13,7 @@ from commands import refused
 
 from harness.base.errors import HarnessError
 from harness.cli import main
-from harness.spec import Task
+from harness.spec.task import Task
 from harness.tasks import draw, fetch_data, keep_data, keeping, load_target, resolve
 from harness.tasks.baselines import baselines
 from harness.tasks.corpora import corpus_of

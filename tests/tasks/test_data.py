@@ -15,7 +15,8 @@ from scipy.integrate import quad
 
 from harness.base.errors import HarnessError
 from harness.planning.plan import make_plan
-from harness.spec import Task, parse_experiment
+from harness.spec.read import parse_experiment
+from harness.spec.task import Task
 from harness.tasks import draw, load_target, resolve
 from harness.tasks.baselines import Baselines, baselines, kept_baselines
 from harness.tasks.data import in_proportion, load_data

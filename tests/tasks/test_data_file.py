@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from harness.base.errors import HarnessError
 from harness.planning.plan import make_plan
-from harness.spec import Task, parse_experiment
+from harness.spec.read import parse_experiment
+from harness.spec.task import Task
 from harness.tasks import draw, fetch_data, keep_data, keeping, known_data, resolve
 from harness.train import train_pack
 

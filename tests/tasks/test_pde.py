@@ -15,11 +15,14 @@ from scipy.special import fresnel
 from harness.base.errors import HarnessError
 from harness.count import WEIGHTS
 from harness.count.dispatched import Counter
-from harness.families import parameter_count
+from harness.families import KanShape, MlpShape, parameter_count
 from harness.families.jets import forward_laplacian
+from harness.optimisers import Lbfgs
 from harness.planning.plan import make_plan
-from harness.spec import KanShape, Lbfgs, MlpShape, Recipe, RunSpec, Task, parse_experiment
-from harness.spec.recipe import GridExtension, GridUpdates
+from harness.spec.read import parse_experiment
+from harness.spec.recipe import GridExtension, GridUpdates, Recipe
+from harness.spec.run import RunSpec
+from harness.spec.task import Task
 from harness.tasks import draw, load_target, resolve
 from harness.train import torch_engine
 from tests.families.test_jacobian import twice_by_autograd

@@ -12,7 +12,7 @@ from scipy.special import xlogy
 
 from harness.base.errors import HarnessError
 from harness.families import Transformer
-from harness.spec import Task
+from harness.spec.task import Task
 from harness.tasks import TASKS, draw, resolve
 from harness.tasks.baselines import baselines
 from harness.tasks.loss import LanePoints, Seen

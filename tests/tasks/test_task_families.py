@@ -12,9 +12,10 @@ import torch
 from scipy.special import gamma, kv
 
 from harness.base.errors import HarnessError
-from harness.families import forward
+from harness.families import KanShape, forward
 from harness.planning.plan import make_plan
-from harness.spec import KanShape, Task, parse_experiment
+from harness.spec.read import parse_experiment
+from harness.spec.task import Task
 from harness.tasks import Function, check_drawn, load_target, resolve
 from harness.tasks.families import TASKS, field_features, kan_coefficients, rotation
 

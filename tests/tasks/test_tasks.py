@@ -12,7 +12,7 @@ from scipy.integrate import quad
 
 from harness.base.errors import HarnessError
 from harness.paper.reference import load
-from harness.spec import Task
+from harness.spec.task import Task
 from harness.tasks import TargetError, draw, feynman, load_target, resolve, scaled, special
 from harness.tasks.paper import TASKS
 

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness import train
-from harness.record import Record
-from harness.spec import Adam, Lbfgs, LevenbergMarquardt, Recipe, RunSpec, RunTask, Task
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
+from harness.record.schema import Record
+from harness.spec.recipe import Recipe
+from harness.spec.run import RunSpec
+from harness.spec.task import RunTask, Task
 from harness.tasks import resolve
 from harness.train import ENGINES, PackStopped, Supervisor, torch_threads, train_pack
 from harness.train.lanes import Trained

@@ -19,12 +19,13 @@ from harness import families
 from harness.families import (
     ChebyshevKanShape,
     FourierKanShape,
+    KanShape,
+    MlpShape,
     RationalKanShape,
     RbfKanShape,
     SplineMlpShape,
 )
 from harness.optimisers import Adam, LaneObjective, Lbfgs, LevenbergMarquardt, normal_equations
-from harness.spec import KanShape, MlpShape
 from harness.tasks.loss import SQUARES, LanePoints
 from harness.train import torch_engine
 from harness.train.captured import InPlace

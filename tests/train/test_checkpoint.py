@@ -22,8 +22,10 @@ from packs import OPTIMIZERS, after, numbers, run_of, trained_in_pieces
 from harness import train
 from harness.base.errors import HarnessError
 from harness.base.provenance import PACKAGE, Code
-from harness.record import publish, read_record, record_path
-from harness.spec import GridExtension, GridUpdates, KanShape, MlpShape, Restarts, RunSpec, run_id
+from harness.families import KanShape, MlpShape
+from harness.record.store import publish, read_record, record_path
+from harness.spec.recipe import GridExtension, GridUpdates, Restarts
+from harness.spec.run import RunSpec, run_id
 from harness.train import PackStopped, Supervisor, train_pack
 from harness.train.checkpoint import FORMAT, _digest, checkpoint_path, read_checkpoint
 

@@ -14,13 +14,14 @@ from torch.nn.functional import cross_entropy
 
 from harness.base.errors import HarnessError
 from harness.base.plain import plain
-from harness.families import forward
+from harness.families import KanShape, MlpShape, forward
 from harness.judging.laws import fit_table
 from harness.planning.plan import make_plan
-from harness.record import ClassMetrics, read_record, record_path
+from harness.record.schema import ClassMetrics
+from harness.record.store import read_record, record_path
 from harness.show.figures.scaling import scaling_figure
 from harness.show.tables.runs import accuracies_table
-from harness.spec import KanShape, MlpShape, parse_experiment
+from harness.spec.read import parse_experiment
 from harness.tasks import draw
 from harness.tasks.loss import CROSS_ENTROPY, Accuracy, LanePoints, Seen
 from harness.train import train_pack

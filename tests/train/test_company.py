@@ -8,9 +8,9 @@ import pytest
 import torch
 from packs import OPTIMIZERS, run_of, task, trained_runs
 
-from harness.families import SplineMlpShape
+from harness.families import KanShape, MlpShape, SplineMlpShape
 from harness.planning.plan import computation
-from harness.spec import GridExtension, GridUpdates, KanShape, MlpShape, Restarts
+from harness.spec.recipe import GridExtension, GridUpdates, Restarts
 from harness.train import ENGINES
 
 # Networks that differ in how their lanes begin.

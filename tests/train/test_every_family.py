@@ -16,7 +16,8 @@ from harness.families import (
     RbfKanShape,
     SplineMlpShape,
 )
-from harness.spec import Adam, LevenbergMarquardt, Task
+from harness.optimisers import Adam, LevenbergMarquardt
+from harness.spec.task import Task
 from harness.tasks import resolve
 from harness.tasks.teachers import TASKS
 from harness.train import train_pack

@@ -14,21 +14,15 @@ from harness.families import (
     ARCHITECTURES,
     ChebyshevKanShape,
     FourierKanShape,
+    KanShape,
+    MlpShape,
     RationalKanShape,
     RbfKanShape,
 )
 from harness.families.spline_mlp import SplineMlpShape
-from harness.optimisers import OPTIMISERS
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    LevenbergMarquardt,
-    MlpShape,
-    Restarts,
-    Task,
-)
+from harness.optimisers import OPTIMISERS, Adam, LevenbergMarquardt
+from harness.spec.recipe import GridExtension, GridUpdates, Restarts
+from harness.spec.task import Task
 from harness.tasks import domain_points, resolve
 from harness.train import fused_engine as fused
 from harness.train.fused import kernels

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from packs import run_of, trained_runs
 
-from harness.spec import Adam, Lbfgs, LevenbergMarquardt, MlpShape, Restarts, Task
+from harness.families import MlpShape
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
+from harness.spec.recipe import Restarts
+from harness.spec.task import Task
 from harness.tasks import resolve
 from harness.train import ENGINES
 

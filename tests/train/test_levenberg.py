@@ -13,9 +13,9 @@ from scipy.optimize import least_squares
 from two_kinds import COMPILED, IN_TORCH, every_kind, same, slow
 
 from harness import families
-from harness.optimisers import LaneObjective, levenberg, normal_equations
+from harness.families import KanShape, MlpShape
+from harness.optimisers import LaneObjective, LevenbergMarquardt, levenberg, normal_equations
 from harness.optimisers.normal_equations import System, linearise
-from harness.spec import KanShape, LevenbergMarquardt, MlpShape
 
 F64 = torch.float64
 MARQUARDT = LevenbergMarquardt(name="levenberg_marquardt")

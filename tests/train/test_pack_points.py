@@ -8,19 +8,12 @@ import torch
 from packs import outcomes_of_any_company, trained_runs
 
 from harness import families
-from harness.record import Metrics
-from harness.spec import (
-    Adam,
-    GridExtension,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    Recipe,
-    Restarts,
-    RunSpec,
-    Task,
-)
+from harness.families import KanShape, MlpShape
+from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
+from harness.record.schema import Metrics
+from harness.spec.recipe import GridExtension, Recipe, Restarts
+from harness.spec.run import RunSpec
+from harness.spec.task import Task
 from harness.tasks import curve_points, draw, loss, resolve
 from harness.train import points
 

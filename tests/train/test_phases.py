@@ -14,20 +14,15 @@ from scipy.interpolate import BSpline
 
 from harness import families
 from harness.base.errors import HarnessError
+from harness.families import KanShape, MlpShape
+from harness.optimisers import Adam, Lbfgs
 from harness.paper.reference import load as published
 from harness.planning.plan import make_plan
-from harness.record import read_record
-from harness.spec import (
-    Adam,
-    KanShape,
-    Lbfgs,
-    MlpShape,
-    Recipe,
-    RunSpec,
-    Sparsity,
-    Task,
-    parse_experiment,
-)
+from harness.record.store import read_record
+from harness.spec.read import parse_experiment
+from harness.spec.recipe import Recipe, Sparsity
+from harness.spec.run import RunSpec
+from harness.spec.task import Task
 from harness.tasks import draw, phases_of, resolve
 from harness.tasks.loss import SQUARES, LanePoints
 from harness.train import ENGINES, sparsity, train_pack

@@ -5,22 +5,13 @@ import torch
 from packs import numbers, run_of, task, trained_in_pieces, trained_runs
 
 from harness import train
-from harness.families import Transformer
-from harness.optimisers import OPTIMISERS
-from harness.record import read_record, record_path
+from harness.families import KanShape, MlpShape, Transformer
+from harness.optimisers import OPTIMISERS, Adam, Lbfgs, LevenbergMarquardt
 from harness.record.schema import Reading
-from harness.spec import (
-    Adam,
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    Lbfgs,
-    LevenbergMarquardt,
-    MlpShape,
-    Restarts,
-    RunSpec,
-    Task,
-)
+from harness.record.store import read_record, record_path
+from harness.spec.recipe import GridExtension, GridUpdates, Restarts
+from harness.spec.run import RunSpec
+from harness.spec.task import Task
 from harness.tasks import resolve
 from harness.train import torch_engine, train_pack
 from harness.train.outcome import Outcome

@@ -9,7 +9,10 @@ from packs import outcomes_of_any_company, trained_runs
 
 from harness.base.errors import HarnessError
 from harness.families import Transformer, unflatten
-from harness.spec import Adam, Recipe, RunSpec, Task
+from harness.optimisers import Adam
+from harness.spec.recipe import Recipe
+from harness.spec.run import RunSpec
+from harness.spec.task import Task
 from harness.tasks import TASKS, draw, resolve
 from harness.tasks.baselines import baselines
 from harness.train import torch_engine

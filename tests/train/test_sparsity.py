@@ -18,19 +18,19 @@ from harness.families.layout import of_layer, unflatten
 from harness.families.spline import design_matrix
 from harness.optimisers import Adam, Lbfgs, LevenbergMarquardt
 from harness.planning.plan import make_plan
-from harness.record import read_record, record_path
-from harness.spec import (
+from harness.record.store import read_record, record_path
+from harness.spec.read import parse_experiment
+from harness.spec.recipe import (
     GridExtension,
     GridUpdates,
     Recipe,
     Restarts,
     Sparsity,
-    Task,
-    parse_experiment,
     parts,
     stages,
 )
 from harness.spec.run import RunSpec, run_id
+from harness.spec.task import Task
 from harness.tasks import resolve
 from harness.tasks.loss import LanePoints
 from harness.train import sparsity, train_pack

@@ -11,21 +11,12 @@ import torch
 from packs import trained_runs
 
 from harness.count import run_flops
-from harness.families import initialise, unflatten
+from harness.families import KanShape, MlpShape, initialise, unflatten
 from harness.optimisers import Adam, Lbfgs
-from harness.record import read_record, record_path
-from harness.spec import (
-    GridExtension,
-    GridUpdates,
-    KanShape,
-    MlpShape,
-    Recipe,
-    Restarts,
-    RunSpec,
-    Task,
-    run_id,
-    stages,
-)
+from harness.record.store import read_record, record_path
+from harness.spec.recipe import GridExtension, GridUpdates, Recipe, Restarts, stages
+from harness.spec.run import RunSpec, run_id
+from harness.spec.task import Task
 from harness.tasks import draw, resolve, stream
 from harness.train import Supervisor, train_pack
 from harness.train import torch_engine as engine

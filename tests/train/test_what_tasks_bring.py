@@ -8,7 +8,11 @@ import pytest
 from commands import refused
 from packs import outcomes_of_any_company, trained_runs
 
-from harness.spec import Adam, KanShape, MlpShape, Recipe, RunSpec, Task
+from harness.families import KanShape, MlpShape
+from harness.optimisers import Adam
+from harness.spec.recipe import Recipe
+from harness.spec.run import RunSpec
+from harness.spec.task import Task
 from harness.tasks import draw, resolve
 from harness.tasks.loss import Observation, OwnLoss
 from harness.tasks.samples import SHUFFLED, Batches

@@ -36,7 +36,7 @@ from harness.measure.calibration import (
 from harness.measure.cost import never_timed
 from harness.show.console import ANSWERS, TERMINAL
 from harness.show.costs import calibration_sentence
-from harness.spec import Dtype, Engine, RunSpec
+from harness.spec.run import Dtype, Engine, RunSpec
 from harness.spec.setting import Setting, settings_options
 from harness.study.folders import StudyFile, planned_runs
 from harness.study.plans import own_calibration, plan_of

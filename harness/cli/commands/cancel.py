@@ -14,7 +14,7 @@ from harness.dispatch.cluster import scancel
 from harness.dispatch.reconcile import Unneeded, unneeded
 from harness.dispatch.state import FREE, UNDERWAY, RunState
 from harness.dispatch.submission import write_order
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 from harness.study.sweeps import look_and_wanted
 
 FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which runs are chosen

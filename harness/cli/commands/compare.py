@@ -7,18 +7,19 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable
 from harness.base.json_text import write_json
-from harness.cli.later import heavy
 from harness.cli.options import COUNT, PATH, POSITIVE, Sectioned, json_option, results_option
 from harness.cli.showing import answer
 from harness.cli.tables import TABLE_SECTION, given, is_of_table, opened, table_options
-from harness.study.folders import StudyFile
+
+if TYPE_CHECKING:
+    from harness.study.doors import Door
 
 OF_EXPERIMENTS = ("axis", "results")
 LAWS = (
@@ -166,16 +167,39 @@ def compare(
             raise HarnessError(
                 f"{option} is for experiments without --law; the sizes of laws are --x"
             )
-        more = {"laws": (asked["law"] or heavy.AUTO,), "arms": arms, "seconds": asked["seconds"]}
+        from harness.judging.laws import AUTO
+
+        more = {"laws": (asked["law"] or AUTO,), "arms": arms, "seconds": asked["seconds"]}
         with opened(file, results, asked, f"compare {file} {first} {second}", **more) as door:
             _compare_laws(door, explain, as_json, asked)
         return
     if len(asked["at"]) > 1:
         sizes = " and ".join(f"{size:g}" for size in asked["at"])
         raise HarnessError(f"--at {sizes}: an experiment is compared at one size; give one")
+    _compare_sides(file, results, arms, axis, explain, as_json, asked)
+
+
+def _compare_sides(
+    file: Path,
+    results: Path,
+    arms: tuple[str, str],
+    axis: str | None,
+    explain: bool,
+    as_json: bool,
+    asked: Mapping[str, Any],
+) -> None:
+    from harness.show.figures.labels import task_titles
+    from harness.show.figures.series import experiment_styles
+    from harness.show.figures.theme import write_figure
+    from harness.show.figures.versus import TITLE_LETTERS, versus_figure
+    from harness.show.tables.comparison import ratios_sentences, ratios_table
+    from harness.show.tables.headline import console_lines
+    from harness.study.analysis import compare_sides
+    from harness.study.folders import StudyFile
+
     manifest, folder = StudyFile(file, results).frozen()
     at = asked["at"][0] if asked["at"] else None
-    compared = heavy.compare_sides(
+    compared = compare_sides(
         manifest, folder, arms, axis, at, asked["level"] if given(["level"]) else None
     )
     versus, target = compared.asked, asked["out"] or folder
@@ -184,43 +208,58 @@ def compare(
         re.sub(r"[^\w=-]+", "-", name) for name in (versus.first, versus.second)
     )
     write_json(compared, target / f"{stem}.json")
-    styles = heavy.experiment_styles(manifest, {side.label: side.names for side in versus.sides})
-    titles = heavy.task_titles(compared.headline.formulas, heavy.TITLE_LETTERS)
-    drawn = heavy.write_figure(
-        heavy.versus_figure(versus, compared.lines, styles, titles), target / stem
-    )
+    styles = experiment_styles(manifest, {side.label: side.names for side in versus.sides})
+    titles = task_titles(compared.headline.formulas, TITLE_LETTERS)
+    drawn = write_figure(versus_figure(versus, compared.lines, styles, titles), target / stem)
     parts = [
-        heavy.ratios_table(compared.headline),
-        *heavy.ratios_sentences(compared.headline, compared.not_measured),
+        ratios_table(compared.headline),
+        *ratios_sentences(compared.headline, compared.not_measured),
     ]
-    shown = heavy.console_lines(compared.headline, [], [f"Figure: {path}" for path in drawn[:1]])
+    shown = console_lines(compared.headline, [], [f"Figure: {path}" for path in drawn[:1]])
     answer(compared, as_json, [*(parts if explain else ()), *shown])
 
 
-def _compare_laws(door: heavy.Door, explain: bool, as_json: bool, asked: Mapping[str, Any]) -> None:
+def _compare_laws(door: Door, explain: bool, as_json: bool, asked: Mapping[str, Any]) -> None:
+    from harness.judging.by_laws import ComparisonRequest, curves_of_laws
+    from harness.judging.forms import over_compute
+    from harness.show.figures.series import named_styles
+    from harness.show.figures.theme import write_figure
+    from harness.show.figures.versus import versus_figure
+    from harness.show.tables.comparison import (
+        compare_sentences,
+        compare_tables,
+        multiplier_table,
+        ratios_sentences,
+        ratios_table,
+        verdict_words,
+    )
+    from harness.show.tables.headline import console_lines, wrapped
+    from harness.show.tables.laws import note_sentences
+    from harness.study.doors import compared_by_laws
+
     as_typed = {name: asked[name] for name in ("at", "extrapolate", "bins", "budgets", "floor")}
-    asked_of = heavy.ComparisonRequest(alpha=asked["alpha"] or "free", **as_typed)
-    compared = heavy.compared_by_laws(door, asked_of)
-    parts = [heavy.ratios_table(compared.headline), *heavy.ratios_sentences(compared.headline, ())]
-    parts += [*heavy.compare_tables(compared), *heavy.compare_sentences(compared)]
-    claims = (f"Verdict: {words}" for words in heavy.verdict_words(compared))
-    shown = heavy.console_lines(compared.headline, [], heavy.wrapped(*claims))
+    asked_of = ComparisonRequest(alpha=asked["alpha"] or "free", **as_typed)
+    compared = compared_by_laws(door, asked_of)
+    parts = [ratios_table(compared.headline), *ratios_sentences(compared.headline, ())]
+    parts += [*compare_tables(compared), *compare_sentences(compared)]
+    claims = (f"Verdict: {words}" for words in verdict_words(compared))
+    shown = console_lines(compared.headline, [], wrapped(*claims))
     axes = (
         [pair.axis for pair in compared.sizes]
         if explain or asked["budgets"]
-        else heavy.over_compute(door.request)
+        else over_compute(door.request)
     )
-    table = heavy.multiplier_table(compared, axes)
-    said = list(heavy.note_sentences([table])) if table else []
+    table = multiplier_table(compared, axes)
+    said = list(note_sentences([table])) if table else []
     answer(
         compared, as_json, [*(parts if explain else ()), *([table] if table else ()), *said, *shown]
     )
     if out := asked["out"]:
         check_writable(out)
-        asked_of_figure, curves, against = heavy.curves_of_laws(compared)
-        figure = heavy.versus_figure(
-            asked_of_figure, curves, heavy.named_styles(door.request.arms), against=against
+        asked_of_figure, curves, against = curves_of_laws(compared)
+        figure = versus_figure(
+            asked_of_figure, curves, named_styles(door.request.arms), against=against
         )
-        drawn = heavy.write_figure(figure, out / "compare")
+        drawn = write_figure(figure, out / "compare")
         for path in (write_json(compared, out / "compare.json"), *drawn):
             click.echo(path, err=as_json)

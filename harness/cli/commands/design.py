@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from harness.base.formats import plural
-from harness.cli.later import frames, heavy
 from harness.cli.options import COUNT, PATH, POSITIVE, Sectioned, json_option, results_option
 from harness.cli.showing import answer
 from harness.cli.tables import TABLE_SECTION, opened, table_options
@@ -67,10 +66,16 @@ def design(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     largest runs for the same budget would give, and more seeds of what the table has. A run of one
     size costs its size. The plan trusts the law of `harness fit`.
     """
-    laws, arms = (asked["law"] or heavy.AUTO,), asked["arms"] or ()
+    from harness.judging.design import Asked
+    from harness.judging.laws import AUTO
+    from harness.show.tables import frames
+    from harness.show.tables.to_come import design_frame, design_sentences
+    from harness.study.doors import designed
+
+    laws, arms = (asked["law"] or AUTO,), asked["arms"] or ()
     with opened(file, results, asked, f"design {file}", laws=laws, arms=arms) as door:
-        wanted = heavy.Asked(asked["question"], asked["budget"], asked["runs"], asked["at"])
-        found = heavy.designed(door, wanted)
+        wanted = Asked(asked["question"], asked["budget"], asked["runs"], asked["at"])
+        found = designed(door, wanted)
     title = f"{plural(wanted.runs, 'run')} for {wanted.budget:g}"
-    frame = heavy.design_frame(found).rename(columns={"width": "width / width now"})
-    answer(found, as_json, [frames.table_of_frame(title, frame, 3), *heavy.design_sentences(found)])
+    frame = design_frame(found).rename(columns={"width": "width / width now"})
+    answer(found, as_json, [frames.table_of_frame(title, frame, 3), *design_sentences(found)])

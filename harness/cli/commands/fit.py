@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable, whole_file
 from harness.base.json_text import write_json
-from harness.cli.later import heavy
 from harness.cli.options import PATH, POSITIVE, Count, Sectioned, json_option, results_option
 from harness.cli.showing import answer
 from harness.cli.tables import (
@@ -25,10 +24,13 @@ from harness.cli.tables import (
     table_options,
 )
 from harness.show.console import TERMINAL
-from harness.spec import axis_words
-from harness.study.folders import StudyFile
+from harness.spec.counts import axis_words
 
-FORMS: tuple[heavy.Form, ...] = (
+if TYPE_CHECKING:
+    from harness.judging.request import Form
+    from harness.study.doors import Door
+
+FORMS: tuple[Form, ...] = (
     "and",
     "isoflop",
     "frontier",
@@ -157,15 +159,14 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     data do not support a law, a code stands in place of its exponent (docs/codes.md).
     """
     if not is_of_table(file, asked) and not given(asked):
-        plan, folder = StudyFile(file, results).frozen()
-        with heavy.keeping_fits(folder, TERMINAL):
-            analysis = heavy.analyse(plan, folder)
-        answer(heavy.fits_of(plan, analysis), as_json, laws_of_experiment(plan, analysis))
-        heavy.keep_analysis(plan, analysis, folder)
+        _fit_experiment(file, results, as_json)
         return
+    from harness.judging.laws import AUTO
+    from harness.judging.request import form_asked
+
     more = {name: asked[name] for name in ("hold_out", "predict", "within", "floor")}
-    more["laws"] = asked["laws"] or (heavy.AUTO,)
-    form, more["value"] = heavy.form_asked({name: asked[name] for name in FORMS}, asked["laws"])
+    more["laws"] = asked["laws"] or (AUTO,)
+    form, more["value"] = form_asked({name: asked[name] for name in FORMS}, asked["laws"])
     if form and asked["diagnostics"]:
         raise HarnessError(
             "`diagnostics` are of a law of each series; leave out the option of another form"
@@ -174,35 +175,61 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     with opened(file, results, asked, f"fit {file}", **more) as door:
         if form is None:
             _fit_laws(door, as_json, asked)
-            return
-        fitted = heavy.shape_answer(door)
-        tables = list(heavy.form_tables(fitted))
-        answer(fitted, as_json, [*tables, *heavy.form_sentences(tables)])
-        if out := asked["out"]:
-            check_writable(out)
-            drawn = heavy.write_figure(
-                heavy.form_figure(fitted, heavy.runs_of_form(door)), out / str(form)
-            )
-            for path in (write_json(fitted, out / "fits.json"), *drawn):
-                click.echo(path, err=as_json)
+        else:
+            _fit_form(door, as_json, asked["out"])
 
 
-def _fit_laws(door: heavy.Door, as_json: bool, asked: Mapping[str, Any]) -> None:
+def _fit_experiment(file: Path, results: Path, as_json: bool) -> None:
+    from harness.study.analysis import analyse, fits_of, keep_analysis
+    from harness.study.folders import StudyFile
+    from harness.study.tables import keeping_fits
+
+    plan, folder = StudyFile(file, results).frozen()
+    with keeping_fits(folder, TERMINAL):
+        analysis = analyse(plan, folder)
+    answer(fits_of(plan, analysis), as_json, laws_of_experiment(plan, analysis))
+    keep_analysis(plan, analysis, folder)
+
+
+def _fit_form(door: Door, as_json: bool, out: Path | None) -> None:
+    from harness.show.tables.forms import form_sentences, form_tables
+    from harness.study.doors import runs_of_form, shape_answer
+
+    fitted = shape_answer(door)
+    tables = list(form_tables(fitted))
+    answer(fitted, as_json, [*tables, *form_sentences(tables)])
+    if out:
+        from harness.show.figures.forms import form_figure
+        from harness.show.figures.theme import write_figure
+
+        check_writable(out)
+        figure = form_figure(fitted, runs_of_form(door))
+        drawn = write_figure(figure, out / str(door.request.form))
+        for path in (write_json(fitted, out / "fits.json"), *drawn):
+            click.echo(path, err=as_json)
+
+
+def _fit_laws(door: Door, as_json: bool, asked: Mapping[str, Any]) -> None:
+    from harness.show.tables.laws import IN_THE_REPORT, checklists
+    from harness.study.doors import fits_answer
+
     request, manifest, out = door.request, door.manifest, asked["out"]
-    fits = heavy.fits_answer(door, checks=bool(as_json or out or asked["diagnostics"]))
-    hidden = () if asked["diagnostics"] else heavy.IN_THE_REPORT
+    fits = fits_answer(door, checks=bool(as_json or out or asked["diagnostics"]))
+    hidden = () if asked["diagnostics"] else IN_THE_REPORT
     answer(fits, as_json, laws_shown(fits, request.x, axis_words if manifest else str, hidden))
     if out:
+        from harness.show.figures.residuals import residuals_figure
+        from harness.show.figures.scaling import scaling_figure
+        from harness.show.figures.theme import write_figure
+
         check_writable(out)
         checklist = out / "checklist.md"
         with whole_file(checklist) as new:
             new.write_text(
-                heavy.checklists(fits.laws, f"{request.file.name}, {door.source.hash}"),
+                checklists(fits.laws, f"{request.file.name}, {door.source.hash}"),
                 encoding="utf-8",
             )
-        scaling = heavy.write_figure(heavy.scaling_figure(manifest, fits.laws), out / "scaling")
-        residuals = heavy.write_figure(
-            heavy.residuals_figure(manifest, fits.laws), out / "residuals"
-        )
+        scaling = write_figure(scaling_figure(manifest, fits.laws), out / "scaling")
+        residuals = write_figure(residuals_figure(manifest, fits.laws), out / "residuals")
         for path in (write_json(fits, out / "fits.json"), checklist, *scaling, *residuals):
             click.echo(path, err=as_json)

@@ -6,15 +6,14 @@ import click
 
 from harness.base.formats import unwrapped
 from harness.base.outside import installed
-from harness.cli.later import conventions, tasks
 from harness.cli.showing import show
 from harness.families import FAMILIES, INSTALLED_FAMILIES
 from harness.families.fields import fields_of
 from harness.optimisers import OPTIMISERS
 from harness.show.codes import CODES
 from harness.show.tables.table import TableCell, table_of
-from harness.spec import BUILT_IN_RECIPES
 from harness.spec.document import parse
+from harness.spec.recipe import BUILT_IN_RECIPES
 from harness.spec.task import INSTALLED_TASKS
 from harness.study.folders import EXPERIMENTS, PROFILES, shipped_files
 
@@ -22,6 +21,8 @@ Rows = Iterable[tuple[TableCell, ...]]
 
 
 def _tasks() -> Rows:
+    from harness import tasks
+
     for name, task in tasks.TASKS.items():
         inputs = getattr(task, "inputs", None)
         number = (
@@ -53,6 +54,8 @@ def _profiles() -> Rows:
 
 
 def _conventions() -> Rows:
+    from harness.count import conventions
+
     for convention in conventions.CONVENTIONS:
         counted = (("params", convention.parameters), ("FLOPs", convention.flops))
         counts = " and ".join(what for what, has in counted if has)

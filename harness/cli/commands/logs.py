@@ -10,7 +10,7 @@ from harness.dispatch.launch import log_path, sent_log
 from harness.dispatch.state import Evidence
 from harness.dispatch.submission import local_log
 from harness.show.sweeps import story
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 from harness.study.sweeps import look
 
 OUTPUT_LINES = 40  # of a job that are shown

@@ -10,12 +10,11 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import whole_file
-from harness.cli.later import heavy
 from harness.cli.options import plan_options
-from harness.record import read_record, record_path
 from harness.record.networks import FOLDER, read_network
+from harness.record.store import read_record, record_path
 from harness.show.console import TERMINAL
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,15 +34,21 @@ def observe(manifest: Manifest, folder: Path) -> None:
     20`, it reads 20 states of each network during training too: `course-TASK.png` shows how beliefs
     become clear, `course-TASK.csv` has the numbers.
     """
+    from harness.show.figures.beliefs import beliefs_figure, course_figure
+    from harness.show.figures.series import experiment_styles
+    from harness.show.figures.theme import write_figure
+    from harness.study.analysis import recorded_tables
+    from harness.study.tables import keeping_fits
+
     if manifest.experiment.keep != "networks":
         move = "add keep: networks to the file, and run it with another --results folder"
         raise HarnessError(f"keep: {manifest.name} kept no networks; {move}")
-    with heavy.keeping_fits(folder, TERMINAL):
-        tables = heavy.recorded_tables(manifest, folder, TERMINAL.say)
+    with keeping_fits(folder, TERMINAL):
+        tables = recorded_tables(manifest, folder, TERMINAL.say)
     if tables is None:
         raise HarnessError(f"{folder}: no run has a record yet; train some first", INCOMPLETE)
     table = tables.judged
-    styles = heavy.experiment_styles(manifest)
+    styles = experiment_styles(manifest)
     for task, rows in table[table["status"] == "done"].groupby("task"):
         name = str(task).replace(" ", "-")
         by_arm = _by_arm(rows, folder.parent)
@@ -53,18 +58,18 @@ def observe(manifest: Manifest, folder: Path) -> None:
                 f"{task}, {arm}: a probe of its beliefs errs by {last.after.error:.2g}, {left}"
             )
         figures = {
-            "beliefs": heavy.beliefs_figure(
+            "beliefs": beliefs_figure(
                 str(task), {arm: course[-1].after for arm, course in by_arm.items()}
             )
         }
         if manifest.experiment.snapshots:
             course = _course(by_arm)
-            figures["course"] = heavy.course_figure(str(task), course, styles)
+            figures["course"] = course_figure(str(task), course, styles)
             with whole_file(folder / f"course-{name}.csv") as path:
                 course.to_csv(path, index=False)
             click.echo(folder / f"course-{name}.csv")
         for kind, figure in figures.items():
-            for path in heavy.write_figure(figure, folder / f"{kind}-{name}"):
+            for path in write_figure(figure, folder / f"{kind}-{name}"):
                 click.echo(path)
 
 

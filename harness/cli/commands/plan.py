@@ -11,10 +11,10 @@ import click
 from harness.cli.options import EXAMPLE, json_option, replan_option, takes_study
 from harness.cli.showing import answer
 from harness.planning.warnings import warnings_line
-from harness.record import missing
+from harness.record.store import missing
 from harness.show.costs import beside_note, recipe_note
 from harness.show.tables.plans import budgets_table, plan_table
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 from harness.study.folders import StudyFile, records_of
 from harness.study.plans import (
     cost_sentence,

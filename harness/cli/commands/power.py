@@ -3,11 +3,10 @@
 import click
 
 from harness.base.errors import HarnessError
-from harness.cli.later import heavy
 from harness.cli.options import EXAMPLE, POSITIVE, Count, json_option, takes_planned
 from harness.cli.showing import answer
 from harness.show.console import TERMINAL
-from harness.spec import read_manifest
+from harness.spec.manifest import read_manifest
 from harness.study.folders import StudyFile
 from harness.study.plans import plan_of
 
@@ -39,6 +38,11 @@ def power(study: StudyFile, replicates: int | None, noise: float | None, as_json
     The spread comes from records of two replicates or more, so a pilot is enough. Without records
     it is --noise, or `noise:` of the file.
     """
+    from harness.judging.foreseen import Power, foresee
+    from harness.show.tables.to_come import power_sentences, power_table
+    from harness.study.analysis import recorded_tables
+    from harness.study.tables import keeping_fits
+
     # Of a file only runs that earlier plans share with this have records.
     manifest = read_manifest(study.folder) if study.is_folder else plan_of(study)
     if not manifest.experiment.decide:
@@ -46,11 +50,11 @@ def power(study: StudyFile, replicates: int | None, noise: float | None, as_json
             f"{study.file}: it has no `decide:`, so no rule needs replicates; docs/verdicts.md "
             "says how to add one"
         )
-    with heavy.keeping_fits(study.folder, TERMINAL):
-        tables = None if noise else heavy.recorded_tables(manifest, study.folder, TERMINAL.say)
-        foreseen = heavy.foresee(manifest, tables and tables[:2], replicates, noise)
+    with keeping_fits(study.folder, TERMINAL):
+        tables = None if noise else recorded_tables(manifest, study.folder, TERMINAL.say)
+        foreseen = foresee(manifest, tables and tables[:2], replicates, noise)
     answer(
-        heavy.Power(foreseen),
+        Power(foreseen),
         as_json,
-        [heavy.power_table(foreseen), *heavy.power_sentences(foreseen)],
+        [power_table(foreseen), *power_sentences(foreseen)],
     )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.base.errors import HarnessError
 from harness.base.formats import plural
 from harness.base.plain import Rows
-from harness.cli.later import elsewhere, frames, pd, published
 from harness.cli.options import json_option
 from harness.cli.showing import answer
 from harness.show.tables.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROWS_SHOWN = 60
 DIGITS = 5  # of a number; none is published with more
@@ -37,6 +40,10 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
     (mistakes of the paper) that concern it. `--where errata=E1` shows the rows of one erratum;
     `harness reference errata` explains all.
     """
+    from harness.paper import reference as published
+    from harness.record import elsewhere
+    from harness.show.tables import frames
+
     if as_csv and as_json:
         raise HarnessError(
             "--csv and --json are two answers to one question; leave one of them out"
@@ -60,6 +67,11 @@ def reference(name: str | None, where: tuple[str, ...], as_csv: bool, as_json: b
 
 def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
     """What the table is, its first rows, and what to know of them."""
+    import pandas as pd
+
+    from harness.paper import reference as published
+    from harness.show.tables import frames
+
     if name:
         about = published.TABLES[published.TABLES["table"] == name].iloc[0]
         yield f"{name}: {about['what']} ({about['place']})"
@@ -92,6 +104,8 @@ def _shown(name: str | None, table: pd.DataFrame) -> Iterator[str | Table]:
 
 def _errata_lines(table: pd.DataFrame) -> Iterator[str]:
     """The errata in words, each with the rows that it concerns."""
+    from harness.paper import reference as published
+
     concerned: dict[str, list[str]] = {}
     for name in published.names():
         if "errata" in (other := published.load(name)):

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from harness.base.errors import INCOMPLETE, HarnessError, Stopped
 from harness.base.plain import plain
-from harness.cli.later import heavy, pages, pd, replays
 from harness.cli.options import COUNT, replan_option, results_option, scale_option, workers_option
 from harness.cli.showing import show
-from harness.record import missing, read_present, runs_table
+from harness.record.store import missing, read_present
+from harness.record.table import runs_table
 from harness.show.console import TERMINAL, console
-from harness.spec import FULL, Manifest, scales_of
+from harness.spec.document import FULL
+from harness.spec.manifest import Manifest
+from harness.spec.read import scales_of
 from harness.spec.setting import Narrow, narrowed
 from harness.study.folders import EXPERIMENTS, StudyFile, full_name, records_of, shipped_files
 from harness.study.plans import cost_sentence, freeze_file
 from harness.study.sweeps import check_none_underway
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.paper import replay as replays
 
 KEPT = "replay"  # the folder in results/ whose content the project keeps
 
@@ -89,6 +96,8 @@ def replay(
     again, so `harness submit` can do the training. The page says at its top if the scale is not the
     full one, or runs are missing.
     """
+    from harness.paper import replay as replays
+
     if every and (name or max_width or seeds):
         raise HarnessError(
             "--all runs every replay as its file says: leave NAME, --max-width and --seeds out"
@@ -117,6 +126,8 @@ def replay(
 
 def _planned(name: str, results: Path, scale: str, narrow: Narrow | None, replan: bool) -> Planned:
     """A replay with its plan, frozen before anything trains."""
+    from harness.paper import replay as replays
+
     file = EXPERIMENTS / f"{name}.yaml"
     if not file.exists():
         file = shipped_files(EXPERIMENTS)[name]
@@ -146,11 +157,15 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
     A HarnessError that names how much is left, and both ways to go on, if training leaves
     something.
     """
+    from harness.paper.replay import page as pages
+    from harness.show.tables.verdicts import rules_table
+    from harness.study.training import train_missing
+
     manifest, folder = planned.manifest, planned.folder
     if not partial:
         check_none_underway(manifest, folder)
         try:
-            heavy.train_missing(manifest, folder, workers, TERMINAL)
+            train_missing(manifest, folder, workers, TERMINAL)
         except HarnessError as error:
             if not planned.absent:
                 raise
@@ -162,7 +177,7 @@ def _one(planned: Planned, partial: bool, keeping: bool, workers: int | None) ->
                 f"{text}, and with --partial it writes a page of the others", error.exit_code
             ) from None
     page, table, verdicts = _write(planned)
-    rules = [heavy.rules_table(verdicts)] if verdicts else []
+    rules = [rules_table(verdicts)] if verdicts else []
     show([*page.lead, *rules, f"page: {folder / 'replay.html'}"])
     if keeping:
         kept = pages.keep(folder, table, folder.parent / KEPT)
@@ -175,12 +190,17 @@ def _write(planned: Planned) -> tuple[replays.Page, pd.DataFrame, list[dict[str,
 
     Rules are not judged on a part of the runs.
     """
+    from harness.judging.laws import fit_table
+    from harness.judging.verdict import not_run
+    from harness.paper import replay as replays
+    from harness.study.analysis import analyse_and_report
+
     manifest, folder, made = planned.manifest, planned.folder, planned.made
     if absent := set(planned.absent):
         records = read_present(manifest, records_of(folder))
         table = runs_table(manifest, records)
-        fits = heavy.fit_table(table)
-        verdicts = plain([heavy.not_run(rule) for rule in manifest.experiment.decide])
+        fits = fit_table(table)
+        verdicts = plain([not_run(rule) for rule in manifest.experiment.decide])
         series = {
             run.run_id: manifest.cells[run.cell].series
             for run in manifest.runs
@@ -190,7 +210,7 @@ def _write(planned: Planned) -> tuple[replays.Page, pd.DataFrame, list[dict[str,
             command=f"{made.command} --partial", missing=dict(Counter(series.values()))
         )
     else:
-        answered = heavy.analyse_and_report(manifest, folder, TERMINAL)
+        answered = analyse_and_report(manifest, folder, TERMINAL)
         records, tables, fits, _ = answered.analysis
         table = tables.judged
         verdicts = plain(answered.verdicts)
@@ -213,6 +233,9 @@ def _all(
     """Every replay, and the page that lists them; one whose runs are incomplete is a row that says
     so.
     """
+    from harness.paper import replay as replays
+    from harness.paper.replay import page as pages
+
     rows, incomplete, stopped = [], [], False
     for planned in asked:
         try:

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from harness.cli.later import heavy
 from harness.cli.options import EXAMPLE, plan_options
 from harness.show.console import TERMINAL
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 
 
 @click.command(epilog=f"Example: harness report {EXAMPLE}")
@@ -17,5 +16,7 @@ def report(manifest: Manifest, folder: Path) -> None:
 
     It has the answer, figures, fits, the plan and provenance.
     """
-    heavy.analyse_and_report(manifest, folder, TERMINAL)
+    from harness.study.analysis import analyse_and_report
+
+    analyse_and_report(manifest, folder, TERMINAL)
     click.echo(folder / "report.html")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.plain import plain
-from harness.cli.later import heavy, replays
 from harness.cli.mirroring import copy_answer, copy_finished, export_of, wandb_options
 from harness.cli.options import (
     EXAMPLE,
@@ -23,10 +23,13 @@ from harness.cli.tables import laws_of_experiment
 from harness.dispatch.mirror import Mirror
 from harness.record.code import code_notes, take_mixed, takes_mixed
 from harness.show.console import TERMINAL
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 from harness.spec.read import scales_of
 from harness.study.folders import StudyFile
 from harness.study.sweeps import run_words
+
+if TYPE_CHECKING:
+    from harness.study.analysis import Answered
 
 
 @click.command(epilog=f"Example: harness run {EXAMPLE} --workers 2")
@@ -65,20 +68,28 @@ def run(
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes
     on from there.
     """
+    from harness.judging.judge import sentence
+    from harness.judging.versus import NoHeadline
+    from harness.paper import replay as replays
+    from harness.show.pages.markdown import answer_markdown
+    from harness.show.tables.headline import console_lines
+    from harness.study.analysis import analyse_and_report
+    from harness.study.training import run_file
+
     figure = study.read().figure
     if figure and figure not in replays.EXTENDED:
         near = did_you_mean(figure, replays.EXTENDED)
         raise HarnessError(f"figure: {figure}: no figure to which arms can be added; {near}")
     if mixed_code:
         take_mixed(study.folder)
-    manifest = heavy.run_file(study, TERMINAL, replan, workers, until_decided)
+    manifest = run_file(study, TERMINAL, replan, workers, until_decided)
     export = export_of(mirror, manifest, study.folder) if mirror else None
     if export:
         copy_finished(export)
-    answered = heavy.analyse_and_report(manifest, study.folder, TERMINAL)
+    answered = analyse_and_report(manifest, study.folder, TERMINAL)
     analysis, headline, verdicts = answered
     if explain:
-        show([*laws_of_experiment(manifest, analysis), *map(heavy.sentence, verdicts)])
+        show([*laws_of_experiment(manifest, analysis), *map(sentence, verdicts)])
     report = study.folder / "report.html"
     more = "" if explain else " Laws, codes and checks: the report, or --explain."
     last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {report}"]
@@ -86,13 +97,13 @@ def run(
         last = [*code_notes(record.provenance for record in analysis.records.values()), *last]
     if figure:
         last = [*_beside_published(study, manifest, answered), *last]
-    is_figure_alone = figure and isinstance(headline, heavy.NoHeadline)
-    lines = last if is_figure_alone else heavy.console_lines(headline, verdicts, last)
+    is_figure_alone = figure and isinstance(headline, NoHeadline)
+    lines = last if is_figure_alone else console_lines(headline, verdicts, last)
     if export:
         copy_answer(export, answered, lines)
     if markdown:
         click.echo(
-            heavy.answer_markdown(
+            answer_markdown(
                 manifest, analysis.records.values(), headline, verdicts, (study.file, report)
             )
         )
@@ -100,10 +111,13 @@ def run(
     show(lines)
 
 
-def _beside_published(study: StudyFile, manifest: Manifest, answered: heavy.Answered) -> list[str]:
+def _beside_published(study: StudyFile, manifest: Manifest, answered: Answered) -> list[str]:
     """Write the page of the figure of the paper that the file names; its first sentence, and where
     it is.
     """
+    from harness.paper import replay as replays
+    from harness.show.tables.headline import WIDTH
+
     replay = replays.REPLAYS[manifest.experiment.figure or ""]
     records, tables, laws, _ = answered.analysis
     changes = scales_of(study.file)[study.scale] | dict(study.settings)
@@ -111,4 +125,4 @@ def _beside_published(study: StudyFile, manifest: Manifest, answered: heavy.Answ
     runs = replays.ReplayRuns(manifest, tables.judged, laws, records)
     page = replays.write_page(runs, replay, made, plain(answered.verdicts), study.folder)
     where = f"{replay.place} with these runs: {study.folder / 'replay.html'}, replay.png"
-    return [textwrap.fill(page.lead[0], heavy.WIDTH), where]
+    return [textwrap.fill(page.lead[0], WIDTH), where]

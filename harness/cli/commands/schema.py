@@ -4,7 +4,7 @@ import json
 
 import click
 
-from harness.spec import experiment_schema
+from harness.spec.read import experiment_schema
 
 
 @click.command(epilog="Example: harness schema > experiment.schema.json")

@@ -17,12 +17,12 @@ from harness.dispatch.leftovers import disk_bytes, notable_bytes
 from harness.dispatch.mirror import Mirror
 from harness.dispatch.reconcile import overview, spending, unneeded
 from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, StateName
-from harness.record import duplicates
+from harness.record.store import duplicates
 from harness.show import sweeps
 from harness.show.console import console
 from harness.show.disk import OverviewSaid, disk_json, disk_words, overview_lines, overview_table
 from harness.show.tables.table import Table
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 from harness.study.folders import StudyFile, records_of, say_kept
 from harness.study.sweeps import SweepView, Wanted, is_complete, look_and_wanted, look_lines
 

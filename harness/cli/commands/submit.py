@@ -12,7 +12,7 @@ from harness.cli.options import (
 from harness.cli.sending import ask_and_send, where_options
 from harness.record.code import take_mixed
 from harness.show.console import ANSWERS
-from harness.spec import manifest_path
+from harness.spec.manifest import manifest_path
 from harness.study.folders import StudyFile, say_kept, take_kept
 from harness.study.plans import freeze_plan, plan_of
 from harness.study.sending import Destination, Request, share

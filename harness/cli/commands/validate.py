@@ -18,7 +18,7 @@ from harness.cli.options import (
 from harness.cli.showing import answer
 from harness.planning.candidates import LAST_POINT
 from harness.planning.warnings import warnings_of
-from harness.spec import Cell, Manifest
+from harness.spec.manifest import Cell, Manifest
 from harness.study.folders import StudyFile
 from harness.study.plans import data_lines, device_lines, plan_of
 

@@ -9,13 +9,14 @@ import click
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable
 from harness.base.plain import plain
-from harness.cli.later import heavy
 from harness.cli.options import PATH, json_option, mixed_code_option, results_option, scale_option
 from harness.cli.showing import answer
 from harness.record.code import take_mixed
 from harness.show.console import TERMINAL
 from harness.show.sweeps import kept_lines
-from harness.spec import FULL, read_experiment, read_manifest, scales_of
+from harness.spec.document import FULL
+from harness.spec.manifest import read_manifest
+from harness.spec.read import read_experiment, scales_of
 from harness.study.folders import EXPERIMENTS, KEPT, StudyFile, keep_records
 
 
@@ -46,6 +47,11 @@ def verdicts(
     trains them. This writes verdicts.html and verdicts.json into results/. Exit 3 if a record is
     damaged, or other code trained it than the plan's first.
     """
+    from harness.judging.verdict import Answers
+    from harness.show.pages.verdicts import keep_verdicts, write_verdicts
+    from harness.show.tables.verdicts import answer_sentences, rules_table
+    from harness.study.analysis import analyse_and_report, answer_of
+
     studies = [StudyFile(file, results, scale) for file in files or _with_rules(scale)]
     others = [
         study.folder
@@ -58,13 +64,13 @@ def verdicts(
         )
     for study in studies if mixed_code else []:
         take_mixed(study.folder)
-    answered = [heavy.answer_of(study) for study in studies]
+    answered = [answer_of(study) for study in studies]
     answers = [plain(judged) for judged, _ in answered]
-    tables = [heavy.rules_table(judged["verdicts"], judged["name"]) for judged in answers]
-    sentences = itertools.chain.from_iterable(map(heavy.answer_sentences, answers))
-    answer(heavy.Answers(answers), as_json, [*tables, *sentences])
+    tables = [rules_table(judged["verdicts"], judged["name"]) for judged in answers]
+    sentences = itertools.chain.from_iterable(map(answer_sentences, answers))
+    answer(Answers(answers), as_json, [*tables, *sentences])
     check_writable(results)
-    for path in heavy.write_verdicts(answers, results):
+    for path in write_verdicts(answers, results):
         click.echo(path, err=as_json)
     if keeping:
         whole = [
@@ -79,8 +85,8 @@ def verdicts(
             )
         for data, _ in whole:
             folder = results / data["name"]
-            heavy.analyse_and_report(read_manifest(folder), folder, TERMINAL)
-        lines = [f"kept: {heavy.keep_verdicts(whole, results, results / KEPT)}"]
+            analyse_and_report(read_manifest(folder), folder, TERMINAL)
+        lines = [f"kept: {keep_verdicts(whole, results, results / KEPT)}"]
         for data, _ in whole:
             records = keep_records(results / data["name"])
             lines += kept_lines(records.path, records.merged, records.absent)

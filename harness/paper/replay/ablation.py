@@ -13,16 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from harness.families import FAMILIES
+from harness.families import FAMILIES, KanShape
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.points import in_one_sentence, point, with_outcomes
-from harness.record import Record
+from harness.record.schema import Record
 from harness.show.figures.labels import write_head, write_note
 from harness.show.figures.series import INK
 from harness.show.figures.theme import LABEL_SIZE, is_narrow, panel_grid, themed
 from harness.show.tables.table import Table
-from harness.spec import KanShape
 
 WORDS = {"strength": "λ", "grid": "G", "order": "k"}
 COLUMNS = (  # of a table of runs

@@ -29,7 +29,7 @@ from harness.show.figures.labels import drawn_keys, set_ticks, write_head, write
 from harness.show.figures.series import INK
 from harness.show.figures.theme import LABEL_SIZE, panel_grid, side_by_side, themed
 from harness.show.tables.table import Table
-from harness.spec import axis_words
+from harness.spec.counts import axis_words
 from harness.tasks import TASKS, load_target
 
 REASONABLE = 1e-2  # the test RMSE below which a pruned KAN may be called minimal

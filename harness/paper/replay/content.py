@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.judging.laws import SeriesLaws
-from harness.record import Record
+from harness.record.schema import Record
 from harness.show.tables.table import Table, TableCell, table_of
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 
 TEXTS = tomllib.loads(files(__package__).joinpath("texts.toml").read_text(encoding="utf-8"))
 

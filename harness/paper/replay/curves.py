@@ -33,12 +33,12 @@ from harness.paper.replay.points import (
     whole_grids,
     with_outcomes,
 )
-from harness.record import Record
+from harness.record.schema import Record
 from harness.show.figures.labels import set_ticks, write_head
 from harness.show.figures.series import INK, Style, family_styles
 from harness.show.figures.theme import panel_grid, side_by_side, themed
 from harness.show.words import exponent_words
-from harness.spec import all_axes
+from harness.spec.counts import all_axes
 from harness.tasks import TASKS, load_target
 
 OF_MEDIANS = "E3"  # the erratum by which a published error is another quantity of ours

@@ -15,16 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.base.formats import human
-from harness.families import FAMILIES
+from harness.families import FAMILIES, KanShape, MlpShape, Network
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Picture, Replay, ReplayRuns, page_tables, picture
 from harness.paper.replay.points import in_one_sentence, plain_name, point, with_outcomes
-from harness.record import Record
+from harness.record.schema import Record
 from harness.show.figures.labels import set_ticks, write_head
 from harness.show.figures.series import INK, SPARE
 from harness.show.figures.theme import LABEL_SIZE, figure_width, is_narrow, panel_grid, themed
 from harness.show.tables.table import Table
-from harness.spec import KanShape, MlpShape, Network
 from harness.tasks import Function, load_target, values
 
 ITEM = "train RMSE after each phase"  # of the published table

@@ -21,7 +21,8 @@ from harness.base.json_text import FIRST_OF_THESE_RULES, write_json
 from harness.paper.reference import load
 from harness.paper.replay.content import Page, Replay, ReplayRuns
 from harness.paper.replay.points import POINT_COLUMNS, outcome_words
-from harness.record import Metrics, for_spreadsheets
+from harness.record.schema import Metrics
+from harness.record.table_files import for_spreadsheets
 from harness.show.figures.svg import inline_svg
 from harness.show.figures.theme import write_figure
 from harness.show.pages.page import provenance, write_html

@@ -24,7 +24,7 @@ from harness.paper.replay.curves import (
 )
 from harness.paper.replay.points import apart_tables, in_one_sentence, network_words, whole_grids
 from harness.show.tables.table import Table
-from harness.spec import axis_words
+from harness.spec.counts import axis_words
 
 # The column of what was published, and ours whose square it is: means over the square domain, not
 # integrals over it.

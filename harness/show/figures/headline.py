@@ -24,7 +24,7 @@ from harness.show.figures.theme import figure_width, in_column, label_size, most
 from harness.show.names import written
 from harness.show.tables.headline import factor, times_lower, with_ends
 from harness.show.words import counted, loss_word
-from harness.spec import all_axes
+from harness.spec.counts import all_axes
 
 ROW, HEADING, AROUND = (
     1.55,

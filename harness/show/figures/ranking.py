@@ -26,8 +26,8 @@ from harness.show.figures.theme import (
 )
 from harness.show.names import written
 from harness.show.words import LOSS_WORDS, loss_word
-from harness.spec import axis_words
-from harness.spec.manifest import BEST_OF
+from harness.spec.counts import axis_words
+from harness.spec.decide import BEST_OF
 
 ROW_HEIGHT = 0.085  # inches, of a series
 AROUND, HEAD_AND_NOTE = (

@@ -30,7 +30,8 @@ from harness.show.figures.theme import (
 from harness.show.names import shortened, written
 from harness.show.tables.laws import uncrossed
 from harness.show.words import column_word
-from harness.spec import Manifest, axis_words
+from harness.spec.counts import axis_words
+from harness.spec.manifest import Manifest
 
 MOST_LAWS = 8
 PANEL_HEIGHT, LEFT_OF_PANEL = 1.3, 0.5  # inches; of the vertical axis and its words

@@ -43,7 +43,8 @@ from harness.show.figures.theme import (
 )
 from harness.show.names import written
 from harness.show.words import column_word, counted, loss_of_laws
-from harness.spec import Manifest, axis_words
+from harness.spec.counts import axis_words
+from harness.spec.manifest import Manifest
 
 LAW_FORMS = {"pure": "A·x⁻ᵅ", "floor": "E + A·x⁻ᵅ"}
 MOST_SERIES = 8  # that lines and marks tell apart; more of them are ranked

@@ -22,7 +22,8 @@ from harness.judging.laws import SeriesLaws, runs_in
 from harness.laws import Fit, Points, band, predict, size_means
 from harness.laws.held_out import Extrapolation
 from harness.show.figures.theme import label_size
-from harness.spec import Manifest, side_label
+from harness.spec.decide import side_label
+from harness.spec.manifest import Manifest
 
 INK = "#222222"  # of what belongs to no arm, such as published points, or the ratio of two arms
 SPARE = (

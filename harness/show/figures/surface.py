@@ -12,7 +12,9 @@ from harness.show.figures import labels
 from harness.show.figures.series import Style, shaded
 from harness.show.figures.theme import panel_grid, panel_height, side_by_side, themed
 from harness.show.words import loss_word
-from harness.spec import Manifest, axis_words, side_label
+from harness.spec.counts import axis_words
+from harness.spec.decide import side_label
+from harness.spec.manifest import Manifest
 
 HEIGHT = 2.2  # inches, of a panel
 MOST_TASKS = 4

@@ -23,7 +23,7 @@ from harness.show.figures.theme import (
 )
 from harness.show.grouping import grouped
 from harness.show.names import shortened, written
-from harness.spec import axis_words
+from harness.spec.counts import axis_words
 
 PANEL_HEIGHT = 1.3  # inches
 MOST_PANELS = 12

@@ -6,11 +6,11 @@ from pathlib import Path
 from harness.base.formats import plural
 from harness.judging.verdict import Verdict
 from harness.judging.versus import Headline, NoHeadline
-from harness.record import Record
+from harness.record.schema import Record
 from harness.show.pages.page import provenance
 from harness.show.tables.headline import answer_cards, answer_table, loss_of, verdict_sentences
 from harness.show.tables.table import to_markdown
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 
 
 def answer_markdown(

@@ -15,11 +15,11 @@ from markupsafe import Markup, escape
 from harness.base.files import whole_file
 from harness.base.formats import human, plural, without_html
 from harness.judging.verdict import power_words, verdict_words
-from harness.record import Provenance
+from harness.record.schema import Provenance
 from harness.show.codes import CODES, linked
 from harness.show.tables.table import Table, pieces
 from harness.show.tables.verdicts import numbers_table, rules_table
-from harness.spec import axis_words
+from harness.spec.counts import axis_words
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("harness.show.pages"),

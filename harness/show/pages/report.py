@@ -16,7 +16,7 @@ from harness.judging.laws import SeriesLaws
 from harness.judging.scaling import headline_axes
 from harness.judging.verdict import Verdict
 from harness.judging.versus import Baseline, Headline, NoHeadline
-from harness.record import Record
+from harness.record.schema import Record
 from harness.show.figures.headline import headline_figure
 from harness.show.figures.residuals import residuals_figure
 from harness.show.figures.scaling import of_sides, scaling_figure
@@ -28,7 +28,7 @@ from harness.show.tables.laws import law_tables, laws_table, uncrossed
 from harness.show.tables.plans import plan_table, spaces_table
 from harness.show.tables.runs import accuracies_table, run_tasks, series_table, tasks_table
 from harness.show.words import loss_of_laws
-from harness.spec import Manifest
+from harness.spec.manifest import Manifest
 
 
 def write_report(

@@ -13,13 +13,13 @@ import pandas as pd
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import FIRST_OF_THESE_RULES, write_json
 from harness.judging.verdict import power_words
-from harness.record import ClassMetrics, Metrics, for_spreadsheets
+from harness.record.schema import ClassMetrics, Metrics
+from harness.record.table_files import for_spreadsheets
 from harness.show.grouping import grouped
 from harness.show.pages.page import write_html
 from harness.show.tables.table import to_markdown
 from harness.show.tables.verdicts import ORIGIN, question_answers, summary_table, tasks_of
-from harness.spec import default_count
-from harness.spec.counts import answer_axes
+from harness.spec.counts import answer_axes, default_count
 from harness.spec.decide import takes_of
 
 RUNS, MACHINE = (

@@ -16,7 +16,8 @@ from harness.show.grouping import grouped
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of
 from harness.show.words import column_word, loss_word
-from harness.spec import Takes, all_axes, axis_short, axis_words
+from harness.spec.counts import all_axes, axis_short, axis_words
+from harness.spec.decide import Takes
 
 WIDTH = 79  # of lines on a terminal of 80 columns
 COLUMNS = 3

@@ -2,10 +2,13 @@
 what to know.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,16 +24,21 @@ from harness.base.formats import (
     number,
     p_value,
 )
-from harness.judging.laws import ORDER, SeriesLaws, drawn_law
-from harness.judging.request import Source
-from harness.laws import Fit, LawName
+from harness.judging.laws import ORDER, drawn_law
 from harness.laws.checklist import checklist
 from harness.laws.checklist import to_markdown as checklist_text
-from harness.laws.held_out import Extrapolation
 from harness.record.elsewhere import is_ok, size_words
-from harness.show.tables.table import Note, Styled, Table, TableCell, TableRow, notes_of, table_of
+from harness.show.tables.table import Note, Styled, TableRow, notes_of, table_of
 from harness.show.words import exponent_words, loss_of_laws
-from harness.spec import Manifest, axis_words
+from harness.spec.counts import axis_words
+
+if TYPE_CHECKING:
+    from harness.judging.laws import SeriesLaws
+    from harness.judging.request import Source
+    from harness.laws import Fit, LawName
+    from harness.laws.held_out import Extrapolation
+    from harness.show.tables.table import Table, TableCell
+    from harness.spec.manifest import Manifest
 
 LAW_HEADS: dict[LawName, str] = {
     "pure": "E = 0",

@@ -20,8 +20,8 @@ from harness.show.tables.table import (
     span_words,
     table_of,
 )
-from harness.spec import Cell, Manifest, axis_short, axis_words, count_names, default_count
-from harness.spec.counts import COUNT_KINDS
+from harness.spec.counts import COUNT_KINDS, axis_short, axis_words, count_names, default_count
+from harness.spec.manifest import Cell, Manifest
 from harness.tasks.table import some
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 from harness.base.formats import human
 from harness.show.tables.table import Styled, Table, span_words, table_of
 from harness.show.words import loss_word
-from harness.spec import Manifest, RunTask
+from harness.spec.manifest import Manifest
+from harness.spec.task import RunTask
 
 
 def run_tasks(manifest: Manifest) -> dict[str, RunTask]:

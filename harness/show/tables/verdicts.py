@@ -18,7 +18,8 @@ from harness.judging.verdict import (
 from harness.show.grouping import grouped
 from harness.show.tables.headline import factor, family_words
 from harness.show.tables.table import Note, Piece, Styled, Table, TableRow, table_of
-from harness.spec import Decide, all_axes, side_label
+from harness.spec.counts import all_axes
+from harness.spec.decide import Decide, side_label
 
 ORIGIN = "experiment, commit"
 RULE_COLUMNS = ("claim", "verdict", "found, with interval", "asked to be")

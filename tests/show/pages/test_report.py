@@ -13,7 +13,7 @@ from harness.judging.headline import main_headline
 from harness.judging.judge import judge_all
 from harness.judging.laws import check
 from harness.judging.scaling import HEADLINE_AXES
-from harness.record import read_planned
+from harness.record.store import read_planned
 from harness.show.codes import CODES
 from harness.show.pages.report import write_report
 from harness.show.words import exponent_words

@@ -161,7 +161,11 @@ def test_the_cache_is_where_the_user_wants_it(monkeypatch, tmp_path):
 def test_the_process_that_compiles_makes_the_bits_of_those_that_load(tmp_path):
     """Adam on batches of classes, in a process with an empty cache and in the next one."""
     code = """
-from harness.spec import Adam, MlpShape, Recipe, RunSpec, Task
+from harness.families import MlpShape
+from harness.optimisers import Adam
+from harness.spec.recipe import Recipe
+from harness.spec.run import RunSpec
+from harness.spec.task import Task
 from harness.tasks import resolve
 from harness.train import fused_engine
 recipe = Recipe(optimizer=Adam(name="adam", batch_size=30), max_evaluations=20)
