@@ -108,7 +108,7 @@ def kept_answer(path: Path) -> Headline | None:
             for side in ("first", "second")
         },
         **{name: said[name] for name in ("metric", "level", "replicates", "formulas", "clock")},
-        **{name: tuple(said[name]) for name in ("columns", "limits", "places", "looks", "efforts")},
+        **{name: tuple(said[name]) for name in ("columns", "limits", "places", "efforts")},
         readings=tuple(readings),
         leads=(),
         cautions=(),

@@ -37,6 +37,9 @@ recipes:
   fast: {optimizer: {name: lbfgs}, max_evaluations: 12}
 seeds: [0, 1]
 """
+MULTIPLIER_RULE = """
+decide: [{claim: needs less, quantity: multiplier, sides: [kan, mlp], threshold: 1, at_least: 1}]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -339,8 +342,8 @@ LIGHT = {  # code, and what it loads no module of
     ),
     "the package": ("import harness", HEAVY | {"pydantic", "click"}),
     "reading a rule": (
-        "from harness.spec.read import parse_experiment; import made_open\n"
-        "parse_experiment(made_open.open_experiment(3, []).replace('test_loss', 'multiplier'))",
+        "from harness.spec.read import parse_experiment\n"
+        f"parse_experiment({TINY + MULTIPLIER_RULE!r})",
         {"torch", "pandas", "scipy.stats", "scipy.optimize"},
     ),
     "planning, and what was measured": ("import harness.planning.plan, harness.measure", {"torch"}),

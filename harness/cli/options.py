@@ -129,14 +129,6 @@ replan_option = click.option(
 workers_option = click.option(
     "--workers", type=COUNT, help="How many processes train.  [default: one a core]"
 )
-until_decided_option = click.option(
-    "--until-decided",
-    is_flag=True,
-    help=(
-        "Judge rules after each number of replicates in the file's `looks:`; add more only while "
-        "a rule is open."
-    ),
-)
 
 
 def _settings(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> Any:

@@ -17,7 +17,7 @@ from harness.dispatch.mirror import Mirror, check_wandb
 from harness.dispatch.profile import read_profile
 from harness.show.console import ANSWERS
 from harness.study.sending import Destination, Request, send_off
-from harness.study.sweeps import is_complete, look_and_wanted
+from harness.study.sweeps import is_complete, look
 
 
 def _where(
@@ -88,7 +88,7 @@ def ask_and_send(request: Request, yes: bool) -> None:
     agree = partial(confirm, yes=yes, refused="nothing was submitted")
     if not send_off(request, ANSWERS, agree):
         return
-    view, wanted_since = look_and_wanted(request.manifest, request.folder)
-    show_status(request.manifest, request.folder, view, (), as_json=False, wanted=wanted_since)
-    if not is_complete(view, request.wanted):
+    view = look(request.manifest, request.folder)
+    show_status(request.manifest, request.folder, view, (), as_json=False)
+    if not is_complete(view):
         sys.exit(INCOMPLETE)

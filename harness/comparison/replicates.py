@@ -226,15 +226,6 @@ def quotient(first: Found, second: Found, level: float = 0.95) -> Found:
         )
 
 
-def needed(side: Curve, ln_loss: float) -> np.ndarray:
-    """ln of the smallest budget at which each replicate [R] has a loss; nan where its budgets do
-    not hold it.
-    """
-    falling = _falling(side)
-    budgets = np.array([_needed(side.budgets, row, ln_loss) for row in falling])
-    return np.where((falling[:, 0] > ln_loss) & (falling[:, -1] <= ln_loss), budgets, np.nan)
-
-
 def deviation_over(logs: ArrayLike, level: float = 0.95) -> Found:
     """The standard deviation between replicates, with the interval of chi-squared, for normal
     values.

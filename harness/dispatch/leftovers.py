@@ -153,8 +153,8 @@ class Plans(NamedTuple):
     """The plans of some folders, the earlier ones that --replan keeps too.
 
     `naming` has the folder whose plan names a run. `awaited` has the runs of experiments that are
-    not finished, and what says so of each: all seeds of a plan with looks are to be trained.
-    `unknown` says why plans that are not seen may name any run, if so.
+    not finished, and what says so of each. `unknown` says why plans that are not seen may name any
+    run, if so.
     """
 
     naming: Mapping[str, Path]

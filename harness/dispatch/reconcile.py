@@ -42,7 +42,7 @@ from harness.dispatch.submission import (
     write_order,
 )
 from harness.record.store import Recorded, record_path, recorded
-from harness.spec.manifest import Manifest, manifest_path, plain_plan, unreadable
+from harness.spec.manifest import Manifest, manifest_path, plain_plan
 
 CLOCK_SECONDS = (
     5.0  # by which clocks differ before it is said: files are dated by the second or so, and late
@@ -371,16 +371,10 @@ class ExperimentCounts(NamedTuple):
     name: Annotated[str, "its folder"]
     planned: Annotated[int, "runs"]
     recorded: Annotated[int, "runs that have a record, done or diverged, which is not read"]
-    missing: Annotated[int, "runs that are wanted and have no record, be they on their way or not"]
+    missing: Annotated[int, "runs that have no record, be they on their way or not"]
     running: Annotated[int, "of those without a record"]
     queued: Annotated[int, "of those without a record"]
     failed: Annotated[int, "of those without a record: all that went wrong"]
-    later: Annotated[
-        int,
-        "with `looks:`, runs of later looks that have no record and were not sent off; `harness "
-        "status FILE` says "
-        "whether a rule asks for them",
-    ]
     not_verified: Annotated[int, "runs on their way of which SLURM cannot be asked now"]
     disk_bytes: Annotated[int, "of its folder, records and networks; shared ones count for each"]
 
@@ -401,13 +395,13 @@ def overview(results: Path) -> Overview:
         path.stem: size for path, size in file_bytes(results / NETWORKS, ".npz").items()
     }
     folders = sorted(folder for folder in results.iterdir() if manifest_path(folder).exists())
-    plans: dict[Path, dict[str, bool]] = {}  # by run, whether it is of the first look
+    plans: dict[Path, list[str]] = {}  # ids of runs
     sent: dict[Path, dict[str, RunState]] = {}
     problems: list[str] = []
     for folder in folders:
         try:
             plans[folder] = _planned(folder)
-            absent_runs = plans[folder].keys() - record_bytes
+            absent_runs = set(plans[folder]) - record_bytes.keys()
             if absent_runs and any((folder / name).is_dir() for name in ("submissions", "orders")):
                 evidence = gather(folder, (), records=None)
                 sent[folder] = states(absent_runs, evidence)
@@ -422,9 +416,8 @@ def overview(results: Path) -> Overview:
     counts = []
     for folder, plan in plans.items():
         shared_bytes = sum(record_bytes.get(run, 0) + network_bytes.get(run, 0) for run in plan)
-        absent = {run: RunState("planned") for run in plan.keys() - record_bytes} | sent.get(
-            folder, {}
-        )
+        absent = {run: RunState("planned") for run in plan if run not in record_bytes}
+        absent |= sent.get(folder, {})
         absent |= {
             run: underway[run]
             for run, state in absent.items()
@@ -434,29 +427,23 @@ def overview(results: Path) -> Overview:
     return Overview(tuple(counts), tuple(problems))
 
 
-def _planned(folder: Path) -> dict[str, bool]:
-    """The runs of a plan, and whether its first look has each; without looks it has all."""
-    plan = plain_plan(manifest_path(folder))
-    experiment = plan["experiment"]
-    has_looks = experiment.get("looks") and not unreadable(experiment)
-    seeds = experiment["seeds"][: experiment["looks"][0]] if has_looks else None
-    return {run["run_id"]: seeds is None or run["run"]["seed"] in seeds for run in plan["runs"]}
+def _planned(folder: Path) -> list[str]:
+    """The ids of the runs of a plan."""
+    return list(dict.fromkeys(run["run_id"] for run in plain_plan(manifest_path(folder))["runs"]))
 
 
 def _counted(
-    name: str, plan: Mapping[str, bool], absent: Mapping[str, RunState], disk_bytes: int
+    name: str, plan: Sequence[str], absent: Mapping[str, RunState], disk_bytes: int
 ) -> ExperimentCounts:
-    later = sum(state.state == "planned" and not plan[run] for run, state in absent.items())
     counts = Counter(state.state for state in absent.values())
     return ExperimentCounts(
         name=name,
         planned=len(plan),
         recorded=len(plan) - len(absent),
-        missing=len(absent) - later,
+        missing=len(absent),
         running=counts["running"],
         queued=counts["queued"],
         failed=sum(counts[state] for state in WENT_WRONG),
-        later=later,
         not_verified=sum(
             state.state in UNDERWAY and "not verified" in state.why for state in absent.values()
         ),

@@ -98,23 +98,6 @@ def exponent_kept(case: Case) -> Found:
     return replicates.quotient(most, fewest, case.level)
 
 
-def growth(case: Case) -> Found:
-    """The least-squares slope in each replicate."""
-    (names,), loss = case.rule.arms_of_sides, case.rule.place
-    assert isinstance(loss, float)
-    inputs = np.log([case.runs.manifest.tasks[task][1] for task in case.tasks])
-    if (number := np.unique(inputs).size) < 3:
-        raise HarnessError(
-            f"a slope needs tasks of three different numbers of inputs, and there are {number}"
-        )
-    curves = [sides.curve_on(case, task, names).over_budgets for task in case.tasks]
-    sizes = np.array([replicates.needed(curve, math.log(loss)) for curve in curves])  # [tasks, R]
-    centred = inputs - inputs.mean()
-    return replicates.difference_over(
-        centred @ sizes / (centred @ centred), case.level, overlap=curves[0].overlap
-    )
-
-
 def best_size(case: Case) -> Found:
     """The size of each replicate; runs that diverged are passed over."""
     (curve,) = sides.curves_of(case)

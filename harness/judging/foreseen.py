@@ -22,7 +22,7 @@ from harness.judging.power import (
     replicates_needed,
     seen,
 )
-from harness.judging.runs import looks_at, runs_of
+from harness.judging.runs import runs_of
 from harness.judging.verdict import Outcome, asked_words
 from harness.laws.replicates import half_width
 from harness.spec.decide import Decide, units
@@ -104,31 +104,22 @@ def foresee(
             "ln test loss between "
             "seeds; for once, give `noise`"
         )
-    without_looks = manifest.model_copy(
-        update={"experiment": experiment.model_copy(update={"looks": ()})}
-    )
     foreseen = []
     for rule in experiment.decide:
         tasks_of_units = units(rule, manifest.tasks)
-        level = looks_at(interval_level(rule, len(tasks_of_units)), experiment.looks or (planned,))[
-            -1
-        ].level
+        level = interval_level(rule, len(tasks_of_units))
         decided: Outcome | None = None
         spreads: dict[str, tuple[float | None, str]]  # or why there is none
         if tables and pilot >= LEAST_PILOT:
             source = f"records of {pilot} replicates"
-            judged = judge(rule, runs_of(without_looks, *tables)).numbers
+            judged = judge(rule, runs_of(manifest, *tables))
             spreads = {
                 number.unit: (number.spread, number.found.refused or "no number")
-                for number in judged
+                for number in judged.numbers
             }
-            count = judge(rule, runs_of(manifest, *tables)).count
-            if (
-                count
-                and count.outcome != "open"
-                and (manifest.looks or pilot == len(experiment.seeds))
-            ):
-                decided = count.outcome
+            is_whole = pilot == len(experiment.seeds)
+            if is_whole and judged.count and judged.count.outcome != "open":
+                decided = judged.count.outcome
         else:
             source = f"a declared noise of {declared:g}"
             spread = float(declared or 0) * TWO_SIDES if rule.quantity == "test_loss" else None

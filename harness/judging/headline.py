@@ -22,7 +22,7 @@ from harness.judging import sides, versus
 from harness.judging.baselines import baselines_of, deviations_of, overlap_of
 from harness.judging.judge import interval_level
 from harness.judging.pair import Pair, conventions_of, tasks_of_both
-from harness.judging.runs import ExperimentRuns, level_over, runs_of
+from harness.judging.runs import ExperimentRuns, runs_of
 from harness.judging.scaling import chosen_runs, headline_axes
 from harness.judging.sides import SideCurve
 from harness.judging.versus import PLACES, Headline, Lead, NoHeadline, Reading, Side, leader
@@ -150,7 +150,6 @@ def headline(
         leads=tuple(leads),
         cautions=tuple(itertools.chain(_edges(won), _cautions(pair, readings))),
         won=won,
-        looks=manifest.looks,
         others=tuple(_others(pair)),
         exponents=tuple(_exponents(pair)),
         deviations=deviations_of(runs.table, pair.tasks),
@@ -167,16 +166,12 @@ def headline(
 def level_of(
     runs: ExperimentRuns, both: tuple[Side, Side] | None, level: float | None = None
 ) -> float:
-    """The level of every interval of an answer on two sides: that of its look, and of the first
-    rule about them.
-    """
+    """The level of every interval of an answer on two sides: that of the first rule about them."""
     manifest, names = runs.manifest, tuple(side.names for side in both or ())
     rule = next((rule for rule in manifest.experiment.decide if rule.arms_of_sides == names), None)
-    if level is None:
-        level = LEVEL if rule is None else interval_level(rule, len(units(rule, manifest.tasks)))
-    return (
-        level_over(level, manifest.looks, runs.table["seed"].nunique()) if manifest.looks else level
-    )
+    if level is not None:
+        return level
+    return LEVEL if rule is None else interval_level(rule, len(units(rule, manifest.tasks)))
 
 
 def metric_of(runs: pd.DataFrame) -> str:

@@ -12,11 +12,11 @@ import pandas as pd
 
 from harness.base.errors import HarnessError
 from harness.comparison.replicates import not_found
-from harness.comparison.verdict import Count, count_outcomes, task_level
+from harness.comparison.verdict import count_outcomes, task_level
 from harness.judging.power import power_line
 from harness.judging.quantities import QUANTITIES
 from harness.judging.quantity import Case
-from harness.judging.runs import has_replicates, looks_at, runs_of, until
+from harness.judging.runs import runs_of
 from harness.judging.scaling import check_answered
 from harness.judging.sides import budget_of, curves_of
 from harness.judging.verdict import Number, found_words, not_run, rule_words
@@ -25,7 +25,7 @@ from harness.spec.decide import units
 
 if TYPE_CHECKING:
     from harness.comparison.replicates import Found
-    from harness.judging.runs import ExperimentRuns, Look
+    from harness.judging.runs import ExperimentRuns
     from harness.judging.verdict import Outcome, Verdict
     from harness.spec.decide import Decide
     from harness.spec.manifest import Manifest
@@ -36,40 +36,21 @@ def judge_all(
 ) -> list[Verdict]:
     """The verdict on every rule of a plan, from the table that is judged (`winners.reported`) and
     that of all runs.
-
-    Of a plan with looks the tables have all runs of the first look, and any of later ones.
     """
     runs = runs_of(manifest, table, every)
     return [judge(rule, runs) for rule in manifest.experiment.decide]
 
 
 def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
-    """The verdict on a rule, by the looks of its plan.
-
-    What a look decides on a task stays as it was found there. The next look finds anew what is
-    open, with all of its replicates, until the claim is decided; it waits until all their runs are
-    recorded.
-    """
+    """The verdict on a rule."""
     manifest, axis = runs.manifest, rule.axis or runs.matched
     counted = units(rule, manifest.tasks)
     level = interval_level(rule, len(counted))
-    looks = looks_at(level, manifest.looks or (len(manifest.experiment.seeds),))
-    numbers: dict[str, Number] = {}
-    count = Count(axis, 0, 0, len(counted), "open")
-    waits_for = None
-    for look in looks:
-        if manifest.looks and not has_replicates(runs, look.replicates):
-            waits_for = look.replicates
-            break
-        seen = until(runs, look) if manifest.looks else runs
-        for unit, tasks in counted.items():
-            if unit not in numbers or numbers[unit].outcome == "open":
-                case = Case(rule, tasks, axis, seen, look.level)
-                numbers[unit] = _number(unit, case, look if manifest.looks else None)
-        count = count_outcomes(axis, [number.outcome for number in numbers.values()], rule.at_least)
-        if count.outcome != "open":
-            break
-    search, is_open = manifest.experiment.search, count.outcome == "open"
+    numbers = tuple(
+        _number(unit, Case(rule, tasks, axis, runs, level)) for unit, tasks in counted.items()
+    )
+    count = count_outcomes(axis, [number.outcome for number in numbers], rule.at_least)
+    search = manifest.experiment.search
     return replace(
         not_run(rule),
         rule=rule_words(rule, axis, len(counted)),
@@ -79,11 +60,8 @@ def judge(rule: Decide, runs: ExperimentRuns) -> Verdict:
         cap=search.most if search else None,
         verdict=count.outcome,
         count=count,
-        power=power_line(rule, list(numbers.values()), looks[-1].level)
-        if numbers and is_open
-        else None,
-        waits_for=waits_for,
-        numbers=tuple(numbers.values()),
+        power=power_line(rule, numbers, level) if count.outcome == "open" else None,
+        numbers=numbers,
     )
 
 
@@ -94,7 +72,7 @@ def interval_level(rule: Decide, tasks: int) -> float:
     return task_level(rule.level, tasks, rule.at_least)
 
 
-def _number(unit: str, case: Case, look: Look | None) -> Number:
+def _number(unit: str, case: Case) -> Number:
     rule = case.rule
     try:
         check_answered(case.runs.table, case.axis)
@@ -110,8 +88,7 @@ def _number(unit: str, case: Case, look: Look | None) -> Number:
         result = not_found(error)
     finite = result.by_replicate[~np.isnan(result.by_replicate)]
     spread = float(finite.std(ddof=1)) if finite.size > 1 and not result.refusals else None
-    words = found_words(result) + (f" at {look.replicates} of {look.of} replicates" if look else "")
-    return Number(unit, result, outcome(rule, result), look, words, spread)
+    return Number(unit, result, outcome(rule, result), found_words(result), spread)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ Every command that reads a plan with rules reads this file too. So what finds th
 packages that it needs, is in `judging.finding`: a function of the name of each.
 """
 
-from harness.base.formats import human
 from harness.judging.quantity import (
     Quantity,
     budget_words,
@@ -54,12 +53,6 @@ def _count_words(rule: Decide) -> str:
         below, above = rule.count
         return f"{above} over {below} of {sides_words(rule)[0]} {budget_words(rule)}"
     return f"{rule.count[0]} {ratio_words(rule)} {budget_words(rule)}"
-
-
-def _growth_words(rule: Decide) -> str:
-    loss = human(rule.place) if isinstance(rule.place, float) else rule.place
-    needs = f"that {sides_words(rule)[0]} needs for test loss {loss}"
-    return f"the slope in ln(inputs) of ln({rule.axis or 'size'}) {needs}"
 
 
 OF_EXPONENTS = Takes(
@@ -123,20 +116,6 @@ QUANTITIES = {
             words=lambda rule: (
                 f"the exponent of {sides_words(rule)[0]} at the most inputs over that at the fewest"
             ),
-        ),
-        Quantity(
-            name="growth",
-            summary="the slope of ln(budget that reaches a test loss) against ln(inputs)",
-            read_at="a test loss",
-            takes=Takes(
-                sides=(1,),
-                at="loss",
-                needs_place=True,
-                of_family=True,
-                is_difference=True,
-                matters=0.2,
-            ),
-            words=_growth_words,
         ),
         Quantity(
             name="best_size",

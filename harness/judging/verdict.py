@@ -11,7 +11,6 @@ from harness.base.reasons import Refusal
 from harness.comparison.replicates import Found
 from harness.comparison.verdict import Count, Outcome
 from harness.judging.quantities import QUANTITIES
-from harness.judging.runs import Look
 from harness.spec.decide import Decide
 
 LARGEST_IN_PERCENT = 1.3  # of a factor: from 1 / 1.5 to 1.5 is not 50 % either way
@@ -29,7 +28,6 @@ class Number:
     unit: Annotated[str, "the task or family of tasks"]
     found: Annotated[Found, "what was found"]
     outcome: Annotated[Outcome, "what follows"]
-    look: Annotated[Look | None, "with `looks:`, the look at which it was found"]
     words: Annotated[str, "`found` in short"]
     spread: float | None = None
 
@@ -47,7 +45,7 @@ class Verdict:
     ]
     level: Annotated[float, "of intervals, as the rule says"]
     interval_level: Annotated[
-        float | None, "of each interval, for so many tasks and looks; null if not judged"
+        float | None, "of each interval, for so many tasks; null if not judged"
     ] = None
     effort: Annotated[int | None, "with `search:`, how many runs a side has at each size"]
     cap: Annotated[
@@ -60,9 +58,6 @@ class Verdict:
     count: Annotated[Count | None, "of tasks; null if not judged"] = None
     matters: Annotated[str, "how near to the limit is equal"]
     power: Annotated[str | None, "what an open rule would need"] = None
-    waits_for: Annotated[
-        int | None, "with `looks:`, replicates of the next look, while that waits for runs"
-    ] = None
     numbers: Annotated[tuple[Number, ...], "one a task or family of tasks"] = ()
 
 

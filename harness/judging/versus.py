@@ -169,11 +169,7 @@ class Other:
 
 @dataclass(frozen=True, kw_only=True)
 class Headline:
-    """Two sides at equal size. Ratios are second / first: above 1, the first side is better.
-
-    Where the experiment has `looks:`, `level` is that of the look, so that all looks together err
-    no more than one interval at the level of the rule.
-    """
+    """Two sides at equal size. Ratios are second / first: above 1, the first side is better."""
 
     first: Annotated[Side, "the first side"]
     second: Annotated[Side, "the second side"]
@@ -193,7 +189,6 @@ class Headline:
     largest: Annotated[tuple[Largest, ...], "one a task and side"] = ()
     leads: Annotated[tuple[Lead, ...], "by task and axis, over all sizes that both have"]
     cautions: Annotated[tuple[str, ...], "sentences, the most important one first"]
-    looks: Annotated[tuple[int, ...], "with `looks:`, numbers of replicates"] = ()
     baselines: Annotated[tuple[Baseline, ...], "one a task and model"] = ()
     deviations: Annotated[
         dict[str, float], "of numbers in tables of the user's: what an RMSE of 1 is in their unit"

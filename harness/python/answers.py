@@ -328,15 +328,13 @@ class Answer(Shown):
 def run(
     of: Study | str | Path,
     workers: int | None = None,
-    until_decided: bool = False,
     replan: bool = False,
 ) -> Answer:
     """Train on this machine what is missing, and answer the question, as `harness run` does;
     progress is shown.
 
-    `workers` is how many processes train, one a core if left out. With `until_decided`, seeds are
-    added only while a rule is undecided. Interrupt it at any time: the same call goes on from
-    there.
+    `workers` is how many processes train, one a core if left out. Interrupt it at any time: the
+    same call goes on from there.
     """
     if workers is not None and workers < 1:
         raise HarnessError(
@@ -344,7 +342,7 @@ def run(
         )
     study = study_of(of)
     shown, folder = progress_here(), study.folder
-    manifest = run_file(study, shown, replan, workers, until_decided)
+    manifest = run_file(study, shown, replan, workers)
     analysis, headline, verdicts = analyse_and_report(manifest, folder, shown)
     return Answer(
         manifest,

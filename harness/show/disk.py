@@ -210,9 +210,6 @@ def overview_lines(seen: Overview, results: Path) -> list[str]:
                 f"{counted.name}: {counted.not_verified:,} runs on their way are not verified; "
                 f"{says} why"
             )
-        if counted.later:
-            runs = f"{counted.later:,} runs are of later looks"
-            lines.append(f"{counted.name}: {runs}; {says} whether a rule asks for them")
     if seen.experiments:
         lines.append(f"`harness status {results / 'NAME'}` says more of one")
     return lines

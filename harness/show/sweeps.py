@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -46,7 +46,6 @@ DUPLICATES: dict[Agreement | Literal["damaged"], str] = {
     "within tolerance": "differ as machines do",
     "damaged": "are damaged, which no result depends on; remove them",
 }
-UNTIL_DECIDED = " --until-decided"
 
 
 class Offer(NamedTuple):
@@ -73,9 +72,9 @@ def counts_of(states: Mapping[str, RunState]) -> Counter[StateName]:
     return Counter({state: counted[state] for state in STATES if counted[state]})
 
 
-def _missing(states: Mapping[str, RunState], unasked: Collection[str]) -> list[str]:
-    """The runs that are wanted and have no whole record."""
-    return [run for run, state in states.items() if state.state not in OVER and run not in unasked]
+def _missing(states: Mapping[str, RunState]) -> list[str]:
+    """The runs that have no whole record."""
+    return [run for run, state in states.items() if state.state not in OVER]
 
 
 def _underway(states: Mapping[str, RunState]) -> list[str]:
@@ -90,20 +89,14 @@ def device_time(hours: float, unit: str) -> str:
     return f"{hours * 3600:.2g} {unit}-seconds"
 
 
-def offer_lines(
-    name: str, states: Mapping[str, RunState], offer: Offer, until_decided: bool = False
-) -> list[str]:
+def offer_lines(name: str, states: Mapping[str, RunState], offer: Offer) -> list[str]:
     """What is done, on its way and to be sent off, and what it will cost."""
     counts = counts_of(states)
     by_state = ", ".join(f"{number} {state}" for state, number in counts.items())
     lines = [f"{name}: {len(states)} runs: {by_state}"]
     if not offer.jobs and not offer.left_for_later:
-        flag = UNTIL_DECIDED if until_decided else ""
-        reported = (
-            f"; `harness run FILE{flag}` fits, draws and reports"
-            if counts.keys() <= {*OVER}
-            else ""
-        )
+        is_over = counts.keys() <= {*OVER}
+        reported = "; `harness run FILE` fits, draws and reports" if is_over else ""
         moves = [f"{state}: {move}" for state, move in _by_next_move(states) if move]
         return [*lines, f"nothing to submit{reported}", *moves]
     if offer.jobs:
@@ -214,19 +207,13 @@ def run_words(manifest: Manifest) -> dict[str, str]:
     return words
 
 
-def status_words(
-    manifest: Manifest, states: Mapping[str, RunState], unasked: Collection[str]
-) -> str:
-    """How many of the planned runs have records, in a sentence; those that are `unasked` are not
-    missing.
-    """
-    counts, missing = counts_of(states), len(_missing(states, unasked))
+def status_words(manifest: Manifest, states: Mapping[str, RunState]) -> str:
+    """How many of the planned runs have records, in a sentence."""
+    counts, missing = counts_of(states), len(_missing(states))
     recorded = f"{counts['done']} done, {counts['diverged']} diverged, {missing} missing"
     sentence = f"{manifest.name}: {len(states)} planned, {recorded}"
     if not missing:
-        return (
-            f"{sentence}; `harness run{UNTIL_DECIDED if unasked else ''}` fits, draws and reports"
-        )
+        return f"{sentence}; `harness run` fits, draws and reports"
     if missing == counts["planned"]:
         sentence += "; `harness run` trains them here, `harness submit` on a cluster"
     return sentence
@@ -272,9 +259,8 @@ class SweepSaid(NamedTuple):
     planned: Annotated[int, "runs"]
     done: Annotated[int, "of these"]
     diverged: Annotated[int, "of these"]
-    missing: Annotated[int, "wanted runs without a whole record"]
+    missing: Annotated[int, "runs without a whole record"]
     missing_ids: Annotated[list[str], "their ids"]
-    unasked: Annotated[int, "with `looks:`, runs that no open rule asks for"]
     states: Annotated[dict[StateName, int], "runs by state"]
     runs: Annotated[dict[str, RunSaid], "by id"]
     spending: Annotated[Spending | None, "null if nothing was ever sent off"]
@@ -292,12 +278,11 @@ def sweep_said(
     spending: Spending | None,
     earlier: Mapping[str, RunState],
     jobs: Unneeded,
-    unasked: Collection[str],
     evidence: Evidence,
     disk: DiskBytes,
 ) -> SweepSaid:
     """What scripts read of a sweep."""
-    counts, missing = counts_of(states), _missing(states, unasked)
+    counts, missing = counts_of(states), _missing(states)
     runs: dict[str, RunSaid] = {}
     for planned in manifest.runs:
         cell, where, seed = manifest.cells[planned.cell], states[planned.run_id], planned.run.seed
@@ -312,7 +297,6 @@ def sweep_said(
         diverged=counts["diverged"],
         missing=len(missing),
         missing_ids=missing,
-        unasked=len(unasked),
         states=counts,
         runs=runs,
         spending=spending,

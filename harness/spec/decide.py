@@ -20,8 +20,8 @@ from harness.spec.counts import JudgedAxis, OneOf, all_axes, default_count, defi
 
 LARGEST = "largest"  # of the budgets that all sides have
 LIMITS = ("threshold", "most", "within")
-# What `at` says: an axis with a budget on it, an axis alone, an axis with a test loss, or nothing.
-AtKind = Literal["budget", "axis", "loss", "nowhere"]
+# What `at` says: an axis with a budget on it, an axis alone, or nothing.
+AtKind = Literal["budget", "axis", "nowhere"]
 
 BEST_OF = "the best of "
 
@@ -271,10 +271,8 @@ class Decide(Frozen):
         if takes.at == "axis" and self.place != LARGEST:
             raise ValueError(f"{place}: {self.quantity} is of all budgets; give the axis alone")
         if takes.needs_place and self.place == LARGEST:
-            axis_kind = "test loss" if takes.at == "loss" else "size"
             raise ValueError(
-                f"at: {self.quantity} is read at a {axis_kind}; give one, as in "
-                f"{{params.trainable: 100}}"
+                f"at: {self.quantity} is read at a size; give one, as in {{params.trainable: 100}}"
             )
         if self.axis and not all_axes()[self.axis].is_size:
             raise ValueError(f"{place}: it goes with quantity: count; take seconds")

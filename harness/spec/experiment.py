@@ -56,7 +56,6 @@ OF_A_PLAN = (
     "figure",
     "compare",
     "decide",
-    "looks",
     "noise",
     "search",
     "device",
@@ -86,13 +85,6 @@ class Experiment(Frozen):
     zip: dict[str, AxisValues] = Field({}, description="dotted path -> values; taken in lockstep")
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
         (), min_length=1, description="left out with search:"
-    )
-    looks: tuple[Annotated[int, Field(ge=2)], ...] = left_out_at(
-        (),
-        (
-            "after how many seeds rules are judged, ascending to all of them; a decided rule asks "
-            "for no more"
-        ),
     )
     noise: Positive | None = left_out_at(
         None,
@@ -208,7 +200,6 @@ class Experiment(Frozen):
             )
         experiment._check_names()
         experiment._check_search()
-        experiment._check_looks()
         experiment._check_repetitions()
         return experiment
 
@@ -300,24 +291,6 @@ class Experiment(Frozen):
                 raise ValueError(
                     f"search.runs={search.runs}: too few for the {len(side)} arms of one side"
                 )
-
-    def _check_looks(self) -> None:
-        words = f"looks={list(self.looks)}"
-        if list(self.looks) != sorted(set(self.looks)):
-            raise ValueError(
-                f"{words}: each look is after more seeds than the one before; put them in "
-                "ascending order"
-            )
-        seeds = len(self.seeds)
-        if self.looks and self.looks[-1] != seeds:
-            raise ValueError(
-                f"{words}: the last look is after all seeds, of which there are {seeds}; make "
-                "them agree"
-            )
-        if self.looks and not self.decide:
-            raise ValueError(
-                f"{words}: looks are at rules, and there are none; add decide:, or leave looks out"
-            )
 
     def _check_repetitions(self) -> None:
         """Seeds and tasks differ, and axes vary what a run has, in lockstep if they are zipped."""

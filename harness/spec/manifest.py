@@ -139,11 +139,6 @@ class Manifest(Frozen):
         "true if it was frozen with rules that this version no longer reads: nothing is judged",
     ] = left_out_at(False)
 
-    @property
-    def looks(self) -> tuple[int, ...]:
-        """After how many seeds its rules are judged."""
-        return self.experiment.looks
-
     def run_ids(self) -> list[str]:
         """Each run once, in plan order (cells of two series may share runs)."""
         return list(dict.fromkeys(planned.run_id for planned in self.runs))
@@ -175,11 +170,6 @@ class Manifest(Frozen):
         if pool is None and run.fingerprint.startswith("data "):
             pool = run.train_points
         return run.test_points / pool if pool else 0.0
-
-    def with_seeds(self, number: int) -> frozenset[str]:
-        """Ids of the runs that have one of its first seeds."""
-        seeds = set(self.experiment.seeds[:number])
-        return frozenset(planned.run_id for planned in self.runs if planned.run.seed in seeds)
 
 
 def manifest_path(folder: Path) -> Path:

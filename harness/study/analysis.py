@@ -16,7 +16,6 @@ import pandas as pd
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, whole_file, write_whole
-from harness.base.formats import plural
 from harness.base.json_text import write_json
 from harness.judging.ahead import Foresight, ahead_of_laws
 from harness.judging.baselines import baselines_of
@@ -41,14 +40,12 @@ from harness.show.figures.series import experiment_styles
 from harness.show.figures.surface import surface_figure
 from harness.show.figures.theme import write_figure
 from harness.show.pages.report import write_report
-from harness.show.sweeps import UNTIL_DECIDED
 from harness.show.tables.laws import checklists
 from harness.spec.budgets import by_count
 from harness.spec.counts import default_count
 from harness.spec.experiment import Experiment
 from harness.spec.manifest import Manifest, check_unchanged, manifest_path, read_manifest
 from harness.study.folders import EXPERIMENTS, StudyFile, planned_records, records_of, take_kept
-from harness.study.sweeps import run_words, wanted_now
 from harness.study.tables import READINGS, Tables, keeping_fits, source_of, tables_of
 
 
@@ -247,32 +244,20 @@ def _judged(
     if manifest.earlier_plans:
         notes = (*notes, f"this plan replaced earlier ones: {', '.join(manifest.earlier_plans)}")
 
-    command_to_train = f"harness run {command}{UNTIL_DECIDED if manifest.looks else ''}"
     file = str(folder) if command == "FILE" else command.split()[0]
     answer = partial(Answer, file, manifest.name, experiment.question)
     not_judged = partial(
-        answer, verdicts=tuple(map(not_run, experiment.decide)), command=command_to_train
+        answer, verdicts=tuple(map(not_run, experiment.decide)), command=f"harness run {command}"
     )
     try:
-        wanted = wanted_now(manifest, folder)
-        if wanted.absent and wanted.verdicts is None:
-            why = f"{len(wanted.absent)} of {len(wanted.run_ids)} runs have no record"
+        if absent := missing(manifest, records_of(folder)):
+            why = f"{len(absent)} of {len(manifest.run_ids())} runs have no record"
             return not_judged(why=why, notes=notes), None
-        if (
-            wanted.absent
-        ):  # between two looks: some rules are decided, and open ones wait for the next
-            more = (
-                f"open rules ask for {plural(len(wanted.absent), 'more run')}: `{command_to_train}`"
-            )
-            runs = len(wanted.run_ids) - len(wanted.absent)
-            return answer(verdicts=wanted.verdicts or (), notes=(*notes, more), runs=runs), None
         records = read_present(manifest, records_of(folder))
     except HarnessError as error:
         if error.exit_code != INCOMPLETE:
             raise
         return not_judged(why=str(error), damaged=True, notes=notes), None
-    if len(records) < len(manifest.run_ids()):
-        notes = (*notes, run_words(manifest, len(records)))
     table, every, *_ = tables_of(manifest, records, folder)
     asks_seconds = any(rule.axis == "seconds" for rule in experiment.decide) and is_answered(
         table, "seconds"

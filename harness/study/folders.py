@@ -21,7 +21,7 @@ from harness.dispatch.snapshot import KEPT_RESULTS, RESULTS
 from harness.record.code import take_mixed, takes_mixed
 from harness.record.kept import KEPT_RECORDS, Merged, keep, merge, read_lines
 from harness.record.schema import Record
-from harness.record.store import missing, read_planned, read_present
+from harness.record.store import missing, read_planned
 from harness.spec.document import FULL
 from harness.spec.experiment import Experiment
 from harness.spec.manifest import Manifest, check_unchanged, manifest_path, read_manifest
@@ -138,26 +138,8 @@ def runs_of(manifest: Manifest, packs: Iterable[Sequence[str]]) -> list[list[Run
 def planned_records(manifest: Manifest, folder: Path) -> dict[str, Record]:
     """The record of every run of a plan in this folder, read once for all that a command does with
     them.
-
-    Of a plan with looks these are all that there are, once there are all that are wanted.
     """
-    if not manifest.looks or not missing(manifest, records_of(folder)):
-        return read_planned(manifest, records_of(folder))
-    from harness.study.sweeps import (
-        wanted_now,  # which reads verdicts, with the numerical libraries
-    )
-
-    wanted = wanted_now(manifest, folder)
-    if wanted.absent:
-        absent = (
-            f"{len(wanted.absent)} of the {len(wanted.run_ids)} runs of {manifest.name} that "
-            "are wanted by now"
-        )
-        problem = f"{absent} have no record in {records_of(folder)} (first: {wanted.absent[0]})"
-        raise HarnessError(
-            f"{problem}; `harness run FILE --until-decided` does the missing ones", INCOMPLETE
-        )
-    return read_present(manifest, records_of(folder))
+    return read_planned(manifest, records_of(folder))
 
 
 # --------------------------------------------------------------------------------------------------

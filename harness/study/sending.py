@@ -92,15 +92,14 @@ def share(folder: Path, where: Destination) -> None:
 
 
 class Request(NamedTuple):
-    """What is to be sent off of a plan, and where: all of its runs or those that are `wanted`; or
-    else the runs `only`, in whatever state.
+    """What is to be sent off of a plan, and where: all of its runs, or those of `only`, in whatever
+    state.
     """
 
     manifest: Manifest
     folder: Path
     where: Destination
     only: frozenset[str] | None = None
-    wanted: frozenset[str] | None = None
 
 
 def send_off(request: Request, listener: Terminal, agree: Callable[[str], None]) -> bool:
@@ -136,20 +135,15 @@ def _make_offer(request: Request, listener: Terminal) -> Offer:
     """What there is to send off, after it was shown; a HarnessError if it would be in vain, or a
     waste.
     """
-    manifest, folder, where, wanted = (
-        request.manifest,
-        request.folder,
-        request.where,
-        request.wanted,
-    )
+    manifest, folder, where = request.manifest, request.folder, request.where
     view = look(manifest, folder)
     check_none_left_behind(view)
-    states = {run: state for run, state in view.states.items() if wanted is None or run in wanted}
+    states = view.states
     if where.profile and request.only is None:
         _check_not_in_vain(folder, stillborn(states, view.evidence))
     runs = request.only or {run for run, state in states.items() if state.state in FREE}
     offer = _offer(request, manifest.packs_of(runs), view.evidence)
-    lines = offer_lines(manifest.name, states, offer, until_decided=wanted is not None)
+    lines = offer_lines(manifest.name, states, offer)
     lines += [*view.evidence.damage, *earlier_lines(view.earlier)]
     for other_folder, underway in view.beside.items():
         lines.append(

@@ -5,7 +5,7 @@ run` does.
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from operator import itemgetter
 from pathlib import Path
@@ -28,7 +28,7 @@ from harness.spec.recipe import stages
 from harness.spec.run import run_id
 from harness.study.folders import StudyFile, planned_runs, records_of
 from harness.study.plans import cost_sentence, data_lines, freeze_file, packs_shown
-from harness.study.sweeps import check_looks, check_none_underway, look_lines, wanted_now
+from harness.study.sweeps import check_none_underway
 from harness.tasks import check_drawn, fetch_data
 
 
@@ -37,15 +37,11 @@ def run_file(
     terminal: Terminal,
     replan: bool = False,
     workers: int | None = None,
-    until_decided: bool = False,
 ) -> Manifest:
-    """Freeze what a file says and train what is missing, with `until_decided` look by look; the
-    plan.
+    """Freeze what a file says and train what is missing; the plan.
 
     A HarnessError if a run is left without a record.
     """
-    if until_decided:
-        check_looks(study)
     folder = study.folder
     is_new = (
         replan or not manifest_path(folder).exists()
@@ -56,38 +52,24 @@ def run_file(
     if missing(manifest, records_of(folder)):
         check_none_underway(manifest, folder)
         terminal.say(*data_lines(manifest))
-        most = ", if all replicates are asked for" if until_decided and manifest.looks else ""
-        terminal.say(f"{cost_sentence(manifest, study.results, workers)}{most}")
-    if not until_decided:
-        train_missing(manifest, folder, workers, terminal)
-    while until_decided:
-        wanted = wanted_now(manifest, folder)
-        terminal.say(*look_lines(manifest, wanted))
-        if not wanted.absent:
-            break
-        train_missing(manifest, folder, workers, terminal, frozenset(wanted.run_ids))
+        terminal.say(cost_sentence(manifest, study.results, workers))
+    train_missing(manifest, folder, workers, terminal)
     return manifest
 
 
 def train_missing(
-    manifest: Manifest,
-    folder: Path,
-    workers: int | None,
-    terminal: Terminal,
-    only: Collection[str] | None = None,
+    manifest: Manifest, folder: Path, workers: int | None, terminal: Terminal
 ) -> None:
     """Train on this machine what has no record yet, with progress; a HarnessError if something is
     left.
-
-    Of the runs `only` some are trained, if given: those parts of packs.
     """
     records = records_of(folder)
     specs = planned_runs(manifest)
-    wanted = [identity for identity in specs if only is None or identity in only]
-    absent = set(missing(manifest, records)).intersection(wanted)
-    parts = [pack for pack in manifest.packs_of(set(wanted)) if absent.intersection(pack)]
-    packs = [tuple(specs[run] for run in pack) for pack in parts]
-    present = [identity for identity in wanted if identity not in absent]
+    absent = set(missing(manifest, records))
+    packs = [
+        tuple(specs[run] for run in pack) for pack in manifest.packs if absent.intersection(pack)
+    ]
+    present = [identity for identity in specs if identity not in absent]
     if manifest.experiment.keep:
         networks = folder.parent / NETWORKS
         unkept = [identity for identity in present if not network_path(networks, identity).exists()]
@@ -95,12 +77,12 @@ def train_missing(
         if without := len(ended) - ended.count("diverged"):
             terminal.say(f"{without} runs have records already, so no network of theirs is kept")
     if not packs:
-        terminal.say(f"all {len(wanted)} runs have records")
+        terminal.say(f"all {len(specs)} runs have records")
         return
     read_records(
         present, records, folder
     )  # damaged ones are named now, not after an hour of training
-    check_goes_on(wanted, records, folder)
+    check_goes_on(specs, records, folder)
     check_writable(records)
     terminal.say(
         " ".join(
@@ -113,9 +95,9 @@ def train_missing(
     try:
         crashed = _train(packs, manifest, folder, workers or available_cores(), terminal)
     except KeyboardInterrupt:
-        done = len(wanted) - len(set(missing(manifest, records)).intersection(wanted))
+        done = len(specs) - len(missing(manifest, records))
         text = (
-            f"stopped: {done} of {len(wanted)} runs have records; run the same command again "
+            f"stopped: {done} of {len(specs)} runs have records; run the same command again "
             "to go on"
         )
         raise Stopped(text, INCOMPLETE) from None

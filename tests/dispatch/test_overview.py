@@ -30,10 +30,6 @@ arms:
 recipes: {{some: {{optimizer: {{name: adam}}, max_evaluations: 20}}}}
 seeds: {seeds}
 """
-LOOKS = """
-looks: [2, 4]
-decide: [{claim: KANs are better, quantity: test_loss, sides: [kan, mlp], threshold: 1, at_least: 1}]
-"""
 RESULTS = Path("results")
 NETWORK_BYTES = 1000
 
@@ -42,15 +38,15 @@ def _told(*words: str) -> dict[str, Any]:
     return json.loads(invoke(*words, "--json").stdout)
 
 
-def _plan(name: str, seeds: list[int], more: str = "") -> None:
-    Path(f"{name}.yaml").write_text(EXPERIMENT.format(seeds=seeds) + more, encoding="utf-8")
+def _plan(name: str, seeds: list[int]) -> None:
+    Path(f"{name}.yaml").write_text(EXPERIMENT.format(seeds=seeds), encoding="utf-8")
     assert invoke("plan", f"{name}.yaml").exit_code == 0
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """Experiments that are whole, queued in part, queued by another one, cancelled, between looks,
-    and searched.
+    """Experiments that are whole, queued in part, queued by another one, cancelled, planned, and
+    searched.
     """
     folder = tmp_path_factory.mktemp("overview")
     with chdir(folder):
@@ -63,7 +59,7 @@ def made(tmp_path_factory) -> Path:
         write_order(
             RESULTS / "given_up", "cancel", read_manifest(RESULTS / "given_up").run_ids(), "a test"
         )
-        _plan("looked", [6, 7, 8, 9], LOOKS)
+        _plan("planned", [6, 7, 8, 9])
         (folder / "experiments").mkdir()
         shutil.copy(GUARD / "made" / "searched.yaml", "experiments")
         make_searched("searched")
@@ -83,7 +79,7 @@ def here(made, tmp_path) -> Iterator[Path]:
 
 def test_every_plan_is_counted_as_its_own_status_does(here):
     counted = {one.pop("name"): one for one in _told("status")["experiments"]}
-    assert set(counted) == {"whole", "half", "beside", "given_up", "looked", "searched"}
+    assert set(counted) == {"whole", "half", "beside", "given_up", "planned", "searched"}
     for name, one in counted.items():
         alone = _told("status", f"results/{name}")
         with chdir(f"results/{name}"):
@@ -96,7 +92,6 @@ def test_every_plan_is_counted_as_its_own_status_does(here):
             "running": states["running"],
             "queued": states["queued"],
             "failed": sum(states[state] for state in WENT_WRONG),
-            "later": alone["unasked"],
             "not_verified": 0,
         }
         assert one == expected | {"disk_bytes": one["disk_bytes"]}, name
@@ -105,20 +100,17 @@ def test_every_plan_is_counted_as_its_own_status_does(here):
         counted["beside"]["queued"],
         counted["given_up"]["failed"],
     ) == (4, 2, 2)
-    assert (counted["looked"]["missing"], counted["looked"]["later"]) == (4, 4)
+    assert counted["planned"]["missing"] == 8
 
 
 def test_runs_of_which_slurm_cannot_be_asked_are_taken_for_alive(here, monkeypatch):
     monkeypatch.setenv("PATH", str(here))
-    send_off(RESULTS / "looked", profile=Profile())
-    (looked,) = [one for one in _told("status")["experiments"] if one["name"] == "looked"]
-    assert (looked["missing"], looked["queued"], looked["not_verified"], looked["later"]) == (
-        8,
-        8,
-        8,
-        0,
+    send_off(RESULTS / "planned", profile=Profile())
+    (planned,) = [one for one in _told("status")["experiments"] if one["name"] == "planned"]
+    assert (planned["missing"], planned["queued"], planned["not_verified"]) == (8, 8, 8)
+    line = (
+        "planned: 8 runs on their way are not verified; `harness status results/planned` says why"
     )
-    line = "looked: 8 runs on their way are not verified; `harness status results/looked` says why"
     assert line in invoke("status").output.splitlines()
 
 
@@ -135,13 +127,9 @@ def test_disk_is_that_of_the_folder_and_of_its_runs(here):
 def test_what_is_shown_says_what_to_do_next(here):
     done = said("status", exit_code=3)
     assert re.search(r"│ half +│ +6 │ +2 │ +4 │ +0 │ +4 │ +0 │", done)
-    assert (
-        "looked: 4 runs are of later looks; `harness status results/looked` says whether a "
-        "rule asks"
-    ) in done
     assert "`harness status results/NAME` says more of one" in done
     assert "disk: results/ takes " in done
-    for name in ("half", "beside", "given_up", "looked"):
+    for name in ("half", "beside", "given_up", "planned"):
         shutil.rmtree(RESULTS / name)
     assert invoke("status").exit_code == 0
     refused = invoke("status", "results")

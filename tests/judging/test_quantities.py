@@ -185,26 +185,6 @@ def family(law):
     return runs_of(manifest, pd.concat(tables, ignore_index=True))
 
 
-@pytest.mark.parametrize("slope", [0.5, 1.5])
-def test_growth_is_the_power_of_the_inputs_in_the_size_that_a_loss_needs(slope):
-    loss = 4**slope / 100
-    rule = {"quantity": "growth", "sides": ["kan"], "at": {PARAMS: loss}, "most": 3}
-    found = number_of(family(lambda d: power(d**slope, 1.0)), **rule)
-    assert near(found.found, slope)
-    assert found.unit == "additive"
-
-
-def test_a_loss_that_is_not_attained_has_no_growth():
-    runs = family(lambda _: power(1, 1.0))
-    rule = {"quantity": "growth", "sides": ["kan"], "most": 3}
-    for loss in (1e-9, 0.9):
-        assert "FAILED_REPLICATES" in number_of(runs, **rule, at={PARAMS: loss}).found.refused
-    two = made_plan(5, "[{target: additive, inputs: 2}, {target: additive, inputs: 4}]")
-    table = made_table(two, {"kan": power(1, 1.0)})
-    few = number_of(runs_of(two, table), **rule, at={PARAMS: 0.01}).found
-    assert "three different numbers of inputs" in few.refused
-
-
 def test_an_exponent_is_kept_or_falls_with_the_inputs():
     rule = {"quantity": "exponent_kept", "sides": ["kan"], "threshold": 0.5}
     falling = number_of(family(lambda d: power(1, 2 / d)), **rule)

@@ -11,7 +11,7 @@ from scipy.stats import ttest_1samp
 from harness.base.errors import HarnessError
 from harness.judging.baselines import CONSTANT
 from harness.judging.headline import main_headline
-from harness.judging.judge import judge, judge_all
+from harness.judging.judge import judge
 from harness.judging.laws import fit_table
 from harness.judging.runs import runs_of
 from harness.judging.winners import reported
@@ -97,18 +97,6 @@ def test_a_replicate_that_lacks_a_run_is_no_replicate(runs):
         0,
         2,
     }
-
-
-@pytest.mark.parametrize(("recorded", "reached", "waits_for"), [(2, 2, 4), (3, 2, 4), (4, 4, None)])
-def test_a_look_reads_the_winners_of_its_replicates(recorded, reached, waits_for):
-    plan = make_plan(parse_experiment(TEXT + "looks: [2, 4]\n", "which.yaml"), "which")
-    runs = made_runs(np.random.default_rng(1), diverged=0.0)
-    runs = runs[(runs["seed"] < recorded) | ((runs["seed"] == recorded) & (runs["trial"] > 0))]
-    (verdict,) = judge_all(plan, reported(plan, runs))
-    assert verdict.verdict == "open"
-    assert verdict.effort == 6
-    assert verdict.numbers[0].look.replicates == reached
-    assert verdict.waits_for == waits_for
 
 
 def test_a_winner_is_the_least_validation_loss_of_all_that_fit_its_budget(runs, winners):

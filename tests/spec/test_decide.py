@@ -70,8 +70,8 @@ def test_a_rule_is_read_as_it_says():
             "sides=[kan]: test_loss is of 2 sides",
         ),
         (
-            "quantity: growth, sides: [kan, mlp], at: {seconds: 1}, most: 1, at_least: 1",
-            "growth is of 1 side",
+            "quantity: best_size, sides: [kan, mlp], at: seconds, most: 1, at_least: 1",
+            "best_size is of 1 side",
         ),
         (
             "quantity: test_loss, sides: [mlp, [mlp, deep]], threshold: 1, at_least: 1",
@@ -126,10 +126,6 @@ def test_a_rule_is_read_as_it_says():
         (
             f"quantity: exponent, {RULE}, threshold: 0, at: {{seconds: 3}}",
             "exponent is of all budgets; give the axis",
-        ),
-        (
-            "quantity: growth, sides: [kan], most: 3, at_least: 1",
-            "at: growth is read at a test loss; give one",
         ),
         (
             "quantity: network_loss, sides: [kan], most: 3, at_least: 1",

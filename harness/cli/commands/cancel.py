@@ -15,7 +15,7 @@ from harness.dispatch.reconcile import Unneeded, unneeded
 from harness.dispatch.state import FREE, UNDERWAY, RunState
 from harness.dispatch.submission import write_order
 from harness.spec.manifest import Manifest
-from harness.study.sweeps import look_and_wanted
+from harness.study.sweeps import look
 
 FIELDS = ("task", "arm", "series", "seed", "trial", "state", "run")  # by which runs are chosen
 
@@ -38,9 +38,6 @@ def cancel(
 ) -> None:
     """Cancel runs that are queued, running or still to be sent off.
 
-    If the file has `looks:`, replicates that no open rule asks for are cancelled only if they are
-    queued or running.
-
     --where chooses runs by a field: task, arm, series, seed, trial, state, or run (the beginning of
     an id).
 
@@ -55,13 +52,11 @@ def cancel(
         raise HarnessError(
             "--earlier, --where: give one of them; runs of earlier plans have no fields any more"
         )
-    view, wanted = look_and_wanted(manifest, folder)
-    planned = (run for run, state in view.states.items() if state.state == "planned")
-    unasked = set(planned).difference(wanted.run_ids) if wanted else set()
+    view = look(manifest, folder)
     states = view.states | view.earlier
     matching = list(view.earlier) if earlier else _matching(manifest, view.states, conditions)
     chosen = UNDERWAY if earlier else (*FREE, *UNDERWAY)
-    runs = [run for run in matching if states[run].state in chosen and run not in unasked]
+    runs = [run for run in matching if states[run].state in chosen]
     jobs = unneeded(
         view.evidence, states | {run: states[run]._replace(state="cancelled") for run in runs}
     )

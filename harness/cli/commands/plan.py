@@ -24,7 +24,6 @@ from harness.study.plans import (
     memory_lines,
     plan_of,
 )
-from harness.study.sweeps import of_first_look
 
 MOST_SIZES = 10  # that are shown unless all are asked for
 
@@ -65,12 +64,6 @@ def _lines(manifest: Manifest, study: StudyFile) -> Iterator[str]:
     yield from data_lines(manifest)
     yield cost_sentence(manifest, study.results)
     yield from memory_lines(manifest)
-    if manifest.looks:
-        first = cost_sentence(of_first_look(manifest), study.results).removeprefix(
-            f"{manifest.name}: "
-        )
-        look = f"the first look, at {manifest.looks[0]} of {manifest.looks[-1]} replicates"
-        yield f"that is at most; with --until-decided, {look}: {first}"
     yield from (f"warning: {line}" for line in device_lines(manifest))
     yield from filter(None, [warnings_line(manifest)])
     yield from _power_lines(manifest, study)

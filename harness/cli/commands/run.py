@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.base.errors import HarnessError, did_you_mean
+from harness.base.formats import plural
 from harness.base.plain import plain
 from harness.cli.mirroring import copy_answer, copy_finished, export_of, wandb_options
 from harness.cli.options import (
@@ -15,7 +16,6 @@ from harness.cli.options import (
     mixed_code_option,
     replan_option,
     takes_study,
-    until_decided_option,
     workers_option,
 )
 from harness.cli.showing import show
@@ -26,7 +26,6 @@ from harness.show.console import TERMINAL
 from harness.spec.manifest import Manifest
 from harness.spec.read import scales_of
 from harness.study.folders import StudyFile
-from harness.study.sweeps import run_words
 
 if TYPE_CHECKING:
     from harness.study.analysis import Answered
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 @takes_study
 @replan_option
 @workers_option
-@until_decided_option
 @mixed_code_option
 @click.option(
     "--explain",
@@ -49,7 +47,6 @@ def run(
     study: StudyFile,
     replan: bool,
     workers: int | None,
-    until_decided: bool,
     mixed_code: bool,
     explain: bool,
     markdown: bool,
@@ -60,10 +57,6 @@ def run(
     This plans, trains, fits, draws and reports. It prints the answer: which side has the lower test
     error at equal parameters, FLOPs and seconds, and how many times lower it is. Progress goes to
     stderr.
-
-    With --until-decided it trains replicates up to the first number in the file's `looks:`, judges
-    the rules, and goes on with the replicates that open rules ask for. Without it, it trains all
-    replicates.
 
     You can press Ctrl-C at any moment. Finished runs keep their records, and the same command goes
     on from there.
@@ -82,7 +75,7 @@ def run(
         raise HarnessError(f"figure: {figure}: no figure to which arms can be added; {near}")
     if mixed_code:
         take_mixed(study.folder)
-    manifest = run_file(study, TERMINAL, replan, workers, until_decided)
+    manifest = run_file(study, TERMINAL, replan, workers)
     export = export_of(mirror, manifest, study.folder) if mirror else None
     if export:
         copy_finished(export)
@@ -92,7 +85,7 @@ def run(
         show([*laws_of_experiment(manifest, analysis), *map(sentence, verdicts)])
     report = study.folder / "report.html"
     more = "" if explain else " Laws, codes and checks: the report, or --explain."
-    last = [f"{run_words(manifest, len(analysis.records))}.{more}", f"Report: {report}"]
+    last = [f"{plural(len(analysis.records), 'run')}.{more}", f"Report: {report}"]
     if takes_mixed(study.folder):
         last = [*code_notes(record.provenance for record in analysis.records.values()), *last]
     if figure:

@@ -24,7 +24,7 @@ from harness.show.disk import OverviewSaid, disk_json, disk_words, overview_line
 from harness.show.tables.table import Table
 from harness.spec.manifest import Manifest
 from harness.study.folders import StudyFile, records_of, say_kept
-from harness.study.sweeps import SweepView, Wanted, is_complete, look_and_wanted, look_lines
+from harness.study.sweeps import SweepView, is_complete, look
 
 WATCH_SECONDS = 30.0  # between two questions to SLURM
 
@@ -57,8 +57,7 @@ def status(
 
     States: planned, queued, running, done, diverged, out of memory, timed out, preempted, node
     failed, lost, crashed, quarantined, cancelled, damaged. They come from the record, the worker's
-    log, SLURM and time. Exit 3 while some runs are missing. If the file has `looks:`, replicates
-    that no open rule asks for do not count as missing.
+    log, SLURM and time. Exit 3 while some runs are missing.
 
     Without FILE, it counts the runs of every experiment in the results folder, and says how much
     disk each takes. The column `recorded` counts records without reading them; `failed` counts all
@@ -102,11 +101,11 @@ def _of_experiment(
     listed = [
         state for state in STATES if state == why or (why == "failed" and state in WENT_WRONG)
     ]
-    view, wanted = look_and_wanted(manifest, folder)
+    view = look(manifest, folder)
     _clear(watch)
-    show_status(manifest, folder, view, listed, as_json, wanted)
+    show_status(manifest, folder, view, listed, as_json)
     is_underway = any(state.state in UNDERWAY for state in view.states.values())
-    return is_underway, is_complete(view, wanted.run_ids if wanted else None)
+    return is_underway, is_complete(view)
 
 
 def _of_all(results: Path, watch: bool, as_json: bool) -> tuple[bool, bool]:
@@ -139,35 +138,24 @@ def show_status(
     view: SweepView,
     listed: Sequence[StateName],
     as_json: bool,
-    wanted: Wanted | None,
 ) -> None:
     """Where the runs are, by state, what that has cost, and one by one those in a state to be
     listed.
-
-    Of a plan with looks, runs that are not `wanted` by now are not missing.
     """
     states, evidence, earlier = view.states, view.evidence, view.earlier
-    unasked = set(states).difference(wanted.run_ids) if wanted else set()
     spent, jobs = spending(states | earlier, evidence), unneeded(evidence, states | earlier)
     sizes = disk_bytes(folder.parent)
     notable = notable_bytes(folder.parent, sizes)
     if as_json:
         disk = disk_json(sizes, notable)
         click.echo(
-            json_text(
-                sweeps.sweep_said(manifest, states, spent, earlier, jobs, unasked, evidence, disk)
-            )
+            json_text(sweeps.sweep_said(manifest, states, spent, earlier, jobs, evidence, disk))
         )
         return
-    parts: list[Table | str] = [sweeps.status_words(manifest, states, unasked)]
+    parts: list[Table | str] = [sweeps.status_words(manifest, states)]
     say_kept(manifest, folder, parts.append)
-    if wanted:
-        parts += look_lines(manifest, wanted)
     if spent or any(state.state not in ("planned", *OVER) for state in states.values()):
-        waiting = {run for run in unasked if states[run].state == "planned"}
-        parts.append(
-            sweeps.status_table({run: state for run, state in states.items() if run not in waiting})
-        )
+        parts.append(sweeps.status_table(states))
     if spent:
         parts.append(sweeps.spending_words(spent))
     differing = sweeps.duplicate_lines(duplicates(records_of(folder)))

@@ -7,7 +7,6 @@ from harness.cli.options import (
     mixed_code_option,
     replan_option,
     takes_study,
-    until_decided_option,
 )
 from harness.cli.sending import ask_and_send, where_options
 from harness.record.code import take_mixed
@@ -16,7 +15,6 @@ from harness.spec.manifest import manifest_path
 from harness.study.folders import StudyFile, say_kept, take_kept
 from harness.study.plans import freeze_plan, plan_of
 from harness.study.sending import Destination, Request, share
-from harness.study.sweeps import check_looks, look_lines, wanted_now
 
 
 @click.command(
@@ -24,13 +22,11 @@ from harness.study.sweeps import check_looks, look_lines, wanted_now
 )
 @takes_study
 @replan_option
-@until_decided_option
 @mixed_code_option
 @where_options
 def submit(
     study: StudyFile,
     replan: bool,
-    until_decided: bool,
     mixed_code: bool,
     where: Destination,
     yes: bool,
@@ -38,13 +34,9 @@ def submit(
     """Send missing runs to a cluster, as jobs of equal length.
 
     A run is missing if it has no record and is not on its way. You can run this again: it sends
-    what is then missing. With --until-decided it sends replicates up to the first number in the
-    file's `looks:`. Once these runs are done, repeat the command: it sends the replicates that open
-    rules ask for. Jobs save their state every minute and when they are told to stop. They go on
-    from it wherever they start again.
+    what is then missing. Jobs save their state every minute and when they are told to stop. They go
+    on from it wherever they start again.
     """
-    if until_decided:
-        check_looks(study)
     manifest, folder = plan_of(study), study.folder
     is_new = replan or not manifest_path(folder).exists()
     share(folder, where)
@@ -56,9 +48,4 @@ def submit(
         say_kept(manifest, folder, ANSWERS.say)
     else:
         take_kept(manifest, folder, ANSWERS.say)
-    wanted = None
-    if until_decided and manifest.looks:
-        now = wanted_now(manifest, folder)
-        wanted = frozenset(now.run_ids)
-        ANSWERS.say(*look_lines(manifest, now))
-    ask_and_send(Request(manifest, folder, where, wanted=wanted), yes)
+    ask_and_send(Request(manifest, folder, where), yes)

@@ -164,15 +164,14 @@ def _found_words(number: Mapping[str, Any]) -> str:
     """A number with its interval in the format of all cells; else the reason, or the bound, as it
     was kept.
     """
-    result, look = number["found"], number["look"]
+    result = number["found"]
     if result["estimate"] is None:
         return str(number["words"])
-    after = f" at {look['replicates']} of {look['of']} replicates" if look else ""
     estimate, *ends = (
         factor(math.inf if result[name] is None else result[name])
         for name in ("estimate", "low", "high")
     )
-    return f"{estimate} [{', '.join(ends)}]{after}"
+    return f"{estimate} [{', '.join(ends)}]"
 
 
 def answer_sentences(answer: Mapping[str, Any]) -> list[str]:

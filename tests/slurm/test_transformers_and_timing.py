@@ -1,51 +1,16 @@
-"""Experiments with looks, and of transformers, on a cluster: what is sent, and that its bits are
-those of here.
-"""
+"""Transformers on a cluster, and the job that times a plan there."""
 
 import re
 from pathlib import Path
 
 import pytest
-from made_open import open_experiment
 from real_slurm import wait_until
-from sweeps import assert_completes, records, sweep, undisturbed
+from sweeps import assert_completes, sweep
 
 from harness.base.provenance import processor
 from harness.measure.calibration import read_calibration
-from harness.spec.manifest import read_manifest
 
 pytestmark = pytest.mark.slurm
-
-LOOKED = open_experiment(seeds=7, looks=[3, 5, 7]).replace(
-    "sides: [good, twin], threshold: 1", "sides: [good, twin], within: 1.9"
-)
-
-
-def test_a_submission_sends_the_next_look_once_the_one_before_has_ended(testbed, tmp_path):
-    swept = sweep(tmp_path)
-    swept.file.write_text(LOOKED, encoding="utf-8")
-    assert "first look, at 3 of 7 replicates: 18 of 18 runs to go" in swept.submit(
-        "--until-decided"
-    )
-    assert "nothing to submit" in swept.submit("--until-decided")
-    swept.wait_for_states({"done": 18, "planned": 24})
-    plan = read_manifest(swept.folder)
-    assert {f"{run_id}.json" for run_id in plan.with_seeds(3)} == set(records(swept))
-
-    assert "“twins differ” is open; the next look is at 5 of 7 replicates" in swept.submit(
-        "--until-decided"
-    )
-    swept.wait_until_over()
-    last = swept.submit("--until-decided")
-    assert "no rule asks for more replicates" in last
-    assert "nothing to submit" in last
-    seen = swept.status()
-    assert (seen["missing"], seen["unasked"]) == (0, 42 - len(records(swept)))
-    assert seen["unasked"] == 12
-    assert swept.harness("report").exit_code == 0
-    alone, trained = undisturbed(LOOKED), records(swept)
-    assert trained == {name: alone[name] for name in trained}  # whatever else a pack would have had
-
 
 SWAP = """question: Do transformers train on nodes?
 tasks: {target: mess3, context: 4, train_points: 32, validation_points: 32, test_points: 64}
