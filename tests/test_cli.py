@@ -24,7 +24,6 @@ from harness.cli.group import imported
 from harness.dispatch import here
 from harness.dispatch.slots import Failure
 from harness.record import store
-from harness.spec.manifest import read_manifest
 
 TINY = """
 question: Does a tiny sweep run from end to end?
@@ -99,16 +98,6 @@ def test_progress_tells_the_error_by_which_networks_are_chosen(finished):
     )
     in_words = ", ".join(f"{arm} {loss:.2g}" for arm, loss in best.items())
     assert f"{in_words} on xy (best validation RMSE)" in last
-
-
-def test_the_answer_is_a_block_for_a_pull_request(finished, monkeypatch):
-    monkeypatch.chdir(finished)
-    told = invoke("run", "tiny.yaml", "--markdown").stdout
-    experiment = read_manifest(Path("results/tiny")).experiment_hash[:12]
-    assert told.startswith("### Does a tiny sweep run from end to end?\n\n- **xy**: ")
-    assert "| task | size | equal trainable parameters |" in told
-    assert f"[tiny.yaml](tiny.yaml), experiment `{experiment}`; 12 runs by code `" in told
-    assert told.endswith("; [report](results/tiny/report.html).\n")
 
 
 def test_a_scale_has_its_own_folder_and_shares_records(finished, monkeypatch):

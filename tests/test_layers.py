@@ -152,7 +152,7 @@ sys.exit(", ".join(functions & {name.removeprefix("harness.") for name in sys.mo
     assert done.returncode == 0, done.stderr
 
 
-MOST_TOKENS = {"harness": 410_300, "tests": 339_400}
+MOST_TOKENS = {"harness": 409_620, "tests": 339_210}
 NO_CODE = {
     *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT),
     *(tokenize.ENCODING, tokenize.ENDMARKER),

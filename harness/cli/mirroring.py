@@ -1,16 +1,15 @@
-"""--wandb and what goes with it, of commands that copy finished runs to it."""
+"""--wandb, of commands that copy finished runs to it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import gathered
-from harness.dispatch.mirror import Export, Mirror, check_wandb, of_answer
+from harness.dispatch.mirror import Export, WandbMode, check_wandb, of_answer
 from harness.show.console import TERMINAL
 from harness.spec.manifest import Manifest
 from harness.study.folders import records_of
@@ -21,45 +20,24 @@ if TYPE_CHECKING:
 FIGURES = ("answer", "scaling")  # of an experiment, which its answer has in wandb
 
 
-def _mirror(
-    wandb: Literal["online", "offline"] | None,
-    wandb_losing: bool,
-    wandb_project: str,
-    wandb_entity: str | None,
-    **given: Any,
-) -> dict[str, Any]:
-    mirror = None
-    if wandb:
-        check_wandb(wandb)
-        mirror = Mirror(mode=wandb, losing=wandb_losing, project=wandb_project, entity=wandb_entity)
-    return {"mirror": mirror, **given}
+def _checked(
+    context: click.Context, option: click.Parameter, mode: WandbMode | None
+) -> WandbMode | None:
+    if mode:
+        check_wandb(mode)
+    return mode
 
 
-# A command gets the `mirror` that they ask for; a HarnessError if wandb cannot do it.
-wandb_options = gathered(
-    _mirror,
-    click.option(
-        "--wandb", type=click.Choice(["online", "offline"]), help="Copy finished runs to wandb."
-    ),
-    click.option(
-        "--wandb-losing",
-        is_flag=True,
-        help="Of a search, also copy the runs that validation does not pick.",
-    ),
-    click.option(
-        "--wandb-project",
-        default="harness",
-        show_default=True,
-        metavar="NAME",
-        help="The wandb project.",
-    ),
-    click.option(
-        "--wandb-entity", metavar="NAME", help="The wandb team or user.  [default: yours]"
-    ),
+# A HarnessError if wandb cannot do what is asked for.
+wandb_option = click.option(
+    "--wandb",
+    type=click.Choice(["online", "offline"]),
+    callback=_checked,
+    help="Copy finished runs to wandb.",
 )
 
 
-def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
+def export_of(wandb: WandbMode, manifest: Manifest, folder: Path) -> Export:
     """What copies the finished runs of a plan to wandb."""
     from harness.study.analysis import recorded_tables
 
@@ -72,7 +50,7 @@ def export_of(mirror: Mirror, manifest: Manifest, folder: Path) -> Export:
         winners = tables.judged
         return frozenset(winners.loc[winners["status"] == "done", "run_id"])
 
-    return Export(mirror, manifest, records_of(folder), folder / "wandb", picked)
+    return Export(wandb, manifest, records_of(folder), folder / "wandb", picked)
 
 
 def copy_answer(export: Export, answered: Answered, lines: Sequence[str]) -> None:

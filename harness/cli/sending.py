@@ -11,9 +11,9 @@ import click
 
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.cli.commands.status import show_status
-from harness.cli.mirroring import wandb_options
+from harness.cli.mirroring import wandb_option
 from harness.cli.options import COUNT, PATH, POSITIVE, confirm, gathered, yes_option
-from harness.dispatch.mirror import Mirror, check_wandb
+from harness.dispatch.mirror import WandbMode, check_wandb
 from harness.dispatch.profile import read_profile
 from harness.show.console import ANSWERS
 from harness.study.sending import Destination, Request, send_off
@@ -26,7 +26,7 @@ def _where(
     dry_run: bool,
     max_gpu_hours: float | None,
     idle_gpus: bool,
-    mirror: Mirror | None,
+    wandb: WandbMode | None,
     **given: Any,
 ) -> dict[str, Any]:
     """The `where` that options say, beside the others; a HarnessError if that is not one place."""
@@ -34,14 +34,14 @@ def _where(
         raise HarnessError("--profile, --local: give one of them, not both")
     if profile:
         read = read_profile(profile)
-        if read.wandb and not mirror:
-            check_wandb(read.wandb.mode)
+        if read.wandb and not wandb:
+            check_wandb(read.wandb)
         where = Destination(
-            read, read.slots, mirror or read.wandb, dry_run, max_gpu_hours, profile, idle_gpus
+            read, read.slots, wandb or read.wandb, dry_run, max_gpu_hours, profile, idle_gpus
         )
         return {"where": where, **given}
     if local:
-        return {"where": Destination(None, local, mirror, dry_run, max_gpu_hours), **given}
+        return {"where": Destination(None, local, wandb, dry_run, max_gpu_hours), **given}
     raise HarnessError(
         "--profile, --local: give a profile, as in slurm/, or --local N for this machine"
     )
@@ -77,7 +77,7 @@ where_options = gathered(
         is_flag=True,
         help="Book the GPUs of the profile for runs that train on CPUs.",
     ),
-    wandb_options,
+    wandb_option,
 )
 
 

@@ -19,12 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
-
 from harness.base.errors import HarnessError
 from harness.base.files import whole_file
-from harness.base.frozen import Frozen
 from harness.record.schema import Record
 from harness.record.store import read_record, record_path
 from harness.spec.manifest import Manifest, PlannedRun
@@ -38,18 +34,8 @@ ANSWER = "answer"  # the run of an experiment that has its answer, and its job t
 OVERRULED = ("WANDB_MODE", "WANDB_SERVICE", "WANDB_SWEEP_ID", "WANDB_LAUNCH")
 
 
-class Mirror(Frozen):
-    """How records are copied to wandb; `losing` also copies runs of a search that validation does
-    not pick.
-    """
-
-    mode: Literal["online", "offline"]
-    losing: bool = False
-    project: str = "harness"
-    entity: str | None = None
-    per: SkipJsonSchema[Literal["run"]] = Field(
-        "run", exclude=True
-    )  # of earlier versions, and always so now
+WandbMode = Literal["online", "offline"]
+PROJECT = "harness"  # of wandb, where WANDB_PROJECT names no other
 
 
 class WandbRun(NamedTuple):
@@ -167,7 +153,7 @@ def _summary(record: Record) -> dict[str, Any]:
 
 # --------------------------------------------------------------------------------------------------
 # through wandb
-def check_wandb(mode: Literal["online", "offline"]) -> None:
+def check_wandb(mode: WandbMode) -> None:
     """A HarnessError if wandb is not installed, or has no API key to go online with; nothing is
     asked of its server.
     """
@@ -189,11 +175,10 @@ class Export:
 
     `records` is where the records are, `folder` where offline runs go: each becomes one file, where
     `wandb sync` finds it, whole or not at all. A file that is there stays as it is. Of a search
-    `picked` gives the ids of runs that validation picks, which alone are copied unless losing runs
-    are asked for.
+    `picked` gives the ids of runs that validation picks, which alone are copied.
     """
 
-    mirror: Mirror
+    mode: WandbMode
     manifest: Manifest
     records: Path
     folder: Path
@@ -211,10 +196,10 @@ class Export:
         """
         failures: list[str] = []
         ended: list[str] = []
-        is_brief = bool(self.manifest.experiment.search) and not self.mirror.losing
+        is_search = bool(self.manifest.experiment.search)
         try:
             recorded, picked = {path.stem for path in self.records.glob("*.json")}, self.picked()
-            to_copy = [run for run in self.manifest.run_ids() if run in picked or not is_brief]
+            to_copy = [run for run in self.manifest.run_ids() if run in picked or not is_search]
             ended = [run for run in to_copy if run in recorded]
             waiting = [run for run in ended if run not in self.copied]
             for start in range(0, len(waiting), BATCH):
@@ -223,17 +208,11 @@ class Export:
         except Exception as error:  # wandb raises what it likes
             failures.append(_in_a_line(error))
         remaining = len(ended) - len(self.copied.intersection(ended))
-        where = "uploaded" if self.mirror.mode == "online" else f"in {self.folder}"
-        chosen = self.mirror.model_dump(exclude={"mode", "losing"}, exclude_defaults=True)
-        options = "".join(f" --wandb-{name} {value}" for name, value in chosen.items())
-        options += " --wandb-losing" if self.mirror.losing else ""
+        where = "uploaded" if self.mode == "online" else f"in {self.folder}"
         why = f" ({failures[0]})" if failures else ""
-        move = (
-            f"{why}; `harness status FILE --wandb {self.mirror.mode}{options}` goes on"
-            if remaining or why
-            else ""
-        )
-        kind = "picked" if is_brief else "finished"
+        goes_on = f"{why}; `harness status FILE --wandb {self.mode}` goes on"
+        move = goes_on if remaining or why else ""
+        kind = "picked" if is_search else "finished"
         say(f"wandb: {len(ended) - remaining} of {len(ended)} {kind} runs are {where}{move}")
         return remaining
 
@@ -264,7 +243,7 @@ class Export:
             except HarnessError as error:
                 failures.append(str(error))
                 continue
-            if self.mirror.mode == "offline" and (self.folder / wandb_run.offline_file).exists():
+            if self.mode == "offline" and (self.folder / wandb_run.offline_file).exists():
                 self.copied.add(run)
             else:
                 absent.append(wandb_run)
@@ -285,12 +264,12 @@ class Export:
         ) as scratch:
             try:
                 for wandb_run in wandb_runs:
-                    written.append((wandb_run, _log(wandb_run, self.mirror, scratch)))
-                    if self.mirror.mode == "online":
+                    written.append((wandb_run, _log(wandb_run, self.mode, scratch)))
+                    if self.mode == "online":
                         self.copied.add(wandb_run.id)
             finally:
                 _wandb().teardown()  # its service still writes when a run has finished
-            for wandb_run, file in written if self.mirror.mode == "offline" else ():
+            for wandb_run, file in written if self.mode == "offline" else ():
                 self._place(wandb_run, file)
                 self.copied.add(wandb_run.id)
 
@@ -312,19 +291,18 @@ def _in_a_line(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _log(wandb_run: WandbRun, mirror: Mirror, scratch: str) -> Path:
+def _log(wandb_run: WandbRun, mode: WandbMode, scratch: str) -> Path:
     """Make it a run of wandb's; the file that has it once wandb's service has ended."""
     wandb = _wandb()
     run = wandb.init(
-        project=mirror.project,
-        entity=mirror.entity,
+        project=os.environ.get("WANDB_PROJECT", PROJECT),
         **{
             name: getattr(wandb_run, name)
             for name in ("group", "job_type", "tags", "id", "name", "config")
         },
-        resume="allow" if mirror.mode == "online" else None,
+        resume="allow" if mode == "online" else None,
         settings=wandb.Settings(
-            mode=mirror.mode,
+            mode=mode,
             root_dir=scratch,
             init_timeout=ANSWER_SECONDS,
             finish_timeout=ANSWER_SECONDS,

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from harness.base.frozen import Frozen, Positive
-from harness.dispatch.mirror import Mirror
+from harness.dispatch.mirror import WandbMode
 from harness.spec.read import read_settings
 
 # Options that the harness sets itself, because what it promises hangs on them.
@@ -153,7 +153,7 @@ class Profile(Frozen):
     share: Literal["user", "group"] = Field(
         "user", description="whose jobs may go on from what these leave"
     )
-    wandb: Mirror | None = Field(None, description="where finished runs are copied to, by wandb")
+    wandb: WandbMode | None = Field(None, description="finished runs are copied to wandb")
     sbatch: dict[str, Annotated[str | int | bool, BeforeValidator(_value)]] = Field(
         {}, description="any other option of sbatch, by its long name"
     )

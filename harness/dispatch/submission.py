@@ -29,7 +29,7 @@ from pydantic import Field
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.files import check_writable, listed, locked, private_folder, write_whole
 from harness.base.frozen import Frozen, left_out_at, problem_of
-from harness.dispatch.mirror import Mirror
+from harness.dispatch.mirror import WandbMode
 from harness.dispatch.profile import Profile
 from harness.spec.run import Device, RunSpec, unsealed, write_sealed
 
@@ -74,7 +74,7 @@ class Submission(Frozen):
     snapshot: str
     roots: tuple[str, ...]
     results: str | None = Field(None, exclude=True)  # of earlier versions, and not read
-    mirror: Mirror | None = None
+    mirror: WandbMode | None = None
     cluster: str | None = None
     user: str | None = None
     keeps_networks: bool = left_out_at(False)
@@ -117,7 +117,7 @@ class JobFile(Frozen):
     device: Device
     slots: int
     checkpoint_seconds: float
-    mirror: Mirror | None
+    mirror: WandbMode | None
     packs: tuple[tuple[RunSpec, ...], ...]
     ids: tuple[RunIds, ...]
     snapshot: str | None = None

@@ -23,7 +23,7 @@ from harness.dispatch.cluster import (
     user,
 )
 from harness.dispatch.launch import run_locally, send
-from harness.dispatch.mirror import Mirror
+from harness.dispatch.mirror import WandbMode
 from harness.dispatch.profile import Profile
 from harness.dispatch.reconcile import start_seconds, stillborn
 from harness.dispatch.snapshot import take_snapshot
@@ -66,7 +66,7 @@ class Destination(NamedTuple):
 
     profile: Profile | None
     slots: int
-    mirror: Mirror | None
+    mirror: WandbMode | None
     dry_run: bool
     most_hours: float | None
     profile_file: Path | None = None

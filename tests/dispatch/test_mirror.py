@@ -22,7 +22,7 @@ from wandb.proto import wandb_internal_pb2
 
 from harness.cli import main
 from harness.dispatch import mirror
-from harness.dispatch.mirror import Export, Mirror, WandbRun, check_wandb, of_answer, of_run
+from harness.dispatch.mirror import Export, WandbRun, check_wandb, of_answer, of_run
 from harness.planning.plan import make_plan
 from harness.record.store import read_record, record_path
 from harness.spec.arm import Search
@@ -65,10 +65,11 @@ def records(manifest, folder):
 
 
 @pytest.fixture
-def export(manifest, folder, tmp_path):
-    def make(mode="offline", records=folder, **fields):
-        mirror = Mirror(mode=mode, project="theirs", **fields)
-        return Export(mirror, manifest, records, tmp_path / "wandb")
+def export(manifest, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_PROJECT", "theirs")
+
+    def make(mode="offline", records=folder):
+        return Export(mode, manifest, records, tmp_path / "wandb")
 
     return make
 
@@ -274,7 +275,6 @@ def test_offline_files_have_the_very_numbers(
     with monkeypatch.context() as own:
         for name, value in {
             "MODE": "disabled",
-            "PROJECT": "mine",
             "RUN_GROUP": "mine",
             "SERVICE": "gone",
         }.items():
@@ -336,20 +336,15 @@ def test_the_answer_is_one_run_with_its_tables_and_figures(export, said, manifes
     assert shown["verdict"] == {"KANs win": "supported"}
 
 
-def test_of_a_search_only_what_validation_picks_is_copied_unless_all_is_asked_for(
-    manifest, folder, said, tmp_path
-):
+def test_of_a_search_only_what_validation_picks_is_copied(manifest, folder, said, tmp_path):
     searched = manifest.model_copy(
         update={"experiment": manifest.experiment.model_copy(update={"search": SEARCH})}
     )
     picked = manifest.run_ids()[:1]
-    for losing, number, kind in ((False, 1, "picked"), (True, 4, "finished")):
-        export = Export(
-            Mirror(mode="offline", losing=losing), searched, folder, tmp_path / kind, lambda: picked
-        )
-        assert export.go_on(said.append) == 0
-        assert said.pop() == f"wandb: {number} of {number} {kind} runs are in {tmp_path / kind}"
-        assert len([*tmp_path.glob(f"{kind}/*")]) == number
+    export = Export("offline", searched, folder, tmp_path / "wandb", lambda: picked)
+    assert export.go_on(said.append) == 0
+    assert said.pop() == f"wandb: 1 of 1 picked runs are in {tmp_path / 'wandb'}"
+    assert len([*tmp_path.glob("wandb/*")]) == 1
 
 
 def test_a_failure_is_said_with_how_many_are_left_and_what_to_do(export, said, tmp_path):
@@ -359,7 +354,7 @@ def test_a_failure_is_said_with_how_many_are_left_and_what_to_do(export, said, t
     assert line.startswith(
         f"wandb: 0 of 4 finished runs are in {tmp_path / 'wandb'} (NotADirectoryError: "
     )
-    assert line.endswith("); `harness status FILE --wandb offline --wandb-project theirs` goes on")
+    assert line.endswith("); `harness status FILE --wandb offline` goes on")
 
 
 def test_a_damaged_record_does_not_keep_the_others_from_wandb(

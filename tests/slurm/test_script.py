@@ -92,7 +92,7 @@ CASES: dict[str, list[tuple[dict, list[str], str | None]]] = {
         ({}, ["#SBATCH --wckey=''"], None),
         ({"wckey": "my sweeps"}, ["#SBATCH --wckey='my sweeps'"], None),
     ],
-    "wandb": [({"wandb": {"mode": "offline"}}, [], None)],
+    "wandb": [({"wandb": "offline"}, [], None)],
     "sbatch": [
         (
             {

@@ -9,12 +9,13 @@ from harness.base.errors import HarnessError
 from harness.cli.options import COUNT, PATH, POSITIVE, json_option
 from harness.cli.showing import answer
 from harness.cli.tables import SHARE, given
-from harness.optimisers import OPTIMISERS
+from harness.optimisers.lbfgs import Lbfgs
 from harness.planning.ladder import LadderSetting, budget_or_sizes, make_ladder, write_ladder
 from harness.planning.match import MatchedSaid, MatchSetting, axis_named, match_arms
 from harness.show.tables.plans import ladder_table, match_table
 
-OF_ARMS = ("inputs", "outputs", "samples", "evaluations", "optimizer")
+OF_ARMS = ("inputs", "outputs", "evaluations")
+SAMPLES = 1000  # training points of an evaluation; an experiment file says others
 OF_FACTORIES = ("like", "solve", "multiple_of", "tol", "tokens_per_param", "train_flops")
 
 
@@ -57,23 +58,12 @@ class MatchAnswer(NamedTuple):
     help="How many outputs the networks have.",
 )
 @click.option(
-    "--samples",
-    type=COUNT,
-    default=1000,
-    show_default=True,
-    help="Training points of an evaluation.",
-)
-@click.option(
     "--evaluations",
     type=COUNT,
-    help="Evaluations of a run. If all sizes are given and this is not, it is solved for.",
-)
-@click.option(
-    "--optimizer",
-    type=click.Choice(list(OPTIMISERS)),
-    default="lbfgs",
-    show_default=True,
-    help="The optimiser whose work flops_train includes.",
+    help=(
+        "Evaluations of a run, by L-BFGS on 1,000 points each. If all sizes are given and this is "
+        "not, it is solved for."
+    ),
 )
 @click.option("--like", metavar="FACTORY", help="FACTORY: the baseline, whose count it gets.")
 @click.option("--solve", metavar="NAME", help="FACTORY: its argument that is solved for.")
@@ -134,8 +124,12 @@ def match(
     budget, sizes = budget_or_sizes(at[0])
     if budget is None or sizes or len(at) > 1:
         raise HarnessError(f"`at` {' and '.join(at)}: of --arm give one number")
-    work = {name: asked[name] for name in OF_ARMS if name != "optimizer"}
-    optimiser = OPTIMISERS[asked["optimizer"]](name=asked["optimizer"])
-    setting = MatchSetting(count_name=axis_named(axis), budget=budget, optimiser=optimiser, **work)
+    setting = MatchSetting(
+        count_name=axis_named(axis),
+        budget=budget,
+        samples=SAMPLES,
+        optimiser=Lbfgs(name="lbfgs"),
+        **{name: asked[name] for name in OF_ARMS},
+    )
     matched = match_arms(arms, setting)
     answer(MatchAnswer(matched), as_json, [match_table(matched, setting)])

@@ -10,7 +10,7 @@ import click
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.formats import plural
 from harness.base.plain import plain
-from harness.cli.mirroring import copy_answer, copy_finished, export_of, wandb_options
+from harness.cli.mirroring import copy_answer, copy_finished, export_of, wandb_option
 from harness.cli.options import (
     EXAMPLE,
     mixed_code_option,
@@ -20,7 +20,7 @@ from harness.cli.options import (
 )
 from harness.cli.showing import show
 from harness.cli.tables import laws_of_experiment
-from harness.dispatch.mirror import Mirror
+from harness.dispatch.mirror import WandbMode
 from harness.record.code import code_notes, take_mixed, takes_mixed
 from harness.show.console import TERMINAL
 from harness.spec.manifest import Manifest
@@ -41,16 +41,14 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also print scaling laws, checks and verdicts, above the answer.",
 )
-@click.option("--markdown", is_flag=True, help="Print the answer as Markdown, for a pull request.")
-@wandb_options
+@wandb_option
 def run(
     study: StudyFile,
     replan: bool,
     workers: int | None,
     mixed_code: bool,
     explain: bool,
-    markdown: bool,
-    mirror: Mirror | None,
+    wandb: WandbMode | None,
 ) -> None:
     """Train what is missing, and say which side is better.
 
@@ -64,7 +62,6 @@ def run(
     from harness.judging.judge import sentence
     from harness.judging.versus import NoHeadline
     from harness.paper import replay as replays
-    from harness.show.pages.markdown import answer_markdown
     from harness.show.tables.headline import console_lines
     from harness.study.analysis import analyse_and_report
     from harness.study.training import run_file
@@ -76,7 +73,7 @@ def run(
     if mixed_code:
         take_mixed(study.folder)
     manifest = run_file(study, TERMINAL, replan, workers)
-    export = export_of(mirror, manifest, study.folder) if mirror else None
+    export = export_of(wandb, manifest, study.folder) if wandb else None
     if export:
         copy_finished(export)
     answered = analyse_and_report(manifest, study.folder, TERMINAL)
@@ -94,13 +91,6 @@ def run(
     lines = last if is_figure_alone else console_lines(headline, verdicts, last)
     if export:
         copy_answer(export, answered, lines)
-    if markdown:
-        click.echo(
-            answer_markdown(
-                manifest, analysis.records.values(), headline, verdicts, (study.file, report)
-            )
-        )
-        return
     show(lines)
 
 

@@ -10,11 +10,11 @@ import click
 from harness.base.errors import INCOMPLETE, HarnessError
 from harness.base.json_text import json_text
 from harness.cli.group import Output, output_is_read
-from harness.cli.mirroring import copy_finished, export_of, wandb_options
+from harness.cli.mirroring import copy_finished, export_of, wandb_option
 from harness.cli.options import EXAMPLE, PATH, json_option, results_option
 from harness.cli.showing import answer, show
 from harness.dispatch.leftovers import disk_bytes, notable_bytes
-from harness.dispatch.mirror import Mirror
+from harness.dispatch.mirror import WandbMode
 from harness.dispatch.reconcile import overview, spending, unneeded
 from harness.dispatch.state import OVER, STATES, UNDERWAY, WENT_WRONG, StateName
 from harness.record.store import duplicates
@@ -43,7 +43,7 @@ WATCH_SECONDS = 30.0  # between two questions to SLURM
     metavar="STATE",
     help="List the runs in a state, and why. `failed` lists all that went wrong.",
 )
-@wandb_options
+@wandb_option
 @json_option
 def status(
     file: Path | None,
@@ -51,7 +51,7 @@ def status(
     watch: bool,
     why: str | None,
     as_json: bool,
-    mirror: Mirror | None,
+    wandb: WandbMode | None,
 ) -> None:
     """Show where every planned run is, and why.
 
@@ -67,7 +67,7 @@ def status(
     runs are written to the experiment's folder, for `wandb sync`; those that are there stay as they
     are.
     """
-    for option, value in (("--why", why), ("--wandb", mirror.mode if mirror else None)):
+    for option, value in (("--why", why), ("--wandb", wandb)):
         if value and not file:
             typed = f"{option} {value}"
             raise HarnessError(
@@ -77,7 +77,7 @@ def status(
         raise HarnessError(
             f"{file}: this folder holds all results; `harness status --results {file}` shows them"
         )
-    export = export_of(mirror, *StudyFile(file, results).frozen()) if mirror and file else None
+    export = export_of(wandb, *StudyFile(file, results).frozen()) if wandb and file else None
     while True:
         if file:
             is_underway, is_complete = _of_experiment(file, results, why, watch, as_json)
