@@ -152,7 +152,7 @@ sys.exit(", ".join(functions & {name.removeprefix("harness.") for name in sys.mo
     assert done.returncode == 0, done.stderr
 
 
-MOST_TOKENS = {"harness": 409_620, "tests": 339_210}
+MOST_TOKENS = {"harness": 408_780, "tests": 338_750}
 NO_CODE = {
     *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT),
     *(tokenize.ENCODING, tokenize.ENDMARKER),

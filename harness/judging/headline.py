@@ -40,9 +40,8 @@ STILL_FELL = (
 )
 SPENT = ("flops_train", "seconds")  # kinds of axes on which a search has caps
 OWN_CAPS = (
-    "Nothing is said at equal FLOPs or seconds: the sizes share no cap of these, so that what a "
-    "run spends follows "
-    "from its size (docs/search.md)."
+    "Nothing is said at equal FLOPs or seconds: runs have no cap of these, so that what a run "
+    "spends follows from its size (docs/search.md)."
 )
 DOUBLINGS = 3  # of training, by which a side that goes on falling so may draw level
 

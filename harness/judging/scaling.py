@@ -101,11 +101,11 @@ def is_answered(table: pd.DataFrame, axis: str) -> bool:
 def check_answered(table: pd.DataFrame, axis: str) -> None:
     """A HarnessError where a search has no budgets of this kind of work."""
     if not is_answered(table, axis):
-        reason = (
-            f"the sizes of this search share no cap of {axis}; with a cap of its own for "
-            f"each size, equal {axis}"
+        raise NoNumber(
+            "OWN_CAPS",
+            f"the runs of this search have no cap of {axis}: what a run spends follows from its "
+            f"size, so equal {axis} would be equal sizes under another name",
         )
-        raise NoNumber("OWN_CAPS", f"{reason} would be equal sizes under another name")
 
 
 def won_on(table: pd.DataFrame, axis: str) -> pd.DataFrame:

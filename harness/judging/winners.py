@@ -52,7 +52,7 @@ def reported(manifest: Manifest, runs: pd.DataFrame) -> pd.DataFrame:
         without = side_runs[~side_runs["seed"].isin(winners["seed"])].drop_duplicates("seed")
         of_all = pd.concat([winners, without.assign(status="diverged", **{LOSS: np.nan})])
         where = {"series": side_label(side), "asked": budget, "won_on": axis, "cell": number}
-        rows.append(of_all.assign(**where, chosen=True, trials=runs["trials"].max()))
+        rows.append(of_all.assign(**where, chosen=True))
     return pd.concat(rows, ignore_index=True).sort_values(["cell", "seed"], ignore_index=True)
 
 
@@ -87,18 +87,17 @@ def candidates(manifest: Manifest, runs: pd.DataFrame, axis: str, budget: float)
 def _budgets(
     manifest: Manifest, runs: pd.DataFrame
 ) -> Iterator[tuple[str, tuple[str, ...], str, float]]:
-    """Every task, side, axis and budget that is read: all sizes, and the cap where all sizes have
-    the same one.
+    """Every task, side, axis and budget that is read: all sizes, and all budgets of work or the cap
+    in its place.
 
-    Where each size has a cap of its own, equal work would be equal sizes under another name, so
-    that none is read. With budgets all of them are read.
+    A cap in evaluations is no budget of work: equal work would be equal sizes under another name.
     """
     match, search = manifest.experiment.match, manifest.experiment.search
     assert match
     assert search
     works = by_count(search.budgets)
-    if len(search.caps) == 1 and search.cap_name in all_axes() and search.cap_name in runs:
-        works = {search.cap_name: search.caps}
+    if search.cap_name in all_axes() and search.cap_name in runs:
+        works = {search.cap_name: tuple(search.most.values())}
     for task in dict.fromkeys(runs["task"]):
         of_task = {side: of_side(manifest, runs, task, side) for side in manifest.experiment.sides}
         for side, side_runs in of_task.items():

@@ -134,7 +134,7 @@ def _at_point(
             if search.budgets:
                 candidate = _with_budgets(candidate, sought, search.budgets)
             else:
-                candidate = _with_cap(candidate, sought, search.caps[0], seconds_of)
+                candidate = _with_cap(candidate, sought, seconds_of)
         if isinstance(candidate, Infeasible):
             candidates[budget] = Infeasible(
                 f"{candidate.why}{LAST_POINT}{point.values or 'the arm as written'})"
@@ -191,14 +191,12 @@ def _flops_of(network: Network, recipe: Recipe, task: RunTask) -> dict[str, int]
     return run_flops(network, recipe, task)
 
 
-def _with_cap(
-    candidate: Candidate, sought: ArmOnTask, allowed: float, seconds_of: SecondsOf | None
-) -> Met:
-    """The candidate with as many evaluations as are `allowed`, or cost so much by a count or clock.
+def _with_cap(candidate: Candidate, sought: ArmOnTask, seconds_of: SecondsOf | None) -> Met:
+    """The candidate with as many evaluations as its cap allows, by a number, a count or a clock.
 
     The clock is read in nanoseconds, as what is spent is a whole number.
     """
-    name = sought.search.cap_name
+    ((name, allowed),) = sought.search.most.items()
     network, recipe, counts, _ = candidate
     least = least_evaluations(network, recipe)
     late = least + LARGEST_SIZE

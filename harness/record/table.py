@@ -38,12 +38,11 @@ def runs_table(manifest: Manifest, records: Mapping[str, Record]) -> pd.DataFram
     cells = {cell.index: cell for cell in manifest.cells}
     recorded = [run for run in manifest.runs if run.run_id in records]
     rows = pd.DataFrame(_row(cells[run.cell], run, records[run.run_id]) for run in recorded)
-    trials = rows.groupby("cell")["trial"].transform("nunique")
-    chosen = _chosen(rows, of_each_replicate=bool(manifest.experiment.search))
+    chosen = _chosen(rows) if manifest.experiment.search else True
     of_budget = rows["cell"].map(
         {index: cell.frontier is not None for index, cell in cells.items()}
     )
-    table = rows.assign(trials=trials, chosen=chosen, of_budget=of_budget)
+    table = rows.assign(chosen=chosen, of_budget=of_budget)
     return pd.concat([table, *_frontiers(table, cells)], ignore_index=True)
 
 
@@ -148,14 +147,10 @@ def _frontiers(table: pd.DataFrame, cells: dict[int, Cell]) -> list[pd.DataFrame
     return best_sizes
 
 
-def _chosen(table: pd.DataFrame, of_each_replicate: bool) -> pd.Series:
-    """Per cell, the trial with the lowest mean validation loss over seeds, or `of_each_replicate`
-    the run with the lowest; a diverged run counts as infinite.
+def _chosen(table: pd.DataFrame) -> pd.Series:
+    """Whether a run has the lowest validation loss of its cell in its replicate; a diverged run
+    counts as infinite.
     """
     validation = table["val_loss"].fillna(math.inf)
-    if of_each_replicate:
-        best_runs = validation.groupby([table["cell"], table["seed"]]).idxmin()
-        return table.index.to_series().isin(best_runs)
-    means = validation.groupby([table["cell"], table["trial"]]).mean()
-    best = means.groupby("cell").idxmin().map(lambda key: key[1])
-    return table["trial"] == table["cell"].map(best)
+    best_runs = validation.groupby([table["cell"], table["seed"]]).idxmin()
+    return table.index.to_series().isin(best_runs)

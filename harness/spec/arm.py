@@ -16,10 +16,8 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
-from pydantic.json_schema import SkipJsonSchema
 
-from harness.base.frozen import Frozen, Positive, left_out_at, one_or_many
-from harness.base.outside import IN_A_FILE
+from harness.base.frozen import Frozen, Positive, left_out_at
 from harness.families import SIZES, Architecture, Depth, Hidden, Module
 from harness.families.space import Space
 from harness.spec.budgets import Budgets, by_count
@@ -79,7 +77,6 @@ class Arm(Frozen):
     architecture: Architecture
     recipe: str
     sizes: Sizes | None = None
-    tune: SkipJsonSchema[dict[str, Any] | None] = None  # of old plans, whose hash it is in
     space: SpaceOrStandard | None = left_out_at(
         None,
         (
@@ -143,11 +140,6 @@ MOST_REPLICATES = 1000
 CAP_WORDS = ("evaluations", "seconds")  # in which a cap may be, beside counts of training FLOPs
 
 
-# By what it is counted in, which is one thing: one number. Plans of before have one for each size
-# too.
-Cap = dict[str, Annotated[tuple[Positive, ...], one_or_many(float), Field(min_length=1)]]
-
-
 class Search(Frozen):
     """Each replicate is a whole search: every side of a rule trains `runs` networks at each size,
     on data of its own.
@@ -163,7 +155,9 @@ class Search(Frozen):
         int, Field(ge=1, le=MOST_RUNS, description="of a side at each size, in each replicate")
     ]
     replicates: Annotated[int, Field(ge=2, le=MOST_REPLICATES)]
-    cap: Cap | None = left_out_at(None, "what a run may spend, where there is one budget")
+    cap: dict[str, Positive] | None = left_out_at(
+        None, "what a run may spend, where there is one budget"
+    )
     budgets: Budgets | None = left_out_at(
         None, "in place of it: all that a run is read at, by count; it trains to the last ones"
     )
@@ -180,14 +174,9 @@ class Search(Frozen):
         return next(iter(self.cap or {}), "")
 
     @property
-    def caps(self) -> tuple[float, ...]:
-        """One cap, or one a size; none with budgets."""
-        return (self.cap or {}).get(self.cap_name, ())
-
-    @property
     def most(self) -> dict[str, float]:
         """The most that a run may spend, by what it is counted in."""
-        return {name: max(values) for name, values in (self.cap or by_count(self.budgets)).items()}
+        return self.cap or {name: max(each) for name, each in by_count(self.budgets).items()}
 
     def shares(self, arms: int) -> tuple[int, ...]:
         """How many runs each of the arms of a side gets: as even as possible, the first arms one
@@ -207,22 +196,9 @@ class Search(Frozen):
             )
         if self.cap is not None and (len(self.cap) != 1 or self.cap_name not in allowed):
             raise ValueError(f"cap={{{', '.join(self.cap)}}}: give one of {', '.join(allowed)}")
-        if len(self.caps) > 1 and info.context == IN_A_FILE:
-            problem = (
-                f"cap={{{self.cap_name}: {list(self.caps)}}}: each size has a cap of its "
-                "own, so no work is equal"
-            )
-            budgets = (
-                "budgets: {flops_train.shared_dense: [1e+8, 1e+9], flops_train.local_min: same}"
-            )
-            raise ValueError(
-                f"{problem}; write budgets at which all sizes are read, such as {budgets}, or "
-                "one number"
-            )
-        if self.cap_name == "evaluations" and any(not cap.is_integer() for cap in self.caps):
-            raise ValueError(
-                f"cap={{evaluations: {list(self.caps)}}}: evaluations are whole numbers"
-            )
+        evaluations = self.most.get("evaluations", 1.0)
+        if not evaluations.is_integer():
+            raise ValueError(f"cap={{evaluations: {evaluations:g}}}: evaluations are whole numbers")
         if len(set(self.recipes)) < len(self.recipes):
             raise ValueError(f"recipes={list(self.recipes)}: a recipe is given more than once")
         return self

@@ -5,10 +5,9 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field, NonNegativeInt, model_validator
-from pydantic.json_schema import SkipJsonSchema
 
 from harness.base.errors import did_you_mean
 from harness.base.frozen import Frozen, Positive, alone_or_many, left_out_at, one_or_many
@@ -93,9 +92,6 @@ class Experiment(Frozen):
             "`harness power`"
         ),
     )
-    tune: SkipJsonSchema[dict[str, Any]] = Field(
-        {}
-    )  # of old plans, as allow_unequal_tuning: both are in their hash
     search: Search | None = left_out_at(
         None, "every arm is an architecture with a space of choices"
     )
@@ -106,7 +102,6 @@ class Experiment(Frozen):
             "the last ones"
         ),
     )
-    allow_unequal_tuning: SkipJsonSchema[bool] = False
     dtype: Dtype = "float64"
     engine: Engine | None = Field(
         None, description="left out: fused where it has kernels, else torch"

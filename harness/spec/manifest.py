@@ -1,8 +1,5 @@
 """The plan, frozen: every cell that was asked for, every run that answers it, and which runs train
 together.
-
-And fields that this version no longer has: what a file should say instead, and how an old plan is
-read.
 """
 
 from __future__ import annotations
@@ -10,7 +7,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
@@ -22,8 +19,8 @@ from harness.families.space import Space
 from harness.spec.experiment import Experiment, Window
 from harness.spec.run import RunSpec, unsealed, write_sealed
 
-# 1: first version.
-MANIFEST_SCHEMA = 1
+# 2: without fields that files no longer have (`tune`, a cap a size).
+MANIFEST_SCHEMA = 2
 
 
 class Cell(Frozen):
@@ -133,11 +130,6 @@ class Manifest(Frozen):
         NotRequired,
         "with a cap in seconds, the machines by which evaluations were chosen, once and for all",
     ] = left_out_at(())
-    of_before: Annotated[
-        bool,
-        NotRequired,
-        "true if it was frozen with rules that this version no longer reads: nothing is judged",
-    ] = left_out_at(False)
 
     def run_ids(self) -> list[str]:
         """Each run once, in plan order (cells of two series may share runs)."""
@@ -181,16 +173,15 @@ def read_manifest(folder: Path) -> Manifest:
     """The plan frozen in `folder`; a HarnessError if there is none or it is damaged."""
     path = manifest_path(folder)
     try:
-        return Manifest.model_validate_json(
-            json.dumps(without_what_is_gone(plain_plan(path))), strict=True
-        )
+        return Manifest.model_validate_json(json.dumps(plain_plan(path)), strict=True)
     except FileNotFoundError:
         raise HarnessError(
             f"{path}: no plan yet; make one with `harness plan FILE` or `harness run FILE`"
         ) from None
     except (ValueError, OSError) as error:
         mend = "`harness plan FILE --replan` makes it anew and keeps this one beside it"
-        raise HarnessError(f"{path} is damaged ({problem_of(error)}); {mend}", INCOMPLETE) from None
+        problem = f"{path} cannot be read ({problem_of(error)}); {mend}"
+        raise HarnessError(f"{problem}. Records stay, and are found again", INCOMPLETE) from None
 
 
 def plain_plan(path: Path) -> dict[str, Any]:
@@ -200,7 +191,7 @@ def plain_plan(path: Path) -> dict[str, Any]:
     data = unsealed(path.read_text(encoding="utf-8"))
     if data.get("manifest_schema") != MANIFEST_SCHEMA:
         raise ValueError(
-            f"schema {data.get('manifest_schema')}, this version reads {MANIFEST_SCHEMA}"
+            f"a plan of schema {data.get('manifest_schema')}; this version reads {MANIFEST_SCHEMA}"
         )
     return data
 
@@ -322,88 +313,3 @@ def _replace(path: Path, manifest: Manifest, earlier: tuple[str, ...], why: str)
     )
     write_sealed(path, manifest, indent=1)
     return manifest
-
-
-# --------------------------------------------------------------------------------------------------
-# earlier versions
-TUNE = "is gone; write search: with runs and replicates, and say what varies in each arm's space:"
-# Fields of an experiment file, by dotted path, and what to write instead.
-INSTEAD = {
-    "search.trials": "each seed is a whole search now: write runs:, replicates: and cap: in place "
-    "of trials, seeds and "
-    "effort, and leave seeds: of the file out",
-    "robust_to": (
-        "each replicate is another search, so that an answer holds for others; leave it out"
-    ),
-    "decide.*.arms": "rules say sides:, one of threshold:, most: and within:, and at: {AXIS: "
-    "BUDGET} now "
-    "(docs/verdicts.md)",
-    "arms.*.tune": TUNE,
-    "tune": TUNE,
-    "allow_unequal_tuning": (
-        "is gone; leave it out, as with search: every side has equally many runs"
-    ),
-}
-IN_PLANS = (
-    "search.trials",
-    "robust_to",
-    "decide.*.arms",
-)  # that no longer can be read; the others hold defaults
-
-
-def fields_gone(experiment: Mapping[str, Any]) -> dict[str, str]:
-    """The fields of an experiment that this version no longer has, by dotted path, and what to
-    write instead.
-    """
-    instead_of: dict[str, str] = {}
-    for name, instead in INSTEAD.items():
-        instead_of |= dict.fromkeys(_paths(experiment, name.split(".")), instead)
-    return instead_of
-
-
-def unreadable(experiment: Mapping[str, Any]) -> set[str]:
-    """The rules and the search of a frozen experiment that this version cannot read, by their names
-    in IN_PLANS.
-    """
-    return {name for name in IN_PLANS if any(_paths(experiment, name.split(".")))}
-
-
-def _paths(data: Any, names: Sequence[str]) -> Iterator[str]:
-    """The paths in the data that these names lead to, where `*` is every name or place in a
-    list.
-    """
-    first, *below = names
-    items = (
-        dict(enumerate(data))
-        if isinstance(data, list | tuple)
-        else data
-        if isinstance(data, Mapping)
-        else {}
-    )
-    for name, value in items.items():
-        if first in (name, "*") and value is not None:
-            yield from (
-                (f"{name}.{path}" for path in _paths(value, below)) if below else (str(name),)
-            )
-
-
-def without_what_is_gone(plan: dict[str, Any]) -> dict[str, Any]:
-    """The frozen plan, without rules and a search that this version cannot read; it keeps all of
-    its runs.
-    """
-    frozen = plan.get("experiment", {})
-    is_gone = unreadable(frozen)
-    if not is_gone:
-        return plan
-    left_out, arms = {"decide", "looks"}, frozen["arms"]
-    if is_gone != {"decide.*.arms"}:
-        left_out |= {"search", "robust_to"}
-        arms = {name: {**arm, "space": None} for name, arm in arms.items()}
-    experiment = _without(frozen, left_out) | {"arms": arms}
-    cells = [_without(cell, ("trial", "won")) for cell in plan["cells"]]
-    kept = _without(plan, ("confirms", "follows"))
-    return {**kept, "experiment": experiment, "cells": cells, "of_before": True}
-
-
-def _without(fields: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in names}

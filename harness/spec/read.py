@@ -20,7 +20,6 @@ from harness.base.frozen import Frozen
 from harness.base.outside import IN_A_FILE
 from harness.spec.document import FULL, SET, Document, Keys, parse, path_of
 from harness.spec.experiment import Experiment
-from harness.spec.manifest import fields_gone
 from harness.spec.setting import Setting
 
 Settings = TypeVar("Settings", bound=Frozen)
@@ -88,14 +87,7 @@ def document_of(path: Path, scale: str, settings: Sequence[Setting], text: str |
             module = {field: arm.pop(field) for field in ("module", "size") if field in arm}
             arm["architecture"] = {"family": "module", **module}
             moved[f"arms.{name}.architecture"] = ("arms", name)
-    changed = document._replace(data=data, moved=moved)
-    if gone := fields_gone(data):
-        lines = (
-            f"{changed.where(_keys(path.split('.')))}: {path}: {instead}"
-            for path, instead in gone.items()
-        )
-        raise HarnessError("\n".join(lines))
-    return changed
+    return document._replace(data=data, moved=moved)
 
 
 def _with_settings(data: dict[str, Any], settings: Iterable[Setting]) -> dict[str, Any]:

@@ -233,13 +233,6 @@ def _judged(
     manifest: Manifest, folder: Path, command: str, notes: tuple[str, ...]
 ) -> tuple[Answer, pd.DataFrame | None]:
     experiment = manifest.experiment
-    if manifest.of_before:
-        problem = (
-            f"{folder}: its plan was frozen with rules of an earlier version, which "
-            "this one "
-            "cannot read"
-        )
-        raise HarnessError(f"{problem}; write decide: anew, then `harness plan FILE --replan`")
     _check_rules(experiment, folder)
     if manifest.earlier_plans:
         notes = (*notes, f"this plan replaced earlier ones: {', '.join(manifest.earlier_plans)}")

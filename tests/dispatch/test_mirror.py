@@ -43,7 +43,7 @@ engine: torch
 """
 
 
-SEARCH = Search(runs=1, replicates=2, cap={"evaluations": [20]})
+SEARCH = Search(runs=1, replicates=2, cap={"evaluations": 20})
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,6 @@ seeds: {seeds}
 """
 SAME = {
     "trial": 0,
-    "trials": 1,
     "status": "done",
     "chosen": True,
     "of_budget": False,

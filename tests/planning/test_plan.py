@@ -28,7 +28,7 @@ from harness.planning.solve import most_evaluations, nearest_sizes
 from harness.spec.manifest import PlannedRun, check_unchanged, freeze, read_manifest
 from harness.spec.read import parse_experiment
 from harness.spec.recipe import Recipe, Restarts, stages
-from harness.spec.run import RunSpec, content_hash, run_id, run_ids
+from harness.spec.run import RunSpec, content_hash, run_id, run_ids, write_sealed
 from harness.spec.task import Task
 from harness.tasks import keep_data, resolve
 
@@ -407,6 +407,16 @@ def test_a_plan_is_frozen_and_read_back(tmp_path):
     assert (tmp_path / "manifest.json").read_bytes() == before
 
 
+def test_a_plan_of_an_earlier_version_is_refused_and_kept_beside_the_new_one(tmp_path):
+    write_sealed(tmp_path / "manifest.json", _plan(TEXT).model_copy(update={"manifest_schema": 1}))
+    told = refused(read_manifest, tmp_path)
+    assert "a plan of schema 1; this version reads 2" in told
+    assert "`harness plan FILE --replan` makes it anew and keeps this one beside it" in told
+    plan = freeze(_plan(TEXT), tmp_path, replan=True)
+    assert plan.run_ids() == _plan(TEXT).run_ids()
+    assert '"manifest_schema": 1' in (tmp_path / "manifest.1.json").read_text(encoding="utf-8")
+
+
 def test_a_plan_of_before_a_count_is_the_same_plan(tmp_path):
     plan = _plan(TEXT)
     fewer = []
@@ -480,7 +490,7 @@ def test_a_field_that_was_left_out_at_its_default_is_seen_to_change(tmp_path):
 )
 def test_a_damaged_manifest_is_refused(tmp_path, damage):
     (tmp_path / "manifest.json").write_text(damage)
-    with pytest.raises(HarnessError, match="is damaged") as caught:
+    with pytest.raises(HarnessError, match="cannot be read") as caught:
         read_manifest(tmp_path)
     assert caught.value.exit_code == 3
     freeze(_plan(TEXT), tmp_path, replan=True)

@@ -5,8 +5,8 @@ import json
 import os
 import resource
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+import made_searched
 import numpy as np
 import pytest
 from commands import refused
@@ -30,19 +30,12 @@ from harness.record.store import (
     verdict,
 )
 from harness.record.table import runs_table
-from harness.spec.manifest import read_manifest
 from harness.spec.run import sealed
 
 
 @pytest.fixture
 def manifest():
     return small_plan()
-
-
-@pytest.fixture
-def tuned():
-    """A plan of before, of two trials of a KAN and one of an MLP, each with seeds 0 and 1."""
-    return read_manifest(Path(__file__).parents[1] / "spec" / "tuned")
 
 
 def test_what_is_present_loads_as_the_same_rows(manifest, tmp_path):
@@ -379,27 +372,24 @@ def test_a_damaged_duplicate_is_told_and_stops_nothing(manifest, tmp_path):
     ]
 
 
-def test_validation_chooses_the_trial_and_test_does_not(tuned, tmp_path):
-    for planned in tuned.runs:
-        publish(
-            made_record(planned, validation=0.1 + planned.trial, test=0.9 - 0.5 * planned.trial),
-            tmp_path,
-        )
-    table = recorded_table(tuned, tmp_path)
-    assert set(table.loc[table["chosen"], "trial"]) == {0}
-    assert table["chosen"].sum() == 4
+def test_validation_chooses_the_run_and_test_does_not(tmp_path):
+    plan = made_searched.planned()
+    for run in plan.runs:
+        score = 0.1 + run.trial
+        publish(made_record(run, validation=score, test=1 / score), tmp_path)
+    table = recorded_table(plan, tmp_path)
+    best_of_each = table.groupby(["cell", "seed"])["val_loss"].min()
+    chosen = table[table["chosen"]].set_index(["cell", "seed"])["val_loss"].sort_index()
+    assert chosen.equals(best_of_each)
 
 
-def test_a_diverged_run_stays_and_counts_as_infinitely_bad(tuned, tmp_path):
-    for planned in tuned.runs:
-        lost = planned.trial == 0 and planned.run.seed == 1
-        publish(
-            made_record(
-                planned, validation=0.1 + planned.trial, status="diverged" if lost else "done"
-            ),
-            tmp_path,
-        )
-    table = recorded_table(tuned, tmp_path)
-    assert set(table.loc[table["chosen"] & (table["arm"] == "kan"), "trial"]) == {1}
-    assert (table["status"] == "diverged").sum() == 2
+def test_a_diverged_run_stays_and_counts_as_infinitely_bad(tmp_path):
+    plan = made_searched.planned()
+    for run in plan.runs:
+        status = "diverged" if run.trial == 0 else "done"
+        publish(made_record(run, validation=0.1 + run.trial, status=status), tmp_path)
+    table = recorded_table(plan, tmp_path)
+    has_other = table.groupby(["cell", "seed"])["trial"].transform("nunique") > 1
+    assert has_other.any()
+    assert not table.loc[has_other & table["chosen"], "status"].eq("diverged").any()
     assert np.isnan(table.loc[table["status"] == "diverged", "test_rmse"]).all()

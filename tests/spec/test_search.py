@@ -56,12 +56,12 @@ MISTAKES = [
     (
         CAP,
         CAP.replace("4.0e+6", "[1.0e+6, 4.0e+6]"),
-        "a cap of its own, so no work is equal; write budgets",
+        "search.cap.flops_train.shared_dense=[1e6, 4e6]: a number is expected",
     ),
     (
         CAP,
         "cap: {flops_train.shared_dense: 0}",
-        "cap.flops_train.shared_dense.0=0: input should be greater than 0",
+        "cap.flops_train.shared_dense=0: input should be greater than 0",
     ),
     (
         CAP,
@@ -86,7 +86,7 @@ MISTAKES = [
     (
         CAP,
         "cap: {evaluations: 9.5}",
-        "search.cap={evaluations: [9.5]}: evaluations are whole numbers",
+        "search.cap={evaluations: 9.5}: evaluations are whole numbers",
     ),
     (
         RECIPES,

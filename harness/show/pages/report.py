@@ -70,7 +70,6 @@ def write_report(
         windows={(cell.task, cell.arm): cell.window for cell in manifest.cells if cell.window},
         cells=plan_table(manifest, in_full=True),
         runs={"series": series_table(manifest, table), "tasks": tasks_table(manifest)},
-        trials=int(table["trials"].max()),
         provenance=provenance(record.provenance for record in records.values()),
     )
 
