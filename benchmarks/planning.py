@@ -22,7 +22,7 @@ from scipy.stats import t as t_distribution
 from benchmarks import report
 from benchmarks.grids import SD, Grid, generator, isoflop_grid
 from benchmarks.next_runs import Shortening, designs
-from harness.comparison import multiplier, to_runs, without_law
+from harness.comparison import multiplier
 from harness.laws import Fit, Interval, LawName, fit_law, fit_surface
 from harness.laws.ahead import NewRun, new_run, origin_cautions, rolling_curve, rolling_surface
 from harness.laws.groups import law_by_groups, surface_by_groups
@@ -167,55 +167,6 @@ def curves(replicates: int) -> Iterator[Score]:
     yield from next_size(
         "pure law that breaks at 5 of 7 sizes", "pure", sizes, kinked, 3, 0.02, replicates, False
     )
-
-
-# --------------------------------------------------------------------------------------------------
-# without law
-def bent(x: np.ndarray) -> np.ndarray:
-    """ln loss that falls, and rises once the data run out: no law of size goes through it."""
-    return np.log(x**-0.4 + 2e-3 * (x / 1e4) ** 0.8)
-
-
-def bins_lead(
-    name: str,
-    gain: float,
-    sizes: tuple[np.ndarray, np.ndarray],
-    sd: tuple[float, float],
-    replicates: int,
-) -> Score:
-    """Whether bins say that one of two arms is ahead somewhere, the first being better by `gain` in
-    ln loss.
-    """
-    rng, found = generator(name), []
-    for _ in range(replicates):
-        arms = []
-        for better, x in zip((gain, 0.0), sizes, strict=True):
-            noise = np.interp(np.log(x), np.log(x[[0, -1]]), sd) * rng.standard_normal(x.size)
-            arms.append(to_runs(x, np.exp(bent(x) - better + noise)))
-        bins = without_law(*arms)
-        assert bins is not None
-        found.append(bool(np.any((bins.low > 1) | (bins.high < 1))))
-    is_equal = gain == 0
-    return Score("bins", name, "a lead somewhere", 0.0, 0.05 if is_equal else 1.0, found)
-
-
-def bins(replicates: int) -> Iterator[Score]:
-    """Verdicts without a law: of equal arms, and of arms that differ."""
-    grid = np.geomspace(1e2, 1e5, 7)
-    shifted = np.geomspace(1.5e2, 1.2e5, 7)
-    rng = generator("sizes")
-    scattered = tuple(np.sort(np.exp(rng.uniform(np.log(1e2), np.log(1e5), 200))) for _ in range(2))
-    designs = {
-        "7 sizes of 3 runs": (np.repeat(grid, 3), np.repeat(grid, 3)),
-        "7 sizes of 5 runs, others of each arm": (np.repeat(grid, 5), np.repeat(shifted, 5)),
-        "200 runs of any size": scattered,
-        "44 runs a size against 6": (np.repeat(grid, 44), np.repeat(grid, 6)),
-    }
-    for design, sizes in designs.items():
-        for sd in ((0.1, 0.1), (0.05, 0.4)):
-            where = f"{design}, sd {sd[0]} to {sd[1]}"
-            yield bins_lead(f"equal arms, {where}", 0.0, sizes, sd, replicates)
-        yield bins_lead(f"arms 20 % apart, {design}, sd 0.1", 0.2, sizes, (0.1, 0.1), replicates)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -640,7 +591,6 @@ def known_errors(replicates: int) -> Iterator[Score]:
 PARTS: dict[str, Callable[[int], Iterator[Score | Shortening]]] = {
     "ahead": ahead,
     "curves": curves,
-    "bins": bins,
     "groups": grouped,
     "schedule": scheduled,
     "multiplier": multipliers,

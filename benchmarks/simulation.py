@@ -18,25 +18,13 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.arms import Arm, curve, floored, new_runs, runs_of, sizes_of
-from harness.comparison import (
-    SizePair,
-    cost_ratio,
-    crossover,
-    dominance,
-    exponent_difference,
-    loss_ratio,
-    matched_edges,
-    ratio,
-    to_runs,
-)
+from harness.comparison import multiplier as multiplier_of
 from harness.laws import (
-    Fit,
     Interval,
     LawName,
     band,
     cross_check,
     fit_law,
-    fit_shared,
     prediction_interval,
     sandwich,
     select_law,
@@ -70,10 +58,7 @@ FEW_REFUSED = 0.03
 EXPONENT, FLOOR = "exponent", "floor"
 CURVE, NEW_SIZE = "curve a decade ahead", "new size a decade ahead"
 BIAS, WARNED = "exponent less truth", "OUTLIERS is warned of"
-CROSSING, UNBOUNDED = "crossing", "set is unbounded"
 MULTIPLIER, REJECTED = "cost multiplier", "true equality rejected"
-LOSS = "loss ratio"
-TOLD_APART = "equal arms are told apart"
 CHOSEN, BEATS_LAST = "law with a floor is chosen", "forecasts better than the last value"
 
 
@@ -83,8 +68,8 @@ class Scenario:
     is `accepted`.
 
     A score that has no range there is shown for comparison. `law` is fitted to the runs of `arms`.
-    Of the replicates at most the share `refused` may be refused. `places` are what the score needs:
-    losses, a crossing, numbers of runs.
+    Of the replicates at most the share `refused` may be refused. `places` are what the score needs,
+    such as a quantile.
     """
 
     name: str
@@ -145,59 +130,22 @@ def spoilt_runs(scenario: Scenario, rng: np.random.Generator) -> Row | None:
     }
 
 
-def costs(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether the ratio of sizes at equal loss is held, at each loss of `places`."""
-    fits = _two_fits(scenario, rng)
-    if fits is None:
-        return None
-    first, second = scenario.arms
-    losses = np.array(scenario.places)
-    found = cost_ratio(*fits, losses, extrapolate=True)
-    if found.low is None or found.high is None:
-        return None
-    truth = _size_at(second, losses) / _size_at(first, losses)
-    held = (found.low <= truth) & (truth <= found.high)
-    return {
-        f"cost ratio at loss {loss:g}": bool(one) for loss, one in zip(losses, held, strict=True)
-    }
-
-
-def crossings(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether the set of equal sizes holds the crossing, which is at `places`, and whether an end
-    of it is open.
-    """
-    fits = _two_fits(scenario, rng)
-    if fits is None:
-        return None
-    found = crossover(*fits)
-    held = any(low <= scenario.places[0] <= high for low, high in found.equal)
-    return {CROSSING: held, UNBOUNDED: found.kind in ("half-open", "everything")}
-
-
-def exponents(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether the true difference of two exponents is rejected."""
-    fits = _two_fits(scenario, rng)
-    if fits is None:
-        return None
-    first, second = scenario.arms
-    return {REJECTED: not _holds(exponent_difference(*fits).interval, first.alpha - second.alpha)}
-
-
 def multiplier(scenario: Scenario, rng: np.random.Generator) -> Row | None:
     """Whether the one cost ratio of arms that share floor and exponent is held, and whether sharing
     is rejected.
     """
     first, second = scenario.arms
     runs = {"first": runs_of(first, rng), "second": runs_of(second, rng)}
-    found = fit_shared(
-        {arm: x for arm, (x, _) in runs.items()}, {arm: y for arm, (_, y) in runs.items()}, "both"
+    found = multiplier_of(
+        {arm: x for arm, (x, _) in runs.items()},
+        {arm: y for arm, (_, y) in runs.items()},
+        floor="shared",
+        alpha="shared",
     )
-    if found.multipliers is None or found.alphas is None or found.floors is None or found.p is None:
+    if found.refusals or found.p is None:
         return None
     return {
-        MULTIPLIER: _holds(found.multipliers["second"].interval, second.at / first.at),
-        EXPONENT: _holds(found.alphas["first"].interval, first.alpha),
-        FLOOR: _holds(found.floors["first"].interval, first.floor),
+        MULTIPLIER: _holds(found.sizes[0].multiplier.interval, second.at / first.at),
         REJECTED: found.p < 0.05,
     }
 
@@ -213,25 +161,6 @@ def selection(scenario: Scenario, rng: np.random.Generator) -> Row | None:
     return {CHOSEN: found.chosen != "pure", BEATS_LAST: better}
 
 
-def losses_at_a_size(scenario: Scenario, rng: np.random.Generator) -> Row | None:
-    """Whether the ratio of losses at equal size is held, at the size of `places`."""
-    fits = _two_fits(scenario, rng)
-    if fits is None:
-        return None
-    first, second = scenario.arms
-    (size,) = scenario.places
-    found = loss_ratio(*fits, size)
-    truth = curve(second, np.array([size])) / curve(first, np.array([size]))
-    return {LOSS: bool(found.low[0] <= truth[0] <= found.high[0])}
-
-
-def equal_arms(scenario: Scenario, rng: np.random.Generator) -> Row:
-    """Whether, in any of eight bins of size, equal arms are told apart beyond doubt."""
-    first, second = (to_runs(*runs_of(arm, rng)) for arm in scenario.arms)
-    found = dominance(first, second, matched_edges(first.x, second.x, 8))
-    return {TOLD_APART: found.at_least > 0 or found.at_most < 1}
-
-
 def lower_edges(scenario: Scenario, rng: np.random.Generator) -> Row | None:
     """Whether the exponent of the quantile of `places` is held."""
     (arm,), (quantile,) = scenario.arms, scenario.places
@@ -239,32 +168,6 @@ def lower_edges(scenario: Scenario, rng: np.random.Generator) -> Row | None:
         *runs_of(arm, rng), quantile, seed=int(rng.integers(2**32)), replicates=FRONTIER_DRAWS
     )
     return None if fit.refusals else {EXPONENT: _holds(fit.alpha_interval, arm.alpha)}
-
-
-def unequal_search(scenario: Scenario, rng: np.random.Generator) -> Row:
-    """Whether equal arms are told to be equal, although one was run as often as `places` says and
-    the other less.
-    """
-    ran, ran_less = (int(count) for count in scenario.places)
-    cells = equal_cells(rng, ran, ran_less)
-    return {"median": _holds(ratio(cells).interval, 1.0)}
-
-
-def equal_cells(rng: np.random.Generator, ran: int, ran_less: int) -> list[SizePair]:
-    """Seven sizes of two arms that are the same, sd .3, but not run equally often."""
-    return [
-        SizePair(0.3 * rng.standard_normal(ran), 0.3 * rng.standard_normal(ran_less))
-        for _ in range(7)
-    ]
-
-
-def _two_fits(scenario: Scenario, rng: np.random.Generator) -> tuple[Fit, Fit] | None:
-    first, second = (fit_law(*runs_of(arm, rng), scenario.law) for arm in scenario.arms)
-    return None if first.refusals or second.refusals else (first, second)
-
-
-def _size_at(arm: Arm, losses: np.ndarray) -> np.ndarray:
-    return arm.at * (losses - arm.floor) ** (-1 / arm.alpha)
 
 
 def _holds(interval: Interval | None, truth: float) -> bool:
@@ -281,15 +184,8 @@ def _within(ends: tuple[np.ndarray, np.ndarray], truth: np.ndarray) -> bool:
 PURE_HELD = {EXPONENT: HELD, CURVE: HELD, NEW_SIZE: HELD}
 FLOOR_HELD = PURE_HELD | {FLOOR: HELD}
 WEAK_HELD = {EXPONENT: AT_LEAST, FLOOR: AT_LEAST, CURVE: AT_LEAST, NEW_SIZE: AT_LEAST}
-COST, SIZE = (
-    {"cost ratio at loss 5": HELD, "cost ratio at loss 30": HELD},
-    {REJECTED: Accepted(0.0, 0.07, 0.05)},
-)
 UNBIASED = {BIAS: Accepted(-0.03, 0.03, 0), WARNED: Accepted(0.99, 1.0)}
 WEAK = floored(1, alpha=0.5, decades=1)
-UNLIKE = (Arm(), Arm(alpha=0.8, seeds=3, sd=0.2))
-UNLIKE_FLOORED = (Arm(floor=1), Arm(alpha=0.8, floor=1, seeds=3, sd=0.2))
-MIDDLE = 10**4.5  # of the sizes 1e3 to 1e6
 
 ONE_LAW = (
     Scenario("pure law", one_law, PURE_HELD),
@@ -369,100 +265,11 @@ CHOICE = (
     ),
 )
 TWO_ARMS = (
-    Scenario("cost, pure laws", costs, COST, (Arm(), Arm(at=2e6)), places=(5, 30)),
-    Scenario(
-        "cost, pure laws, unequal noise",
-        costs,
-        COST,
-        (Arm(alpha=0.8, seeds=3, sd=0.3), Arm()),
-        places=(5, 30),
-    ),
-    Scenario("cost, floors", costs, COST, (Arm(floor=1), Arm(floor=1, at=2e6)), "floor", (5, 30)),
-    Scenario(
-        "cost, floors, unequal noise",
-        costs,
-        COST,
-        (Arm(sizes=6, seeds=3, sd=0.3, floor=1), Arm(floor=1, at=5e5)),
-        "floor",
-        (5, 30),
-    ),
-    Scenario(
-        "cost, floors, 3 seeds of sd .3 in one arm",
-        costs,
-        {"cost ratio at loss 4": HELD, "cost ratio at loss 30": HELD},
-        (Arm(seeds=3, sd=0.3, floor=1), Arm(floor=1, at=5e5)),
-        "floor",
-        (4, 30),
-    ),
-    Scenario(
-        "crossing",
-        crossings,
-        {CROSSING: HELD},
-        (Arm(at=MIDDLE), Arm(alpha=0.8, at=MIDDLE)),
-        places=(MIDDLE,),
-    ),
-    Scenario(
-        "crossing, unequal noise",
-        crossings,
-        {CROSSING: AT_LEAST},
-        (Arm(at=MIDDLE, seeds=3, sd=0.3), Arm(alpha=0.8, at=MIDDLE)),
-        places=(MIDDLE,),
-    ),
-    Scenario(
-        "crossing, floors",
-        crossings,
-        {CROSSING: AT_LEAST},
-        (Arm(at=1e5, floor=1), Arm(alpha=0.7, at=1e5, floor=1)),
-        "floor",
-        (1e5,),
-    ),
-    Scenario(
-        "crossing, weak: 5 sizes over a decade",
-        crossings,
-        {CROSSING: AT_LEAST, UNBOUNDED: Accepted(0.6, 1.0)},
-        (
-            Arm(at=10**3.5, sizes=5, decades=1, seeds=3),
-            Arm(alpha=0.95, at=10**3.5, sizes=5, decades=1, seeds=3),
-        ),
-        places=(10**3.5,),
-    ),
-    Scenario("exponents, pure laws", exponents, SIZE, (Arm(), Arm())),
-    Scenario(
-        "exponents, unequal noise", exponents, SIZE, (Arm(sizes=6, seeds=3, sd=0.3), Arm(sizes=9))
-    ),
-    Scenario("exponents, floors", exponents, SIZE, (Arm(floor=1), Arm(floor=1, at=2e5)), "floor"),
-    Scenario(
-        "exponents, floors, unequal noise",
-        exponents,
-        SIZE,
-        (Arm(floor=1), Arm(floor=1, alpha=0.7, sd=0.2)),
-        "floor",
-    ),
-    Scenario("loss ratio, pure laws", losses_at_a_size, {LOSS: HELD}, UNLIKE, places=(1e5,)),
-    Scenario("loss ratio, floors", losses_at_a_size, {LOSS: HELD}, UNLIKE_FLOORED, "floor", (1e5,)),
-    Scenario(
-        "bins of equal arms",
-        equal_arms,
-        {TOLD_APART: Accepted(0.0, 0.08, 0.05)},
-        2 * (Arm(sizes=16, seeds=3),),
-    ),
-    Scenario(
-        "bins of equal arms without a slope",
-        equal_arms,
-        {TOLD_APART: Accepted(0.02, 0.08, 0.05)},
-        2 * (Arm(alpha=0, sizes=16),),
-    ),
     Scenario(
         "arms that share floor and exponent",
         multiplier,
-        {MULTIPLIER: HELD, EXPONENT: HELD, FLOOR: HELD} | SIZE,
+        {MULTIPLIER: HELD, REJECTED: Accepted(0.0, 0.07, 0.05)},
         (Arm(floor=1), Arm(floor=1, at=2e6)),
-    ),
-    Scenario(
-        "equal arms, the one run 44 times and the other 6",
-        unequal_search,
-        {"median": HELD},
-        places=(44, 6),
     ),
 )
 EDGE = {EXPONENT: Accepted(0.93, 0.995, 0.95)}

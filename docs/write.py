@@ -36,7 +36,6 @@ from harness.judging.request import FitsAnswer
 from harness.judging.verdict import Answers
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
-from harness.laws.shared import SharedFit
 from harness.laws.sigmoid import Sigmoid
 from harness.laws.surface import Surface
 from harness.planning.ladder import Ladder
@@ -88,14 +87,13 @@ ReferenceTable = TypedDict(
 ANSWERS: dict[str, Any] = {
     "clean [FILE…]": Cleaned,
     "compare FILE A B": Compared,
-    "compare FILE A B --law LAW": ComparedByLaws,
+    "compare FILE A B --x COLUMN": ComparedByLaws,
     "design FILE": DesignAnswer,
     "doctor": Examined,
     "fit FILE": FitsAnswer,
     "fit FILE --and COLUMN": FormAnswer[Surface],
     "fit FILE --isoflop COLUMN": FormAnswer[Isoflop],
     "fit FILE --frontier QUANTILE": FormAnswer[Frontier],
-    "fit FILE --share WHAT": FormAnswer[SharedFit],
     "fit FILE --law sigmoid": FormAnswer[Sigmoid],
     "keep FILE": KeptRecords,
     "match": MatchAnswer,

@@ -87,7 +87,7 @@ def test_the_hash_covers_what_decides_the_numbers():
         "benchmarks.arms",
         "benchmarks.simulation",
         "harness.laws.profile",
-        "harness.comparison.ratios",
+        "harness.comparison.multiplier",
     }
     assert of_simulations <= set(files)
     assert {"benchmarks.coverage", "harness.comparison.verdict", "harness.laws.isoflop"}.isdisjoint(

@@ -122,13 +122,6 @@ table_options = together(
     click.option(
         "--until", type=click.Choice(["minimum"]), help="Fit the sizes up to the least mean loss."
     ),
-    click.option(
-        "--objective",
-        metavar="TEXT",
-        default="auto",
-        show_default=True,
-        help="least_squares, huber, or as published: 'huber_log(delta=1e-3)'.",
-    ),
 )
 
 
@@ -170,9 +163,7 @@ def opened(
     from harness.judging.request import SizeRange
 
     window = SizeRange(asked["min_x"], asked["max_x"], asked["until"])
-    values = {name: asked[name] for name in ("x", "where", "level", "objective")} | {
-        "window": window
-    }
+    values = {name: asked[name] for name in ("x", "where", "level")} | {"window": window}
     if asked["and"]:
         values |= {"form": "and", "value": asked["and"]}
     values |= {"compute": asked["compute"], **more}

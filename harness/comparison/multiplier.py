@@ -13,6 +13,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import ArrayLike
 
+from harness.comparison.ratios import SAME_SIZE
 from harness.laws import Caution, Estimate, Fit, Interval, Refusal, fit_law
 from harness.laws.points import Known
 from harness.laws.profile import ProfiledQuantity, quantity_interval
@@ -26,7 +27,7 @@ REJECTED = 0.05
 # below which floors are each arm's own: a choice at 5 % would cost intervals 2 % of their coverage
 CLEARLY = 0.01
 WARN_DECADES = 0.5
-SAME_BUDGET = 1.05
+REACH = 10.0  # times the sizes of an arm: a law says nothing further out
 NO_ERRORS: Mapping[str, np.ndarray | None] = MappingProxyType({})
 
 
@@ -36,7 +37,11 @@ class AtSize:
 
     size: Annotated[float, "of A"]
     loss: Annotated[float, "that A's law has there"]
-    multiplier: Annotated[Estimate, "the size of B for that loss, over this one"]
+    multiplier: Annotated[
+        Estimate,
+        "the size of B for that loss, over this one; infinite or 0 where B's law has the loss more "
+        "than a decade beyond its sizes",
+    ]
     extrapolated: Annotated[bool, "whether either size lies beyond those that its arm has"]
 
 
@@ -135,9 +140,9 @@ def own_laws(
 def _law(fits: Mapping[str, Fit], asked: Multiplier) -> Joint | tuple[Refusal, ...]:
     """The laws of both arms, or why there is none."""
     refusals = []
-    for arm, fit in zip(("first", "second"), fits.values(), strict=True):
+    for arm, fit in fits.items():
         fatal = (refusal for refusal in fit.refusals if refusal.code in FATAL)
-        refusals += [Refusal(refusal.code, f"the {arm} arm: {refusal.reason}") for refusal in fatal]
+        refusals += [Refusal(refusal.code, f"{arm}: {refusal.reason}") for refusal in fatal]
     points = [fit.points.sizes.size for fit in fits.values()]
     need = sum(parameter_numbers(len(fits), asked.floor, asked.alpha)) + SPARE_POINTS
     if min(points) < MIN_SIZES or sum(points) < need:
@@ -220,18 +225,31 @@ def _at(joint: Joint, size: float, first: Fit, second: Fit) -> AtSize:
     if np.isnan(value):  # the first is below the second's floor
         estimate = Estimate(np.inf, Interval(0.0, np.inf, joint.level))
     else:
-        estimate = estimate_of(np.exp([value, *quantity_interval(region, quantity)]), joint.level)
+        found = np.exp([value, *quantity_interval(region, quantity)])
+        estimate = _within_reach(estimate_of(found, joint.level), size, second.points.sizes)
     both = is_within(size, first.points.sizes) and is_within(
         size * estimate.value, second.points.sizes
     )
     return AtSize(size, float(np.exp(loss)), estimate, not both)
 
 
+def _within_reach(estimate: Estimate, size: float, others: np.ndarray) -> Estimate:
+    """The multiplier; infinite or 0 if the law of the second arm has the loss more than REACH
+    beyond its sizes. An end of the interval there is open, the other one no further than REACH.
+    """
+    least, most = others[0] / REACH / size, others[-1] * REACH / size
+    interval = estimate.interval
+    low = 0.0 if interval.low < least else min(interval.low, most)
+    high = np.inf if interval.high > most else max(interval.high, least)
+    value = 0.0 if estimate.value < least else np.inf if estimate.value > most else estimate.value
+    return Estimate(value, replace(interval, low=low, high=high))
+
+
 def is_within(size: float, sizes: np.ndarray) -> bool:
     """Whether a size lies within others in order; a budget that is asked for is as run within 5
     %.
     """
-    return bool(sizes[0] / SAME_BUDGET <= size <= sizes[-1] * SAME_BUDGET)
+    return bool(sizes[0] / SAME_SIZE <= size <= sizes[-1] * SAME_SIZE)
 
 
 def _trend(joint: Joint, first: Fit, second: Fit) -> Estimate:

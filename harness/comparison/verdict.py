@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-import numpy as np
-
 from harness.base.errors import HarnessError
-from harness.comparison.ratios import CostRatio
 from harness.laws import Interval
 
 Outcome = Literal["supported", "refuted", "equal", "open"]
@@ -55,16 +52,6 @@ class JudgedClaim:
     conclusion: Annotated[Conclusion, "what became of it"]
     stable: Annotated[bool, "whether all sizes say the same"]
     numbers: Annotated[tuple[ClaimNumber, ...], "one a column of sizes"]
-
-
-def to_number(convention: str, ratio: CostRatio) -> ClaimNumber:
-    """A cost ratio at the single loss of a claim as its number; refusals become the reason."""
-    if ratio.refusals:
-        return ClaimNumber(convention, refused=" ".join(map(str, ratio.refusals)))
-    estimate, low, high = (
-        float(np.asarray(ends).item()) for ends in (ratio.estimate, ratio.low, ratio.high)
-    )
-    return ClaimNumber(convention, estimate, Interval(low, high, ratio.level))
 
 
 def outcome(number: ClaimNumber, threshold: float) -> Outcome:

@@ -1,5 +1,4 @@
-"""Other forms than a law of each series of a table of runs: two sizes at once, isoFLOP, frontiers,
-shared laws.
+"""Other forms than a law of each series of a table of runs: two sizes at once, isoFLOP, frontiers.
 
 Of arms over two sizes there are compute-optimal curves: at each budget the least loss over sizes,
 by a parabola.
@@ -7,7 +6,7 @@ by a parabola.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,17 +22,16 @@ from harness.judging.ahead import (
 )
 from harness.judging.laws import groups_in, known_in, runs_in
 from harness.judging.request import OF_TWO, Request, Source
-from harness.judging.scaling import series_name, series_of, with_parts
-from harness.laws import Caution, fit_shared, fit_surface
+from harness.judging.scaling import series_name, series_of
+from harness.laws import Caution, fit_surface
 from harness.laws.ahead import budgets_of
 from harness.laws.frontier import Frontier, frontier
-from harness.laws.groups import frontier_by_groups, isoflop_by_groups, shared_by_groups
+from harness.laws.groups import frontier_by_groups, isoflop_by_groups
 from harness.laws.isoflop import Isoflop, Valley, beside_surface, isoflop
-from harness.laws.shared import SHARES, Share, SharedFit
 from harness.laws.sigmoid import Sigmoid, fit_sigmoid
 from harness.laws.surface import Surface, log_best_size
 
-Result = Surface | Isoflop | Frontier | SharedFit | Sigmoid
+Result = Surface | Isoflop | Frontier | Sigmoid
 Fitted = TypeVar("Fitted")
 SAME_RATIO = 1.2  # of compute to 6 N D
 MIN_BUDGETS = 3
@@ -57,10 +55,7 @@ class FormAnswer(Generic[Fitted]):
 
     request: Annotated[Request, "what was asked"]
     source: Annotated[Source, "where the runs are from"]
-    results: Annotated[
-        Mapping[str, Fitted],
-        "by series; of shared laws by what is shared, the one that was asked for first",
-    ]
+    results: Annotated[Mapping[str, Fitted], "by series"]
     cautions: Annotated[dict[str, tuple[Caution, ...]], "by series"]
     runs_failed: Annotated[dict[str, int], "by series"]
     ahead: Annotated[
@@ -78,7 +73,7 @@ def form_answer(
     column, row by row.
     """
     axis, form, asked = request.x[0], request.form, str(request.value)
-    results: Any = _shared(request, asked, with_parts(runs[axis])) if form == "share" else {}
+    results: Any = {}
     cautions_of: dict[str, tuple[Caution, ...]] = {}
     failed: dict[str, int] = {}
     ahead: list[Foresight] = []
@@ -172,39 +167,8 @@ def product_cautions(arms: Sequence[CrossedRuns]) -> tuple[Caution, ...]:
     )
 
 
-def _shared(request: Request, asked: str, runs: pd.DataFrame) -> dict[str, SharedFit]:
-    """By what the series of a task share, of several tasks by `TASK: WHAT`."""
-    fits = {}
-    for task in map(str, runs["task"].unique()):
-        of_task = runs[runs["task"] == task]
-        x, y, groups = {}, {}, {}
-        for series, rows in of_task.groupby("series", sort=False):
-            x[str(series)], y[str(series)] = runs_in(rows, "fitted")
-            if "group" in rows:
-                groups[str(series)] = groups_in(rows, "fitted")
-        if len(x) < 2:
-            alone = f"{task} has one series" if task else "the table has one arm"
-            raise HarnessError(
-                f"`share` {asked}: {alone}, and nothing to share it with; name the column that "
-                "tells arms apart (`by`)"
-            )
-        for share in dict.fromkeys([cast(Share, asked), *SHARES]):
-            fit = fit_shared(x, y, share, request.level)
-            fits[series_name(task, share)] = shared_by_groups(fit, x, y, groups) if groups else fit
-    return fits
-
-
 # -----------------------------------------------------------------------------------------------
 # compute-optimal curves
-def over_compute(request: Request) -> tuple[str, ...]:
-    """Which of the axes of a comparison are costs: `compute` of two sizes, a column of seconds,
-    columns called so.
-    """
-    if request.form == "and":
-        return (compute_name(request), *filter(None, [request.seconds]))
-    return tuple(axis for axis in request.x if is_cost(axis) or axis == request.seconds)
-
-
 def compute_name(request: Request) -> str:
     """The column of compute; D where that is a cost of training."""
     if request.compute or is_cost(str(request.value)):

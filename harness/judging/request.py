@@ -24,7 +24,7 @@ class SizeRange:
 
 
 WHOLE = SizeRange()
-Form = Literal["and", "isoflop", "frontier", "share", "sigmoid"]
+Form = Literal["and", "isoflop", "frontier", "sigmoid"]
 OF_TWO: tuple[Form, ...] = (
     "and",
     "isoflop",
@@ -34,7 +34,6 @@ TAKEN: dict[Form, tuple[str, ...]] = {
     "and": ("hold_out", "objective", "predict"),
     "isoflop": (),
     "frontier": ("min_x", "max_x", "until"),
-    "share": ("min_x", "max_x", "until"),
     "sigmoid": ("law", "min_x", "max_x", "predict"),
 }
 
@@ -69,9 +68,9 @@ class Request:
     form: Annotated[
         Form | None, "the option of another form than a law of each series, such as `isoflop`"
     ] = None
-    value: Annotated[
-        str | None, "of that option: a column of sizes or budgets, a quantile, or what series share"
-    ] = None
+    value: Annotated[str | None, "of that option: a column of sizes or budgets, or a quantile"] = (
+        None
+    )
 
     @property
     def second(self) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from harness.base.errors import HarnessError
 from harness.base.reasons import NoNumber
 from harness.comparison.effort import Searched, Value, value
 from harness.comparison.replicates import Curve, Found, best_ratio, multiplier, ratio_over
-from harness.comparison.survivors import MOST_FAILED
 from harness.judging.baselines import NAMES, PREFIX, overlap_of
 from harness.judging.quantity import Case
 from harness.judging.runs import ExperimentRuns
@@ -28,6 +27,7 @@ from harness.judging.winners import LOSS, VALIDATION, candidates, of_side
 from harness.spec.counts import END_TOLERANCE
 from harness.spec.decide import side_label
 
+MOST_FAILED = 0.2  # of a size's runs
 MORE_ROWS = "give more data, or another training"
 NO_BETTER_THAN = {"constant": "NO_BETTER_THAN_CONSTANT", "linear": "NO_BETTER_THAN_LINEAR"}
 

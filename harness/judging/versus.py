@@ -1,11 +1,10 @@
-"""A against B at equal size: one value, whether its numbers come from replicates
-(`judging.headline`) or from laws (`judging.by_laws`), of which the terminal, tables, figures and
-JSON are made.
+"""A against B at equal size over replicates (`judging.headline`): one value, of which the terminal,
+tables, figures and JSON are made.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from harness.base.plain import OrNull
 from harness.comparison.replicates import Found
@@ -30,7 +29,6 @@ class VersusRequest:
     axis: Annotated[str, "what `at` counts"]
     at: Annotated[float | None, "a size of A; null is the largest common budget"] = None
     level: Annotated[float, "of intervals"] = 0.95
-    law: str = ""  # by which both are compared
 
     @property
     def first(self) -> str:
@@ -85,7 +83,6 @@ class Lead:
     low: Annotated[float, "from this size"]
     high: Annotated[float, "to that one"]
     leader: Annotated[str | None, "who is ahead; null if undecided"]
-    without_law: Annotated[bool, "whether bins of size say so, as a law was refused"] = False
 
 
 def merged(leads: Iterable[Lead]) -> list[Lead]:
@@ -197,7 +194,6 @@ class Headline:
     efforts: Annotated[tuple[Effort, ...], "of a search, one a task and effort"] = ()
     others: Annotated[tuple[Other, ...], "one a pair and task"] = ()
     exponents: Annotated[tuple[SideExponent, ...], "one a task, side and axis"] = ()
-    by: Annotated[Literal["replicates", "laws"], "where numbers are from"] = "replicates"
 
     @property
     def sides(self) -> tuple[Side, Side]:

@@ -6,8 +6,6 @@ from harness.laws.bootstrap import bootstrap, cross_check, sandwich
 from harness.laws.diagnose import data_hash, diagnose
 from harness.laws.fitting import (
     band,
-    deviance,
-    exponent_deviance,
     fit_law,
     predict,
     prediction_interval,
@@ -18,6 +16,5 @@ from harness.laws.isoflop import isoflop
 from harness.laws.points import Known, Points, size_means
 from harness.laws.result import Caution, Estimate, Fit, Interval, LawName, Misfit, Refusal
 from harness.laws.select import select_law
-from harness.laws.shared import fit_shared
 from harness.laws.sigmoid import fit_sigmoid, scores_at
 from harness.laws.surface import fit_surface

@@ -159,35 +159,6 @@ def prediction_interval(
     )
 
 
-def deviance(fit: Fit, x: ArrayLike, y: ArrayLike, far: bool = False) -> np.ndarray:
-    """What the data say against the curve passing through each point (x, y): 0 on it, F(1, dof) at
-    the truth.
-
-    It is the rise of the least objective over laws through that point, in units of its variance; x
-    and y broadcast against each other. Raises as `predict`.
-    """
-    x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
-    known, u = _asked(fit, x.ravel(), far)
-    value = np.log(positive("y", y.ravel())) - known.problem.logs.log_y_average
-    return profile.profile_deviance(known, profile.prediction(known.problem, u), value).reshape(
-        x.shape
-    )
-
-
-def exponent_deviance(fit: Fit, alpha: ArrayLike) -> np.ndarray:
-    """What the data say against each exponent: 0 at the fitted one, F(1, dof) distributed at the
-    truth.
-    """
-    known, alpha = region_of(fit), np.asarray(alpha, float)
-    law = known.problem.law
-    if law.log_exponent and not np.all(alpha > 0):
-        raise HarnessError(f"alpha={alpha.min():g}: exponents of the {fit.law} law are above 0.")
-    value = np.log(alpha) if law.log_exponent else alpha
-    return profile.profile_deviance(
-        known, profile.ProfiledQuantity(law.exponent), value.ravel()
-    ).reshape(alpha.shape)
-
-
 def warn_of_distance(fit: Fit, x: ArrayLike) -> Fit:
     """The fit, with the caution EXTRAPOLATED where some x lies more than half a decade beyond its
     sizes.

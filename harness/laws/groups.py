@@ -6,7 +6,7 @@ Student's t.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields as fields_of
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
@@ -23,12 +23,11 @@ from harness.laws.points import size_means
 from harness.laws.profile import Region, log_floor
 from harness.laws.refusal import exponent_cautions, floor_cautions
 from harness.laws.result import Caution, Estimate, Fit, Groups, Interval, Refusal
-from harness.laws.shared import SharedFit, fit_shared
 from harness.laws.surface import Surface
 
 MIN_GROUPS, ENOUGH_GROUPS = 6, 10
 OF_INTERVALS = ("EXPONENT_OPEN", "FLOOR_OPEN", "PLATEAU")  # cautions
-Law = TypeVar("Law", Fit, Surface, Isoflop, Frontier, SharedFit)
+Law = TypeVar("Law", Fit, Surface, Isoflop, Frontier)
 
 
 class Refits(NamedTuple):
@@ -174,40 +173,6 @@ def _exponents(found: Iterable[float | None]) -> np.ndarray:
     return without
 
 
-def shared_by_groups(
-    law: SharedFit,
-    x: Mapping[str, np.ndarray],
-    y: Mapping[str, np.ndarray],
-    groups: Mapping[str, Sequence[str]],
-) -> SharedFit:
-    """The law of several arms, with intervals over groups; a group may have rows of several
-    arms.
-    """
-    arms, sizes = list(x), [len(x[arm]) for arm in x]
-
-    def refitted(group: np.ndarray, number: int) -> Refits:
-        of_arm = dict(zip(arms, np.split(group, np.cumsum(sizes)[:-1]), strict=True))
-        refits = []
-        for index in range(number):
-            rest_x, rest_y = (
-                {arm: values[arm][of_arm[arm] != index] for arm in arms} for values in (x, y)
-            )
-            refits.append(fit_shared(rest_x, rest_y, law.share, law.level, intervals=False))
-            if refits[-1].refusals:
-                raise NoNumber(
-                    "FEW_GROUPS", f"without one of the groups: {refits[-1].refusals[0].reason}"
-                )
-        fields: dict[str, dict[str, Estimate]] = {}
-        for kind in ("alphas", "floors", "multipliers"):
-            for arm, estimate in (getattr(law, kind) or {}).items():
-                without = np.array([getattr(again, kind)[arm].value for again in refits])
-                fields.setdefault(kind, {})[arm] = _moved(estimate, without)
-        first = np.array([again.alphas[arms[0]].value for again in refits if again.alphas])
-        return Refits(fields["alphas"][arms[0]].value, first, fields)
-
-    return _over_groups(law, np.concatenate([groups[arm] for arm in arms]).tolist(), refitted)
-
-
 def _over_groups(
     law: Law, groups: Sequence[str], refitted: Callable[[np.ndarray, int], Refits]
 ) -> Law:
@@ -229,8 +194,6 @@ def _over_groups(
         return without_numbers(law, error.refusal)
     most = int(np.argmax(np.abs(found.without - found.exponent)))
     told = Groups(names.size, str(names[most]), float(found.without[most]), found.parameters)
-    if isinstance(law, SharedFit):  # which has no cautions
-        return replace(law, groups=told, **found.fields)
     cautions = [caution for caution in law.warnings if caution.code not in OF_INTERVALS]
     cautions += found.cautions
     if names.size < ENOUGH_GROUPS:

@@ -7,118 +7,27 @@ A floor or an exponent may be known, too: then it is pinned to a number.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.stats import f as f_distribution
 
-from harness.base.errors import HarnessError, did_you_mean
-from harness.base.plain import OrNull
-from harness.laws.fitting import aicc, fit_law
-from harness.laws.law import CurveFunction, Law, Logs, exp_of, to_logs
+from harness.laws.law import CurveFunction, Law, Logs, to_logs
 from harness.laws.points import noise_variances
 from harness.laws.profile import (
-    NO_FLOOR,
-    OPEN,
-    ProfiledQuantity,
     Region,
-    of_two,
-    quantity_interval,
     region,
 )
 from harness.laws.refusal import floor_refusals, stuck
-from harness.laws.result import Estimate, Fit, Groups, Refusal, estimate_of
+from harness.laws.result import Fit, Refusal
 from harness.laws.solve import Problem, solve
 
-Share = Literal["nothing", "floor", "alpha", "both"]
-SHARES: tuple[Share, ...] = ("nothing", "floor", "alpha", "both")
 Pin = (
     float | Literal["free", "shared"]
 )  # what the arms have of a parameter: each its own, one in common, a known one
 Places = tuple[
     np.ndarray, np.ndarray, np.ndarray
 ]  # where in p each arm finds its ln floor, its ln X and its ln alpha
-
-
-@dataclass(frozen=True)
-class SharedFit:
-    """One fit of all arms, y = E + (x / X)^-alpha each, with E, alpha or both in common and X an
-    arm's own.
-
-    If `refusals` has any, every number after it is null.
-    """
-
-    share: Annotated[Share, "what the arms share"]
-    arms: Annotated[tuple[str, ...], "of the table"]
-    level: Annotated[float, "of intervals"]
-    parameters: Annotated[int, "of the fit"]
-    dof: Annotated[int, "points − parameters"]
-    refusals: Annotated[tuple[Refusal, ...], "why there is none"] = ()
-    alphas: Annotated[dict[str, Estimate] | None, "exponents, by arm"] = None
-    floors: Annotated[dict[str, Estimate] | None, "by arm"] = None
-    amplitudes: Annotated[
-        dict[str, OrNull] | None, "A of E + A x^-alpha, by arm; null: too large"
-    ] = None
-    multipliers: Annotated[
-        dict[str, Estimate] | None,
-        (
-            "of `both`, by arm: what it needs of x, at any loss, for each unit that the first "
-            "arm needs"
-        ),
-    ] = None
-    aicc: Annotated[float | None, "AICc"] = None
-    p: Annotated[
-        float | None, "chance of so much worse a fit than with nothing shared, if sharing is true"
-    ] = None
-    sigma: Annotated[float | None, "standard deviation of ln(mean / law)"] = None
-    groups: Annotated[Groups | None, "what intervals are over, where rows have groups"] = None
-
-
-def fit_shared(
-    x: Mapping[str, ArrayLike],
-    y: Mapping[str, ArrayLike],
-    share: Share,
-    level: float = 0.95,
-    intervals: bool = True,
-) -> SharedFit:
-    """Fit laws with a floor to the runs of two or more arms at once, least squares on size means.
-
-    Residuals of all arms have one variance, up to the noise between seeds where every arm has
-    enough of them. An arm whose own law is refused refuses the whole. `intervals=False` leaves the
-    intervals and `p` out. Raises HarnessError for fewer than two arms, or an unknown `share`.
-    """
-    if share not in SHARES:
-        raise HarnessError(f"share={share!r} is not known; {did_you_mean(share, SHARES)}.")
-    arms = tuple(x)
-    if len(arms) < 2 or set(arms) != set(y):
-        raise HarnessError(
-            f"arms {list(arms)} with x and {list(y)} with y; give both for two arms or more."
-        )
-    fits = {arm: fit_law(x[arm], y[arm], "floor", level, intervals=False) for arm in arms}
-    refusals = []
-    for arm, fit in fits.items():
-        refusals += [
-            replace(refusal, reason=f"{arm}: {refusal.reason}") for refusal in fit.refusals
-        ]
-    joint = refusals[0] if refusals else joint_law(fits, *_pins(share), level)
-    if isinstance(joint, Refusal):
-        parameters = sum(parameter_numbers(len(arms), *_pins(share)))
-        dof = sum(fit.points.sizes.size for fit in fits.values()) - parameters
-        return SharedFit(share, arms, level, parameters, dof, tuple(refusals or [joint]))
-    known, problem = joint.region, joint.region.problem
-    in_floors, in_scales, in_alphas = joint.places
-    base = SharedFit(share, arms, level, problem.law.parameters, problem.dof)
-    return replace(
-        base,
-        alphas=_estimates(joint, in_alphas, 0.0, intervals),
-        floors=_estimates(joint, in_floors, problem.logs.log_y_average, intervals),
-        amplitudes=_amplitudes(joint),
-        multipliers=_multipliers(joint, in_scales, intervals) if share == "both" else None,
-        aicc=aicc(problem, known.solution),
-        p=sharing_p(joint, fits) if intervals else None,
-        sigma=float(np.sqrt(known.variance)),
-    )
 
 
 @dataclass(frozen=True)
@@ -146,13 +55,6 @@ def joint_law(fits: Mapping[str, Fit], floor: Pin, alpha: Pin, level: float) -> 
     if refusal := stuck(solution):
         return refusal
     return Joint(tuple(fits), region(problem, None, solution, level), places, pins, level)
-
-
-def _pins(share: Share) -> tuple[Pin, Pin]:
-    return "shared" if share in ("floor", "both") else "free", "shared" if share in (
-        "alpha",
-        "both",
-    ) else "free"
 
 
 def parameter_numbers(arms: int, floor: Pin, alpha: Pin) -> list[int]:
@@ -280,42 +182,6 @@ def _own(fit: Fit, logs: Logs, floor: float | None) -> tuple[float, float, float
     slope, level = np.polyfit(u, np.log(y - math.exp(floor)), 1)
     alpha = max(-float(slope), 1e-3)
     return floor, float(level) / alpha, math.log(alpha)
-
-
-def _estimates(
-    joint: Joint, place: np.ndarray, unit: float, intervals: bool
-) -> dict[str, Estimate]:
-    """exp of a parameter of each arm, and its interval; what is shared is profiled once."""
-    known, by_place = joint.region, {}
-    for index in np.unique(place):
-        low, high = quantity_interval(known, ProfiledQuantity(int(index))) if intervals else OPEN
-        value = float(known.solution.p[index])
-        nothing = low < float(known.problem.logs.v.min()) - NO_FLOOR
-        ends = (0.0 if nothing else math.exp(low + unit), np.exp(high + unit))
-        by_place[index] = estimate_of((math.exp(value + unit), *ends), joint.level)
-    return {arm: by_place[index] for arm, index in zip(joint.arms, place, strict=True)}
-
-
-def _amplitudes(joint: Joint) -> dict[str, float]:
-    p, logs, (_, in_scales, in_alphas) = (
-        joint.region.solution.p,
-        joint.region.problem.logs,
-        joint.places,
-    )
-    log_first = np.ravel(logs.log_x_first)[0]
-    found = exp_of(np.exp(p[in_alphas]) * (p[in_scales] + log_first) + logs.log_y_average)
-    return dict(zip(joint.arms, found.tolist(), strict=True))
-
-
-def _multipliers(joint: Joint, in_scales: np.ndarray, intervals: bool) -> dict[str, Estimate]:
-    """X of each arm over X of the first, in units of x a unit."""
-    multipliers = {}
-    for arm, index in zip(joint.arms[1:], in_scales[1:], strict=True):
-        quantity = of_two(int(index), int(in_scales[0]), -1.0)
-        value = math.exp(float(quantity(joint.region.solution.p)[0]))
-        ends = quantity_interval(joint.region, quantity) if intervals else OPEN
-        multipliers[arm] = estimate_of((value, *np.exp(ends)), joint.level)
-    return multipliers
 
 
 def sharing_p(joint: Joint, fits: Mapping[str, Fit]) -> float | None:

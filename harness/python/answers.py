@@ -4,7 +4,7 @@ trained.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from harness.base.errors import HarnessError, did_you_mean
 from harness.base.plain import plain
-from harness.judging.by_laws import ComparisonRequest
+from harness.judging.by_laws import OF_EACH_ARM, ComparisonRequest
 from harness.judging.judge import sentence
 from harness.judging.laws import fit_table
 from harness.judging.readings import with_readings
@@ -89,7 +89,7 @@ def compare(
     of: pd.DataFrame | Study | str | Path,
     first: str | None = None,
     second: str | None = None,
-    at: float | Sequence[float] | None = None,
+    at: float | None = None,
     axis: str | None = None,
     level: float | None = None,
     *,
@@ -112,7 +112,7 @@ def compare(
     missing.
 
     Of a table of runs, arms are compared by their laws: `x`, `y`, `by` and the other columns are as
-    in `harness.fit`, and `at` are losses. `seconds` is a column of what runs took, `and_` one of a
+    in `harness.fit`. `seconds` is a column of what runs took, `and_` one of a
     second size, with `compute` that of their cost: then compute-optimal curves are compared.
     `budgets` are sizes of the first at which the multiplier is told, and `floor` and `alpha` what
     both laws have: `free`, `shared` or a number.
@@ -122,16 +122,21 @@ def compare(
             raise HarnessError(
                 "`first`, `second`: name two arms of the table, which are values of `by`"
             )
-        if axis is not None:
-            raise HarnessError(f"`axis` {axis}: is for experiments; the sizes of laws are `x`")
+        for name, value in {"at": at, "axis": axis}.items():
+            if value is not None:
+                raise HarnessError(
+                    f"`{name}` {value}: is for experiments; of laws the sizes are `x`, and "
+                    "`budgets` asks for a size"
+                )
         how: dict[str, Any] = {
+            "laws": (OF_EACH_ARM,),
             "arms": (first, second),
             "level": 0.95 if level is None else level,
             "seconds": seconds,
         }
         if and_:
             how |= {"form": "and", "value": and_, "compute": compute}
-        asked = ComparisonRequest(many(at), budgets=many(budgets), floor=floor, alpha=alpha)
+        asked = ComparisonRequest(many(budgets), floor, alpha)
         with opened(of, x, y, by, columns, how) as door:
             return ComparisonByLaws(compared_by_laws(door, asked))
     assert not isinstance(of, pd.DataFrame)  # which is a table
@@ -154,10 +159,6 @@ def compare(
             raise HarnessError(
                 f"`{name}`: two sides of an experiment are compared without it; leave it out"
             )
-    sizes = many(at)
-    if len(sizes) > 1:
-        listed = " and ".join(f"{size:g}" for size in sizes)
-        raise HarnessError(f"`at` {listed}: an experiment is compared at one size; give one")
     manifest, folder = study_of(of).frozen()
     arms = list(manifest.experiment.arms)
     if first is None and len(arms) < 2:
@@ -165,7 +166,9 @@ def compare(
             f"{manifest.name} has one arm, {arms[0]}; there is nothing to compare it with"
         )
     pair = (first or arms[0], second or arms[1])
-    size = float(sizes[0]) if sizes else None
+    if isinstance(at, Iterable):
+        raise HarnessError(f"`at` {at}: an experiment is compared at one size; give one")
+    size = None if at is None else float(at)
     return Comparison(manifest, compare_sides(manifest, folder, pair, axis, size, level))
 
 

@@ -14,21 +14,21 @@ from matplotlib.figure import Figure
 from harness.base.errors import HarnessError, did_you_mean
 from harness.judging.by_laws import ComparedByLaws, curves_of_laws
 from harness.judging.design import Asked, DesignAnswer, Question
-from harness.judging.forms import FormAnswer, over_compute
+from harness.judging.forms import FormAnswer
 from harness.judging.laws import AUTO, SeriesLaws, drawn_law
 from harness.judging.request import FitsAnswer, Form, SizeRange, form_asked
 from harness.laws.result import LawName
 from harness.planning.ladder import Ladder, LadderSetting, ladder_rows, make_ladder, write_ladder
-from harness.python.study import Shown, Study, headline_said, readings, study_of, why_no_ratio
+from harness.python.study import Shown, Study, study_of
 from harness.record.elsewhere import is_table
 from harness.show.figures.forms import design_figure, form_figure
 from harness.show.figures.scaling import scaling_figure
 from harness.show.figures.series import named_styles
 from harness.show.figures.theme import empty_figure
 from harness.show.figures.versus import versus_figure
-from harness.show.tables.comparison import multiplier_sentence, verdict_words
+from harness.show.tables.comparison import laws_sentences, laws_tables
 from harness.show.tables.forms import form_frame, form_sentences, form_tables, form_words
-from harness.show.tables.laws import law_sentences, law_tables
+from harness.show.tables.laws import law_sentences, law_tables, note_sentences
 from harness.show.tables.plans import ladder_table
 from harness.show.tables.to_come import design_frame, design_sentences
 from harness.show.words import exponent_words
@@ -155,7 +155,6 @@ def fit(
     and_: str | None = None,
     isoflop: str | None = None,
     frontier: float | None = None,
-    share: Literal["floor", "alpha", "both"] | None = None,
     compute: str | None = None,
     within: float | None = None,
     **columns: Any,
@@ -166,20 +165,15 @@ def fit(
     `config`, `seed`, `status`, `same`, `group`, `schedule`, `sd`, `ceiling`, `chance`, `best_of`
     and `where` are as on the command line. Of an experiment none of these is needed. `predict` are
     new runs: sizes, or `"params=1e9"` where there are several columns of sizes. `and_` (`--and`),
-    `isoflop`, `frontier` and `share` ask for one other form each, with `compute` and `within` as on
-    the command line. A HarnessError names rows that cannot be fitted.
+    `isoflop` and `frontier` ask for one other form each, with `compute` and `within` as on the
+    command line. A HarnessError names rows that cannot be fitted.
     """
     window = SizeRange(min_x, max_x, until)
     laws = many(law)
     how: dict[str, Any] = {"laws": laws, "level": level, "window": window, "hold_out": hold_out}
     how |= {"objective": objective, "floor": floor, "predict": tuple(map(str, many(predict)))}
     how |= {"compute": compute, "within": within}
-    of_options: dict[Form, Any] = {
-        "and": and_,
-        "isoflop": isoflop,
-        "frontier": frontier,
-        "share": share,
-    }
+    of_options: dict[Form, Any] = {"and": and_, "isoflop": isoflop, "frontier": frontier}
     how["form"], how["value"] = form_asked(of_options, laws)
     with opened(of, x, y, by, columns, how) as door:
         if door.request.form:
@@ -197,36 +191,32 @@ class ComparisonByLaws(Shown):
 
     @property
     def sentences(self) -> list[str]:
-        """Who is better at the largest size, what to be careful about, and the verdicts."""
-        costs = over_compute(self.compared.request.table)
-        needs = [multiplier_sentence(pair) for pair in self.compared.sizes if pair.axis in costs]
-        return [*needs, *headline_said(self.compared.headline), *verdict_words(self.compared)]
+        """What the second needs for the loss of the first, verdicts, then what to know of them."""
+        cautions = note_sentences(laws_tables(self.compared))
+        return [*laws_sentences(self.compared), *cautions]
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row for each axis and size: who leads, if anybody, and how many times lower the loss
-        is.
-        """
-        return readings(self.compared.headline)
-
-    @property
-    def multipliers(self) -> pd.DataFrame:
         """A row for each axis and size of the first arm: how many times that size the second needs
-        for its loss.
+        for its loss. Where no law holds, the ratio of losses at each size that both have.
         """
         rows: list[dict[str, Any]] = []
         for pair in self.compared.sizes:
-            for place in pair.multiplier.sizes:
-                ends = place.multiplier.interval
-                found = {"multiplier": place.multiplier.value, "low": ends.low, "high": ends.high}
-                rows.append({"axis": pair.axis, "size": place.size, "loss": place.loss, **found})
+            found = [
+                ("multiplier", place.size, place.multiplier) for place in pair.multiplier.sizes
+            ]
+            found += [("ratio", place.size, place.ratio) for place in pair.equal_sizes]
+            for name, size, times in found:
+                ends = {"low": times.interval.low, "high": times.interval.high}
+                where = {"task": pair.task, "axis": pair.axis, "size": size}
+                rows.append({**where, name: times.value, **ends})
         return pd.DataFrame(rows)
 
     def figure(self) -> Figure:
-        """Losses at equal size, and sizes at equal loss; or why there are none."""
+        """The multiplier over sizes, or losses at equal size; or why there is neither."""
         asked, curves, against = curves_of_laws(self.compared)
         drawn = versus_figure(asked, curves, named_styles(self.compared.arms), against=against)
-        return drawn or empty_figure(why_no_ratio(self.compared.headline))
+        return drawn or empty_figure(self.sentences[0])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -94,9 +94,8 @@ def of_table(read: pd.DataFrame, content: str, request: Request) -> Door:
     runs: dict[str, pd.DataFrame] = {}
     cautions: dict[tuple[str, str], tuple[Caution, ...]] = {}
     axes = tuple(dict.fromkeys((*request.x, *request.second)))
-    is_shared = bool(request.arms) or request.form == "share"
     for axis in axes:
-        of_axis, of_arms = elsewhere.runs_on(table, columns, axis, axes, is_shared)
+        of_axis, of_arms = elsewhere.runs_on(table, columns, axis, axes, bool(request.arms))
         runs[axis] = _wanted(of_axis, request.arms, columns) if request.arms else of_axis
         cautions |= {(axis, arm): of_arm for arm, of_arm in of_arms.items()}
     if columns.best_of:

@@ -2,16 +2,13 @@
 
 from itertools import product
 
-import numpy as np
 import pytest
 from scipy.stats import binom
-from two_arms import fit_of
 
-from benchmarks.arms import Arm
 from harness.base.errors import HarnessError
-from harness.comparison import ClaimNumber, cost_ratio, judge, sentence, task_level, to_number
+from harness.comparison import ClaimNumber, judge, sentence, task_level
 from harness.comparison.verdict import outcome
-from harness.laws import Interval, fit_law
+from harness.laws import Interval
 
 INTERVALS = {"supported": (1.2, 2.0), "refuted": (0.2, 0.8), "open": (0.8, 1.5)}
 
@@ -82,14 +79,3 @@ def test_the_sentence_names_every_way_to_count_if_there_are_several():
     assert sentence(judged("supported")) == "“KANs are cheaper” is supported, by c0."
     told = "“KANs are cheaper” is convention-dependent: supported by c0, refuted by c1."
     assert sentence(judged("supported", "refuted")) == told
-
-
-def test_a_cost_ratio_becomes_a_number():
-    rng = np.random.default_rng(1)
-    first, second = fit_of(Arm(), rng), fit_of(Arm(at=2e6), rng)
-    few = fit_law([1e3, 1e4, 1e5], [3.0, 2.0, 1.0], "pure")
-    cost = cost_ratio(first, second, 30.0)
-
-    assert to_number("c", cost).interval == Interval(cost.low[0], cost.high[0], 0.95)
-    assert outcome(to_number("c", cost), 1) == "supported"
-    assert "TOO_FEW" in to_number("c", cost_ratio(first, few)).refused

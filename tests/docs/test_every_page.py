@@ -206,7 +206,6 @@ def test_laws_and_functions_are_all_named():
         "fit_law",
         "select_law",
         "fit_surface",
-        "fit_shared",
         "cross_check",
         "diagnose",
         "band",
@@ -214,11 +213,8 @@ def test_laws_and_functions_are_all_named():
         assert hasattr(laws, name)
         assert name in FITTING
     for name in (
-        "cost_ratio",
-        "crossover",
-        "dominance",
-        "loss_ratio",
-        "exponent_difference",
+        "multiplier",
+        "ratios",
         "judge",
     ):
         assert hasattr(comparison, name)

@@ -51,9 +51,8 @@ CALLS = {
         f"fit {TABLE} --law sigmoid",
         f"fit {PLANE} --law sigmoid --ceiling 9 --predict 3",
     ],
-    "fit FILE --share WHAT": ["fit results/laws --share alpha", f"fit {TABLE} --share both"],
-    "compare FILE A B --law LAW": [
-        "compare results/laws kan mlp --law pure",
+    "compare FILE A B --x COLUMN": [
+        "compare results/laws kan mlp --x params.trainable",
         f"compare {TABLE.replace(' ', ' kan mlp ', 1)} --out out",
     ],
     "design FILE": [

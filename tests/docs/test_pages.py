@@ -125,7 +125,7 @@ def of_fitting(names: dict[str, Any]) -> None:
     """Laws find what the table was made with."""
     assert names["law"].alpha_interval.low < 1 < names["law"].alpha_interval.high
     assert names["surface"].alpha.interval.low < 0.35 < names["surface"].alpha.interval.high
-    assert names["both"].multipliers["mlp"].value == pytest.approx(2.5, rel=0.1)
+    assert names["needs"].sizes[0].multiplier.value == pytest.approx(1.4, rel=0.1)
     assert names["short"].alpha is None
 
 
@@ -292,7 +292,7 @@ def test_every_block_of_pages_that_share_runs(folder):
 def test_commands_in_the_text_about_laws_run():
     text = (pages.ROOT / "docs" / "fitting.md").read_text(encoding="utf-8")
     commands = re.findall(r"`(harness (?:fit|compare) runs\.csv[^`]*)`", text)
-    assert len(commands) == 5
+    assert len(commands) == 4
     for command in commands:
         pages.run_line(command)
 

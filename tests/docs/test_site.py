@@ -138,9 +138,9 @@ def test_search_finds_a_page_from_disk(browser, site):
     for screen in SCREENS:
         with shown(browser, site / "index.html", screen) as page:
             page.keyboard.press("/")
-            page.keyboard.type("crossover")
-            found = page.locator("a.md-search-result__link", has_text="crossover").first
+            page.keyboard.type("multiplier")
+            found = page.locator("a.md-search-result__link", has_text="multiplier").first
             found.wait_for()
             found.click()
             page.wait_for_url("**h=**")
-            assert "crossover" in page.locator("article").inner_text().lower()
+            assert "multiplier" in page.locator("article").inner_text().lower()

@@ -181,15 +181,8 @@ def test_the_next_runs_of_an_experiment_are_those_of_its_table(here):
     )
 
 
-def test_arms_of_an_experiment_can_share_a_law_and_have_a_lower_edge(here):
-    shared = json_of("fit", "results/made", "--share", "alpha")["results"]
+def test_arms_of_an_experiment_have_a_lower_edge(here):
     edge = json_of("fit", "results/made", "--frontier", "0.5")["results"]
-
-    assert list(shared) == ["xy: alpha", "xy: nothing", "xy: floor", "xy: both"]
-    assert shared["xy: alpha"]["p"] < 0.01
-    assert "needs, for each of kan" in " ".join(
-        said("fit", "results/made", "--share", "both").split()
-    )
     alphas = {name: one["alpha"] for name, one in edge.items()}
     assert alphas == pytest.approx({"xy: kan": 1.0, "xy: mlp": 0.6}, abs=0.05)
 
@@ -210,14 +203,16 @@ def test_what_is_asked_of_an_experiment_is_written_where_it_is_told_to_be(here, 
 
 
 def test_arms_of_an_experiment_are_compared_by_their_laws(here, tmp_path):
-    told = said("compare", "results/made", "kan", "mlp", "--law", "pure", "--out", str(tmp_path))
+    told = said("compare", "results/made", "kan", "mlp", "--x", SIZE, "--out", str(tmp_path))
     found = json.loads((tmp_path / "compare.json").read_text(encoding="utf-8"))
 
-    assert [(one["task"], one["axis"]) for one in found["sizes"]] == [("xy", SIZE), ("xy", COST)]
-    assert found["sizes"][0]["exponents"]["pure"]["estimate"] == pytest.approx(0.4, abs=0.05)
-    assert found["verdicts"][0]["claim"].startswith("kan is cheaper than mlp on xy")
+    (pair,) = found["sizes"]
+    assert (pair["task"], pair["axis"]) == ("xy", SIZE)
+    first = pair["multiplier"]["sizes"][0]  # loss n^-1 of the KAN against n^-.6 of the MLP
+    assert first["multiplier"]["value"] == pytest.approx(first["size"] ** (0.4 / 0.6), rel=0.2)
+    assert found["verdicts"][0]["claim"] == "kan is better than mlp at its largest size on xy"
     assert (tmp_path / "compare.png").exists()
-    assert "kan ahead at" in told
+    assert "mlp needs" in told
 
 
 def test_a_column_that_is_no_number_is_named(here):

@@ -95,13 +95,8 @@ def test_a_window_shows_the_exponent_with_and_without(table):
 @pytest.mark.parametrize(
     ("command", "form", "told"),
     [
-        (("fit",), ("--share", "alpha"), ["shared: alpha; 97.5% intervals"]),
         (("fit",), ("--frontier", "0.025"), ["above 2.5% of the runs: 97.5% intervals"]),
-        (
-            ("compare", "kan", "mlp"),
-            ("--explain", "--law", "pure", "--budget", "100"),
-            ["loss; 97.5% intervals", "97.5% of each size by itself"],
-        ),
+        (("compare", "kan", "mlp"), ("--budget", "100"), ["for its loss; 97.5% intervals"]),
     ],
 )
 def test_levels_and_shares_are_told_as_they_were_asked(table, monkeypatch, command, form, told):
@@ -186,18 +181,17 @@ def test_diagnostics_are_in_the_json_and_on_request_in_the_terminal(table):
             (*ASKED, "--and", "width", "--isoflop", "width"),
             "--and and --isoflop are forms of their own",
         ),
-        ((*ASKED, "--share", "both", "--diagnostics"), "--diagnostics are of a law of each series"),
         (
-            (*ASKED, "--share", "both", "--hold-out", "1", "--law", "pure"),
-            "--share does not go with --law and --hold",
+            (*ASKED, "--frontier", "0.1", "--diagnostics"),
+            "--diagnostics are of a law of each series",
+        ),
+        (
+            (*ASKED, "--frontier", "0.1", "--hold-out", "1", "--law", "pure"),
+            "--frontier does not go with --law and --hold",
         ),
         (
             (*ASKED, "--x", "width", "--frontier", "0.1"),
             "--frontier takes one column of sizes (--x), and params",
-        ),
-        (
-            ("--x", "params", "--y", "rmse", "--share", "both"),
-            "--share both: the table has one arm",
         ),
         (
             (*ASKED, "--objective", "hubber"),

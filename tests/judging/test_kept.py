@@ -22,10 +22,7 @@ def calls(all_of_them: bool) -> list[tuple]:
     """Of every function whose values are kept a call, and of laws each kind, a refused one too; or
     what takes least.
     """
-    floor, other = (
-        laws.fit_law(SIZES, LOSSES, "floor", 0.95),
-        laws.fit_law(SIZES, OTHER, "floor", 0.95),
-    )
+    floor = laws.fit_law(SIZES, LOSSES, "floor", 0.95)
     of_laws = [
         (laws.fit_law, SIZES, LOSSES, law, 0.9) for law in ("pure", "floor", "shifted", "broken")
     ]
@@ -41,10 +38,11 @@ def calls(all_of_them: bool) -> list[tuple]:
         (laws.diagnose, floor),
         (laws.band, floor, np.geomspace(30, 4000, 9)),
         (extrapolate, floor, 2 * SIZES[-3:], LOSSES[-3:]),
-        (comparison.cost_ratio, floor, other, 0.1),
-        (comparison.loss_ratio, floor, other, 100.0),
-        (comparison.crossover, floor, other),
-        (comparison.exponent_difference, floor, other),
+        (
+            comparison.multiplier,
+            {"a": SIZES, "b": SIZES},
+            {"a": LOSSES, "b": OTHER},
+        ),
     ]
 
 

@@ -172,7 +172,6 @@ def test_the_command_says_and_draws_who_is_better(folder):
             ("kan", "mlp", "--at", "9"),
             "--at 9: by params.trainable, the sizes that both kan and mlp have are xy 29 to",
         ),
-        (("kan", "mlp", "--at", "9", "--at", "10"), "compared at one size"),
         (("kan", "mlp", "--axis", "parms"), "did you mean 'params'?"),
         (("kan", "mlp", "--axis", "seconds"), "not measured; `harness bench FILE` measures it"),
         (("kan", "mlp", "--by", "arm"), "--by is for tables of runs"),

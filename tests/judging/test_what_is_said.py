@@ -5,7 +5,7 @@ sense alone.
 import numpy as np
 import pandas as pd
 import pytest
-from commands import invoke, json_of
+from commands import invoke, json_of, said
 
 import harness
 from benchmarks.grids import isoflop_grid
@@ -83,22 +83,19 @@ def test_curves_of_several_amounts_of_data_are_told_where_they_are_pooled(grid):
 
 
 def test_cautions_of_several_axes_name_theirs(tmp_path):
-    """One seed by params and by flops: both are named; with one axis none is."""
+    """Exponents that are not equal are no shared exponent by params, nor by flops."""
     sizes = np.geomspace(100, 1e5, 7)
     rows = [
-        (arm, size, size * 3, 1 / size / need)
-        for arm, need in (("kan", 2), ("mlp", 1))
+        (arm, size, size * 3, size**-alpha)
+        for arm, alpha in (("kan", 1.0), ("mlp", 0.5))
         for size in sizes
     ]
     path = tmp_path / "runs.csv"
     pd.DataFrame(rows, columns=["arm", "params", "flops", "rmse"]).to_csv(path, index=False)
-    asked = ("kan", "mlp", "--y", "rmse", "--by", "arm", "--law", "pure", "--x", "params")
-    both, one = (
-        json_of("compare", path, *asked, *more)["headline"]["cautions"]
-        for more in (("--x", "flops"), ())
-    )
-    assert "SINGLE_SEED, kan by params (likewise kan by flops): " in " ".join(both)
-    assert "SINGLE_SEED, kan: " in " ".join(one)
+    asked = ("kan", "mlp", "--y", "rmse", "--by", "arm", "--alpha", "shared", "--x", "params")
+    both, one = (said("compare", path, *asked, *more) for more in (("--x", "flops"), ()))
+    assert "SHARING_REJECTED, params (likewise flops): " in " ".join(both.split())
+    assert "SHARING_REJECTED, params: " in " ".join(one.split())
 
 
 def test_a_design_says_of_what_its_width_is(grid):

@@ -136,7 +136,7 @@ def test_a_multiplier_gets_runs_of_both_arms(curves):
         curves, x="C", y="loss", by="arm", question="multiplier", at=1e21, budget=4e21
     )
     compared = harness.compare(curves, "A", "B", x="C", y="loss", by="arm", budgets=1e21)
-    wanted = compared.multipliers.query("size == 1e21").iloc[-1]
+    wanted = compared.table.query("size == 1e21").iloc[-1]
 
     assert found.answer.designs[0].now.value == pytest.approx(wanted["multiplier"])
     assert set(found.table.query("plan == 'proposed'")["arm"]) == {"A", "B"}

@@ -2,11 +2,14 @@
 meets.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 from made_runs import curve
 
-from harness.laws import band, fit_law, fit_shared, fit_surface, predict
+from harness.comparison import multiplier
+from harness.laws import band, fit_law, fit_surface, predict
 
 SIZES = np.geomspace(1e2, 1e5, 7)
 ALPHAS = [0.05, 0.3, 1, 4, 6]
@@ -117,12 +120,11 @@ def test_surface_is_recovered(alpha, beta, scale):
 
 @pytest.mark.parametrize("scale", ENDS)
 @pytest.mark.parametrize("alpha", ALPHAS)
-def test_shared_laws_are_recovered(alpha, scale):
+@pytest.mark.parametrize("asked", list(itertools.product(("free", "shared"), repeat=2)))
+def test_laws_of_two_arms_are_recovered(alpha, scale, asked):
     """Two arms with one floor, one exponent, and 3 times the cost, to 1e-6, whatever is shared."""
     y = {"first": curve(SIZES, alpha, scale, 1e3), "second": curve(SIZES, alpha, scale, 3e3)}
-    for share in ("nothing", "floor", "alpha", "both"):
-        found = fit_shared(dict.fromkeys(y, SIZES), y, share)
-        assert found.refusals == ()
-        assert [found.alphas[arm].value for arm in y] == pytest.approx([alpha, alpha], rel=1e-6)
-        assert [found.floors[arm].value for arm in y] == pytest.approx([scale, scale], rel=1e-6)
-    assert found.multipliers["second"].value == pytest.approx(3, rel=1e-6)
+    found = multiplier(dict.fromkeys(y, SIZES), y, floor=asked[0], alpha=asked[1])
+    assert found.refusals == ()
+    for place in found.sizes:
+        assert place.multiplier.value == pytest.approx(3, rel=1e-5)

@@ -15,7 +15,6 @@ from harness.laws import Interval, cross_check, fit_law, fit_surface
 from harness.laws import groups as by_groups
 from harness.laws.frontier import frontier
 from harness.laws.isoflop import isoflop
-from harness.laws.shared import fit_shared
 
 GROUPS, ROWS = 12, 10
 RNG = np.random.default_rng(3)
@@ -64,20 +63,6 @@ def test_every_form_has_intervals_over_groups():
     rough = by_groups.frontier_by_groups(of_sizes, TOKENS, flat, GROUP)
     assert rough.alpha_interval.low < 0
     assert "EXPONENT_OPEN" in [caution.code for caution in rough.warnings]
-
-    arms = {"a": TOKENS, "b": TOKENS}
-    losses = {
-        "a": 1 + TOKENS**-0.3 * 400 * np.exp(ERRORS),
-        "b": 1 + TOKENS**-0.3 * 800 * np.exp(ERRORS[::-1]),
-    }
-    both = by_groups.shared_by_groups(
-        fit_shared(arms, losses, "both"), arms, losses, {"a": GROUP, "b": GROUP}
-    )
-    assert (
-        both.multipliers["b"].interval.low
-        < both.multipliers["b"].value
-        < both.multipliers["b"].interval.high
-    )
 
     budget = np.tile(np.repeat(np.geomspace(1e18, 1e21, 6), 7), 8)
     size = 0.3 * budget**0.5 * np.tile(np.geomspace(0.1, 10, 7), 48)

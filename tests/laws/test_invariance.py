@@ -10,7 +10,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from made_runs import curve, runs
 
-from harness.laws import fit_law, fit_shared, fit_surface
+from harness.comparison import multiplier
+from harness.laws import fit_law, fit_surface
 from harness.laws.law import LAWS, to_logs
 from harness.laws.objective import optimum, read_objective
 from harness.laws.solve import Problem, descend, residuals_of
@@ -153,17 +154,18 @@ def test_a_surface_depends_on_no_unit_order_or_copy(data, x_unit, y_unit, seed):
 
 @few
 @given(noisy_runs("floor"), st.sampled_from([1e-6, 1e6]), st.sampled_from([1e-9, 1e9]))
-def test_units_do_not_matter_to_shared_laws(data, x_unit, y_unit):
+def test_units_do_not_matter_to_the_multiplier(data, x_unit, y_unit):
     x, y = data
-    one = fit_shared({"a": x, "b": 3 * x}, {"a": y, "b": y}, "both")
-    other = fit_shared(
-        {"a": x * x_unit, "b": 3 * x * x_unit}, {"a": y * y_unit, "b": y * y_unit}, "both"
+    asked = {"floor": "shared", "alpha": "shared"}
+    one = multiplier({"a": x, "b": 3 * x}, {"a": y, "b": y}, **asked)
+    other = multiplier(
+        {"a": x * x_unit, "b": 3 * x * x_unit}, {"a": y * y_unit, "b": y * y_unit}, **asked
     )
     assert [refusal.code for refusal in one.refusals] == [
         refusal.code for refusal in other.refusals
     ]
     if not one.refusals:
-        before, after = one.multipliers["b"], other.multipliers["b"]
+        before, after = one.sizes[0].multiplier, other.sizes[0].multiplier
         assert before.value == pytest.approx(3, rel=1e-6)
         assert after.value == pytest.approx(before.value, rel=1e-8)
         assert after.interval.low == pytest.approx(before.interval.low, rel=1e-4)

@@ -206,9 +206,6 @@ def test_results_of_a_ladder_need_no_more_than_their_losses(results):
     sizes = ("--x", "params", "--x", "flops_train")
     asked = ("fit", results, "--y", "loss")
     assert json_of(*asked, "--law", "pure") == json_of(*asked, "--law", "pure", *sizes, *named)
-    assert json_of(*asked, "--share", "floor") == json_of(
-        *asked, "--share", "floor", *sizes[:2], *named
-    )
     fitted = harness.fit(results, y="loss", law="pure")
     assert [(law.axis, law.series) for law in fitted.answer.laws] == [
         (axis, arm) for axis in ("params", "flops_train") for arm in ("linear", "thicker")

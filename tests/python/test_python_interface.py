@@ -237,20 +237,15 @@ def test_what_is_compared_and_judged_is_what_the_commands_say(trained):
         ({"by": "arm"}, "`by`: two sides of an experiment are compared without it"),
         ({"alpha": 0.5}, "`alpha`: two sides of an experiment"),
         ({"foo": 3}, "`foo`: two sides of an experiment"),
-        ({"at": [40, 60]}, "`at` 40 and 60: an experiment is compared at one size; give one"),
+        ({"at": [40, 60]}, "`at` [40, 60]: an experiment is compared at one size; give one"),
     ],
 )
 def test_an_experiment_is_compared_at_one_size_by_what_it_says(trained, given, wrong):
     assert wrong in refused(harness.compare, trained[1], "kan", "mlp", **given)
 
 
-def test_sizes_of_a_comparison_may_be_an_array_and_axes_are_not_for_tables(trained):
-    _, study, answer = trained
-    at_one, at_none = (
-        harness.compare(study, "kan", "mlp", at=np.array(sizes)) for sizes in ([60], [])
-    )
-    assert at_one.table["place"].unique().tolist() == ["60"]
-    pd.testing.assert_frame_equal(at_none.table, harness.compare(study).table)
+def test_an_axis_of_a_comparison_is_not_for_tables(trained):
+    answer = trained[2]
     asked = {"x": "params.trainable", "y": "test_loss", "by": "arm", "axis": "params"}
     assert "`axis` params: is for experiments" in refused(
         harness.compare, answer.runs.table, "kan", "mlp", **asked

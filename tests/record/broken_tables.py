@@ -28,7 +28,7 @@ ASKED = (
     ("fit", "--law", "pure", "--law", "floor", "--min-x", "15", "--same", "status"),
     ("fit", "--by", "arch", "--hold-out", "1", "--until", "minimum", "--json"),
     ("fit", "--by", "seed", "--where", "arch=kan"),
-    ("fit", "--by", "arch", "--share", "floor"),
+    ("fit", "--by", "arch", "--frontier", "0.5"),
     ("fit", "--isoflop", "seed"),
     ("compare", "--by", "arch", "--status", "status", "--best-of", "2"),
 )

@@ -14,31 +14,16 @@ import click
 from harness.base.errors import HarnessError
 from harness.base.files import check_writable
 from harness.base.json_text import write_json
-from harness.cli.options import COUNT, PATH, POSITIVE, Sectioned, json_option, results_option
+from harness.cli.options import PATH, POSITIVE, Sectioned, json_option, results_option
 from harness.cli.showing import answer
 from harness.cli.tables import TABLE_SECTION, given, is_of_table, opened, table_options
 
 if TYPE_CHECKING:
     from harness.study.doors import Door
 
-OF_EXPERIMENTS = ("axis", "results")
-LAWS = (
-    *(
-        "law",
-        "and",
-        "compute",
-        "seconds",
-        "budgets",
-        "floor",
-        "alpha",
-        "min_x",
-        "max_x",
-        "until",
-        "objective",
-    ),
-    *("extrapolate", "bins"),
-)
-SECTIONS = {"An experiment": ("at", *OF_EXPERIMENTS)} | TABLE_SECTION | {"Laws": LAWS}
+OF_EXPERIMENTS = ("at", "axis", "results", "explain")
+LAWS = ("and", "compute", "seconds", "budgets", "floor", "alpha", "min_x", "max_x", "until")
+SECTIONS = {"An experiment": OF_EXPERIMENTS} | TABLE_SECTION | {"Laws": LAWS}
 
 
 def _pin(context: click.Context, option: click.Parameter, value: str | None) -> str | float | None:
@@ -62,27 +47,15 @@ def _pin(context: click.Context, option: click.Parameter, value: str | None) -> 
 @click.argument("second", metavar="B")
 @click.option(
     "--at",
-    multiple=True,
     type=POSITIVE,
     metavar="NUMBER",
-    help=(
-        "Experiment: a size of A.  [default: three common sizes]  Table, or with --law: a loss. "
-        "Repeat it."
-    ),
+    help="Experiment: a size of A.  [default: three common sizes]",
 )
 @results_option
 @click.option(
     "--axis", help="Experiment: what --at counts: params, seconds, flops_train.local_min, …"
 )
 @table_options
-@click.option(
-    "--law",
-    type=click.Choice(["auto", "pure", "floor", "shifted", "broken"]),
-    help=(
-        "The law of both arms.  [default: of the two that `harness fit` chooses, the one with "
-        "more parameters]"
-    ),
-)
 @click.option(
     "--and", "and", metavar="COLUMN", help="Table: a second size; the best of both at each compute."
 )
@@ -116,19 +89,9 @@ def _pin(context: click.Context, option: click.Parameter, value: str | None) -> 
     callback=_pin,
     help="Exponents: free, shared or a number.  [default: free]",
 )
-@click.option(
-    "--extrapolate",
-    is_flag=True,
-    help="Also compare at losses that only one arm attains, and mark them.",
-)
-@click.option(
-    "--bins",
-    type=COUNT,
-    help="How many bins of equal width in ln size.  [default: as many as sizes]",
-)
 @click.option("--out", type=PATH, help="Folder for the numbers (JSON) and the figure.")
 @click.option(
-    "--explain", is_flag=True, help="Also print every ratio, cost, crossover and refusal."
+    "--explain", is_flag=True, help="Experiment: also print every ratio and every refusal."
 )
 @json_option
 def compare(
@@ -149,33 +112,30 @@ def compare(
     training FLOPs by two counts, and seconds. With --at, A is the network of that size, and B has
     the same size. The figure is written to the results folder.
 
-    With --law, or another option about laws, it fits laws to two series and compares these, as for
-    a table.
+    With --x, or another option about laws, it fits laws to two series and compares these, as for a
+    table.
 
     FILE is a table (.csv, .tsv, .parquet; one row a run): A and B are values of --by. Both arms get
-    the same law: of the two that `harness fit` chooses, the one with more parameters. Every --x is
-    one way to count size; the verdict says whether A is cheaper under all of them. A crossover is
-    the set of sizes at which the arms may be equal; if the set has no end, claim no crossover. Each
-    size is judged alone, so a lead at one of many sizes may be chance.
+    laws of one form, fitted at once. The answer is the multiplier: how many times the size of A, B
+    needs for the loss of A. Where no such law holds, it is the ratio of losses at equal sizes.
+    Every --x is one way to count size; the verdict says whether A is better under all of them.
     """
     arms = (first, second)
     if len(set(arms)) != 2:
         raise HarnessError(f"{first} and {second}: give two different arms to compare")
     is_table = is_of_table(file, asked)
     if is_table or given(asked.keys() - {"at", "level", "out"}):
-        for option in given(OF_EXPERIMENTS if is_table else ["axis"]):
+        for option in given(OF_EXPERIMENTS if is_table else ("at", "axis", "explain")):
             raise HarnessError(
-                f"{option} is for experiments without --law; the sizes of laws are --x"
+                f"{option} is for experiments without laws; of laws the sizes are --x, and "
+                "--budget asks for a size"
             )
-        from harness.judging.laws import AUTO
+        from harness.judging.by_laws import OF_EACH_ARM
 
-        more = {"laws": (asked["law"] or AUTO,), "arms": arms, "seconds": asked["seconds"]}
+        more = {"laws": (OF_EACH_ARM,), "arms": arms, "seconds": asked["seconds"]}
         with opened(file, results, asked, f"compare {file} {first} {second}", **more) as door:
-            _compare_laws(door, explain, as_json, asked)
+            _compare_laws(door, as_json, asked)
         return
-    if len(asked["at"]) > 1:
-        sizes = " and ".join(f"{size:g}" for size in asked["at"])
-        raise HarnessError(f"--at {sizes}: an experiment is compared at one size; give one")
     _compare_sides(file, results, arms, axis, explain, as_json, asked)
 
 
@@ -198,9 +158,8 @@ def _compare_sides(
     from harness.study.folders import StudyFile
 
     manifest, folder = StudyFile(file, results).frozen()
-    at = asked["at"][0] if asked["at"] else None
     compared = compare_sides(
-        manifest, folder, arms, axis, at, asked["level"] if given(["level"]) else None
+        manifest, folder, arms, axis, asked["at"], asked["level"] if given(["level"]) else None
     )
     versus, target = compared.asked, asked["out"] or folder
     check_writable(target)
@@ -219,40 +178,21 @@ def _compare_sides(
     answer(compared, as_json, [*(parts if explain else ()), *shown])
 
 
-def _compare_laws(door: Door, explain: bool, as_json: bool, asked: Mapping[str, Any]) -> None:
+def _compare_laws(door: Door, as_json: bool, asked: Mapping[str, Any]) -> None:
     from harness.judging.by_laws import ComparisonRequest, curves_of_laws
-    from harness.judging.forms import over_compute
     from harness.show.figures.series import named_styles
     from harness.show.figures.theme import write_figure
     from harness.show.figures.versus import versus_figure
-    from harness.show.tables.comparison import (
-        compare_sentences,
-        compare_tables,
-        multiplier_table,
-        ratios_sentences,
-        ratios_table,
-        verdict_words,
-    )
-    from harness.show.tables.headline import console_lines, wrapped
+    from harness.show.tables.comparison import laws_sentences, laws_tables
+    from harness.show.tables.headline import wrapped
     from harness.show.tables.laws import note_sentences
     from harness.study.doors import compared_by_laws
 
-    as_typed = {name: asked[name] for name in ("at", "extrapolate", "bins", "budgets", "floor")}
-    asked_of = ComparisonRequest(alpha=asked["alpha"] or "free", **as_typed)
-    compared = compared_by_laws(door, asked_of)
-    parts = [ratios_table(compared.headline), *ratios_sentences(compared.headline, ())]
-    parts += [*compare_tables(compared), *compare_sentences(compared)]
-    claims = (f"Verdict: {words}" for words in verdict_words(compared))
-    shown = console_lines(compared.headline, [], wrapped(*claims))
-    axes = (
-        [pair.axis for pair in compared.sizes]
-        if explain or asked["budgets"]
-        else over_compute(door.request)
-    )
-    table = multiplier_table(compared, axes)
-    said = list(note_sentences([table])) if table else []
+    wanted = ComparisonRequest(asked["budgets"], asked["floor"], asked["alpha"] or "free")
+    compared = compared_by_laws(door, wanted)
+    tables = laws_tables(compared)
     answer(
-        compared, as_json, [*(parts if explain else ()), *([table] if table else ()), *said, *shown]
+        compared, as_json, [*tables, *note_sentences(tables), *wrapped(*laws_sentences(compared))]
     )
     if out := asked["out"]:
         check_writable(out)

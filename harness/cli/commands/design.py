@@ -17,7 +17,7 @@ QUESTIONS = ("exponent", "optimum", "prediction", "multiplier")
     cls=Sectioned,
     sections={"The question": ("question", "at", "budget", "runs", "arms")}
     | TABLE_SECTION
-    | {"The law to plan by": ("law", "and", "compute", "min_x", "max_x", "until", "objective")},
+    | {"The law to plan by": ("law", "and", "compute", "min_x", "max_x", "until")},
     epilog=(
         "Example: harness design grid.csv --x N --and D --y loss --question optimum --at 1e22 "
         "--budget 4e20"

@@ -34,7 +34,6 @@ FORMS: tuple[Form, ...] = (
     "and",
     "isoflop",
     "frontier",
-    "share",
 )  # the options of other forms
 SECTIONS = TABLE_SECTION | {
     "One law for each arm": (
@@ -45,9 +44,10 @@ SECTIONS = TABLE_SECTION | {
         "until",
         "hold_out",
         "predict",
+        "objective",
         "diagnostics",
     ),
-    "Another form of law": ("and", "compute", "isoflop", "within", "frontier", "share"),
+    "Another form of law": ("and", "compute", "isoflop", "within", "frontier"),
 }
 
 
@@ -111,6 +111,13 @@ SECTIONS = TABLE_SECTION | {
     ),
 )
 @click.option(
+    "--objective",
+    metavar="TEXT",
+    default="auto",
+    show_default=True,
+    help="least_squares, huber, or as published: 'huber_log(delta=1e-3)'.",
+)
+@click.option(
     "--diagnostics",
     is_flag=True,
     help="Show what a law depends on: leverage, sensitivity, bootstraps.",
@@ -138,11 +145,6 @@ SECTIONS = TABLE_SECTION | {
     metavar="QUANTILE",
     help="Fit a law below which this share of the runs lies.",
 )
-@click.option(
-    "--share",
-    type=click.Choice(["floor", "alpha", "both"]),
-    help="All arms share one floor, one exponent, or both.",
-)
 @click.option("--out", type=PATH, help="Folder for fits.json and figures of the laws.")
 @json_option
 def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
@@ -164,7 +166,7 @@ def fit(file: Path, results: Path, as_json: bool, **asked: Any) -> None:
     from harness.judging.laws import AUTO
     from harness.judging.request import form_asked
 
-    more = {name: asked[name] for name in ("hold_out", "predict", "within", "floor")}
+    more = {name: asked[name] for name in ("hold_out", "predict", "within", "floor", "objective")}
     more["laws"] = asked["laws"] or (AUTO,)
     form, more["value"] = form_asked({name: asked[name] for name in FORMS}, asked["laws"])
     if form and asked["diagnostics"]:

@@ -1,5 +1,5 @@
-"""The figures of other forms than a law of each series: two sizes, isoFLOP, frontiers, shared laws,
-scores; designs.
+"""The figures of other forms than a law of each series: two sizes, isoFLOP, frontiers, scores;
+designs.
 """
 
 import itertools
@@ -23,7 +23,6 @@ from harness.judging.request import OF_TWO
 from harness.judging.scaling import series_name, series_of, with_parts
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop, Valley
-from harness.laws.shared import SharedFit
 from harness.laws.sigmoid import Sigmoid, scores_at
 from harness.laws.surface import Surface
 from harness.record.elsewhere import ONE_ARM
@@ -301,10 +300,10 @@ def _draw_minima(
 
 
 # --------------------------------------------------------------------------------------------
-# frontiers, shared, scores
+# frontiers, scores
 @in_column
 def _lines_figure(shown: Shown) -> Figure:
-    """All series of a task in one panel; of shared laws those that were asked for."""
+    """All series of a task in one panel."""
     tasks = grouped(shown.series, lambda name: str(shown.series[name]["task"].iloc[0]))
     figure, grid = panel_grid(
         len(tasks), side_by_side(min(2, len(tasks))), panel_height(PANEL_HEIGHT)
@@ -319,18 +318,17 @@ def _lines_figure(shown: Shown) -> Figure:
             axes.set(xlabel=words[0], ylabel=words[1])
         else:
             _set_log(axes, x, y, words)
-        keys[axes] = list(_draw_lines(axes, shown, task, names))
+        keys[axes] = list(_draw_lines(axes, shown, names))
     labels.write_around(figure, keys)
     return figure
 
 
-def _draw_lines(axes: Axes, shown: Shown, task: str, names: Iterable[str]) -> Iterator[Line2D]:
+def _draw_lines(axes: Axes, shown: Shown, names: Iterable[str]) -> Iterator[Line2D]:
     answer = shown.answer
-    shared = answer.results.get(series_name(task, str(answer.request.value)))
     for name in names:
         (x, y), style = runs_in(shown.series[name], "fitted"), shown.styles[name]
         axes.plot(x, y, color=style.colour, gid=f"runs:{name}", **FAINT)
-        result: Result = answer.results[name] if shared is None else shared
+        result: Result = answer.results[name]
         arm = str(shown.series[name]["series"].iloc[0])
         called = "" if arm == ONE_ARM else f"{written(name)}: "
         if result.refusals:
@@ -349,33 +347,29 @@ def _draw_lines(axes: Axes, shown: Shown, task: str, names: Iterable[str]) -> It
         axes.vlines(places, new["run_low"], new["run_high"], **look)
         axes.plot(
             along,
-            _line(result, arm, along),
+            _line(result, along),
             color=style.colour,
             ls=style.line,
             zorder=3,
             gid=f"law:{name}",
         )
-        yield Line2D([], [], color=style.colour, ls=style.line, label=called + _said(result, arm))
+        yield Line2D([], [], color=style.colour, ls=style.line, label=called + _said(result))
 
 
-def _line(result: Result, arm: str, x: np.ndarray) -> np.ndarray:
+def _line(result: Result, x: np.ndarray) -> np.ndarray:
     match result:
         case Frontier(alpha=float(alpha), log_amplitude=float(level)):
             return np.exp(level - alpha * np.log(x))
         case Sigmoid():
             return scores_at(result, x).curve
-        case SharedFit(alphas=dict(alphas), floors=dict(floors), amplitudes=dict(amplitudes)):
-            return floors[arm].value + amplitudes[arm] * x ** -alphas[arm].value
     raise TypeError(result)
 
 
-def _said(result: Result, arm: str) -> str:
+def _said(result: Result) -> str:
     match result:
         case Frontier():
             above = f"above {100 * result.quantile:.3g}% of the runs"
             return f"α {interval_words(result.alpha, result.alpha_interval)}, {above}"
-        case SharedFit(alphas=dict(alphas), floors=dict(floors)):
-            return f"α {exponent(alphas[arm].value)}, E = {human(floors[arm].value, 2)}"
         case Sigmoid():
             return f"midpoint {human(result.parameters['midpoint'].value, 3)}"
     raise TypeError(result)

@@ -30,7 +30,6 @@ MOST_PANELS = 12
 TITLE_LETTERS, LABEL_LETTERS, Y_LETTERS = 27, 34, 22
 NO_TITLES: Mapping[str, str] = {}
 WORDS_SHARE = 0.16  # of a panel's height: the words above or below the line of equality
-MOST_MARKS = 24  # a line of more points is a law's, whose points are no networks
 BEYOND = (1e-60, 1e60)  # where an open end is drawn to, beyond every panel
 
 
@@ -59,22 +58,23 @@ def versus_figure(
     for index, (axes, task) in enumerate(zip(panels, shown, strict=True)):
         _panel(axes, asked, lines_of[task], axes_styles)
         _name_sides(axes, asked, figure_width(columns) / columns, styles)
-        if len(lines_of) > 1:
+        if len(lines_of) > 1 or against:
             axes.set_title(
                 labels.in_title_lines(
                     task if against else titles.get(task, names[task]), TITLE_LETTERS
                 )
             )
         if index % columns == 0:  # two lines, which the least of panels is high enough for
-            ratio = f"{'' if asked.law else 'test loss of '}{second} / {first}"
+            ratio = f"{'' if against else 'test loss of '}{second} / {first}"
             axes.set_ylabel(textwrap.fill(ratio, Y_LETTERS, max_lines=2, placeholder=" …"))
         if index + columns >= len(shown) or against:
             of_sizes = f"{first}: {axis_words(asked.axis)}"
             axes.set_xlabel(textwrap.fill(against.get(task, of_sizes), LABEL_LETTERS))
     keys = [labels.key(axis_words(name), style) for name, style in axes_styles.items()]
     labels.write_letters(panels)
-    labels.write_head(figure, keys, f"{_finding(curves, first, second)} Both are equal in:")
-    labels.write_note(figure, _notes(asked, len(lines_of) - len(shown)))
+    equal = "Size is counted in:" if against else "Both are equal in:"
+    labels.write_head(figure, keys, f"{_finding(curves, first, second)} {equal}")
+    labels.write_note(figure, _notes(asked, len(lines_of) - len(shown), of_laws=bool(against)))
     return figure
 
 
@@ -95,7 +95,8 @@ def _panel(
     points = np.hstack([(line.x, line.ratio, line.low, line.high) for line in lines])
     axes.set_xlim(padded(points[0], 0.06))
     ratios = np.append(points[1], [0.5, 2.0])  # equality is always there
-    axes.set_ylim(limits_around(ratios[np.isfinite(ratios) & (ratios > 0)], points[2:].ravel()))
+    ends = limits_around(ratios[np.isfinite(ratios) & (ratios > 0)], points[2:].ravel())
+    axes.set_ylim(padded(np.array(ends), WORDS_SHARE))  # the words stand clear of the curves
     set_ticks(axes.xaxis, is_small=True)
     if asked.at is not None:
         axes.axvline(asked.at, color="0.4", lw=0.8, ls=(0, (2, 2)), zorder=1, gid="budget")
@@ -112,8 +113,6 @@ def _draw(axes: Axes, line: RatioLine, style: Style) -> None:
     )
     ratios = np.where(np.isfinite(line.ratio) & (line.ratio > 0), line.ratio, np.nan)
     axes.plot(line.x, ratios, ls=style.line, color=colour, zorder=3, gid=f"ratio:{name}")
-    if line.x.size > MOST_MARKS:
-        return
     decided = (line.low > 1) | (line.high < 1)
     look: dict[str, Any] = {
         "ls": "",
@@ -158,13 +157,12 @@ def _name_sides(
         axes.text(0.02, y, words, va=va, color=colour, transform=axes.transAxes, **look)
 
 
-def _notes(asked: VersusRequest, undrawn: int) -> list[str]:
-    if asked.law:
-        bands = (
-            f"bands: {100 * asked.level:.3g} % intervals, pointwise. One that leaves its "
-            "panel has no end."
-        )
-        notes = [f"Lines: {asked.law} law of both; {bands}"]
+def _notes(asked: VersusRequest, undrawn: int, of_laws: bool) -> list[str]:
+    if of_laws:
+        notes = [
+            f"Bands: {100 * asked.level:.3g} % intervals, pointwise. One that leaves its panel has "
+            "no end."
+        ]
     else:
         notes = [
             f"{asked.second} is read between its sizes at the one that is equal to "

@@ -12,10 +12,8 @@ from harness.judging.request import Request
 from harness.laws import Estimate, Interval
 from harness.laws.frontier import Frontier
 from harness.laws.isoflop import Isoflop
-from harness.laws.shared import SharedFit
 from harness.laws.sigmoid import Sigmoid
 from harness.laws.surface import Surface
-from harness.show.grouping import grouped
 from harness.show.tables.laws import note_sentences
 from harness.show.tables.table import Note, Table, TableRow, notes_of, table_of
 from harness.show.tables.to_come import ahead_tables
@@ -25,9 +23,6 @@ from harness.show.words import estimate_words, interval_words
 def form_tables(answer: FormAnswer) -> Iterator[Table]:
     """The numbers of every series, or the codes of refusals in their place."""
     request = answer.request
-    if request.form == "share":
-        yield from _shared_tables(answer)
-        return
     y, x = _loss(request), request.x[0]
     match request.form:
         case "and":
@@ -58,11 +53,6 @@ def form_sentences(tables: Sequence[Table]) -> Iterator[str]:
     """Why there is no number, and what to know: each code once, with the sentence of the first
     series it is about.
     """
-    if any("shared" in table.heads for table in tables):
-        yield (
-            "p: the chance of so much worse a fit than with nothing shared, if what is "
-            "shared is the same in fact."
-        )
     yield from note_sentences(tables)
 
 
@@ -89,29 +79,11 @@ def form_words(answer: FormAnswer[Any], table: Table) -> Iterator[str]:
 
 
 def form_frame(answer: FormAnswer[Any]) -> pd.DataFrame:
-    """A row for each result, or for each arm of shared laws: numbers, and ends of intervals as
-    `_low` and `_high`.
-    """
+    """A row for each result: numbers, and ends of intervals as `_low` and `_high`."""
     rows = []
     for series, result in answer.results.items():
         refused = ", ".join(refusal.code for refusal in result.refusals) or None
-        if isinstance(result, SharedFit):
-            kinds = {
-                "alpha": result.alphas,
-                "floor": result.floors,
-                "multiplier": result.multipliers,
-            }
-            for arm in result.arms:
-                of_arm = {
-                    name: of_arms[arm]
-                    for name, of_arms in kinds.items()
-                    if of_arms and arm in of_arms
-                }
-                rows.append(
-                    {"shared": result.share, "arm": arm, **_in_numbers(of_arm), "refused": refused}
-                )
-        else:
-            rows.append({"series": series, **_in_numbers(vars(result)), "refused": refused})
+        rows.append({"series": series, **_in_numbers(vars(result)), "refused": refused})
     return pd.DataFrame(rows)
 
 
@@ -227,44 +199,8 @@ def _valleys_table(answer: FormAnswer) -> Table:
     return table_of("minima", ("series", *heads), rows)
 
 
-def _shared_tables(answer: FormAnswer) -> Iterator[Table]:
-    """What the series of each task may share, the fewest parameters last; then the laws of what was
-    asked for.
-    """
-    by_task = grouped(
-        answer.results.items(),
-        lambda result: result[0].removesuffix(getattr(result[1], "share", "")),
-    )
-    for task, results in by_task.items():
-        fits = [fit for _, fit in results if isinstance(fit, SharedFit)]
-        rows = []
-        for fit in sorted(fits, key=lambda fit: -fit.parameters):
-            cells = (fit.share, fit.parameters, fit.dof, number(fit.aicc), p_value(fit.p))
-            rows.append(TableRow(cells, notes_of(fit.refusals)))
-        law = f"{task}{_loss(answer.request)} = E + A {answer.request.x[0]}^-alpha"
-        title = f"{law} in {len(fits[0].arms)} series: what they share"
-        yield table_of(title, ("shared", "#parameters", "#dof", "#AICc", "#p"), rows)
-        if not fits[0].refusals:
-            yield _shared_table(answer, task, fits[0])
-
-
 def _loss(request: Request) -> str:
     return request.columns.loss if request.columns else "test loss"
-
-
-def _shared_table(answer: FormAnswer, task: str, fit: SharedFit) -> Table:
-    numbers = {
-        "α": fit.alphas,
-        "E": fit.floors,
-        f"needs, for each of {fit.arms[0]}": fit.multipliers,
-    }
-    columns = {head: of_arms for head, of_arms in numbers.items() if of_arms}
-    rows = []
-    for arm in fit.arms:
-        estimates = [_estimate(of_arms.get(arm)) for of_arms in columns.values()]
-        rows.append(TableRow((arm, *estimates), _run_notes(answer, f"{task}{arm}")))
-    title = f"{task}shared: {fit.share}; {100 * fit.level:.3g}% intervals"
-    return table_of(title, ("series", *(f"#{head}" for head in columns)), rows)
 
 
 def _estimate(estimated: Estimate | None) -> str:

@@ -15,7 +15,7 @@ from harness.show.codes import CODES
 from harness.show.grouping import grouped
 from harness.show.names import shortened
 from harness.show.tables.table import Styled, Table, TableCell, TableRow, table_of
-from harness.show.words import column_word, loss_word
+from harness.show.words import loss_word
 from harness.spec.counts import all_axes, axis_short, axis_words
 from harness.spec.decide import Takes
 
@@ -26,17 +26,9 @@ SIZE_LABEL = 10  # letters of `  smallest`
 LONGEST_NAME = 3  # of a side; two longer ones do not fit into a cell, and are called A and B
 ALL_PLACES_UP_TO = 2  # tasks; of more, the console shows the largest size alone
 TASKS_UP_TO = 6  # whose errors are on the console
-MOST_STRETCHES = 4  # of sizes with one leader; more of them are noise
 LEAST_THAT_MATTERS: float = Takes._field_defaults["matters"]  # times, of a ratio
 BENDS = " (bends)"  # behind an exponent
 BASELINE_WORDS = {"constant": "a constant", "linear": "a linear model"}
-
-
-def loss_of(headline: Headline) -> str:
-    """What the losses are called: those of a table of anybody's runs, which has no tasks, by their
-    column.
-    """
-    return loss_word(headline.metric) if any(headline.tasks) else column_word(headline.metric)
 
 
 def factor(value: float, digits: int = 2) -> str:
@@ -148,7 +140,7 @@ def console_lines(
     headline, legend = _with_short_names(headline)
     intervals = f"{100 * headline.level:.3g} % intervals"
     opening = [
-        f"Whose {loss_of(headline)} is lower, how many times? ({intervals}; ?: undecided)",
+        f"Whose {loss_word(headline.metric)} is lower, how many times? ({intervals}; ?: undecided)",
         *legend,
     ]
     beside: list[str] = []
@@ -160,7 +152,7 @@ def console_lines(
         *other_pairs(headline),
         *_exponent_lines(headline),
     ]
-    beside += [*_turns(headline), *_won_lines(headline), *_effort_lines(headline)]
+    beside += [*_won_lines(headline), *_effort_lines(headline)]
     return [*wrapped(*opening), *_grid(headline), *wrapped(*beside, *closing), *last]
 
 
@@ -252,7 +244,8 @@ def errors_words(headline: Headline, task: str, with_networks: bool = False) -> 
             f"{human(loss * deviation, 2)} ({human(loss, 2)} sd)" if deviation else human(loss, 2)
         )
         listed.append(f"{name} {error}")
-    where = f"{loss_of(headline)}, largest size{', in the unit of the target' if deviation else ''}"
+    unit = ", in the unit of the target" if deviation else ""
+    where = f"{loss_word(headline.metric)}, largest size{unit}"
     return f"{where}: {', '.join(listed)}" if listed else ""
 
 
@@ -282,14 +275,12 @@ def _per_flop_words(headline: Headline) -> str:
 
 
 def _seconds_words(headline: Headline) -> str:
-    """Who is ahead at equal seconds at the largest size, or how to have that; of laws and searches
+    """Who is ahead at equal seconds at the largest size, or how to have that; of searches
     nothing.
     """
     if headline.clock is None:
         return (
-            ""
-            if headline.by == "laws" or headline.efforts
-            else "Equal seconds: not timed; `harness bench FILE` adds them."
+            "" if headline.efforts else "Equal seconds: not timed; `harness bench FILE` adds them."
         )
     ratios = {
         task: headline.reading(task, headline.clock, headline.places[-1]).ratio
@@ -385,20 +376,6 @@ def _effort_lines(headline: Headline) -> list[str]:
         ]
         if len({lead.leader for lead in leads}) > 1 or len(headline.tasks) <= TASKS_UP_TO:
             lines.append(f"{task} by runs a size: {turn_words(leads, names, str)}.")
-    return lines
-
-
-def _turns(headline: Headline) -> list[str]:
-    """Of laws, per task and axis, from where to where each is ahead."""
-    lines = []
-    for (axis, task), leads in grouped(headline.leads, lambda lead: (lead.axis, lead.task)).items():
-        if headline.by == "laws" and len(leads) <= MOST_STRETCHES:
-            without_law = "without a law, " if any(lead.without_law for lead in leads) else ""
-            where = ", ".join(filter(None, [task, f"{without_law}by {axis_short(axis)}"]))
-            lines.append(
-                f"{where if task else where[0].upper() + where[1:]}: "
-                f"{turn_words(leads, headline.labels)}."
-            )
     return lines
 
 

@@ -439,9 +439,8 @@ def _row_names(table: Table) -> Iterator[str]:
     rows = [dict(zip(table.heads, map(str, row.cells), strict=True)) for row in table.rows]
     several = [head for head in TELLING if len({row.get(head) or "" for row in rows} - {""}) > 1]
     for row in rows:
-        words = [row[head] for head in ("task", "series") if head in row] or [
-            next(iter(row.values()))
-        ]
-        yield " ".join(
-            [*filter(None, words), *(f"{TELLING[head]} {row[head]}" for head in several)]
-        )
+        named_by: list[str] = [head for head in ("task", "series") if head in row]
+        named_by = named_by or [next(iter(row))]
+        words = [row[head] for head in named_by if row[head]]
+        words += [f"{TELLING[head]} {row[head]}" for head in several if head not in named_by]
+        yield " ".join(words)

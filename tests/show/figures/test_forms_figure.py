@@ -82,15 +82,8 @@ def test_an_arm_whose_runs_all_failed_is_refused_and_not_drawn(asked):
     assert {gid.split(":")[1] for gid in drawn(fitted.figure(), ("runs:", "valley:"))} <= {"a"}
 
 
-def test_a_shared_law_a_frontier_and_scores_are_drawn_as_they_were_fitted():
+def test_a_frontier_and_scores_are_drawn_as_they_were_fitted():
     x = np.repeat(np.geomspace(1e3, 1e6, 8), 3)
-    table = pd.DataFrame({"x": np.tile(x, 2), "arm": ["a"] * x.size + ["b"] * x.size})
-    table["y"] = 0.02 + np.where(table["arm"] == "a", 1.0, 2.0) * table["x"] ** -0.5
-    lines = drawn(harness.fit(table, "x", "y", "arm", share="both").figure(), "law:")
-    for arm, times in (("a", 1.0), ("b", 2.0)):
-        line = lines[f"law:{arm}"]
-        assert line.get_ydata() == pytest.approx(0.02 + times * line.get_xdata() ** -0.5, rel=1e-5)
-
     pure = pd.DataFrame({"x": x, "y": 3 * x**-0.5})
     (line,) = drawn(harness.fit(pure, "x", "y", frontier=0.5).figure(), "law:").values()
     assert line.get_ydata() == pytest.approx(3 * line.get_xdata() ** -0.5, rel=1e-6)
