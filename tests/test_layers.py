@@ -152,7 +152,7 @@ sys.exit(", ".join(functions & {name.removeprefix("harness.") for name in sys.mo
     assert done.returncode == 0, done.stderr
 
 
-MOST_TOKENS = {"harness": 397_490, "tests": 332_240}
+MOST_TOKENS = {"harness": 397_490, "tests": 332_260}
 NO_CODE = {
     *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT),
     *(tokenize.ENCODING, tokenize.ENDMARKER),

@@ -33,17 +33,17 @@ OF_A_MACHINE = (
 )
 # Plans that take five seconds to ten: slow tests make them. Those that take longer are made every
 # night.
-LARGE = (
-    *(
-        "dimension full",
-        "ladder full",
-        "own full",
-        "real_data full",
-        "size_and_data full",
-        "table2_feynman full",
-    ),
-    *("toys full", "toys hundred", "toys short", "toys evening"),
-)
+LARGE = """\
+dimension full
+ladder full
+own full
+real_data full
+size_and_data full
+table2_feynman full
+toys full
+toys hundred
+toys short
+""".splitlines()
 
 
 def _weights(train: Samples) -> np.ndarray:
@@ -81,7 +81,11 @@ def plans(names: Collection[str]) -> dict[str, Any]:
 def _plan(planned: Planned) -> dict[str, Any]:
     experiment = read_experiment(planned.file, planned.scale)
     tasks = tuple(task for task in experiment.tasks if task.target not in LEFT_OUT)
-    experiment = experiment.model_copy(update={"tasks": tasks})
+    rules = []
+    for rule in experiment.decide:
+        about = tuple(name for name in rule.tasks if name not in LEFT_OUT)
+        rules.append(rule.model_copy(update={"tasks": about}))
+    experiment = experiment.model_copy(update={"tasks": tasks, "decide": tuple(rules)})
     name = planned.file.stem + ("" if planned.scale == "full" else f"-{planned.scale}")
     manifest = make_plan(experiment, name)
     return {
